@@ -1,0 +1,5 @@
+"""The contract between the services: topics, envelope, event and command types."""
+
+from libs.events import commands, conversation, directory, inbound, notification, outbound
+
+__all__ = ["commands", "conversation", "directory", "inbound", "notification", "outbound"]

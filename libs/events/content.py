@@ -1,0 +1,59 @@
+"""What a message is made of, in whichever direction it goes."""
+
+from enum import StrEnum
+from typing import Literal
+
+from libs.events.registry import Body
+
+
+class Channel(StrEnum):
+    """The kinds of sources that this version can connect."""
+
+    TELEGRAM = "telegram"
+    WIDGET = "widget"
+
+
+Direction = Literal["incoming", "outgoing"]
+AttachmentKind = Literal["image", "video", "audio", "voice", "file", "sticker"]
+DeliveryState = Literal["queued", "sent", "delivered", "read", "failed", "uncertain"]
+
+
+class Attachment(Body):
+    """A file of a message. Its bytes are in object storage under ``attachment_id``.
+
+    ``reference`` is the platform's own handle, with which ingest fetches or sends the bytes.
+    """
+
+    attachment_id: str
+    kind: AttachmentKind
+    media_type: str
+    reference: str
+    file_name: str | None = None
+    size_bytes: int | None = None
+
+
+class GeoPoint(Body):
+    """WGS 84, degrees."""
+
+    latitude: float
+    longitude: float
+    title: str | None = None
+
+
+class Content(Body):
+    text: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    point: GeoPoint | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.text or self.attachments or self.point)
+
+
+class Sender(Body):
+    """Who wrote, as the platform names them. ``external_id`` is the id on that source."""
+
+    external_id: str
+    name: str = ""
+    username: str | None = None
+    language: str | None = None

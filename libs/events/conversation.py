@@ -1,0 +1,171 @@
+"""What happened in a conversation. Each event carries the case as it is after it.
+
+So a consumer needs no memory of its own to know the case: the figures (when the customer began
+to wait, when the team answered) are measured once, by the aggregate, and travel with the facts.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from libs.events.content import Channel, Content, DeliveryState, Direction, Sender
+from libs.events.registry import Body, public
+from libs.events.topics import Topic
+
+CaseState = Literal["routing", "new", "active", "done"]
+
+
+class Audience(Body):
+    """Who may see a case: members of its location who may see its group, and those named.
+
+    ``group_id`` None: no group yet, so everybody of the location. A case in routing has no
+    audience at all (None where an Audience is expected).
+    """
+
+    location_id: str
+    group_id: str | None = None
+    member_ids: tuple[str, ...] = ()
+
+
+class CaseFacts(Body):
+    """The case after the event.
+
+    ``waiting_since`` is the first customer message that nobody has answered, None when the
+    team's answer is the last word. ``first_response_at`` is the first human answer.
+    ``responsible_before`` is who was responsible for the case before this one.
+    """
+
+    case_id: str
+    conversation_id: str
+    source_id: str
+    channel: Channel
+    location_id: str
+    customer_id: str
+    state: CaseState
+    opened_at: datetime
+    opened_by: Literal["customer", "team"]
+    repeat: bool = False
+    group_id: str | None = None
+    responsible: str | None = None
+    responsible_before: str | None = None
+    participants: tuple[str, ...] = ()
+    waiting_since: datetime | None = None
+    first_response_at: datetime | None = None
+    last_message_at: datetime | None = None
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+
+
+class ConversationEvent(Body):
+    """Base of all: the case after the event and who may see it before and after.
+
+    ``recorded_at`` is when Parley wrote it down; the envelope's time is the fact's.
+    """
+
+    case: CaseFacts
+    recorded_at: datetime
+    audience_before: Audience | None = None
+    audience_after: Audience | None = None
+
+
+class Message(Body):
+    """A message as everybody in the team sees it. ``member_id`` is the team's author.
+
+    An outgoing message without a member was written with the platform's own application.
+    """
+
+    message_id: str
+    direction: Direction
+    content: Content
+    occurred_at: datetime
+    sender: Sender | None = None
+    member_id: str | None = None
+    reply_to: str | None = None
+
+
+class Response(Body):
+    """The team's answer to a turn of the customer's: ``waiting_since`` .. ``answered_at``."""
+
+    waiting_since: datetime
+    answered_at: datetime
+    is_first: bool
+    member_id: str | None = None
+
+
+@public("parley.case.opened.v1", Topic.CONVERSATION)
+class CaseOpened(ConversationEvent):
+    """A case began: the customer's first message, or the first after Done."""
+
+
+@public("parley.case.routed.v1", Topic.CONVERSATION)
+class CaseRouted(ConversationEvent):
+    """A case left routing for New, in the group of ``case.group_id`` or in none."""
+
+    reason: Literal["autoforward", "undecided"]
+
+
+@public("parley.case.taken.v1", Topic.CONVERSATION)
+class CaseTaken(ConversationEvent):
+    member_id: str
+
+
+@public("parley.case.closed.v1", Topic.CONVERSATION)
+class CaseClosed(ConversationEvent):
+    member_id: str
+
+
+@public("parley.case.reopened.v1", Topic.CONVERSATION)
+class CaseReopened(ConversationEvent):
+    member_id: str
+
+
+@public("parley.message.received.v1", Topic.CONVERSATION)
+class MessageReceived(ConversationEvent):
+    """A customer's message. ``received_at`` is when ingest had it, for the latency to a screen.
+
+    ``starts_turn`` is true where the customer begins to wait with this message.
+    """
+
+    message: Message
+    received_at: datetime
+    starts_turn: bool = False
+
+
+@public("parley.message.sent.v1", Topic.CONVERSATION)
+class MessageSent(ConversationEvent):
+    """The team's message: accepted to be sent, or seen as sent by the platform."""
+
+    message: Message
+    response: Response | None = None
+
+
+@public("parley.message.edited.v1", Topic.CONVERSATION)
+class MessageEdited(ConversationEvent):
+    """The message's whole content after the edit."""
+
+    message: Message
+
+
+@public("parley.note.added.v1", Topic.CONVERSATION)
+class NoteAdded(ConversationEvent):
+    """Text that only the team sees."""
+
+    note_id: str
+    member_id: str
+    text: str
+
+
+@public("parley.message.delivery-changed.v1", Topic.CONVERSATION)
+class MessageDeliveryChanged(Body):
+    """A sent message's delivery state moved. Its stream is the message's, not the conversation's.
+
+    The audience is the one of the conversation when it was sent.
+    """
+
+    conversation_id: str
+    case_id: str
+    message_id: str
+    state: DeliveryState
+    recorded_at: datetime
+    audience: Audience | None = None
+    reason: str | None = None
+    reason_code: str | None = None

@@ -1,0 +1,96 @@
+"""CloudEvents 1.0 in Kafka's binary mode: attributes in headers, the JSON body as the value.
+
+Source: CloudEvents Kafka protocol binding 1.0.2, section 3.2 (headers ``ce_<attribute>``, UTF-8;
+``content-type`` for ``datacontenttype``).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from libs.events.registry import Body, decode, encode, spec_of
+from libs.events.topics import Topic
+
+SPEC_VERSION: Final = "1.0"
+CONTENT_TYPE: Final = "application/json"
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class InvalidEnvelope(Exception):
+    """A message whose headers are not those of a CloudEvent of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A public event or command with its CloudEvents attributes.
+
+    ``subject`` is the stream the event belongs to and ``sequence`` its version there (numbered
+    from 1 without gaps; 0 where the producer keeps no stream). ``key`` decides the partition.
+    ``time`` is the fact's time, UTC.
+    """
+
+    id: str
+    source: str
+    subject: str
+    key: str
+    workspace_id: str
+    sequence: int
+    time: datetime
+    body: Body
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def topic(self) -> Topic:
+        return spec_of(self.body).topic
+
+    def encode(self) -> bytes:
+        return encode(self.body)
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        attributes = {
+            "ce_specversion": SPEC_VERSION,
+            "ce_id": self.id,
+            "ce_type": spec_of(self.body).name,
+            "ce_source": self.source,
+            "ce_subject": self.subject,
+            "ce_time": self.time.isoformat(),
+            "ce_workspace": self.workspace_id,
+            "ce_sequence": str(self.sequence),
+            "content-type": CONTENT_TYPE,
+            **self.extra,
+        }
+        return [(name, value.encode()) for name, value in attributes.items()]
+
+
+def read_envelope(
+    key: bytes | None, headers: Iterable[tuple[str, bytes]], value: bytes
+) -> Envelope:
+    """The envelope of a Kafka message.
+
+    Errors: InvalidEnvelope (an attribute is missing or malformed), UnknownType, InvalidBody.
+    """
+    try:
+        texts = {name: value_bytes.decode() for name, value_bytes in headers}
+        if texts["ce_specversion"] != SPEC_VERSION:
+            raise InvalidEnvelope(f"CloudEvents {texts['ce_specversion']!r} is not understood")
+        type_name = texts["ce_type"]
+        time = datetime.fromisoformat(texts["ce_time"])
+        if time.tzinfo is None:
+            raise InvalidEnvelope("ce_time has no time zone")
+        return Envelope(
+            id=texts["ce_id"],
+            source=texts["ce_source"],
+            subject=texts["ce_subject"],
+            key=(key or b"").decode(),
+            workspace_id=texts["ce_workspace"],
+            sequence=int(texts["ce_sequence"]),
+            time=time.astimezone(UTC),
+            body=decode(type_name, value),
+            extra={n: texts[n] for n in ("traceparent", "tracestate") if n in texts},
+        )
+    except KeyError as error:
+        raise InvalidEnvelope(f"the header {error.args[0]} is missing") from error
+    except ValueError as error:
+        raise InvalidEnvelope(f"a header is malformed: {error}") from error

@@ -1,0 +1,56 @@
+"""What ingest tells of the platforms: messages that came in, and what became of those sent."""
+
+from datetime import datetime
+from typing import Literal
+
+from libs.events.content import Channel, Content, DeliveryState, Direction, Sender
+from libs.events.registry import Body, public
+from libs.events.topics import Topic
+
+
+@public("parley.inbound.received.v1", Topic.INBOUND)
+class InboundReceived(Body):
+    """One message, or one edit of a message, as a platform's webhook told it.
+
+    ``cause`` is the same however often the platform repeats the update, and differs between a
+    message and its edit. ``direction`` is outgoing for what the account's owner wrote with the
+    platform's own application. ``occurred_at`` is the platform's time, never later than
+    ``received_at``. ``reply_to`` is the derived id of the quoted message and
+    ``reply_to_external`` the platform's: a message sent by Parley is found by the latter.
+    """
+
+    cause: str
+    kind: Literal["message", "edit"]
+    direction: Direction
+    channel: Channel
+    source_id: str
+    conversation_id: str
+    thread: str
+    customer_id: str
+    sender: Sender
+    message_id: str
+    external_message_id: str
+    content: Content
+    occurred_at: datetime
+    received_at: datetime
+    reply_to: str | None = None
+    reply_to_external: str | None = None
+
+
+@public("parley.delivery.changed.v1", Topic.DELIVERY)
+class DeliveryChanged(Body):
+    """What became of a message that conversation had asked to send.
+
+    ``uncertain``: the attempt was begun and its end is not known (a crash between the platform's
+    call and its answer); a person may send it again, Parley never does by itself.
+    ``reason`` is the platform's, in its words; ``reason_code`` is stable.
+    """
+
+    message_id: str
+    conversation_id: str
+    source_id: str
+    state: DeliveryState
+    occurred_at: datetime
+    external_message_ids: tuple[str, ...] = ()
+    reason: str | None = None
+    reason_code: str | None = None

@@ -1,0 +1,20 @@
+"""What notify tells a member in the application."""
+
+from datetime import datetime
+from typing import Literal
+
+from libs.events.registry import Body, public
+from libs.events.topics import Topic
+
+
+@public("parley.notification.raised.v1", Topic.NOTIFICATION)
+class NotificationRaised(Body):
+    """For one member only: they are the audience."""
+
+    notification_id: str
+    member_id: str
+    kind: Literal["case-in-group"]
+    conversation_id: str
+    case_id: str
+    raised_at: datetime
+    group_id: str | None = None

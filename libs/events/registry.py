@@ -1,0 +1,90 @@
+"""Every public event and command by its type name: how it is declared, encoded and decoded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, dataclass_transform
+
+import msgspec
+
+from libs.events.topics import Topic
+
+
+class _KeywordsOnly(msgspec.StructMeta):
+    """Every body takes keywords only, so that an event can add fields to those of its base."""
+
+    def __new__(
+        mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any
+    ) -> "_KeywordsOnly":
+        return super().__new__(mcls, name, bases, namespace, **{"kw_only": True, **options})
+
+
+# The decorator tells type checkers what the metaclass and the options below do for subclasses.
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
+class Body(msgspec.Struct, metaclass=_KeywordsOnly, frozen=True, omit_defaults=True):
+    """Base of every public event and command: an immutable JSON object.
+
+    Unknown fields are ignored on reading, so that a producer may be newer than its consumer by
+    an added field; a changed meaning is a new version with a type name of its own.
+    """
+
+
+class UnknownType(Exception):
+    """The type is not one that this version of Parley knows."""
+
+
+class InvalidBody(Exception):
+    """The bytes are not a body of the type they claim to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class TypeSpec:
+    """``name`` is the CloudEvents type, such as ``parley.case.taken.v1``."""
+
+    name: str
+    topic: Topic
+    body: type[Body]
+    decoder: msgspec.json.Decoder[Any]
+
+
+_by_name: dict[str, TypeSpec] = {}
+_by_body: dict[type[Body], TypeSpec] = {}
+_encoder = msgspec.json.Encoder()
+
+
+def public[T: type[Body]](name: str, topic: Topic) -> Callable[[T], T]:
+    """Declare a body as the public type ``name`` on ``topic``."""
+
+    def declare(body: T) -> T:
+        if name in _by_name:
+            raise ValueError(f"two bodies are declared as {name}")
+        spec = TypeSpec(name, topic, body, msgspec.json.Decoder(body))
+        _by_name[name] = spec
+        _by_body[body] = spec
+        return body
+
+    return declare
+
+
+def spec_of(body: Body | type[Body]) -> TypeSpec:
+    return _by_body[body if isinstance(body, type) else type(body)]
+
+
+def all_types() -> list[TypeSpec]:
+    """Every declared type, by name."""
+    return [_by_name[name] for name in sorted(_by_name)]
+
+
+def encode(body: Body) -> bytes:
+    return _encoder.encode(body)
+
+
+def decode(type_name: str, payload: bytes) -> Body:
+    """Errors: UnknownType, InvalidBody (its text names the field, never the value)."""
+    spec = _by_name.get(type_name)
+    if spec is None:
+        raise UnknownType(f"the type {type_name!r} is not known")
+    try:
+        decoded: Body = spec.decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidBody(f"not a {type_name}: {error}") from error
+    return decoded
