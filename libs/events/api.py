@@ -1,0 +1,118 @@
+"""The shapes in which the services answer each other, and the gateway the world, over HTTP."""
+
+from datetime import datetime
+from typing import Literal
+
+from libs.events.content import Attachment, Content, DeliveryState, Direction, Sender
+from libs.events.conversation import CaseFacts
+from libs.events.registry import Body
+
+Tab = Literal["new", "mine", "others", "done", "all"]
+
+
+class CustomerRef(Body):
+    customer_id: str
+    name: str
+
+
+class LastMessage(Body):
+    """``preview`` is the beginning of the text, at most 140 characters."""
+
+    direction: Direction
+    occurred_at: datetime
+    preview: str = ""
+
+
+class ConversationView(Body):
+    """A row of the inbox and the head of an open conversation; ``case`` is the latest case."""
+
+    conversation_id: str
+    version: int
+    customer: CustomerRef
+    case: CaseFacts
+    last_message: LastMessage | None = None
+
+
+class ConversationPage(Body):
+    """``next`` is the cursor of the following page, None on the last one."""
+
+    items: tuple[ConversationView, ...]
+    next: str | None = None
+
+
+class Delivery(Body):
+    state: DeliveryState
+    reason: str | None = None
+    reason_code: str | None = None
+
+
+class TimelineItem(Body):
+    """A message, a note, or the trace of an action (``kind`` system, ``key`` and ``members``).
+
+    ``at`` is the fact's time; ``position`` orders the items of a conversation and never changes.
+    ``via_platform``: an outgoing message written with the platform's own application.
+    """
+
+    id: str
+    kind: Literal["message", "note", "system"]
+    at: datetime
+    position: int
+    case_id: str
+    direction: Direction | None = None
+    content: Content | None = None
+    sender: Sender | None = None
+    member_id: str | None = None
+    reply_to: str | None = None
+    edited_at: datetime | None = None
+    delivery: Delivery | None = None
+    via_platform: bool = False
+    text: str | None = None
+    key: str | None = None
+    group_id: str | None = None
+
+
+class TimelinePage(Body):
+    """Newest first; ``next`` is the cursor of the older page."""
+
+    items: tuple[TimelineItem, ...]
+    next: str | None = None
+
+
+class SendMessage(Body):
+    """``reply_to``: the message to quote. ``close``: reply and close in one step."""
+
+    content: Content
+    reply_to: str | None = None
+    close: bool = False
+
+
+class AddNote(Body):
+    text: str
+
+
+class Sent(Body):
+    """The answer to a message or a note: the new item and the conversation after it."""
+
+    item: TimelineItem
+    conversation: ConversationView
+
+
+class CustomerMessage(Body):
+    """A message as its customer may see it: no note, no member's id, no system message."""
+
+    message_id: str
+    direction: Direction
+    content: Content
+    occurred_at: datetime
+    position: int
+
+
+class CustomerTimeline(Body):
+    """Oldest first. ``position`` of the last item is where to go on from."""
+
+    items: tuple[CustomerMessage, ...]
+    more: bool = False
+
+
+class StoredAttachments(Body):
+    items: tuple[Attachment, ...]

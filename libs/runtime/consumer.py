@@ -1,0 +1,253 @@
+"""The one place where consumer policy lives.
+
+A batch is taken from all assigned partitions, its effects are made durable by the handler, and only
+then are its offsets committed, explicitly for each partition. Failures are sorted:
+
+* a message that cannot be read, or that the handler refuses, goes to the topic's dead-letter twin
+  with its original bytes and headers, and its partition goes on;
+* a transient failure (a server that does not answer) is tried again with a growing pause: the
+  consumer stops pulling while it lasts, so an outage needs no dead letters;
+* anything else is a bug: it leaves ``run`` as an exception, which ends the process.
+
+Handlers must tolerate repetition: after a crash the batch comes again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, KafkaError
+
+from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope
+from libs.events.registry import InvalidBody, UnknownType
+from libs.events.topics import Topic
+from libs.runtime.kafka import Outgoing, Publisher, PublishFailed
+from libs.runtime.metrics import (
+    CONSUMED,
+    CONSUMER_BATCH_SECONDS,
+    CONSUMER_LAG,
+    CONSUMER_RETRIES,
+    DEAD_LETTERS,
+)
+
+log = structlog.get_logger()
+
+POLL_MS: Final = 1000
+COMMIT_INTERVAL_SECONDS: Final = 0.25
+FIRST_PAUSE_SECONDS: Final = 0.1
+LONGEST_PAUSE_SECONDS: Final = 10.0
+
+
+class Transient(Exception):
+    """Raise it from a handler when a server did not answer: the batch is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message that could be read, with the record it came in."""
+
+    envelope: Envelope
+    record: "ConsumerRecord[bytes, bytes]"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A handler's word that a message can never be applied, and why (no personal data)."""
+
+    received: Received
+    reason: str
+
+
+Handler = Callable[[Sequence[Received]], Awaitable[Sequence[Refused]]]
+
+
+class BatchConsumer:
+    """Runs one handler for the messages of some topics in one consumer group.
+
+    ``transient`` lists the drivers' exceptions that mean "the server does not answer", besides
+    Transient, PublishFailed and Kafka's own.
+    """
+
+    def __init__(
+        self,
+        topics: Sequence[Topic],
+        group: str,
+        handler: Handler,
+        *,
+        bootstrap_servers: str,
+        namespace: str,
+        publisher: Publisher,
+        transient: tuple[type[Exception], ...] = (),
+        max_batch: int = 500,
+    ) -> None:
+        self._topics = {namespace + topic.value: topic for topic in topics}
+        self._group = namespace + group
+        self._handler = handler
+        self._bootstrap_servers = bootstrap_servers
+        self._publisher = publisher
+        self._transient = (Transient, PublishFailed, KafkaError, *transient)
+        self._max_batch = max_batch
+        self._busy = asyncio.Lock()
+        self._durable: dict[TopicPartition, int] = {}
+        self._consumer: AIOKafkaConsumer[bytes, bytes] | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until ``stop`` is set, then commit what is durable and leave the group."""
+        self._consumer = consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap_servers,
+            group_id=self._group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_interval_ms=300_000,
+        )
+        consumer.subscribe(list(self._topics), listener=_CommitBeforeLosing(self))
+        await consumer.start()
+        committer = asyncio.create_task(self._commit_now_and_then())
+        try:
+            while not stop.is_set():
+                if committer.done():
+                    await committer
+                fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=self._max_batch)
+                if fetched:
+                    async with self._busy:
+                        await self._handle(consumer, fetched, stop)
+        finally:
+            committer.cancel()
+            await asyncio.gather(committer, return_exceptions=True)
+            await self.commit()
+            await consumer.stop()
+
+    async def check(self) -> None:
+        """For readiness: the group has given this consumer its partitions. Errors: Transient."""
+        if self._consumer is None or not self._consumer.assignment():
+            raise Transient(f"the consumer {self._group} has no partitions yet")
+
+    async def _handle(
+        self,
+        consumer: "AIOKafkaConsumer[bytes, bytes]",
+        fetched: Mapping[TopicPartition, Sequence["ConsumerRecord[bytes, bytes]"]],
+        stop: asyncio.Event,
+    ) -> None:
+        assigned = consumer.assignment()
+        batches = {tp: records for tp, records in fetched.items() if tp in assigned}
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                with CONSUMER_BATCH_SECONDS.labels(self._group).time():
+                    await self._apply(batches)
+                break
+            except self._transient as error:
+                CONSUMER_RETRIES.labels(self._group).inc()
+                log.warning("batch will be tried again", group=self._group, error=repr(error))
+                if await _stopped_within(stop, pause):
+                    return
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        for tp, records in batches.items():
+            self._durable[tp] = records[-1].offset + 1
+            CONSUMED.labels(tp.topic, self._group).inc(len(records))
+            end = consumer.highwater(tp)
+            if end is not None:
+                CONSUMER_LAG.labels(tp.topic, self._group, tp.partition).set(
+                    max(0, end - records[-1].offset - 1)
+                )
+
+    async def _apply(
+        self, batches: Mapping[TopicPartition, Sequence["ConsumerRecord[bytes, bytes]"]]
+    ) -> None:
+        readable: list[Received] = []
+        dead: list[tuple[ConsumerRecord[bytes, bytes], str]] = []
+        for records in batches.values():
+            for record in records:
+                try:
+                    envelope = read_envelope(record.key, record.headers, record.value or b"")
+                except (InvalidEnvelope, InvalidBody, UnknownType) as error:
+                    dead.append((record, str(error)))
+                else:
+                    readable.append(Received(envelope, record))
+        if readable:
+            refused = await self._handler(readable)
+            dead += [(one.received.record, one.reason) for one in refused]
+        if dead:
+            await self._bury(dead)
+
+    async def _bury(self, dead: Sequence[tuple["ConsumerRecord[bytes, bytes]", str]]) -> None:
+        letters = []
+        for record, reason in dead:
+            topic = self._topics[record.topic]
+            letters.append(dead_letter(topic, record, reason, self._group))
+            DEAD_LETTERS.labels(topic.value, self._group).inc()
+            log.error(
+                "dead letter",
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                reason=reason,
+            )
+        await self._publisher.publish(letters)
+
+    async def _commit_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_INTERVAL_SECONDS)
+            await self.commit()
+
+    async def commit(self) -> None:
+        """Commit the offsets of what is durable, for the partitions that are still ours."""
+        if self._consumer is None or not self._durable:
+            return
+        assigned = self._consumer.assignment()
+        offsets = {tp: offset for tp, offset in self._durable.items() if tp in assigned}
+        self._durable.clear()
+        if not offsets:
+            return
+        try:
+            await self._consumer.commit(offsets)
+        except CommitFailedError:
+            # The group moved on without us: another member repeats these, which changes nothing.
+            log.warning("offsets not committed, the group rebalanced", group=self._group)
+        except KafkaError as error:
+            for tp, offset in offsets.items():
+                self._durable.setdefault(tp, offset)
+            log.warning("offsets not committed yet", group=self._group, error=repr(error))
+
+    async def before_losing_partitions(self) -> None:
+        async with self._busy:
+            await self.commit()
+
+
+class _CommitBeforeLosing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """A partition is given up only when the batch in hand is durable and committed."""
+
+    def __init__(self, consumer: BatchConsumer) -> None:
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        if revoked:
+            await self._consumer.before_losing_partitions()
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        pass
+
+
+def dead_letter(
+    topic: Topic, record: "ConsumerRecord[bytes, bytes]", reason: str, group: str
+) -> Outgoing:
+    """The dead letter of a record: its own key, bytes and headers, and where it came from."""
+    origin = f"{topic.value}:{record.partition}:{record.offset}"
+    headers = [
+        *record.headers,
+        ("parley_dead_reason", reason.encode()),
+        ("parley_dead_group", group.encode()),
+        ("parley_dead_origin", origin.encode()),
+    ]
+    return Outgoing(topic.dead_letter, record.key, record.value, headers)
+
+
+async def _stopped_within(stop: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,181 @@
+"""The HTTP side of every process: health, metrics, verified callers, and calls to the others."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Self
+
+import aiohttp
+import msgspec
+from fastapi import FastAPI, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from libs.runtime.metrics import HTTP_REQUESTS, HTTP_SECONDS
+from libs.runtime.problems import Unauthorized, install_problem_handlers
+from libs.runtime.process import Check, Runtime
+from libs.runtime.tokens import Caller, InvalidToken, ServiceTokens
+from libs.runtime.tracing import span, trace_headers
+
+CHECK_TIMEOUT_SECONDS: Final = 5.0
+CALL_TIMEOUT_SECONDS: Final = 15.0
+
+
+def service_app(runtime: Runtime, title: str, *, documented: bool = False) -> FastAPI:
+    """A FastAPI application with ``/healthz``, ``/readyz``, ``/metrics`` and problems.
+
+    ``documented``: serve OpenAPI too (only the gateway's is public).
+    """
+    app = FastAPI(
+        title=title,
+        openapi_url="/openapi.json" if documented else None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    install_problem_handlers(app)
+    app.add_middleware(Measured)
+
+    async def healthz(_request: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    async def readyz(_request: Request) -> Response:
+        states = dict(
+            zip(
+                runtime.checks,
+                await asyncio.gather(*(_state(c) for c in runtime.checks.values())),
+                strict=True,
+            )
+        )
+        ready = all(state == "ok" for state in states.values())
+        return json_response({"ready": ready, "checks": states}, 200 if ready else 503)
+
+    async def metrics(_request: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    for path, endpoint in (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)):
+        app.add_route(path, endpoint, include_in_schema=False)
+    return app
+
+
+async def _state(check: Check) -> str:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
+            await check()
+    except Exception as error:  # whatever a server's driver raises is a reason not to be ready
+        return f"{type(error).__name__}: {error}"
+    return "ok"
+
+
+def json_response(body: object, status: int = 200) -> Response:
+    """Of msgspec structs and plain values, encoded in one go."""
+    return Response(msgspec.json.encode(body), status, media_type="application/json")
+
+
+def caller_of(tokens: ServiceTokens) -> Callable[[Request], Caller]:
+    """A dependency: the caller that the request's bearer token proves. Errors: Unauthorized."""
+
+    def caller(request: Request) -> Caller:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthorized("a service token is needed")
+        try:
+            return tokens.verify(token)
+        except InvalidToken as error:
+            raise Unauthorized("the service token is not valid") from error
+
+    return caller
+
+
+class Measured:
+    """Counts and times requests by route, and continues the caller's trace."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        started = time.perf_counter()
+        carrier = {
+            name.decode(): value.decode()
+            for name, value in scope["headers"]
+            if name in (b"traceparent", b"tracestate")
+        }
+        try:
+            with span(f"{scope['method']} {scope['path']}", carrier):
+                await self._app(scope, receive, watched)
+        finally:
+            # The route's template, never the path: ids would make a time series each.
+            route = getattr(scope.get("route"), "path", "unmatched")
+            HTTP_REQUESTS.labels(scope["method"], route, status).inc()
+            HTTP_SECONDS.labels(route).observe(time.perf_counter() - started)
+
+
+class ServiceClient:
+    """Calls one other service over HTTP with a signed token. Use as an async context manager."""
+
+    def __init__(self, service: str, base_url: str, tokens: ServiceTokens) -> None:
+        self._service = service
+        self._base_url = base_url.rstrip("/")
+        self._tokens = tokens
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=CALL_TIMEOUT_SECONDS),
+            connector=aiohttp.TCPConnector(limit=256),
+        )
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        workspace_id: str,
+        member_id: str = "",
+        actions: Iterable[str] = (),
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes, Mapping[str, str]]:
+        """Status, body, headers. Errors: aiohttp.ClientError, TimeoutError."""
+        if self._session is None:
+            raise RuntimeError("the client is not open")
+        token = self._tokens.issue(self._service, workspace_id, member_id, actions)
+        sent = {"authorization": f"Bearer {token}", **trace_headers(), **(headers or {})}
+        if body is not None:
+            sent.setdefault("content-type", "application/json")
+        async with self._session.request(
+            method, self._base_url + path, params=query, data=body, headers=sent
+        ) as answer:
+            return answer.status, await answer.read(), answer.headers
+
+
+async def read_limited(request: Request, limit_bytes: int) -> bytes | None:
+    """The body, or None as soon as it is known to be over the limit."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit_bytes:
+        return None
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit_bytes:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)

@@ -1,0 +1,95 @@
+"""Publishing to Kafka: idempotent, acknowledged by all replicas, with a bounded wait."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from libs.events.envelope import Envelope
+from libs.runtime.metrics import PUBLISH_FAILURES
+from libs.runtime.tracing import trace_headers
+
+MESSAGE_MAX_BYTES: Final = 1_000_000
+_REQUEST_TIMEOUT_MS: Final = 10_000
+
+
+class PublishFailed(Exception):
+    """Kafka did not acknowledge everything in time. Some of it may be there all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One Kafka message, ready to send. ``topic`` is without the namespace."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where Kafka keeps a message."""
+
+    partition: int
+    offset: int
+
+
+def outgoing(envelope: Envelope) -> Outgoing:
+    """The Kafka message of an event, with the current trace unless it carries its own."""
+    headers = envelope.headers()
+    if "traceparent" not in envelope.extra:
+        headers += [(name, value.encode()) for name, value in trace_headers().items()]
+    return Outgoing(envelope.topic.value, envelope.key.encode(), envelope.encode(), headers)
+
+
+class Publisher:
+    """A producer that returns when everything it was given is acknowledged.
+
+    Use as an async context manager. ``timeout_seconds`` bounds the whole wait of one publish.
+    """
+
+    def __init__(self, bootstrap_servers: str, namespace: str, timeout_seconds: float = 10) -> None:
+        self._namespace = namespace
+        self._timeout = timeout_seconds
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap_servers,
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=MESSAGE_MAX_BYTES + 100_000,
+            request_timeout_ms=_REQUEST_TIMEOUT_MS,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._producer.start()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._producer.stop()
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[Position]:
+        """Positions in the order given. Errors: PublishFailed."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                waiting = [
+                    await self._producer.send(
+                        self._namespace + message.topic,
+                        message.value,
+                        message.key,
+                        headers=list(message.headers),
+                    )
+                    for message in messages
+                ]
+                done = await asyncio.gather(*waiting)
+        except (KafkaError, TimeoutError) as error:
+            PUBLISH_FAILURES.inc()
+            raise PublishFailed(f"Kafka did not acknowledge: {error!r}") from error
+        return [Position(record.partition, record.offset) for record in done]
+
+    async def check(self) -> None:
+        """For readiness: a broker answers. Errors: KafkaError, TimeoutError."""
+        async with asyncio.timeout(2):
+            await self._producer.client.fetch_all_metadata()

@@ -1,0 +1,45 @@
+"""The metrics that every process has. A service's own are in its ``metrics.py``."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+CONSUMED = Counter(
+    "parley_consumed_messages_total",
+    "Moves for each Kafka message whose effects are durable.",
+    ["topic", "group"],
+)
+DEAD_LETTERS = Counter(
+    "parley_dead_letters_total",
+    "Moves when a message goes to a dead-letter topic; any movement wants a person's look.",
+    ["topic", "group"],
+)
+CONSUMER_RETRIES = Counter(
+    "parley_consumer_retries_total",
+    "Moves when a batch is tried again after a transient failure of a server it needs.",
+    ["group"],
+)
+CONSUMER_LAG = Gauge(
+    "parley_consumer_lag_messages",
+    "Messages that wait between the group's position and the end of the partition.",
+    ["topic", "group", "partition"],
+)
+CONSUMER_BATCH_SECONDS = Histogram(
+    "parley_consumer_batch_seconds",
+    "How long the effects of one batch took.",
+    ["group"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+PUBLISH_FAILURES = Counter(
+    "parley_publish_failures_total",
+    "Moves when Kafka did not acknowledge a publish within its time.",
+)
+HTTP_REQUESTS = Counter(
+    "parley_http_requests_total",
+    "Moves for each HTTP request answered.",
+    ["method", "route", "status"],
+)
+HTTP_SECONDS = Histogram(
+    "parley_http_request_seconds",
+    "From a request's first byte to the end of its answer.",
+    ["route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)

@@ -1,0 +1,112 @@
+"""Errors at an HTTP edge: RFC 9457 problems, made in one place."""
+
+from typing import Any, ClassVar
+
+import msgspec
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+log = structlog.get_logger()
+
+
+class Problem(Exception):
+    """A refusal with its HTTP status. Subclasses set ``status``, ``kind`` and ``title``.
+
+    ``type`` in the answer is ``urn:parley:problem:<kind>``; ``extra`` are further members, such
+    as who holds the case.
+    """
+
+    status: ClassVar[int] = 500
+    kind: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Something went wrong on our side"
+
+    def __init__(self, detail: str = "", **extra: Any) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail
+        self.extra = extra
+
+    def response(self) -> Response:
+        return problem_response(self.status, self.kind, self.title, self.detail, **self.extra)
+
+
+class BadRequest(Problem):
+    status, kind, title = 400, "bad-request", "The request cannot be read"
+
+
+class Unauthorized(Problem):
+    status, kind, title = 401, "unauthorized", "Sign in first"
+
+
+class Forbidden(Problem):
+    status, kind, title = 403, "forbidden", "You may not do this"
+
+
+class NotFound(Problem):
+    status, kind, title = 404, "not-found", "There is nothing here"
+
+
+class Conflict(Problem):
+    status, kind, title = 409, "conflict", "This cannot be done now"
+
+
+class TooLarge(Problem):
+    status, kind, title = 413, "too-large", "The body is too large"
+
+
+class Invalid(Problem):
+    status, kind, title = 422, "invalid", "The request is not valid"
+
+
+class TooMany(Problem):
+    status, kind, title = 429, "too-many-requests", "Too many requests"
+
+
+class Unavailable(Problem):
+    status, kind, title = 503, "unavailable", "Try again in a moment"
+
+
+def problem_response(status: int, kind: str, title: str, detail: str, **extra: Any) -> Response:
+    body = {"type": f"urn:parley:problem:{kind}", "title": title, "status": status, **extra}
+    if detail:
+        body["detail"] = detail
+    headers = {"retry-after": "1"} if status in (429, 503) else None
+    return Response(
+        msgspec.json.encode(body), status, headers, media_type="application/problem+json"
+    )
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Every error of ``app`` is answered as a problem."""
+
+    async def problem(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)  # noqa: S101  # registered for this type only
+        return error.response()
+
+    async def http(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http")
+        return problem_response(error.status_code, kind, str(error.detail), "")
+
+    async def validation(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101
+        # The value is left out: it may be a message's text or a password.
+        fields = [
+            {"field": ".".join(str(part) for part in one["loc"]), "message": one["msg"]}
+            for one in error.errors()
+        ]
+        return Invalid(
+            "; ".join(f"{f['field']}: {f['message']}" for f in fields), errors=fields
+        ).response()
+
+    async def bug(request: Request, error: Exception) -> Response:
+        log.error("request failed", path=request.url.path, exc_info=error)
+        return Problem().response()
+
+    app.add_exception_handler(Problem, problem)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RequestValidationError, validation)
+    app.add_exception_handler(Exception, bug)

@@ -1,0 +1,164 @@
+"""How a service lives: composed, made ready, served, watched, stopped.
+
+A service is a ``ServiceSpec``. Its ``compose`` is the composition root: it makes the clients, says
+what is to run beside the HTTP server and what readiness means, and yields the ASGI application.
+"""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from libs.runtime.settings import Settings
+from libs.runtime.tracing import configure_tracing
+
+log = structlog.get_logger()
+
+Check = Callable[[], Awaitable[object]]
+Task = Callable[[asyncio.Event], Awaitable[None]]
+
+
+class Runtime:
+    """What a composition root is handed: an exit stack, background tasks, readiness checks."""
+
+    def __init__(self, service: str) -> None:
+        self.service = service
+        self.stop = asyncio.Event()
+        self.checks: dict[str, Check] = {}
+        self._stack = AsyncExitStack()
+        self._tasks: dict[str, Task] = {}
+
+    async def enter[T](self, manager: AbstractAsyncContextManager[T]) -> T:
+        """Open it now, close it when the service has stopped (in reverse order)."""
+        return await self._stack.enter_async_context(manager)
+
+    def closing(self, close: Callable[[], Awaitable[object]]) -> None:
+        """Await ``close`` when the service has stopped."""
+        self._stack.push_async_callback(close)
+
+    def run(self, name: str, task: Task) -> None:
+        """Run ``task`` beside the HTTP server; it ends soon after the event it is given is set.
+
+        A task that ends before, or fails, ends the process: better restarted than half alive.
+        """
+        self._tasks[name] = task
+
+    def ready_when(self, name: str, check: Check) -> None:
+        """``/readyz`` answers 200 only when ``check`` raises nothing."""
+        self.checks[name] = check
+
+    async def __aenter__(self) -> "Runtime":
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._stack.aclose()
+
+    @asynccontextmanager
+    async def running_tasks(self) -> AsyncIterator["asyncio.Future[None]"]:
+        """Yields a future that fails with the first task that failed or ended by itself."""
+        failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def watch(name: str, task: Task) -> None:
+            try:
+                await task(self.stop)
+                if not self.stop.is_set():
+                    raise RuntimeError(f"{name} ended by itself")
+            except Exception as error:
+                log.error("task failed", task=name, exc_info=error)
+                if not failure.done():
+                    failure.set_exception(error)
+
+        tasks = [asyncio.create_task(watch(n, t), name=n) for n, t in self._tasks.items()]
+        try:
+            yield failure
+        finally:
+            self.stop.set()
+            await asyncio.gather(*tasks)
+            # Nobody may be waiting for it any more; what it holds was logged.
+            failure.cancel() if not failure.done() else failure.exception()
+
+
+@dataclass(frozen=True)
+class ServiceSpec[S: Settings]:
+    """A service by its name, its settings and its composition root."""
+
+    name: str
+    settings: type[S]
+    compose: Callable[[S, Runtime], AbstractAsyncContextManager[ASGIApp]]
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: ``serve`` has them, for the tasks' sake too."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        yield
+
+
+@asynccontextmanager
+async def running[S: Settings](
+    spec: ServiceSpec[S], settings: S, port: int = 0
+) -> AsyncIterator[tuple[str, "asyncio.Future[None]"]]:
+    """The service, serving: its base URL, and a future that fails when a part of it fails."""
+    async with Runtime(spec.name) as runtime:
+        if settings.otlp_endpoint:
+            provider = configure_tracing(spec.name, settings.otlp_endpoint)
+            runtime.closing(lambda: asyncio.to_thread(provider.shutdown))
+        async with spec.compose(settings, runtime) as app, runtime.running_tasks() as failure:
+            listener = _listen(settings.host, port)
+            server = _Server(
+                uvicorn.Config(
+                    app,
+                    http="httptools",
+                    ws="websockets-sansio",
+                    lifespan="off",
+                    access_log=False,
+                    log_config=None,
+                    server_header=False,
+                    date_header=False,
+                    timeout_keep_alive=75,
+                    timeout_graceful_shutdown=max(1, int(settings.shutdown_timeout_seconds)),
+                )
+            )
+            serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+            try:
+                host, bound = listener.getsockname()[:2]
+                yield f"http://{host}:{bound}", failure
+            finally:
+                runtime.stop.set()
+                server.should_exit = True
+                await serving
+
+
+async def serve[S: Settings](
+    spec: ServiceSpec[S], settings: S, port: int, stop: asyncio.Event
+) -> None:
+    """Serve until ``stop`` is set. Errors: whatever a part of the service failed with."""
+    started = time.monotonic()
+    async with running(spec, settings, port) as (url, failure):
+        log.info("serving", url=url, seconds=round(time.monotonic() - started, 3))
+        stopping = asyncio.create_task(stop.wait())
+        ends: list[asyncio.Future[Any]] = [stopping, failure]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if failure.done():
+            failure.result()
+    log.info("stopped")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.listen(2048)
+    listener.setblocking(False)
+    return listener

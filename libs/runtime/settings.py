@@ -1,0 +1,108 @@
+"""Settings come from the environment, and a wrong one stops the process with a sentence.
+
+A service's own settings start with its name (``PARLEY_INGEST_…``), the ones all share do not. Every
+service may therefore be given one and the same environment, and yet a misspelt name is refused.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX: Final = "PARLEY_"
+SERVICES: Final = ("ingest", "conversation", "routing", "notify", "analytics", "gateway")
+# Read by the tools around the services, never by a service.
+_TOOLS: Final = ("PARLEY_DEVSTACK_", "PARLEY_TEST_", "PARLEY_BENCH_", "PARLEY_DEMO_")
+_KEY_BYTES: Final = 32
+
+
+class SettingsError(Exception):
+    """A sentence for the operator; it names each setting that is missing, wrong or unknown."""
+
+
+def _key(value: SecretStr) -> SecretStr:
+    try:
+        length = len(bytes.fromhex(value.get_secret_value()))
+    except ValueError as error:
+        raise ValueError("must be hexadecimal") from error
+    if length < _KEY_BYTES:
+        raise ValueError(f"must have at least {_KEY_BYTES} bytes ({2 * _KEY_BYTES} digits)")
+    return value
+
+
+Key = Annotated[SecretStr, AfterValidator(_key)]
+
+
+def key_bytes(key: SecretStr) -> bytes:
+    return bytes.fromhex(key.get_secret_value())
+
+
+class Settings(BaseSettings):
+    """What every service is told. Keys are hexadecimal, at least 32 bytes, and have no default."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    kafka_bootstrap_servers: str
+    kafka_namespace: str = Field("", description="put before every topic and group name")
+    deployment_key: Key = Field(description="ids and sealed credentials are made with it")
+    service_key: Key = Field(description="services sign their calls to each other with it")
+    host: str = "127.0.0.1"
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    otlp_endpoint: str | None = Field(None, description="traces go there; off when not set")
+    shutdown_timeout_seconds: float = Field(10, gt=0)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what ``load`` was given: it reads the environment, whole and in one place."""
+        return (init_settings,)
+
+
+class MongoSettings(Settings):
+    mongodb_url: SecretStr
+    mongodb_database: str = Field("parley", min_length=1)
+
+
+def load[S: Settings](settings: type[S], environment: Mapping[str, str] = os.environ) -> S:
+    """The settings from ``environment``. Errors: SettingsError."""
+    complaints = [f"{name} is not a setting of Parley" for name in _unknown(settings, environment)]
+    names = {PREFIX + field.upper(): field for field in settings.model_fields}
+    given = {field: environment[name] for name, field in names.items() if name in environment}
+    try:
+        loaded = settings(**given)  # type: ignore[arg-type]  # texts, which pydantic parses
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            name = PREFIX + "_".join(str(part) for part in problem["loc"]).upper()
+            if problem["type"] == "missing":
+                complaints.append(f"{name} is missing: {_purpose(settings, problem['loc'][0])}")
+            else:
+                complaints.append(f"{name} is wrong: {problem['msg']}")
+    if complaints:
+        raise SettingsError("; ".join(complaints))
+    return loaded
+
+
+def _unknown(settings: type[Settings], environment: Mapping[str, str]) -> list[str]:
+    known = {PREFIX + field.upper() for field in settings.model_fields}
+    known |= {PREFIX + field.upper() for field in MongoSettings.model_fields}
+    prefix = settings.model_config.get("env_prefix", PREFIX)
+    own = [name for name in SERVICES if any(f.startswith(name) for f in settings.model_fields)]
+    others = tuple(f"{prefix}{name.upper()}_" for name in SERVICES if name not in own)
+    return sorted(
+        name
+        for name in environment
+        if name.startswith(PREFIX) and name not in known and not name.startswith(_TOOLS + others)
+    )
+
+
+def _purpose(settings: type[Settings], field: int | str) -> str:
+    info = settings.model_fields.get(str(field))
+    return info.description if info and info.description else "it has no default"

@@ -1,0 +1,99 @@
+"""A compacted topic as a table in memory: the whole present state, followed as it changes."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope
+from libs.events.registry import InvalidBody, UnknownType
+from libs.events.topics import Topic
+from libs.runtime.metrics import DEAD_LETTERS
+from libs.runtime.problems import Unavailable
+
+log = structlog.get_logger()
+
+POLL_MS: Final = 1000
+
+
+class CompactedTable:
+    """Reads a one-partition compacted topic from its beginning and goes on following it.
+
+    ``apply`` is called for each message in order: with the envelope, or with None for the body's
+    tombstone and the key. Every replica reads all of it: there is no consumer group.
+    """
+
+    def __init__(
+        self,
+        topic: Topic,
+        apply: Callable[[str, Envelope | None], None],
+        *,
+        bootstrap_servers: str,
+        namespace: str,
+    ) -> None:
+        self._topic = topic
+        self._partition = TopicPartition(namespace + topic.value, 0)
+        self._apply = apply
+        self._bootstrap_servers = bootstrap_servers
+        self._next = 0
+        self._end_at_start: int | None = None
+        self._moved = asyncio.Condition()
+
+    @property
+    def is_caught_up(self) -> bool:
+        """True once everything is read that was there when the process started."""
+        return self._end_at_start is not None and self._next >= self._end_at_start
+
+    async def check(self) -> None:
+        """For readiness. Errors: Unavailable."""
+        if not self.is_caught_up:
+            raise Unavailable(f"{self._topic.value} is not read to its end yet")
+
+    async def wait_for(self, offset: int, timeout_seconds: float) -> None:
+        """Return when the message at ``offset`` is applied. Errors: Unavailable after the time."""
+        try:
+            async with asyncio.timeout(timeout_seconds), self._moved:
+                await self._moved.wait_for(lambda: self._next > offset)
+        except TimeoutError as error:
+            raise Unavailable("the directory has not caught up with this change yet") from error
+
+    async def run(self, stop: asyncio.Event) -> None:
+        consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap_servers, enable_auto_commit=False
+        )
+        await consumer.start()
+        try:
+            consumer.assign([self._partition])
+            await consumer.seek_to_beginning(self._partition)
+            ends = await consumer.end_offsets([self._partition])
+            await self._move(self._next, ends[self._partition])
+            while not stop.is_set():
+                fetched = await consumer.getmany(timeout_ms=POLL_MS)
+                for record in fetched.get(self._partition, []):
+                    key = (record.key or b"").decode()
+                    try:
+                        envelope = (
+                            read_envelope(record.key, record.headers, record.value)
+                            if record.value
+                            else None
+                        )
+                    except (InvalidEnvelope, InvalidBody, UnknownType) as error:
+                        # A state that a newer version wrote: the last one understood stays.
+                        DEAD_LETTERS.labels(self._topic.value, "table").inc()
+                        log.error("state not understood", offset=record.offset, error=str(error))
+                        continue
+                    self._apply(key, envelope)
+                # The position, not the last offset: compaction leaves holes, also at the end.
+                await self._move(await consumer.position(self._partition), self._end_at_start)
+        finally:
+            await consumer.stop()
+
+    async def _move(self, position: int, end_at_start: int | None) -> None:
+        if (position, end_at_start) == (self._next, self._end_at_start):
+            return
+        async with self._moved:
+            self._next = position
+            self._end_at_start = end_at_start
+            self._moved.notify_all()
