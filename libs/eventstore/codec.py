@@ -1,0 +1,102 @@
+"""One commit, one document: the shape that both drivers read and write.
+
+    {_id: "<stream>:<first, ten digits>", stream, first, last, causes: […], at: date,
+     events: [{type, data}, …],
+     public: [{topic, type, id, key, subject, sequence, time, headers, data}, …],
+     pending: true}
+
+The id is the optimistic lock: a writer's version is always one at which a commit ends, so two who
+decided on the same version want the same id. Zero-padded, a range of ids is a range of versions.
+
+Fields that are not named here are ignored, so that a later writer may add to the document (a hash
+of the commit before, a key's generation) and older readers go on. Snapshots are no commits: they
+live in a collection of their own.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+
+from libs.eventstore.commits import MAX_VERSION, Commit, PublicMessage, StoredEvent
+
+Document = dict[str, Any]
+
+CAUSES_INDEX = "causes"
+PENDING_INDEX = "pending"
+
+# Equality on `stream` alone (loading) is served by the prefix of the causes' index: one index
+# fewer to write. The index over the unpublished ones holds only those, so it stays tiny.
+INDEXES = (
+    IndexModel([("stream", ASCENDING), ("causes", ASCENDING)], name=CAUSES_INDEX, unique=True),
+    IndexModel([("at", ASCENDING)], name=PENDING_INDEX, partialFilterExpression={"pending": True}),
+)
+
+
+def commit_id(stream: str, first: int) -> str:
+    """The document id of the commit that begins at version `first`."""
+    return f"{stream}:{first:010d}"
+
+
+def id_range(stream: str, after: int, upto: int = MAX_VERSION) -> Document:
+    """A filter on `_id`: the commits of a stream with after < first <= upto."""
+    return {"$gt": commit_id(stream, after), "$lte": commit_id(stream, min(upto, MAX_VERSION))}
+
+
+def to_document(commit: Commit) -> Document:
+    document: Document = {
+        "_id": commit_id(commit.stream, commit.first),
+        "stream": commit.stream,
+        "first": commit.first,
+        "last": commit.last,
+        "causes": list(commit.causes),
+        "at": commit.recorded_at,
+        "events": [{"type": event.type, "data": event.data} for event in commit.events],
+    }
+    if commit.public:
+        document["public"] = [_from_message(message) for message in commit.public]
+    if commit.pending:
+        document["pending"] = True
+    return document
+
+
+def from_document(document: Mapping[str, Any]) -> Commit:
+    """The commit of a document read with `tz_aware=True`."""
+    return Commit(
+        stream=document["stream"],
+        first=document["first"],
+        causes=tuple(document["causes"]),
+        recorded_at=document["at"],
+        events=tuple(StoredEvent(event["type"], event["data"]) for event in document["events"]),
+        public=tuple(_to_message(message) for message in document.get("public", ())),
+        pending=document.get("pending", False),
+    )
+
+
+def _from_message(message: PublicMessage) -> Document:
+    return {
+        "topic": message.topic,
+        "type": message.type,
+        "id": message.id,
+        "key": message.key,
+        "subject": message.subject,
+        "sequence": message.sequence,
+        "time": message.time.isoformat(),  # a text: MongoDB's dates would cut the microseconds
+        "headers": message.headers,
+        "data": message.data,
+    }
+
+
+def _to_message(document: Mapping[str, Any]) -> PublicMessage:
+    return PublicMessage(
+        topic=document["topic"],
+        type=document["type"],
+        id=document["id"],
+        key=document["key"],
+        subject=document["subject"],
+        sequence=document["sequence"],
+        time=datetime.fromisoformat(document["time"]),
+        headers=document["headers"],
+        data=document["data"],
+    )

@@ -1,0 +1,205 @@
+"""Append, project, publish, mark: so that a stream's messages appear in order and none is lost.
+
+What is promised: every public message of an appended commit is published at least once, and the
+*first appearances* of a stream's messages are in the order of its versions, whatever process dies
+or stalls at whichever step. Repeats happen; consumers drop them by their sequence.
+
+Why it holds. Call a commit *safe* when all its messages were acknowledged. The rule is: a commit
+is published only when every commit before it in its stream is safe.
+
+- A commit is marked after it is safe, so every unsafe commit carries `pending` and can be found.
+- Who appended version n+1 decided on a load that held everything up to n (the version is the
+  lock). Of those, the ones not pending at the load were safe; the pending ones are passed in
+  `pending_before`, and are published again first, one after the other, by whoever comes next. It
+  does not matter who appended them: a dead process, or a live one that is merely slower. When the
+  slower one comes to publish its own, that is a repeat.
+- Inside one process the pipelines of a stream wait for each other in its lane (`lanes.py`). The
+  lane tells the next in the queue how far the stream is safe, so that what was published between
+  its load and its turn is not published twice; and if the one before failed, that the store has
+  to be asked.
+- The sweeper takes pending commits that are old enough, leaves out the streams at work in this
+  process, then asks *again* for all that is pending in the streams it found. A commit before one
+  it saw was written before it, so this second answer holds it, even where a replica's clock is
+  behind. It publishes nothing newer than what it saw first: whatever lies before that is in hand.
+- If publishing fails, the commits stay pending, the caller gets the exception, and the stream's
+  next commit begins with repeating them.
+"""
+
+import asyncio
+import contextlib
+import inspect
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from itertools import zip_longest
+
+from libs.eventstore.commits import Appended, Commit, PublicMessage
+from libs.eventstore.lanes import Lane, Lanes
+from libs.eventstore.store import AppendOutcome, AsyncEventStore
+
+# Updates the read models with commits in order of their streams. Gets a commit again after a
+# crash, and an older one after a newer one from a slow process: it skips by version.
+type Projector = Callable[[Sequence[Commit]], Awaitable[None]]
+# Sends messages and returns when the broker has acknowledged all. Those of one key are sent in
+# order, and after a failure none that came later with the same key may still go out.
+type Publisher = Callable[[Sequence[PublicMessage]], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
+
+
+class Step(Enum):
+    """What has just been done for the commits at hand; crash tests stop the process here."""
+
+    APPENDED = "appended"
+    PROJECTED = "projected"
+    PUBLISHED = "published"
+    MARKED = "marked"
+
+
+type StepHook = Callable[[Step], Awaitable[None] | None]
+
+
+class Outbox:
+    """Takes commits through the four steps, and takes up those that were left on the way.
+
+    `settle`: how long a commit may be on its way before the sweeper takes it for abandoned.
+    `sweep_limit`: how many commits it takes at once.
+    """
+
+    def __init__(
+        self,
+        store: AsyncEventStore,
+        project: Projector,
+        publish: Publisher,
+        *,
+        on_step: StepHook | None = None,
+        settle: timedelta = timedelta(seconds=5),
+        sweep_limit: int = 500,
+    ) -> None:
+        self._store = store
+        self._project = project
+        self._publish = publish
+        self._on_step = on_step
+        self._settle = settle
+        self._sweep_limit = sweep_limit
+        self._lanes = Lanes()
+
+    async def commit(
+        self, commits: Sequence[Commit], *, pending_before: Sequence[Commit] | None = None
+    ) -> list[AppendOutcome]:
+        """Append commits of different streams and see those that were appended to the end.
+
+        `pending_before`: every commit of these streams that was still pending when the state
+        decided on was loaded (`[c for c in loaded if c.pending]`); others may be among them. With
+        None the store is asked, one more query. The outcomes are those of `append`. An exception
+        of the projector or publisher comes through: the commits are then stored, and pending.
+        """
+        outcomes = await self._store.append(commits)
+        appended = [outcome.commit for outcome in outcomes if isinstance(outcome, Appended)]
+        if appended:
+            await self._reached(Step.APPENDED)
+            async with self._lanes.hold({commit.stream for commit in appended}) as lanes:
+                queue = await self._with_those_before(appended, pending_before, lanes)
+                await self._deliver(queue, lanes)
+        return outcomes
+
+    async def sweep(self) -> int:
+        """Take up abandoned commits, the oldest first; returns how many were published."""
+        abandoned = await self._store.pending(self._sweep_limit, datetime.now(UTC) - self._settle)
+        newest = {commit.stream: commit.first for commit in abandoned}
+        idle = {stream for stream in newest if not self._lanes.busy(stream)}
+        if not idle:
+            return 0
+        async with self._lanes.hold(idle) as lanes:
+            pending = await self._store.load_pending(idle)
+            queue = [
+                commit
+                for stream, commits in pending.items()
+                for commit in commits
+                if commit.first <= newest[stream]
+            ]
+            await self._deliver(queue, lanes)
+        return len(queue)
+
+    async def run_sweeper(
+        self,
+        interval_s: float,
+        stop: asyncio.Event,
+        *,
+        retry_on: tuple[type[Exception], ...] = (),
+    ) -> None:
+        """Sweep every `interval_s` seconds, at once again after a full sweep, until `stop`.
+
+        `retry_on`: the passing failures of the driver and the broker, tried again at the next
+        interval. Any other ends the sweeper with that exception: a bug must be seen.
+        """
+        while not stop.is_set():
+            swept = 0
+            try:
+                swept = await self.sweep()
+            except retry_on as error:
+                _log.warning("sweep failed, is tried again", extra={"error": type(error).__name__})
+            if swept < self._sweep_limit:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), interval_s)
+
+    async def _with_those_before(
+        self,
+        appended: Sequence[Commit],
+        pending_before: Sequence[Commit] | None,
+        lanes: dict[str, Lane],
+    ) -> list[Commit]:
+        """The commits to deliver, those that have to come before included, in order."""
+        doubtful: list[str] = []
+        known: dict[str, list[Commit]] = defaultdict(list)
+        for commit in pending_before or ():
+            known[commit.stream].append(commit)
+        for commit in appended:
+            lane = lanes[commit.stream]
+            safe_before = commit.first <= lane.acknowledged + 1 or commit.first == 1
+            if not safe_before and (lane.failed or pending_before is None):
+                doubtful.append(commit.stream)
+        if doubtful:
+            known |= await self._store.load_pending(doubtful)
+        queue: list[Commit] = []
+        for commit in appended:
+            before = [c for c in known[commit.stream] if c.last < commit.first]
+            before.sort(key=lambda c: c.first)
+            acknowledged = lanes[commit.stream].acknowledged
+            queue += [c for c in (*before, commit) if c.last > acknowledged]
+        return queue
+
+    async def _deliver(self, commits: Sequence[Commit], lanes: dict[str, Lane]) -> None:
+        if not commits:
+            return
+        await self._project(commits)
+        await self._reached(Step.PROJECTED)
+        for wave in _waves(commits):
+            messages = [message for commit in wave for message in commit.public]
+            if messages:
+                await self._publish(messages)
+            for commit in wave:
+                lanes[commit.stream].acknowledged = commit.last
+        for lane in lanes.values():
+            lane.failed = False
+        await self._reached(Step.PUBLISHED)
+        await self._store.mark_published(commits)
+        await self._reached(Step.MARKED)
+
+    async def _reached(self, step: Step) -> None:
+        if self._on_step is not None:
+            awaitable = self._on_step(step)
+            if inspect.isawaitable(awaitable):
+                await awaitable
+
+
+def _waves(commits: Iterable[Commit]) -> list[list[Commit]]:
+    """The first commit of each stream, then the second of each, …: one is acknowledged before
+    the next is sent. In ordinary times there is one wave."""
+    by_stream: dict[str, list[Commit]] = defaultdict(list)
+    for commit in commits:
+        by_stream[commit.stream].append(commit)
+    waves = zip_longest(*by_stream.values())
+    return [[commit for commit in wave if commit is not None] for wave in waves]

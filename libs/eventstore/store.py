@@ -1,0 +1,271 @@
+"""The event store for a service's hot loop: asynchronous, many streams in one round trip."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import bson
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import ASCENDING, DESCENDING
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from libs.eventstore.codec import (
+    INDEXES,
+    Document,
+    commit_id,
+    from_document,
+    id_range,
+    to_document,
+)
+from libs.eventstore.commits import Appended, Commit
+from libs.eventstore.errors import CauseRepeated, CommitTooLarge, StreamBroken, VersionConflict
+
+type AppendOutcome = Appended | VersionConflict | CauseRepeated
+
+# Kafka refuses a record over 1 MB (`max.message.bytes`), and a commit carries its public messages.
+MAX_COMMIT_BYTES = 900_000
+
+_DUPLICATE_KEY = 11000
+# A cursor's first batch is 101 documents by default: a second round trip for a batch of 500.
+_BATCH = 10_000
+# A filter with many alternatives is planned one by one (measured: 0.1 ms each up to 50, then more).
+_RANGES_PER_QUERY = 50
+_TIMES_READ_AGAIN = 3
+
+
+class AsyncEventStore:
+    """Commits in one MongoDB collection; what a document looks like is in `codec.py`.
+
+    Writes are acknowledged by the majority and reads see only what was: a commit that a failover
+    takes back must not be built upon.
+    """
+
+    def __init__(
+        self,
+        collection: AsyncCollection[Document],
+        *,
+        max_commit_bytes: int = MAX_COMMIT_BYTES,
+    ) -> None:
+        self._collection: AsyncCollection[Document] = collection.with_options(
+            codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
+            write_concern=WriteConcern(w="majority"),
+            read_concern=ReadConcern("majority"),
+        )
+        self._max_commit_bytes = max_commit_bytes
+
+    async def ensure_indexes(self) -> None:
+        """Create the two indexes where they are missing."""
+        await self._collection.create_indexes(list(INDEXES))
+
+    async def append(self, commits: Sequence[Commit]) -> list[AppendOutcome]:
+        """Append commits of different streams in one bulk write; an outcome for each, in order.
+
+        One that is refused does not stop the others. Raises ValueError where two are of one
+        stream, CommitTooLarge where one passes the limit: then nothing was written. Any other
+        failure of the server is raised as the driver's; what had been written stays pending.
+
+        Where both the version and a cause are taken, which of the two is told is the server's
+        choice: after a VersionConflict the writer loads again and sees the cause in the stream.
+        """
+        if not commits:
+            return []
+        if len({commit.stream for commit in commits}) != len(commits):
+            raise ValueError("a call appends at most one commit to a stream")
+        documents = [self._encode(commit) for commit in commits]
+        outcomes: list[AppendOutcome] = [Appended(commit) for commit in commits]
+        try:
+            await self._collection.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            _refuse(error, commits, outcomes)
+        return outcomes
+
+    def check_size(self, commit: Commit) -> None:
+        """Raise CommitTooLarge where `append` would; for the edge, before anything is decided."""
+        self._encode(commit)
+
+    async def load(self, streams: Mapping[str, int]) -> dict[str, list[Commit]]:
+        """The commits after the given version of each stream, in order; 0 asks for all.
+
+        A version is one at which a commit ends: 0, or the `last` of a commit. Every stream asked
+        for has its entry. One query where all are asked from 0; else two, and a third for those
+        that have more than one commit more. Raises StreamBroken where a commit is missing.
+        """
+        loaded = await self._load_once(streams)
+        for _ in range(_TIMES_READ_AGAIN):
+            # A query that runs while others append may see a stream's commit and not the one
+            # before it, which was written after the scan had passed its place. Seen once more,
+            # it is there.
+            torn = [s for s, after in streams.items() if _missing(after, loaded[s]) is not None]
+            if not torn:
+                return loaded
+            loaded |= await self._load_once({stream: streams[stream] for stream in torn})
+        for stream, after in streams.items():
+            if (hole := _missing(after, loaded[stream])) is not None:
+                raise StreamBroken(stream, *hole)
+        return loaded
+
+    async def load_pending(self, streams: Collection[str]) -> dict[str, list[Commit]]:
+        """Those commits of the streams that are not marked published, in order."""
+        found = await self._find({"stream": {"$in": list(streams)}, "pending": True})
+        return _by_stream(streams, found)
+
+    async def applied_causes(self, causes: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
+        """Which of the given causes each stream has already had, for a batch cut differently."""
+        applied: dict[str, set[str]] = {stream: set() for stream in causes}
+        asked = [{"stream": s, "causes": {"$in": list(c)}} for s, c in causes.items() if c]
+        if asked:
+            cursor = self._collection.find({"$or": asked}, {"stream": 1, "causes": 1})
+            async for document in cursor:
+                stream = document["stream"]
+                applied[stream].update(set(causes[stream]).intersection(document["causes"]))
+        return applied
+
+    async def pending(self, limit: int, older_than: datetime) -> list[Commit]:
+        """The oldest unpublished commits recorded before the instant, in order within a stream."""
+        return await self._find(
+            {"pending": True, "at": {"$lt": older_than}},
+            sort=[("at", ASCENDING), ("_id", ASCENDING)],
+            limit=limit,
+        )
+
+    async def count_pending(self) -> int:
+        """How many commits are unpublished, for the gauge."""
+        # The bound lets the planner use the partial index, whose key is the time.
+        epoch = datetime.fromtimestamp(0, UTC)
+        return await self._collection.count_documents({"pending": True, "at": {"$gte": epoch}})
+
+    async def read(
+        self, stream: str, after: int, limit: int, *, backwards: bool = False
+    ) -> list[Commit]:
+        """A page of a stream, at most `limit` commits; short only where the stream ends.
+
+        Forwards from the beginning with `after=0`, then after the `last` of the page's last
+        commit. Backwards, newest first, from the end with `after=0`, then before the `first` of
+        the page's last commit.
+        """
+        if backwards:
+            return await self._read_back(stream, after, limit)
+        page: list[Commit] = []
+        while len(page) < limit:
+            # Bounded, because some servers resolve every match before they sort or limit.
+            found = await self._range(stream, after, after + limit, limit - len(page))
+            if not found:
+                break
+            page += found
+            after = page[-1].last
+        return page
+
+    async def mark_published(self, commits: Iterable[Commit | str]) -> None:
+        """Mark commits (or their document ids) as published, in one write."""
+        ids = [c if isinstance(c, str) else commit_id(c.stream, c.first) for c in commits]
+        if ids:
+            await self._collection.update_many({"_id": {"$in": ids}}, {"$unset": {"pending": ""}})
+
+    async def all(self, *, batch_size: int = 1_000) -> AsyncIterator[Commit]:
+        """Every commit, stream by stream in order, for rebuilds.
+
+        What is appended meanwhile may or may not be among them.
+        """
+        cursor = self._collection.find().sort("_id", ASCENDING).batch_size(batch_size)
+        async with cursor:
+            async for document in cursor:
+                yield from_document(document)
+
+    def _encode(self, commit: Commit) -> RawBSONDocument:
+        # Encoded once, for the limit and for the wire.
+        encoded = bson.encode(to_document(commit))
+        if len(encoded) > self._max_commit_bytes:
+            raise CommitTooLarge(commit.stream, len(encoded), self._max_commit_bytes)
+        return RawBSONDocument(encoded)
+
+    async def _load_once(self, streams: Mapping[str, int]) -> dict[str, list[Commit]]:
+        whole = [stream for stream, after in streams.items() if after == 0]
+        newer = {stream: after for stream, after in streams.items() if after > 0}
+        of_whole, of_newer = await asyncio.gather(
+            self._find({"stream": {"$in": whole}} if whole else None), self._newer(newer)
+        )
+        return _by_stream(streams, of_whole + of_newer)
+
+    async def _newer(self, streams: Mapping[str, int]) -> list[Commit]:
+        # The id of a stream's next commit is known. A caller who keeps the state of its streams
+        # finds mostly none, and an equality costs a quarter of a range.
+        next_ids = [commit_id(stream, after + 1) for stream, after in streams.items()]
+        found = await self._find({"_id": {"$in": next_ids}} if next_ids else None)
+        ranges = [{"_id": id_range(c.stream, c.first)} for c in found]
+        queries = [
+            self._find({"$or": ranges[at : at + _RANGES_PER_QUERY]})
+            for at in range(0, len(ranges), _RANGES_PER_QUERY)
+        ]
+        for more in await asyncio.gather(*queries):
+            found += more
+        return found
+
+    async def _read_back(self, stream: str, before: int, limit: int) -> list[Commit]:
+        if before == 0:
+            return await self._find(
+                {"_id": id_range(stream, -1)}, sort=[("_id", DESCENDING)], limit=limit
+            )
+        page: list[Commit] = []
+        width = limit
+        while len(page) < limit and before > 0:
+            lowest = max(before - width, 0)
+            found = await self._find({"_id": id_range(stream, lowest - 1, before - 1)})
+            found.sort(key=_first, reverse=True)
+            page += found[: limit - len(page)]
+            before = lowest
+            width *= 4
+        return page
+
+    async def _range(self, stream: str, after: int, upto: int, limit: int) -> list[Commit]:
+        found = await self._find({"_id": id_range(stream, after, upto)})
+        found.sort(key=_first)
+        return found[:limit]
+
+    async def _find(self, query: Document | None, **options: Any) -> list[Commit]:
+        if query is None:
+            return []
+        cursor = self._collection.find(query, batch_size=_BATCH, **options)
+        return [from_document(document) for document in await cursor.to_list()]
+
+
+def _refuse(
+    error: BulkWriteError, commits: Sequence[Commit], outcomes: list[AppendOutcome]
+) -> None:
+    """Put the refusals of a bulk write into the outcomes; raise where it failed otherwise."""
+    details: Mapping[str, Any] = error.details
+    failures = details["writeErrors"]
+    if details.get("writeConcernErrors") or any(f["code"] != _DUPLICATE_KEY for f in failures):
+        raise error
+    for failure in failures:
+        stream = commits[failure["index"]].stream
+        if "causes" in failure["keyPattern"]:
+            outcome: AppendOutcome = CauseRepeated(stream, failure["keyValue"]["causes"])
+        else:
+            outcome = VersionConflict(stream)
+        outcomes[failure["index"]] = outcome
+
+
+def _first(commit: Commit) -> int:
+    return commit.first
+
+
+def _by_stream(streams: Iterable[str], commits: Iterable[Commit]) -> dict[str, list[Commit]]:
+    grouped: dict[str, list[Commit]] = defaultdict(list)
+    for commit in commits:
+        grouped[commit.stream].append(commit)
+    return {stream: sorted(grouped[stream], key=_first) for stream in streams}
+
+
+def _missing(after: int, commits: Sequence[Commit]) -> tuple[int, int] | None:
+    """The first version that is not there, and the one found instead; None where all are."""
+    for commit in commits:
+        if commit.first != after + 1:
+            return after + 1, commit.first
+        after = commit.last
+    return None
