@@ -1,0 +1,1 @@
+"""The one command: serve a part, start the whole, look after it."""
