@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from libs.eventstore.commits import Commit, PublicMessage, StoredEvent
 
-AT = datetime(2026, 11, 2, 10, 41, 7, 123_456, tzinfo=UTC)
+AT = datetime(2025, 11, 2, 10, 41, 7, 123_456, tzinfo=UTC)
 
 
 def commit_of(

@@ -10,8 +10,6 @@ from pymongo.database import Database
 
 from libs.eventstore.store import AsyncEventStore
 
-pytestmark = pytest.mark.servers
-
 
 @pytest.fixture
 async def commits(

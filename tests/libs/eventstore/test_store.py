@@ -31,7 +31,7 @@ async def test_what_is_loaded_is_what_was_appended(store: AsyncEventStore) -> No
         "b": [other],
         "nobody": [],
     }
-    assert first.recorded_at == datetime(2026, 11, 2, 10, 41, 7, 123_000, tzinfo=UTC)
+    assert first.recorded_at == datetime(2025, 11, 2, 10, 41, 7, 123_000, tzinfo=UTC)
 
 
 async def test_a_load_from_a_version_brings_what_is_newer(store: AsyncEventStore) -> None:
