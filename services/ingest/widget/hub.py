@@ -1,0 +1,193 @@
+"""Live answers: what happens in conversations, handed to the open sockets of their visitors."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from libs.events.api import CustomerMessage
+from libs.events.content import Channel, Content
+from libs.events.conversation import Message, MessageEdited, MessageReceived, MessageSent
+from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope
+from libs.events.registry import InvalidBody, UnknownType
+from libs.events.topics import Topic
+from libs.runtime.problems import Unavailable
+
+log = structlog.get_logger()
+
+POLL_MS: Final = 1000
+QUEUE_SIZE: Final = 200
+
+
+class FellBehind(Exception):
+    """The socket did not take its events fast enough; its client has to read the history."""
+
+
+class MessageFrame(msgspec.Struct, frozen=True):
+    """A new message, as the history would show it."""
+
+    message: CustomerMessage
+    type: Literal["message"] = "message"
+
+
+class EditedFrame(msgspec.Struct, frozen=True):
+    """A message's whole content after an edit; its position stays what it was."""
+
+    message_id: str
+    content: Content
+    edited_at: datetime
+    type: Literal["edited"] = "edited"
+
+
+Frame = MessageFrame | EditedFrame
+
+
+class Subscription:
+    """The events of one conversation for one socket, in order and without gaps."""
+
+    def __init__(self, size: int) -> None:
+        self._frames: asyncio.Queue[Frame | None] = asyncio.Queue(size + 1)
+        self._size = size
+        self._behind = False
+
+    def offer(self, frame: Frame) -> None:
+        if self._behind:
+            return
+        if self._frames.qsize() >= self._size:
+            self._behind = True
+            self._frames.put_nowait(None)
+        else:
+            self._frames.put_nowait(frame)
+
+    async def next(self) -> Frame:
+        """Errors: FellBehind, as soon as an event had to be left out."""
+        frame = None if self._behind else await self._frames.get()
+        if frame is None:
+            raise FellBehind
+        return frame
+
+
+class WidgetHub:
+    """Follows ``parley.conversation`` from its end, without a group: every replica reads it all.
+
+    ``run`` goes to the runtime's tasks and ``check`` to its readiness. Where a socket is open
+    before it reads, nothing is missed: the route refuses sockets until ``is_following``, and the
+    client reads the history after it has subscribed.
+    """
+
+    def __init__(self, *, bootstrap_servers: str, namespace: str) -> None:
+        self._topic = namespace + Topic.CONVERSATION.value
+        self._bootstrap_servers = bootstrap_servers
+        self._subscriptions: dict[str, set[Subscription]] = {}
+        self._is_following = False
+
+    @property
+    def is_following(self) -> bool:
+        return self._is_following
+
+    async def check(self) -> None:
+        """For readiness. Errors: Unavailable."""
+        if not self._is_following:
+            raise Unavailable("the conversations' events are not followed yet")
+
+    def sockets_of(self, conversation_id: str) -> int:
+        return len(self._subscriptions.get(conversation_id, ()))
+
+    @contextmanager
+    def subscribed(self, conversation_id: str, size: int = QUEUE_SIZE) -> Iterator[Subscription]:
+        """What is published from now on, at most ``size`` events waiting."""
+        subscription = Subscription(size)
+        of_conversation = self._subscriptions.setdefault(conversation_id, set())
+        of_conversation.add(subscription)
+        try:
+            yield subscription
+        finally:
+            of_conversation.discard(subscription)
+            if not of_conversation and self._subscriptions.get(conversation_id) is of_conversation:
+                del self._subscriptions[conversation_id]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        # No reset: should a position be lost with the log, the process ends and the clients read
+        # the history again, instead of missing what was in between.
+        consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap_servers,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+        )
+        await consumer.start()
+        try:
+            numbers = await self._partitions(consumer)
+            partitions = [TopicPartition(self._topic, number) for number in numbers]
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+            for partition in partitions:
+                consumer.seek(partition, ends[partition])
+            self._is_following = True
+            while not stop.is_set():
+                for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
+                    for record in records:
+                        self._hand_on(record.key, record.headers, record.value)
+        finally:
+            self._is_following = False
+            await consumer.stop()
+
+    async def _partitions(self, consumer: "AIOKafkaConsumer[bytes, bytes]") -> set[int]:
+        await consumer.topics()
+        numbers = consumer.partitions_for_topic(self._topic)
+        if not numbers:
+            raise RuntimeError(f"the topic {self._topic} is not there: run the migration first")
+        return set(numbers)
+
+    def _hand_on(
+        self, key: bytes | None, headers: tuple[tuple[str, bytes], ...], value: bytes | None
+    ) -> None:
+        # Most events concern nobody here: those are not even decoded.
+        subscriptions = self._subscriptions.get((key or b"").decode(errors="replace"))
+        if not subscriptions or value is None:
+            return
+        try:
+            frame = frame_of(read_envelope(key, headers, value))
+        except (InvalidEnvelope, InvalidBody, UnknownType) as error:
+            # Its consumers proper keep it as a dead letter; there is nothing to show of it here.
+            log.warning("event not understood", topic=self._topic, error=str(error))
+            return
+        if frame is not None:
+            for subscription in subscriptions:
+                subscription.offer(frame)
+
+
+def frame_of(envelope: Envelope) -> Frame | None:
+    """What the customer may see of an event; None where that is nothing."""
+    match envelope.body:
+        case MessageReceived(message=message, case=case) | MessageSent(message=message, case=case):
+            if case.channel is not Channel.WIDGET:
+                return None
+            return MessageFrame(customer_message(message, envelope.sequence))
+        case MessageEdited(message=message, case=case) if case.channel is Channel.WIDGET:
+            return EditedFrame(message.message_id, shown(message.content), envelope.time)
+    return None
+
+
+def customer_message(message: Message, position: int) -> CustomerMessage:
+    return CustomerMessage(
+        message_id=message.message_id,
+        direction=message.direction,
+        content=shown(message.content),
+        occurred_at=message.occurred_at,
+        position=position,
+    )
+
+
+def shown(content: Content) -> Content:
+    """Without the handles by which ingest itself finds the attachments."""
+    return msgspec.structs.replace(
+        content,
+        attachments=tuple(
+            msgspec.structs.replace(attachment, reference="") for attachment in content.attachments
+        ),
+    )
