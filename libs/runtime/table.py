@@ -1,11 +1,11 @@
 """A compacted topic as a table in memory: the whole present state, followed as it changes."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope
 from libs.events.registry import InvalidBody, UnknownType
@@ -21,8 +21,12 @@ POLL_MS: Final = 1000
 class CompactedTable:
     """Reads a one-partition compacted topic from its beginning and goes on following it.
 
-    ``apply`` is called for each message in order: with the envelope, or with None for the body's
-    tombstone and the key. Every replica reads all of it: there is no consumer group.
+    ``apply`` is called for each new state in order: with the envelope, or with None for the
+    tombstone of the key. Every replica reads all of it: there is no consumer group.
+
+    A state that was published again after a newer one of its key (a stalled process, a sweeper) is
+    not applied; its key is among ``stale`` until a newer one follows, because compaction keeps the
+    last of a key and not the newest: the topic's owner has to publish it again.
     """
 
     def __init__(
@@ -37,7 +41,9 @@ class CompactedTable:
         self._partition = TopicPartition(namespace + topic.value, 0)
         self._apply = apply
         self._bootstrap_servers = bootstrap_servers
+        self._sequences: dict[str, int] = {}
         self._next = 0
+        self.stale: set[str] = set()
         self._end_at_start: int | None = None
         self._moved = asyncio.Condition()
 
@@ -45,6 +51,15 @@ class CompactedTable:
     def is_caught_up(self) -> bool:
         """True once everything is read that was there when the process started."""
         return self._end_at_start is not None and self._next >= self._end_at_start
+
+    @property
+    def position(self) -> int:
+        """The offset that is read next: everything before it is applied."""
+        return self._next
+
+    def sequence_of(self, key: str) -> int:
+        """The version of the newest state that was seen of the key, 0 where there was none."""
+        return self._sequences.get(key, 0)
 
     async def check(self) -> None:
         """For readiness. Errors: Unavailable."""
@@ -72,23 +87,32 @@ class CompactedTable:
             while not stop.is_set():
                 fetched = await consumer.getmany(timeout_ms=POLL_MS)
                 for record in fetched.get(self._partition, []):
-                    key = (record.key or b"").decode()
-                    try:
-                        envelope = (
-                            read_envelope(record.key, record.headers, record.value)
-                            if record.value
-                            else None
-                        )
-                    except (InvalidEnvelope, InvalidBody, UnknownType) as error:
-                        # A state that a newer version wrote: the last one understood stays.
-                        DEAD_LETTERS.labels(self._topic.value, "table").inc()
-                        log.error("state not understood", offset=record.offset, error=str(error))
-                        continue
-                    self._apply(key, envelope)
+                    self._take(record)
                 # The position, not the last offset: compaction leaves holes, also at the end.
                 await self._move(await consumer.position(self._partition), self._end_at_start)
         finally:
             await consumer.stop()
+
+    def _take(self, record: "ConsumerRecord[bytes, bytes]") -> None:
+        try:
+            key = (record.key or b"").decode()
+            envelope = (
+                read_envelope(record.key, record.headers, record.value) if record.value else None
+            )
+            sequence = envelope.sequence if envelope else _sequence(record.headers)
+        except (InvalidEnvelope, InvalidBody, UnknownType, ValueError) as error:
+            # A state that a newer version wrote: the last one understood stays.
+            DEAD_LETTERS.labels(self._topic.value, "table").inc()
+            log.error("state not understood", offset=record.offset, error=str(error))
+            return
+        newest = self._sequences.get(key, 0)
+        if 0 < sequence < newest:
+            self.stale.add(key)
+            return
+        self.stale.discard(key)
+        self._sequences[key] = sequence
+        if sequence == 0 or sequence > newest:
+            self._apply(key, envelope)
 
     async def _move(self, position: int, end_at_start: int | None) -> None:
         if (position, end_at_start) == (self._next, self._end_at_start):
@@ -97,3 +121,8 @@ class CompactedTable:
             self._next = position
             self._end_at_start = end_at_start
             self._moved.notify_all()
+
+
+def _sequence(headers: Iterable[tuple[str, bytes]]) -> int:
+    """Of a tombstone; 0 where it says none (one made by hand)."""
+    return int(dict(headers).get("ce_sequence", b"0"))

@@ -1,0 +1,103 @@
+"""The first answer again: results of HTTP commands by workspace, member and ``Idempotency-Key``.
+
+The answers kept here make a repeat cheap and equal, also where the first answer was a refusal. That
+nothing is *done* twice does not rest on them: the work is given a cause made of the same three,
+and the event store refuses a cause for the second time, even when the process died between the
+effect and the keeping of its answer, or two requests with one key run side by side.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from fastapi import Request
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import DuplicateKeyError
+from starlette.responses import Response
+
+from libs.events.ids import random_id
+from libs.runtime.bodies import invalid_field
+from libs.runtime.mongo import Document
+from libs.runtime.problems import Problem, Unavailable
+from libs.runtime.tokens import Caller
+
+HEADER: Final = "idempotency-key"
+KEY_MAX_CHARACTERS: Final = 255
+KEPT_FOR: Final = timedelta(days=1)
+_SERVER_ERROR: Final = 500
+_CONTENT_HEADERS: Final = frozenset({"content-length"})
+
+Work = Callable[[str], Awaitable[Response]]
+
+
+class Answers:
+    """The result store on one collection."""
+
+    def __init__(self, collection: AsyncCollection[Document]) -> None:
+        self._collection = collection
+
+    async def ensure_indexes(self) -> None:
+        await self._collection.create_index(
+            "at", name="expiry", expireAfterSeconds=int(KEPT_FOR.total_seconds())
+        )
+
+    async def once(self, request: Request, caller: Caller, raw: bytes, work: Work) -> Response:
+        """Do ``work`` with its cause, or give the answer it gave before.
+
+        ``raw`` is the request's body. Without the header the cause is a new one. Only what the
+        work decided is kept: an answer, or a refusal below 500; a failure may be tried again.
+        Errors: Invalid (a key that is too long, or was used for another request), the work's.
+        """
+        key = request.headers.get(HEADER)
+        if key is None:
+            return await work(random_id("req"))
+        if not (0 < len(key) <= KEY_MAX_CHARACTERS and key.isprintable()):
+            raise invalid_field(HEADER, f"must have 1 to {KEY_MAX_CHARACTERS} printable characters")
+        name = _digest(caller.workspace_id, caller.member_id, key)
+        asked = _digest(request.method, request.url.path, raw.decode("utf-8", "replace"))
+        kept = await self._collection.find_one({"_id": name})
+        if kept is None:
+            answer = await _outcome(work, f"http-{name}")
+            if answer.status_code >= _SERVER_ERROR:
+                return answer
+            kept = await self._keep(name, asked, answer)
+        if kept["asked"] != asked:
+            raise invalid_field(HEADER, "was used for another request")
+        return Response(kept["body"], kept["status"], dict(kept["headers"]))
+
+    async def _keep(self, name: str, asked: str, answer: Response) -> Document:
+        headers = {k: v for k, v in answer.headers.items() if k not in _CONTENT_HEADERS}
+        document: Document = {
+            "_id": name,
+            "asked": asked,
+            "at": datetime.now(UTC),
+            "status": answer.status_code,
+            "headers": headers,
+            "body": bytes(answer.body),
+        }
+        try:
+            await self._collection.insert_one(document)
+        except DuplicateKeyError:
+            # Another request with this key was faster: both give the answer that was kept.
+            first = await self._collection.find_one({"_id": name})
+            if first is None:
+                raise Unavailable("the first answer is not to be found now") from None
+            return first
+        return document
+
+
+async def _outcome(work: Work, cause: str) -> Response:
+    try:
+        return await work(cause)
+    except Problem as problem:
+        return problem.response()
+
+
+def _digest(*parts: str) -> str:
+    hashed = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        hashed.update(len(encoded).to_bytes(4, "big"))
+        hashed.update(encoded)
+    return hashed.hexdigest()
