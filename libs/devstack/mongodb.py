@@ -1,0 +1,113 @@
+"""A server that speaks MongoDB's protocol: ``mongod`` where it is installed, else SecantusDB.
+
+SecantusDB comes as a Rust program (``make native`` builds it) and, slower, as a Python one that the
+extra ``devstack`` installs. It is a separate program under GPL-2.0; nothing of it is imported.
+"""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from libs.devstack.folders import user_programs
+from libs.devstack.processes import ManagedProcess
+
+_PROBE_TIMEOUT_MS: Final = 500
+_NOT_YET_INITIALIZED: Final = 94
+_CACHE_SIZE: Final = "512M"
+_REPLICA_SET: Final = "parley"
+
+
+class NoMongodb(Exception):
+    """None of the programs that can serve MongoDB's protocol is installed."""
+
+
+@dataclass(frozen=True)
+class _Program:
+    path: str
+    kind: str
+
+
+def mongodb_url(port: int) -> str:
+    return f"mongodb://127.0.0.1:{port}/?directConnection=true"
+
+
+def mongodb_process(
+    folder: Path,
+    *,
+    port: int,
+    cache: Path,
+    log_path: Path,
+    keep_open: Sequence[int] = (),
+) -> ManagedProcess:
+    """The server with its data under ``folder``, not yet started. Errors: NoMongodb."""
+    folder.mkdir(parents=True, exist_ok=True)
+    program = _program(cache)
+    return ManagedProcess(
+        "mongodb",
+        _command(program, folder / f"data-{program.kind}", port),
+        log_path=log_path,
+        ready=lambda: _answers(mongodb_url(port), with_replica_set=program.kind == "mongod"),
+        working_folder=folder,
+        keep_open=keep_open,
+    )
+
+
+def _program(cache: Path) -> _Program:
+    beside_python = Path(sys.executable).parent / "secantusd-py"
+    candidates = [
+        (shutil.which("mongod"), "mongod"),
+        (shutil.which("secantusd-rs"), "secantusd-rs"),
+        (shutil.which("secantusd-rs", path=str(cache / "bin")), "secantusd-rs"),
+        (shutil.which("secantusd-rs", path=str(user_programs())), "secantusd-rs"),
+        (shutil.which(str(beside_python)), "secantusd-py"),
+    ]
+    for path, kind in candidates:
+        if path is not None:
+            return _Program(path, kind)
+    raise NoMongodb(
+        "no MongoDB server is here: install mongod, run `make native`, "
+        "or install the extra `devstack`"
+    )
+
+
+def _command(program: _Program, data: Path, port: int) -> list[str]:
+    data.mkdir(exist_ok=True)
+    if program.kind == "mongod":
+        # Only a replica set has transactions and change streams; one member is enough.
+        return [
+            *(program.path, "--dbpath", str(data), "--bind_ip", "127.0.0.1", "--port", str(port)),
+            *("--replSet", _REPLICA_SET, "--wiredTigerCacheSizeGB", "0.5"),
+        ]
+    command = [
+        *(program.path, "--host", "127.0.0.1", "--port", str(port), "--storage-path", str(data)),
+        # Without it `kill -9` loses acknowledged writes (74 of 22,631 measured).
+        *("--sync-on-commit", "--cache-size", _CACHE_SIZE, "--log-level", "WARNING"),
+    ]
+    if program.kind == "secantusd-rs":
+        # A log file is allocated in full: the default makes an empty store 128 MB.
+        command += ["--log-file-max", "8MB"]
+    return command
+
+
+def _answers(url: str, *, with_replica_set: bool) -> bool:
+    client: MongoClient[dict[str, object]] = MongoClient(
+        url, serverSelectionTimeoutMS=_PROBE_TIMEOUT_MS, connectTimeoutMS=_PROBE_TIMEOUT_MS
+    )
+    with client:
+        try:
+            hello = client.admin.command("hello")
+            if with_replica_set and not hello.get("setName"):
+                client.admin.command("replSetInitiate")
+            return bool(hello.get("isWritablePrimary"))
+        except OperationFailure as error:
+            if error.code == _NOT_YET_INITIALIZED:
+                return False
+            raise
+        except PyMongoError:
+            return False
