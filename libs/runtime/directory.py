@@ -1,5 +1,6 @@
 """The directory as every service sees it: read from its topic into memory, by workspace."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from libs.events.actions import Action
@@ -68,6 +69,11 @@ class Directory:
     def of(self, workspace_id: str) -> WorkspaceDirectory:
         """An empty one where the workspace is not known."""
         return self._workspaces.get(workspace_id) or WorkspaceDirectory()
+
+    @property
+    def workspaces(self) -> Mapping[str, WorkspaceDirectory]:
+        """All of them by id, for what is asked before a workspace is known."""
+        return self._workspaces
 
     def source(self, source_id: str) -> tuple[str, SourceState] | None:
         """The workspace and the state of a source; None where it is not known."""

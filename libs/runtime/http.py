@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import Final, Self
 
 import aiohttp
@@ -154,6 +155,33 @@ class ServiceClient:
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes, Mapping[str, str]]:
         """Status, body, headers. Errors: aiohttp.ClientError, TimeoutError."""
+        async with self.open(
+            method,
+            path,
+            workspace_id=workspace_id,
+            member_id=member_id,
+            actions=actions,
+            query=query,
+            body=body,
+            headers=headers,
+        ) as answer:
+            return answer.status, await answer.read(), answer.headers
+
+    @asynccontextmanager
+    async def open(
+        self,
+        method: str,
+        path: str,
+        *,
+        workspace_id: str,
+        member_id: str = "",
+        actions: Iterable[str] = (),
+        query: Mapping[str, str] | None = None,
+        body: bytes | AsyncIterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: aiohttp.ClientTimeout | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer while it comes in, for files too large to hold. Errors: as of ``call``."""
         if self._session is None:
             raise RuntimeError("the client is not open")
         token = self._tokens.issue(self._service, workspace_id, member_id, actions)
@@ -161,9 +189,14 @@ class ServiceClient:
         if body is not None:
             sent.setdefault("content-type", "application/json")
         async with self._session.request(
-            method, self._base_url + path, params=query, data=body, headers=sent
+            method,
+            self._base_url + path,
+            params=query,
+            data=body,
+            headers=sent,
+            timeout=timeout or self._session.timeout,
         ) as answer:
-            return answer.status, await answer.read(), answer.headers
+            yield answer
 
 
 async def read_limited(request: Request, limit_bytes: int) -> bytes | None:
