@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 import structlog
@@ -28,20 +28,18 @@ class FellBehind(Exception):
     """The socket did not take its events fast enough; its client has to read the history."""
 
 
-class MessageFrame(msgspec.Struct, frozen=True):
-    """A new message, as the history would show it."""
+class MessageFrame(msgspec.Struct, frozen=True, tag="message"):
+    """A new message, as the history would show it. ``type`` is ``message``."""
 
     message: CustomerMessage
-    type: Literal["message"] = "message"
 
 
-class EditedFrame(msgspec.Struct, frozen=True):
+class EditedFrame(msgspec.Struct, frozen=True, tag="edited"):
     """A message's whole content after an edit; its position stays what it was."""
 
     message_id: str
     content: Content
     edited_at: datetime
-    type: Literal["edited"] = "edited"
 
 
 Frame = MessageFrame | EditedFrame
@@ -123,8 +121,8 @@ class WidgetHub:
         try:
             numbers = await self._partitions(consumer)
             partitions = [TopicPartition(self._topic, number) for number in numbers]
-            consumer.assign(partitions)
             ends = await consumer.end_offsets(partitions)
+            consumer.assign(partitions)
             for partition in partitions:
                 consumer.seek(partition, ends[partition])
             self._is_following = True

@@ -1,44 +1,67 @@
 """The widget's public face: its script, a visitor's session, messages in, history, live answers."""
 
-from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Final
+from uuid import UUID
 
+import aiohttp
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from libs.events.ids import IdKey
-from libs.runtime.directory import Directory
-from libs.runtime.http import ServiceClient
-from libs.runtime.kafka import Publisher
+from libs.events.api import CustomerTimeline
+from libs.events.content import Channel, Content, Sender
+from libs.events.envelope import Envelope
+from libs.events.ids import IdKey, random_id
+from libs.events.inbound import InboundReceived
+from libs.runtime.http import json_response, read_limited
+from libs.runtime.kafka import PublishFailed, outgoing
+from libs.runtime.problems import Forbidden, Invalid, TooLarge, TooMany, Unavailable
 from libs.runtime.sealing import Sealer
-from services.ingest.widget.hub import WidgetHub
-from services.ingest.widget.limiter import Rate
-from services.ingest.widget.visitors import VisitorTokens
+from services.ingest.widget.access import WidgetSource, cross_origin_route, visitor_of
+from services.ingest.widget.dependencies import WidgetDependencies, WidgetLimits
+from services.ingest.widget.hub import shown
+from services.ingest.widget.limiter import Limiter, address_key
+from services.ingest.widget.live import live_route
+from services.ingest.widget.script import script_route
+from services.ingest.widget.visitors import InvalidVisitorToken, Visitor, is_vouched_for
+
+__all__ = ["WidgetDependencies", "WidgetLimits", "widget_routes"]
+
+BODY_MAX_BYTES: Final = 64 * 1024
+TEXT_MAX_CHARACTERS: Final = 4_000
+PAGE_SIZE: Final = 100
+_POSITION_MAX_DIGITS: Final = 15
+
+Label = Annotated[str, msgspec.Meta(max_length=200)]
 
 
-@dataclass(frozen=True, slots=True)
-class WidgetLimits:
-    """``sessions`` are counted by address, ``messages`` by visitor, sockets by conversation."""
+class Identity(msgspec.Struct, frozen=True):
+    """A user whom the site itself has signed in: its backend made ``hash`` of ``user_id``."""
 
-    sessions: Rate = Rate(burst=30, per_second=0.5)
-    messages: Rate = Rate(burst=30, per_second=1)
-    sockets: int = 10
+    user_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    hash: Annotated[str, msgspec.Meta(max_length=200)]
+    name: Label = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WidgetDependencies:
-    """What the routes need; all of it is made in the composition root.
+class SessionRequest(msgspec.Struct, frozen=True):
+    token: str | None = None
+    name: Label | None = None
+    email: Label | None = None
+    language: Annotated[str, msgspec.Meta(max_length=35)] | None = None
+    identity: Identity | None = None
 
-    ``sealer`` opens the sources' credentials. The wait for Kafka is the ``publisher``'s timeout.
-    ``hub.run`` goes to the runtime's tasks, ``hub.check`` to its readiness.
-    """
 
-    directory: Directory
-    publisher: Publisher
-    id_key: IdKey
-    sealer: Sealer
-    tokens: VisitorTokens
-    conversation: ServiceClient
-    hub: WidgetHub
-    limits: WidgetLimits = field(default_factory=WidgetLimits)
+class MessageRequest(msgspec.Struct, frozen=True):
+    """``message_id`` is made by the client and the same however often it tries."""
+
+    message_id: UUID
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX_CHARACTERS)]
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    identity_secret: str | None = None
 
 
 def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
@@ -46,4 +69,196 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
 
     Put them before any ``/hooks/{channel}/{source_id}``: one of them is ``/hooks/widget/…``.
     """
-    return []
+    sessions = Limiter(deps.limits.sessions)
+    messages = Limiter(deps.limits.messages)
+
+    async def session(request: Request, source: WidgetSource) -> Response:
+        if not sessions.allows(address_key(request.client.host if request.client else "")):
+            raise TooMany("too many sessions were asked for from this address")
+        asked = await _body(request, SessionRequest)
+        visitor = _visitor(deps, source, asked)
+        token, expires_at = deps.tokens.issue(visitor)
+        return _fresh(
+            {
+                "token": token,
+                "visitor_id": visitor.visitor_id,
+                "expires_at": datetime.fromtimestamp(expires_at, UTC),
+            }
+        )
+
+    async def receive(request: Request, source: WidgetSource) -> Response:
+        visitor = visitor_of(request, deps.tokens, source)
+        if not messages.allows(visitor.visitor_id):
+            raise TooMany("too many messages at once")
+        asked = await _body(request, MessageRequest)
+        if not asked.text.strip():
+            raise Invalid("text: is blank")
+        envelope = _received(deps.id_key, source, visitor, asked, datetime.now(UTC))
+        try:
+            await deps.publisher.publish([outgoing(envelope)])
+        except PublishFailed as error:
+            raise Unavailable("the message could not be kept") from error
+        return json_response({"message_id": _message_id(deps.id_key, visitor, asked)}, 202)
+
+    async def history(request: Request, source: WidgetSource) -> Response:
+        visitor = visitor_of(request, deps.tokens, source)
+        after = request.query_params.get("after", "0")
+        if not (after.isascii() and after.isdigit() and len(after) <= _POSITION_MAX_DIGITS):
+            raise Invalid("after: must be a position")
+        conversation_id = deps.id_key.conversation(visitor.source_id, visitor.visitor_id)
+        try:
+            status, body, _ = await deps.conversation.call(
+                "GET",
+                f"/internal/v1/customer-timeline/{conversation_id}",
+                workspace_id=source.workspace_id,
+                query={"after": after, "limit": str(PAGE_SIZE)},
+            )
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable("the history cannot be read") from error
+        if status != 200:
+            raise Unavailable(f"the history cannot be read: {status}")
+        return _fresh(_shown(msgspec.json.decode(body, type=CustomerTimeline)))
+
+    return [
+        script_route(),
+        cross_origin_route(
+            "/widget/{source_id}/session",
+            deps.directory,
+            session,
+            method="POST",
+            origin_required=True,
+        ),
+        cross_origin_route(
+            "/hooks/widget/{source_id}",
+            deps.directory,
+            receive,
+            method="POST",
+            origin_required=False,
+        ),
+        cross_origin_route(
+            "/widget/{source_id}/messages",
+            deps.directory,
+            history,
+            method="GET",
+            origin_required=False,
+        ),
+        live_route(deps),
+    ]
+
+
+async def _body[T](request: Request, shape: type[T]) -> T:
+    """Errors: TooLarge, Invalid (it names the field, never what was in it)."""
+    body = await read_limited(request, BODY_MAX_BYTES)
+    if body is None:
+        raise TooLarge(f"at most {BODY_MAX_BYTES} bytes")
+    try:
+        return msgspec.json.decode(body or b"{}", type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(str(error)) from error
+
+
+def _visitor(deps: WidgetDependencies, source: WidgetSource, asked: SessionRequest) -> Visitor:
+    """Who the session is for. Errors: Forbidden where the site's word does not hold.
+
+    A token that is too old or not ours begins a new visitor: the page cannot do better.
+    """
+    source_id = source.state.source_id
+    known: Visitor | None = None
+    if asked.token is not None:
+        try:
+            known = deps.tokens.verify(asked.token, source_id)
+        except InvalidVisitorToken:
+            known = None
+    name = asked.name
+    if asked.identity is not None:
+        secret = _identity_secret(deps.sealer, source)
+        if not secret or not is_vouched_for(secret, asked.identity.user_id, asked.identity.hash):
+            raise Forbidden("the user's identity is not vouched for")
+        # Derived, so that the history follows the user from one device to the next.
+        visitor_id = deps.id_key.derive("vis", source_id, asked.identity.user_id)
+        name = asked.identity.name or name
+        known = known if known and known.visitor_id == visitor_id else None
+    else:
+        visitor_id = known.visitor_id if known else random_id("vis")
+    before = known or Visitor(source_id, visitor_id)
+    return Visitor(
+        source_id=source_id,
+        visitor_id=visitor_id,
+        name=before.name if name is None else name.strip(),
+        email=before.email if asked.email is None else asked.email.strip(),
+        language=before.language if asked.language is None else asked.language,
+    )
+
+
+def _identity_secret(sealer: Sealer, source: WidgetSource) -> str | None:
+    sealed = source.state.sealed_credentials
+    if sealed is None:
+        return None
+    opened = sealer.open(sealed, source.state.source_id)
+    return msgspec.json.decode(opened, type=Credentials).identity_secret
+
+
+def _message_id(id_key: IdKey, visitor: Visitor, asked: MessageRequest) -> str:
+    return id_key.message(visitor.source_id, visitor.visitor_id, str(asked.message_id))
+
+
+def _received(
+    id_key: IdKey,
+    source: WidgetSource,
+    visitor: Visitor,
+    asked: MessageRequest,
+    now: datetime,
+) -> Envelope:
+    """The time is ours: a visitor's clock proves nothing.
+
+    ``username`` is the e-mail address that the page gave, if it did.
+    """
+    source_id, thread = visitor.source_id, visitor.visitor_id
+    conversation_id = id_key.conversation(source_id, thread)
+    cause = f"message:{asked.message_id}"
+    body = InboundReceived(
+        cause=cause,
+        kind="message",
+        direction="incoming",
+        channel=Channel.WIDGET,
+        source_id=source_id,
+        conversation_id=conversation_id,
+        thread=thread,
+        customer_id=id_key.customer(source_id, thread),
+        sender=Sender(
+            external_id=thread,
+            name=visitor.name,
+            username=visitor.email or None,
+            language=visitor.language or None,
+        ),
+        message_id=_message_id(id_key, visitor, asked),
+        external_message_id=str(asked.message_id),
+        content=Content(text=asked.text),
+        occurred_at=now,
+        received_at=now,
+    )
+    return Envelope(
+        id=id_key.derive("evt", source_id, thread, cause),
+        source="/parley/ingest",
+        subject=conversation_id,
+        key=conversation_id,
+        workspace_id=source.workspace_id,
+        sequence=0,
+        time=now,
+        body=body,
+    )
+
+
+def _shown(timeline: CustomerTimeline) -> CustomerTimeline:
+    return msgspec.structs.replace(
+        timeline,
+        items=tuple(
+            msgspec.structs.replace(item, content=shown(item.content)) for item in timeline.items
+        ),
+    )
+
+
+def _fresh(body: object) -> Response:
+    response = json_response(body)
+    response.headers["cache-control"] = "no-store"
+    return response

@@ -1,0 +1,48 @@
+"""What the widget's routes are given, and the limits they keep."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from libs.events.ids import IdKey
+from libs.runtime.directory import Directory
+from libs.runtime.http import ServiceClient
+from libs.runtime.kafka import Publisher
+from libs.runtime.sealing import Sealer
+from services.ingest.widget.hub import QUEUE_SIZE, WidgetHub
+from services.ingest.widget.limiter import Rate
+from services.ingest.widget.visitors import VisitorTokens
+
+SESSION_RATE: Final = Rate(burst=30, per_second=0.5)
+MESSAGE_RATE: Final = Rate(burst=30, per_second=1)
+SOCKETS_OF_A_CONVERSATION: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class WidgetLimits:
+    """``sessions`` are counted by address, ``messages`` by visitor, sockets by conversation.
+
+    ``waiting_events``: a socket that has more of them waiting has fallen behind.
+    """
+
+    sessions: Rate = SESSION_RATE
+    messages: Rate = MESSAGE_RATE
+    sockets: int = SOCKETS_OF_A_CONVERSATION
+    waiting_events: int = QUEUE_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class WidgetDependencies:
+    """What the routes need; all of it is made in the composition root.
+
+    ``sealer`` opens the sources' credentials. The wait for Kafka is the ``publisher``'s timeout.
+    ``hub.run`` goes to the runtime's tasks, ``hub.check`` to its readiness.
+    """
+
+    directory: Directory
+    publisher: Publisher
+    id_key: IdKey
+    sealer: Sealer
+    tokens: VisitorTokens
+    conversation: ServiceClient
+    hub: WidgetHub
+    limits: WidgetLimits = field(default_factory=WidgetLimits)
