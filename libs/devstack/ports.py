@@ -17,7 +17,7 @@ _TRIES: Final = 200
 def free_port() -> int:
     """A port that nothing listens on now. Errors: OSError when none is found."""
     for port in random.sample(_RANGE, _TRIES):
-        if _is_free(port):
+        if port_is_free(port):
             return port
     raise OSError(f"no free port between {_RANGE.start} and {_RANGE.stop}")
 
@@ -28,14 +28,15 @@ def kept_ports(names: Sequence[str], path: Path) -> dict[str, int]:
     ports: dict[str, int] = {}
     for name in names:
         port = kept.get(name)
-        while port is None or port in ports.values() or not _is_free(port):
+        while port is None or port in ports.values() or not port_is_free(port):
             port = free_port()
         ports[name] = port
     path.write_text(json.dumps(ports, indent=2) + "\n")
     return ports
 
 
-def _is_free(port: int) -> bool:
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen there now."""
     with socket.socket() as probe:
         # As the servers do: connections in TIME_WAIT do not keep them from listening again.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
