@@ -1,0 +1,83 @@
+# Needs only make and a Python ≥ 3.12; the rest comes into .venv and .devstack, without root.
+
+UV_VERSION := 0.13.9
+SECANTUS_VERSION := 0.5.3-beta.196
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PARLEY := $(VENV)/bin/parley
+TOOLS := .devstack/tools
+UV := $(TOOLS)/uv-$(UV_VERSION)
+INSTALLED := $(VENV)/installed
+NATIVE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/parley
+
+# uv is told which interpreter to take and never downloads one.
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help up down demo test crash lint bench native migrate lock clean
+.DELETE_ON_ERROR:
+
+help:  ## Show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+up: $(INSTALLED)  ## Run the whole suite here until Ctrl-C; data is kept for the next start
+	@$(PARLEY) up
+
+down: $(INSTALLED)  ## Stop what "make up" started
+	@$(PARLEY) down
+
+demo: $(INSTALLED)  ## Play one conversation through Telegram's webhook, from question to figures
+	@$(PARLEY) demo
+
+test: $(INSTALLED)  ## Run all tests but the crash tests (ARGS="-k widget" narrows it)
+	$(PYTHON) -m pytest -m "not crash" $(ARGS)
+
+crash: $(INSTALLED)  ## Kill services and servers under load, and count what was lost
+	$(PYTHON) -m pytest tests/crash $(ARGS)
+
+lint: $(INSTALLED)  ## Check style, types, imports between parts, and the length of files
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	.ci/check-file-length
+
+bench: $(INSTALLED)  ## Measure the suite and the bare drivers beside it (SIZE=large for 100k conversations)
+	$(PYTHON) -m benchmarks $(SIZE)
+
+native:  ## Build a MongoDB-compatible server in Rust, once for this user; much faster than the default
+	@if "$(NATIVE)/bin/secantusd-rs" --version 2>/dev/null | grep -qF "$(SECANTUS_VERSION)"; then \
+		echo "$(NATIVE)/bin/secantusd-rs is there already"; \
+	else \
+		cargo install secantus-mdb --version $(SECANTUS_VERSION) --locked --ignore-rust-version \
+			--root "$(NATIVE)"; \
+	fi
+
+migrate: $(INSTALLED)  ## Make the topics, indexes and tables that are missing
+	@$(PARLEY) migrate
+
+lock: $(UV)  ## Resolve the dependencies again into requirements.lock
+	$(UV)/bin/uv pip compile --quiet --universal --python "$$(.ci/find-python)" --generate-hashes \
+		--no-emit-index-url --custom-compile-command "make lock" \
+		--prerelease if-necessary-or-explicit --extra dev --extra devstack \
+		pyproject.toml --output-file requirements.lock
+
+clean:  ## Remove the servers' data, logs and downloads, and the tools' caches
+	@if test -x $(PARLEY); then $(PARLEY) down; fi
+	rm -rf .devstack .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(UV):
+	@echo "fetching uv $(UV_VERSION)"
+	@python=$$(.ci/find-python) && "$$python" -m venv "$@.new"
+	@"$@.new/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
+	@mv "$@.new" "$@"
+
+$(INSTALLED): requirements.lock pyproject.toml | $(UV)
+	@test -x $(PYTHON) || $(UV)/bin/uv venv --quiet --python "$$(.ci/find-python)" $(VENV)
+	@echo "installing the locked dependencies into $(VENV)"
+	@$(UV)/bin/uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements.lock
+	@$(UV)/bin/uv pip install --quiet --python $(PYTHON) --no-deps --editable .
+	@touch $@
