@@ -1,0 +1,32 @@
+"""Telegram's numbers.
+
+Sources: https://core.telegram.org/bots/api and https://core.telegram.org/bots/faq
+("My bot is hitting limits", "How do I upload a large file?"), read in November 2026.
+"""
+
+from typing import Final
+
+# The longest update that Telegram composes is far below; Kafka takes 1 MB a message.
+WEBHOOK_MAX_BYTES: Final = 512 * 1024
+
+TEXT_MAX_CHARACTERS: Final = 4096
+CAPTION_MAX_CHARACTERS: Final = 1024
+PHOTO_MAX_BYTES: Final = 10 * 1024 * 1024
+DOCUMENT_MAX_BYTES: Final = 50 * 1024 * 1024
+DOWNLOAD_MAX_BYTES: Final = 20 * 1024 * 1024
+
+# "Avoid sending more than one message per second" to a chat; "short bursts that go over this limit"
+# are allowed, without a number: the burst is our guess, and a 429 is obeyed when it is wrong.
+CHAT_PER_SECOND: Final = 1.0
+CHAT_BURST: Final = 5
+GROUP_PER_SECOND: Final = 20 / 60
+BOT_PER_SECOND: Final = 30.0
+BOT_BURST: Final = 30
+
+ALLOWED_UPDATES: Final = (
+    "message",
+    "edited_message",
+    "business_message",
+    "edited_business_message",
+)
+SECRET_HEADER: Final = "x-telegram-bot-api-secret-token"  # noqa: S105  # a header's name

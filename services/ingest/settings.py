@@ -1,0 +1,27 @@
+"""What ingest is told by its environment."""
+
+from pydantic import Field, Json, SecretStr
+
+from libs.runtime.settings import MongoSettings
+
+
+class IngestSettings(MongoSettings):
+    """Units are in the names; addresses are base URLs without a slash at the end."""
+
+    ingest_port: int = Field(8101, ge=0, le=65535)
+    ingest_public_url: str = Field(
+        pattern="^https?://", description="where the platforms and browsers reach ingest"
+    )
+    ingest_conversation_url: str = Field(
+        pattern="^https?://", description="where the conversation service answers"
+    )
+    ingest_publish_timeout_seconds: float = Field(
+        2, gt=0, description="how long a webhook waits for Kafka before it answers 503"
+    )
+    ingest_telegram_api_url: str = Field("https://api.telegram.org", pattern="^https?://")
+    ingest_storage_url: str = Field(
+        description="where attachments are kept: file:///a/folder or s3://a-bucket/a/prefix"
+    )
+    ingest_storage_options: Json[dict[str, SecretStr]] = Field(
+        "{}", description="JSON object: region, endpoint, keys of the storage"
+    )

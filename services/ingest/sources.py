@@ -1,0 +1,76 @@
+"""The connected sources with their credentials opened, once for each state of a source."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from libs.events.content import Channel
+from libs.events.directory import SourceState
+from libs.runtime.directory import Directory
+from libs.runtime.problems import NotFound, Unavailable
+from libs.runtime.sealing import CannotOpen, Sealer
+
+SEAL_PURPOSE: Final = "credentials"
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What a source's platform needs of us; which of them depends on the channel."""
+
+    bot_token: str = ""
+    secret_token: str = ""
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSource:
+    """A connected source, ready to be used."""
+
+    workspace_id: str
+    state: SourceState
+    credentials: Credentials
+
+    @property
+    def id(self) -> str:
+        return self.state.source_id
+
+
+class SourceBook:
+    """Sources by id, out of the directory in memory. Opening credentials costs a decryption, so
+    what was opened is kept for as long as the directory holds the same state.
+    """
+
+    def __init__(self, directory: Directory, sealer: Sealer) -> None:
+        self._directory = directory
+        self._sealer = sealer
+        self._opened: dict[str, OpenSource] = {}
+        self._decoder = msgspec.json.Decoder(Credentials)
+
+    def get(self, source_id: str, channel: Channel) -> OpenSource:
+        """Errors: Unavailable (this replica does not know everything yet, or the credentials do
+        not open), NotFound (no such source of this channel is connected).
+        """
+        if not self._directory.table.is_caught_up:
+            raise Unavailable("the directory is not read to its end yet")
+        found = self._directory.source(source_id)
+        if found is None or found[1].channel is not channel or not found[1].connected:
+            self._opened.pop(source_id, None)
+            raise NotFound("no such source")
+        workspace_id, state = found
+        opened = self._opened.get(source_id)
+        if opened is None or opened.state is not state:
+            opened = OpenSource(workspace_id, state, self._open(state))
+            self._opened[source_id] = opened
+        return opened
+
+    def _open(self, state: SourceState) -> Credentials:
+        if state.sealed_credentials is None:
+            return Credentials()
+        try:
+            return self._decoder.decode(
+                self._sealer.open(state.sealed_credentials, state.source_id)
+            )
+        except (CannotOpen, msgspec.DecodeError) as error:
+            raise Unavailable(f"the credentials of {state.source_id} do not open") from error

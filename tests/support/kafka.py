@@ -1,0 +1,78 @@
+"""What tests put on and read from the topics of their own namespace."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+
+from libs.events.directory import DirectoryState
+from libs.events.envelope import Envelope, read_envelope
+from libs.events.ids import random_id
+from libs.events.registry import Body
+from libs.runtime.kafka import Publisher, outgoing
+
+
+def envelope(body: Body, key: str, workspace_id: str, sequence: int = 0) -> Envelope:
+    """An event of a service that the test stands in for."""
+    return Envelope(
+        id=random_id("evt"),
+        source="/parley/tests",
+        subject=key,
+        key=key,
+        workspace_id=workspace_id,
+        sequence=sequence,
+        time=datetime.now(UTC),
+        body=body,
+    )
+
+
+async def publish_state(
+    publisher: Publisher, state: DirectoryState, key: str, workspace_id: str, sequence: int = 0
+) -> int:
+    """The offset on ``parley.directory``, as a write to routing answers it."""
+    positions = await publisher.publish([outgoing(envelope(state, key, workspace_id, sequence))])
+    return positions[0].offset
+
+
+async def read_records(
+    bootstrap: str, topic: str, enough: Callable[[list[Any]], bool], timeout_seconds: float = 20
+) -> list[Any]:
+    """The records of a topic (namespace included) from its beginning, until they are ``enough``.
+
+    Errors: TimeoutError.
+    """
+    # Without a group it is given every partition at once.
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        records: list[Any] = []
+        async with asyncio.timeout(timeout_seconds):
+            while not enough(records):
+                for fetched in (await consumer.getmany(timeout_ms=100)).values():
+                    records += fetched
+        return records
+    finally:
+        await consumer.stop()
+
+
+async def read_events(
+    bootstrap: str, topic: str, count: int, timeout_seconds: float = 20
+) -> list[Envelope]:
+    """At least ``count`` events of a topic (namespace included). Errors: TimeoutError."""
+    records = await read_records(bootstrap, topic, lambda r: len(r) >= count, timeout_seconds)
+    return [read_envelope(one.key, one.headers, one.value) for one in records]
+
+
+async def count_records(bootstrap: str, topic: str) -> int:
+    """How many records a topic (namespace included) has had."""
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        ends: dict[Any, int] = await consumer.end_offsets(list(consumer.assignment()))
+        return sum(ends.values())
+    finally:
+        await consumer.stop()
