@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from pymongo import AsyncMongoClient, MongoClient
+from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.database import Database
 
+from libs.eventstore.datastore import MongoDatastore
 from libs.eventstore.store import AsyncEventStore
 
 
@@ -17,8 +17,7 @@ async def commits(
 ) -> AsyncIterator[AsyncCollection[dict[str, Any]]]:
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongodb_url)
     async with client:
-        yield client[mongodb_name]["commits"]
-        await client.drop_database(mongodb_name)
+        yield client[mongodb_name]["stored_events"]
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ async def store(commits: AsyncCollection[dict[str, Any]]) -> AsyncEventStore:
 
 
 @pytest.fixture
-def database(mongodb_url: str, mongodb_name: str) -> Iterator[Database[dict[str, Any]]]:
-    with MongoClient[dict[str, Any]](mongodb_url) as client:
-        yield client[mongodb_name]
-        client.drop_database(mongodb_name)
+def datastore(mongodb_url: str, mongodb_name: str) -> Iterator[MongoDatastore]:
+    datastore = MongoDatastore(mongodb_url, mongodb_name)
+    yield datastore
+    datastore.close()
