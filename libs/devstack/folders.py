@@ -64,7 +64,7 @@ class FolderLock:
             except BlockingIOError:
                 file.seek(0)
                 holder = file.read().strip()
-                # Servers whose parent was killed are on their way out: worth a short wait.
+                # Servers whose parent is gone are on their way out: worth a short wait.
                 if time.monotonic() > deadline or _lives(holder):
                     file.close()
                     raise FolderInUse(
@@ -79,6 +79,8 @@ class FolderLock:
 
     def release(self) -> None:
         if self._file is not None:
+            # Tells the next one that who still holds it, the watchers of the servers, is ending.
+            self._file.truncate(0)
             self._file.close()
             self._file = None
 

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 
 from libs.devstack.folders import user_programs
 from libs.devstack.processes import ManagedProcess
 
 _PROBE_TIMEOUT_MS: Final = 500
-_NOT_YET_INITIALIZED: Final = 94
 _CACHE_SIZE: Final = "512M"
 _REPLICA_SET: Final = "parley"
 
@@ -52,7 +51,7 @@ def mongodb_process(
         "mongodb",
         _command(program, folder / f"data-{program.kind}", port),
         log_path=log_path,
-        ready=lambda: _answers(mongodb_url(port), with_replica_set=program.kind == "mongod"),
+        ready=lambda: _answers(port, as_replica_set=program.kind == "mongod"),
         working_folder=folder,
         keep_open=keep_open,
     )
@@ -95,19 +94,19 @@ def _command(program: _Program, data: Path, port: int) -> list[str]:
     return command
 
 
-def _answers(url: str, *, with_replica_set: bool) -> bool:
+def _answers(port: int, *, as_replica_set: bool) -> bool:
     client: MongoClient[dict[str, object]] = MongoClient(
-        url, serverSelectionTimeoutMS=_PROBE_TIMEOUT_MS, connectTimeoutMS=_PROBE_TIMEOUT_MS
+        mongodb_url(port),
+        serverSelectionTimeoutMS=_PROBE_TIMEOUT_MS,
+        connectTimeoutMS=_PROBE_TIMEOUT_MS,
     )
     with client:
         try:
             hello = client.admin.command("hello")
-            if with_replica_set and not hello.get("setName"):
-                client.admin.command("replSetInitiate")
-            return bool(hello.get("isWritablePrimary"))
-        except OperationFailure as error:
-            if error.code == _NOT_YET_INITIALIZED:
-                return False
-            raise
-        except PyMongoError:
+            if as_replica_set and "setName" not in hello:
+                # Its name for itself must be one it listens on, and that is not this machine's.
+                member = {"_id": 0, "host": f"127.0.0.1:{port}"}
+                client.admin.command("replSetInitiate", {"_id": _REPLICA_SET, "members": [member]})
+        except PyMongoError:  # not up yet, or not yet done with electing itself
             return False
+        return bool(hello.get("isWritablePrimary"))

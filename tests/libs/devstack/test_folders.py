@@ -40,8 +40,8 @@ def test_a_folder_stays_in_use_while_servers_of_a_killed_parent_are_ending(tmp_p
     first = FolderLock(tmp_path)
     first.take()
     with subprocess.Popen(["sleep", "0.5"], pass_fds=[first.descriptor]) as server:
-        (tmp_path / "lock").write_text(str(gone.pid))
         first.release()
+        (tmp_path / "lock").write_text(str(gone.pid))
         # when the folder is asked for, then it is given once the server is gone
         second = FolderLock(tmp_path)
         second.take()
