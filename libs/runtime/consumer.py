@@ -68,7 +68,8 @@ class BatchConsumer:
     """Runs one handler for the messages of some topics in one consumer group.
 
     ``transient`` lists the drivers' exceptions that mean "the server does not answer", besides
-    Transient, PublishFailed and Kafka's own.
+    Transient, PublishFailed and Kafka's own. ``linger_seconds`` is a pause after each batch, for
+    a store that prefers few and large ones: the next holds what has come in the meantime.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class BatchConsumer:
         publisher: Publisher,
         transient: tuple[type[Exception], ...] = (),
         max_batch: int = 500,
+        linger_seconds: float = 0,
     ) -> None:
         self._topics = {namespace + topic.value: topic for topic in topics}
         self._group = namespace + group
@@ -90,6 +92,7 @@ class BatchConsumer:
         self._publisher = publisher
         self._transient = (Transient, PublishFailed, KafkaError, *transient)
         self._max_batch = max_batch
+        self._linger_seconds = linger_seconds
         self._busy = asyncio.Lock()
         self._durable: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer[bytes, bytes] | None = None
@@ -114,6 +117,8 @@ class BatchConsumer:
                 if fetched:
                     async with self._busy:
                         await self._handle(consumer, fetched, stop)
+                    if self._linger_seconds:
+                        await _stopped_within(stop, self._linger_seconds)
         finally:
             committer.cancel()
             await asyncio.gather(committer, return_exceptions=True)
