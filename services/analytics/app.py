@@ -1,0 +1,65 @@
+"""Analytics, put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from starlette.types import ASGIApp
+
+from libs.events.topics import Topic
+from libs.runtime.consumer import BatchConsumer
+from libs.runtime.http import service_app
+from libs.runtime.kafka import Publisher
+from libs.runtime.process import Runtime, ServiceSpec
+from libs.runtime.settings import key_bytes
+from libs.runtime.tokens import ServiceTokens
+from services.analytics.api import router
+from services.analytics.consumers import Projection
+from services.analytics.migrate import SchemaError, apply, pending
+from services.analytics.reports import Reports
+from services.analytics.settings import AnalyticsSettings
+from services.analytics.warehouse import (
+    WarehouseUnavailable,
+    database_of,
+    is_embedded,
+    open_warehouse,
+)
+
+_MAX_BATCH: Final = 5_000
+
+
+@asynccontextmanager
+async def compose(settings: AnalyticsSettings, runtime: Runtime) -> AsyncIterator[ASGIApp]:
+    dsn = settings.analytics_clickhouse_dsn.get_secret_value()
+    warehouse = await open_warehouse(dsn, database_of(dsn, settings.analytics_clickhouse_database))
+    runtime.closing(warehouse.close)
+    if is_embedded(dsn):
+        await apply(warehouse)
+    elif missing := await pending(warehouse):
+        names = ", ".join(migration.name for migration in missing)
+        raise SchemaError(f"run `parley migrate` first: ClickHouse lacks {names}")
+    publisher = await runtime.enter(
+        Publisher(settings.kafka_bootstrap_servers, settings.kafka_namespace)
+    )
+    consumer = BatchConsumer(
+        [Topic.CONVERSATION],
+        "analytics",
+        Projection(warehouse).apply,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        namespace=settings.kafka_namespace,
+        publisher=publisher,
+        transient=(WarehouseUnavailable,),
+        max_batch=_MAX_BATCH,
+        linger_seconds=settings.analytics_flush_interval_seconds,
+    )
+    runtime.run("analytics consumer", consumer.run)
+    runtime.ready_when("clickhouse", warehouse.check)
+    runtime.ready_when("kafka", publisher.check)
+    runtime.ready_when("consumer", consumer.check)
+    app = service_app(runtime, "Parley analytics")
+    tokens = ServiceTokens(key_bytes(settings.service_key), "analytics")
+    app.include_router(router(Reports(warehouse), tokens))
+    yield app
+
+
+SERVICE: Final = ServiceSpec("analytics", AnalyticsSettings, compose)

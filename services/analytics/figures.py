@@ -1,0 +1,229 @@
+"""The figures of a period, and how a period compares with the one before it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from services.analytics.durations import duration_text, percent_text, round_half_up
+
+By = Literal["member", "source", "channel", "group", "location"]
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From ``start`` (inclusive) to ``end`` (exclusive)."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def before(self) -> "Period":
+        """The same length just before."""
+        return Period(self.start - (self.end - self.start), self.start)
+
+
+class Times(msgspec.Struct, frozen=True):
+    """Seconds; None where nothing was measured."""
+
+    measured: int = 0
+    average: float | None = None
+    median: float | None = None
+    p90: float | None = None
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """Of a workspace, or of one member, source… of it. Cases are those opened in the period."""
+
+    all: int = 0
+    responded: int = 0
+    unresponded: int = 0
+    assigned: int = 0
+    open: int = 0
+    closed: int = 0
+    turns: int = 0
+    answered: int = 0
+    time_to_respond: Times = Times()
+    time_to_close: Times = Times()
+
+
+class Count(msgspec.Struct, frozen=True):
+    value: int
+    previous: int
+    change_percent: int | None
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """``value`` is ``part / whole``, 0..1; None of nothing."""
+
+    part: int
+    whole: int
+    value: float | None
+    text: str
+
+
+class ComparedRate(Rate, frozen=True):
+    previous: float | None
+    previous_text: str
+    change_percent: int | None
+
+
+class Duration(msgspec.Struct, frozen=True):
+    seconds: float | None
+    text: str
+
+
+class ComparedDuration(Duration, frozen=True):
+    previous_seconds: float | None
+    previous_text: str
+    change_percent: int | None
+
+
+class Durations[D: Duration](msgspec.Struct, frozen=True):
+    """``measured``: how many answers, or closed cases, they are made of."""
+
+    measured: int
+    average: D
+    median: D
+    p90: D
+
+
+class Summary(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
+    start: datetime
+    end: datetime
+    previous_from: datetime
+    all: Count
+    responded: Count
+    unresponded: Count
+    assigned: Count
+    open: Count
+    closed: Count
+    response_rate_by_cases: ComparedRate
+    response_rate_by_turns: ComparedRate
+    time_to_respond: Durations[ComparedDuration]
+    time_to_close: Durations[ComparedDuration]
+
+
+class PerformanceRow(msgspec.Struct, frozen=True):
+    """``key`` is an id or a channel; None: no member, or no group.
+
+    ``response_rate`` by member is of turns while responsible, else of cases.
+    """
+
+    key: str | None
+    all: int
+    responded: int
+    unresponded: int
+    assigned: int
+    open: int
+    closed: int
+    response_rate: Rate
+    time_to_respond: Durations[Duration]
+    time_to_close: Durations[Duration]
+
+
+class Performance(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
+    by: By
+    start: datetime
+    end: datetime
+    items: tuple[PerformanceRow, ...]
+
+
+def summary(period: Period, now: Figures, before: Figures) -> Summary:
+    return Summary(
+        start=period.start,
+        end=period.end,
+        previous_from=period.before.start,
+        all=_count(now.all, before.all),
+        responded=_count(now.responded, before.responded),
+        unresponded=_count(now.unresponded, before.unresponded),
+        assigned=_count(now.assigned, before.assigned),
+        open=_count(now.open, before.open),
+        closed=_count(now.closed, before.closed),
+        response_rate_by_cases=_compared_rate(
+            (now.responded, now.all), (before.responded, before.all)
+        ),
+        response_rate_by_turns=_compared_rate(
+            (now.answered, now.turns), (before.answered, before.turns)
+        ),
+        time_to_respond=_compared_times(now.time_to_respond, before.time_to_respond),
+        time_to_close=_compared_times(now.time_to_close, before.time_to_close),
+    )
+
+
+def performance(by: By, period: Period, figures: dict[str | None, Figures]) -> Performance:
+    """The busiest first."""
+    rows = [_row(by, key, of) for key, of in figures.items()]
+    rows.sort(key=lambda row: (-row.all, row.key is None, row.key or ""))
+    return Performance(by=by, start=period.start, end=period.end, items=tuple(rows))
+
+
+def _row(by: By, key: str | None, of: Figures) -> PerformanceRow:
+    return PerformanceRow(
+        key=key,
+        all=of.all,
+        responded=of.responded,
+        unresponded=of.unresponded,
+        assigned=of.assigned,
+        open=of.open,
+        closed=of.closed,
+        response_rate=(
+            _rate(of.answered, of.turns) if by == "member" else _rate(of.responded, of.all)
+        ),
+        time_to_respond=_times(of.time_to_respond),
+        time_to_close=_times(of.time_to_close),
+    )
+
+
+def change_percent(now: float | None, before: float | None) -> int | None:
+    """Whole percent, half up; None where there is nothing to compare with."""
+    if now is None or not before:
+        return None
+    return round_half_up((now - before) / before * 100)
+
+
+def _count(now: int, before: int) -> Count:
+    return Count(now, before, change_percent(now, before))
+
+
+def _rate(part: int, whole: int) -> Rate:
+    return Rate(part, whole, part / whole if whole else None, percent_text(part, whole))
+
+
+def _compared_rate(now: tuple[int, int], before: tuple[int, int]) -> ComparedRate:
+    rate, previous = _rate(*now), _rate(*before)
+    return ComparedRate(
+        part=rate.part,
+        whole=rate.whole,
+        value=rate.value,
+        text=rate.text,
+        previous=previous.value,
+        previous_text=previous.text,
+        change_percent=change_percent(rate.value, previous.value),
+    )
+
+
+def _times(of: Times) -> Durations[Duration]:
+    def duration(seconds: float | None) -> Duration:
+        return Duration(seconds, duration_text(seconds))
+
+    return Durations(of.measured, duration(of.average), duration(of.median), duration(of.p90))
+
+
+def _compared_times(now: Times, before: Times) -> Durations[ComparedDuration]:
+    def duration(seconds: float | None, previous: float | None) -> ComparedDuration:
+        return ComparedDuration(
+            seconds=seconds,
+            text=duration_text(seconds),
+            previous_seconds=previous,
+            previous_text=duration_text(previous),
+            change_percent=change_percent(seconds, previous),
+        )
+
+    return Durations(
+        now.measured,
+        duration(now.average, before.average),
+        duration(now.median, before.median),
+        duration(now.p90, before.p90),
+    )

@@ -1,0 +1,27 @@
+"""What analytics is told by its environment."""
+
+from typing import Annotated, Final
+from urllib.parse import urlparse
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from libs.runtime.settings import Settings
+
+_SCHEMES: Final = ("chdb", "clickhouse", "http", "https")
+
+
+def _dsn(value: SecretStr) -> SecretStr:
+    if urlparse(value.get_secret_value()).scheme not in _SCHEMES:
+        raise ValueError("must begin with chdb:// or clickhouse:// (or http://, https://)")
+    return value
+
+
+class AnalyticsSettings(Settings):
+    """``analytics_clickhouse_database`` wins over a database named in a server's address."""
+
+    analytics_port: int = 8105
+    analytics_clickhouse_dsn: Annotated[SecretStr, AfterValidator(_dsn)] = Field(
+        description="chdb:///folder in this process, or clickhouse://user:password@host:8123/db"
+    )
+    analytics_clickhouse_database: str | None = Field(None, pattern="^[A-Za-z_][A-Za-z0-9_]*$")
+    analytics_flush_interval_seconds: float = Field(0.5, gt=0, le=10)
