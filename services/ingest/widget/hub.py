@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from libs.events.api import CustomerMessage
 from libs.events.content import Channel, Content
@@ -21,6 +22,7 @@ from libs.runtime.problems import Unavailable
 log = structlog.get_logger()
 
 POLL_MS: Final = 1000
+TOPIC_WAIT_SECONDS: Final = 15
 QUEUE_SIZE: Final = 200
 
 
@@ -110,6 +112,7 @@ class WidgetHub:
                 del self._subscriptions[conversation_id]
 
     async def run(self, stop: asyncio.Event) -> None:
+        partitions = await self._partitions()
         # No reset: should a position be lost with the log, the process ends and the clients read
         # the history again, instead of missing what was in between.
         consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
@@ -119,8 +122,6 @@ class WidgetHub:
         )
         await consumer.start()
         try:
-            numbers = await self._partitions(consumer)
-            partitions = [TopicPartition(self._topic, number) for number in numbers]
             ends = await consumer.end_offsets(partitions)
             consumer.assign(partitions)
             for partition in partitions:
@@ -134,12 +135,25 @@ class WidgetHub:
             self._is_following = False
             await consumer.stop()
 
-    async def _partitions(self, consumer: "AIOKafkaConsumer[bytes, bytes]") -> set[int]:
-        await consumer.topics()
-        numbers = consumer.partitions_for_topic(self._topic)
-        if not numbers:
-            raise RuntimeError(f"the topic {self._topic} is not there: run the migration first")
-        return set(numbers)
+    async def _partitions(self) -> list[TopicPartition]:
+        """Waits a little for a topic that was made a moment ago. Errors: RuntimeError, KafkaError.
+
+        A consumer does not tell them by itself: what it knows of topics is as old as its start.
+        """
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap_servers)
+        await admin.start()
+        try:
+            async with asyncio.timeout(TOPIC_WAIT_SECONDS):
+                while True:
+                    [topic] = await admin.describe_topics([self._topic])
+                    if topic["partitions"]:
+                        numbers = [one["partition"] for one in topic["partitions"]]
+                        return [TopicPartition(self._topic, number) for number in numbers]
+                    await asyncio.sleep(0.1)
+        except TimeoutError as error:
+            raise RuntimeError(f"there is no topic {self._topic}: migrate first") from error
+        finally:
+            await admin.close()
 
     def _hand_on(
         self, key: bytes | None, headers: tuple[tuple[str, bytes], ...], value: bytes | None

@@ -18,7 +18,7 @@ from libs.events.inbound import InboundReceived
 from libs.runtime.http import json_response, read_limited
 from libs.runtime.kafka import PublishFailed, outgoing
 from libs.runtime.problems import Forbidden, Invalid, TooLarge, TooMany, Unavailable
-from libs.runtime.sealing import Sealer
+from libs.runtime.sealing import CannotOpen, Sealer
 from services.ingest.widget.access import WidgetSource, cross_origin_route, visitor_of
 from services.ingest.widget.dependencies import WidgetDependencies, WidgetLimits
 from services.ingest.widget.hub import shown
@@ -194,7 +194,10 @@ def _identity_secret(sealer: Sealer, source: WidgetSource) -> str | None:
     sealed = source.state.sealed_credentials
     if sealed is None:
         return None
-    opened = sealer.open(sealed, source.state.source_id)
+    try:
+        opened = sealer.open(sealed, source.state.source_id)
+    except CannotOpen as error:
+        raise Unavailable("the source's credentials do not open") from error
     return msgspec.json.decode(opened, type=Credentials).identity_secret
 
 

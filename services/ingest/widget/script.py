@@ -1,4 +1,4 @@
-"""``/widget.js``: one file without dependencies, served as it is written."""
+"""``/widget.js``: one script without dependencies, its parts served as they are written."""
 
 import gzip
 import hashlib
@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-SCRIPT_PATH: Final = Path(__file__).parent.parent / "static" / "widget.js"
+FOLDER: Final = Path(__file__).parent.parent / "static" / "widget"
+PARTS: Final = ("texts.js", "style.js", "client.js", "view.js")
 # The address that pages embed never changes, so what is behind it must be asked for again now and
 # then; an address with the content's own version (?v=) stays the same for ever.
 CHANGING: Final = "public, max-age=600, stale-while-revalidate=86400"
@@ -17,8 +18,14 @@ IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _VERSION_LENGTH: Final = 16
 
 
+def script_text() -> str:
+    """The parts in one scope of their own, so that none of their names reaches the page."""
+    parts = [(FOLDER / name).read_text("utf-8") for name in PARTS]
+    return "\n".join(["(() => {", '"use strict";', *parts, "})();", ""])
+
+
 def script_route() -> Route:
-    plain = SCRIPT_PATH.read_bytes()
+    plain = script_text().encode()
     compressed = gzip.compress(plain, mtime=0)
     version = hashlib.sha256(plain).hexdigest()[:_VERSION_LENGTH]
 
@@ -38,6 +45,6 @@ def script_route() -> Route:
         if as_gzip:
             headers["content-encoding"] = "gzip"
         body = compressed if as_gzip else plain
-        return Response(body, headers=headers, media_type="text/javascript")
+        return Response(body, headers=headers, media_type="text/javascript; charset=utf-8")
 
     return Route("/widget.js", script, methods=["GET"])

@@ -1,0 +1,194 @@
+// ---- The view. Text only ever becomes text nodes: nothing here reads markup. ----
+const element = (tag, attributes = {}, ...children) => {
+  const made = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (value !== undefined) made.setAttribute(key, value);
+  }
+  made.append(...children);
+  return made;
+};
+const icon = (...paths) => {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  for (const d of paths) svg.appendChild(document.createElementNS(svg.namespaceURI, "path")).setAttribute("d", d);
+  return svg;
+};
+
+const host = element("div", { id: "parley-widget", lang: language });
+const root = host.attachShadow({ mode: "open" });
+const status = element("p", { class: "status" }, t.online);
+const log = element("div", { class: "log", role: "log", "aria-live": "polite", tabindex: "0", "aria-label": title || t.title });
+const field = element("textarea", { rows: "1", maxlength: "4000", placeholder: t.placeholder, "aria-label": t.placeholder, enterkeyhint: "send" });
+const sendButton = element("button", { class: "send", type: "submit", "aria-label": t.send, disabled: "" }, icon("M12 20V5", "M5 12l7-7 7 7"));
+const panel = element("section", { class: "panel", role: "dialog", "aria-labelledby": "title", id: "panel", hidden: "" },
+  element("header", {},
+    element("div", {}, element("h2", { id: "title" }, title || t.title), status),
+    element("button", { class: "close", type: "button", "aria-label": t.close, onclick: () => show(false) }, icon("M18 6L6 18", "M6 6l12 12"))),
+  log,
+  element("form", { onsubmit: (event) => { event.preventDefault(); submit(); } }, field, sendButton));
+const badge = element("span", { class: "badge", hidden: "" });
+const launcher = element("button", { class: "launcher", type: "button", "aria-label": t.open, "aria-expanded": "false", "aria-controls": "panel", onclick: () => show(panel.hidden) },
+  icon("M21 12a8.5 8.5 0 0 1-12.3 7.6L3 21l1.5-5.4A8.5 8.5 0 1 1 21 12z", "M8.5 12h.01", "M12.5 12h.01", "M16.5 12h.01"), badge);
+
+const LINK = /https?:\/\/[^\s<>"']+/g;
+const textNodes = (text) => {
+  const nodes = [];
+  let from = 0;
+  for (const { 0: found, index } of text.matchAll(LINK)) {
+    const address = found.replace(/[.,;:!?)\]}»”]+$/, "");
+    try {
+      const { href } = new URL(address);
+      nodes.push(text.slice(from, index), element("a", { href, target: "_blank", rel: "noopener noreferrer nofollow ugc" }, address));
+      from = index + address.length;
+    } catch { /* no address after all: it stays text */ }
+  }
+  return [...nodes, text.slice(from)];
+};
+
+const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
+const date = new Intl.DateTimeFormat(language, { day: "numeric", month: "long" });
+const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+const dayOf = (at) => new Date(at).setHours(0, 0, 0, 0);
+const dayName = (day) => {
+  const ago = Math.round((dayOf(Date.now()) - day) / 864e5);
+  return ago < 2 ? relative.format(-ago, "day") : date.format(day);
+};
+
+// The messages that are known, then those of the queue that are not known yet.
+const ownIds = new Map(); // message id → the id we gave it, so that its place on the screen stays
+const rows = () => {
+  const known = [...messages.values()].sort((a, b) => a.position - b.position);
+  const claimed = new Set(queue().map((item) => item.message_id));
+  const waiting = [];
+  for (const item of queue()) {
+    if (item.message_id) ownIds.set(item.message_id, item.id);
+    // Its acknowledgement may have been lost, and the message be there: then it is shown once.
+    const there = messages.get(item.message_id) || (item.message_id ? undefined : known.find((message) =>
+      message.direction === "incoming" && message.position > item.after && message.content.text === item.text && !claimed.has(message.message_id)));
+    if (there) claimed.add(there.message_id);
+    else waiting.push({ key: item.id, mine: true, at: item.at, text: item.text, files: [], state: item.state });
+  }
+  const shown = known.map(({ message_id, direction, occurred_at, content, edited_at }) => ({
+    key: ownIds.get(message_id) || message_id, mine: direction === "incoming", at: occurred_at, text: content.text || "",
+    files: (content.attachments || []).map(({ file_name, kind }) => file_name || kind), edited: Boolean(edited_at), state: "sent",
+  }));
+  const all = [...shown, ...waiting];
+  const latest = all.filter(({ mine }) => mine).pop();
+  return all.map((row) => ({ ...row, isLatest: row === latest }));
+};
+const settle = () => {
+  const left = queue().filter(({ message_id, at }) => !message_id || (!messages.has(message_id) && Date.now() - Date.parse(at) < SENT_KEPT_MS));
+  for (const { id, message_id } of queue()) if (message_id) ownIds.set(message_id, id);
+  if (left.length !== queue().length) keep("queue", left);
+};
+const resend = (id) => {
+  changeItem(id, { state: "sending" });
+  render();
+  flush();
+};
+const drawRow = ({ key, mine, at, text, files, state, edited, isLatest }) => {
+  const label = mine && (isLatest || state !== "sent") && t[state];
+  const meta = element("div", { class: "meta" }, [clock.format(new Date(at)), edited && t.edited, label].filter(Boolean).join(" · "));
+  if (state === "failed") meta.append(" ", element("button", { type: "button", onclick: () => resend(key) }, t.retry));
+  const bubble = element("div", { class: "bubble" }, element("span", { class: "hidden" }, `${mine ? t.you : t.team}: `), ...textNodes(text));
+  for (const file of files) bubble.append(element("div", { class: "file" }, `📎 ${file}`));
+  return element("div", { class: `row ${mine ? "mine" : "theirs"} ${state}` }, bubble, meta);
+};
+
+const drawn = new Map(); // key → { signature, node }: what has not changed is left alone, for screen readers' sake
+const render = (toEnd = false) => {
+  settle();
+  const wanted = [];
+  let day;
+  for (const row of rows()) {
+    if (dayOf(row.at) !== day) {
+      day = dayOf(row.at);
+      wanted.push({ key: `day ${row.key}`, signature: dayName(day), draw: () => element("div", { class: "day" }, dayName(dayOf(row.at))) });
+    }
+    wanted.push({ key: row.key, signature: JSON.stringify(row), draw: () => drawRow(row) });
+  }
+  if (!wanted.length) wanted.push({ key: "hello", signature: "", draw: () => element("div", { class: "hello" }, element("b", {}, t.greeting), t.invite) });
+  const atEnd = toEnd || log.scrollHeight - log.scrollTop - log.clientHeight < 60;
+  const keys = new Set(wanted.map(({ key }) => key));
+  for (const [key, { node }] of drawn) if (!keys.has(key)) { node.remove(); drawn.delete(key); }
+  wanted.forEach(({ key, signature, draw }, index) => {
+    let one = drawn.get(key);
+    if (!one || one.signature !== signature) {
+      const node = draw();
+      if (one) one.node.replaceWith(node);
+      drawn.set(key, (one = { signature, node }));
+    }
+    if (log.children[index] !== one.node) log.insertBefore(one.node, log.children[index] || null);
+  });
+  if (atEnd) log.scrollTop = log.scrollHeight;
+  if (!panel.hidden && !document.hidden && load("read", 0) < lastPosition()) keep("read", lastPosition());
+  const unread = [...messages.values()].filter(({ direction, position }) => direction === "outgoing" && position > load("read", 0)).length;
+  badge.hidden = !unread;
+  badge.textContent = unread > 9 ? "9+" : unread;
+  launcher.setAttribute("aria-label", unread ? `${t.open} (${unread})` : t.open);
+};
+const setOnline = (value) => {
+  online = value;
+  status.textContent = online ? t.online : t.offline;
+  panel.classList.toggle("offline", !online);
+};
+
+const show = (open, focus = true) => {
+  panel.hidden = !open;
+  launcher.setAttribute("aria-expanded", open);
+  try {
+    sessionStorage.setItem(place("open"), open ? "1" : "");
+  } catch { /* it will be closed on the next page */ }
+  if (open) {
+    start();
+    render(true);
+  }
+  if (focus) (open ? field : launcher).focus();
+};
+const fit = () => {
+  field.style.height = "auto";
+  field.style.height = `${Math.min(132, field.scrollHeight)}px`;
+  sendButton.disabled = !field.value.trim();
+};
+const submit = () => {
+  const text = field.value.trim();
+  if (!text) return;
+  field.value = "";
+  fit();
+  write(text);
+};
+field.addEventListener("input", fit);
+field.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  submit();
+});
+// The page's own shortcuts are not meant for what is typed here.
+for (const kind of ["keydown", "keypress", "keyup"]) panel.addEventListener(kind, (event) => event.stopPropagation());
+panel.addEventListener("keydown", (event) => event.key === "Escape" && !event.isComposing && show(false));
+addEventListener("storage", ({ key }) => key && key.startsWith(place("")) && render());
+
+const begin = () => {
+  try {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(STYLE);
+    root.adoptedStyleSheets = [sheet];
+  } catch {
+    root.append(element("style", {}, STYLE)); // older browsers
+  }
+  if (color) host.style.setProperty("--accent", color);
+  root.append(panel, launcher);
+  document.body.append(host);
+  let wasOpen = false;
+  try {
+    wasOpen = Boolean(sessionStorage.getItem(place("open")));
+  } catch { /* closed, then */ }
+  if (wasOpen) show(true, false);
+  // Who has written before may have been answered meanwhile.
+  else if (load("session", null) || queue().length) start();
+  render();
+};
+if (document.body) begin();
+else addEventListener("DOMContentLoaded", begin);

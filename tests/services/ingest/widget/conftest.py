@@ -1,0 +1,125 @@
+"""One small composition for all tests here; each test connects a source of its own."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from libs.runtime.kafka import Publisher
+from libs.runtime.process import running
+from libs.runtime.topics import create_topics
+from services.ingest.widget.limiter import Rate
+from services.ingest.widget.routes import WidgetLimits
+from tests.services.ingest.widget.site import (
+    ORIGIN,
+    History,
+    Site,
+    connect_source,
+    settings_for,
+    widget_service,
+)
+
+READY_SECONDS = 20
+# All tests come from one address; the limits have tests of their own.
+GENEROUS = WidgetLimits(sessions=Rate(100_000, 1))
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The servers and clients that all tests of the widget share."""
+
+    bootstrap: str
+    namespace: str
+    publisher: Publisher
+    http: aiohttp.ClientSession
+    history: History
+    history_url: str
+    url: str
+
+    @asynccontextmanager
+    async def another(
+        self,
+        *,
+        limits: WidgetLimits | None = None,
+        follows_directory: bool = True,
+        publishes_to: str | None = None,
+    ) -> AsyncIterator[str]:
+        """A second process of the service with something different about it: its URL."""
+        spec = widget_service(
+            self.history_url,
+            limits=limits,
+            follows_directory=follows_directory,
+            publishes_to=publishes_to,
+        )
+        async with running(spec, settings_for(self.bootstrap, self.namespace)) as (url, _):
+            if follows_directory:
+                await ready(self.http, url)
+            yield url
+
+    async def site(
+        self,
+        *,
+        url: str | None = None,
+        origins: tuple[str, ...] = (ORIGIN,),
+        identity_secret: str | None = None,
+        connected: bool = True,
+    ) -> Site:
+        source_id, workspace_id = await connect_source(
+            self.publisher, origins=origins, identity_secret=identity_secret, connected=connected
+        )
+        site = Site(
+            url or self.url, self.http, self.publisher, self.history, source_id, workspace_id
+        )
+        async with asyncio.timeout(READY_SECONDS):
+            while True:
+                status, _ = await site.messages("none", origin=origins[0])
+                if status != 404 or not connected:
+                    return site
+                await asyncio.sleep(0.02)
+
+
+async def ready(http: aiohttp.ClientSession, url: str) -> None:
+    async with asyncio.timeout(READY_SECONDS):
+        while True:
+            async with http.get(f"{url}/readyz") as answer:
+                if answer.status == 200:
+                    return
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+async def widget_namespace(kafka_bootstrap: str) -> AsyncIterator[str]:
+    """One set of topics for all tests here: making them takes longer than most of the tests."""
+    namespace = f"t{uuid.uuid4().hex[:8]}."
+    names = await create_topics(kafka_bootstrap, namespace)
+    yield namespace
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_topics(names)
+    finally:
+        await admin.close()
+
+
+@pytest.fixture(scope="session")
+async def stack(kafka_bootstrap: str, widget_namespace: str) -> AsyncIterator[Stack]:
+    settings = settings_for(kafka_bootstrap, widget_namespace)
+    history = History()
+    async with (
+        aiohttp.ClientSession() as http,
+        Publisher(kafka_bootstrap, widget_namespace) as publisher,
+        running(history.service(), settings) as (history_url, _),
+        running(widget_service(history_url, limits=GENEROUS), settings) as (url, _),
+    ):
+        await ready(http, url)
+        yield Stack(kafka_bootstrap, widget_namespace, publisher, http, history, history_url, url)
+
+
+@pytest.fixture
+async def site(stack: Stack) -> Site:
+    return await stack.site()
