@@ -88,11 +88,15 @@ class Runtime:
 
 @dataclass(frozen=True)
 class ServiceSpec[S: Settings]:
-    """A service by its name, its settings and its composition root."""
+    """A service by its name, its settings and its composition root.
+
+    ``migrate`` makes what it needs on its servers and says what it did; safe to repeat.
+    """
 
     name: str
     settings: type[S]
     compose: Callable[[S, Runtime], AbstractAsyncContextManager[ASGIApp]]
+    migrate: Callable[[S], Awaitable[str]] | None = None
 
 
 class _Server(uvicorn.Server):

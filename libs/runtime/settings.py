@@ -46,6 +46,7 @@ class Settings(BaseSettings):
 
     kafka_bootstrap_servers: str
     kafka_namespace: str = Field("", description="put before every topic and group name")
+    kafka_replication_factor: int = Field(1, ge=1, description="of the topics that migrate makes")
     deployment_key: Key = Field(description="ids and sealed credentials are made with it")
     service_key: Key = Field(description="services sign their calls to each other with it")
     host: str = "127.0.0.1"
@@ -72,10 +73,13 @@ class MongoSettings(Settings):
 
 
 def load[S: Settings](settings: type[S], environment: Mapping[str, str] = os.environ) -> S:
-    """The settings from ``environment``. Errors: SettingsError."""
+    """The settings from ``environment``, where an empty value counts as not given.
+
+    Errors: SettingsError.
+    """
     complaints = [f"{name} is not a setting of Parley" for name in _unknown(settings, environment)]
     names = {PREFIX + field.upper(): field for field in settings.model_fields}
-    given = {field: environment[name] for name, field in names.items() if name in environment}
+    given = {field: environment[name] for name, field in names.items() if environment.get(name)}
     try:
         loaded = settings(**given)  # type: ignore[arg-type]  # texts, which pydantic parses
     except ValidationError as error:

@@ -1,0 +1,191 @@
+"""``parley``: what an operator or a newcomer types."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import click
+import uvloop
+
+from libs.events.topics import Topic
+from libs.runtime.logs import configure_logs
+from libs.runtime.process import ServiceSpec, serve
+from libs.runtime.settings import SERVICES, Settings, SettingsError, load
+from parley.services import service_spec
+
+TOPICS = click.Choice([topic.value.removeprefix("parley.") for topic in Topic])
+
+
+def main() -> None:
+    try:
+        cli(standalone_mode=True)
+    except SettingsError as error:
+        sys.exit(f"parley: {error}")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="parley-inbox")
+def cli() -> None:
+    """A team inbox for every channel a company's customers write to."""
+
+
+@cli.command("serve")
+@click.argument("service", type=click.Choice(SERVICES))
+def serve_command(service: str) -> None:
+    """Run one service until it is told to stop."""
+    spec = service_spec(service)
+    settings = load(spec.settings)
+    configure_logs(service, settings.log_level)
+    _run(_serve(spec, settings))
+
+
+async def _serve(spec: ServiceSpec[Any], settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await serve(spec, settings, getattr(settings, f"{spec.name}_port"), stop)
+
+
+@cli.command()
+def migrate() -> None:
+    """Make the topics, indexes and tables that are missing. Safe to repeat."""
+    from parley.migrate import migrate_all
+
+    for line in _run(migrate_all()):
+        click.echo(line)
+
+
+@cli.command()
+@click.option("--gateway-url", required=True, help="where the gateway answers")
+@click.option("--name", required=True, help="the workspace's name")
+@click.option("--owner-name", required=True)
+@click.option("--owner-email", required=True)
+@click.option("--language", type=click.Choice(["ru", "uk", "en"]), default="en", show_default=True)
+@click.option("--time-zone", default="UTC", show_default=True, help="of the first location")
+def bootstrap(**workspace: str) -> None:
+    """Make the first workspace with its owner; the password is random and shown once."""
+    from parley.bootstrap import BootstrapFailed, bootstrap_workspace
+
+    url = workspace.pop("gateway_url")
+    try:
+        made = _run(bootstrap_workspace(load(Settings), url, workspace))
+    except BootstrapFailed as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(made.told())
+
+
+@cli.group()
+def dlq() -> None:
+    """Look at dead letters and send them round again."""
+
+
+@dlq.command("list")
+@click.argument("topic", type=TOPICS, required=False)
+def dlq_list(topic: str | None) -> None:
+    """Where each dead letter is, when it was buried and why; no content."""
+    from parley.dead_letters import dead_letters
+
+    async def listing() -> None:
+        settings = load(Settings)
+        for one in [Topic(f"parley.{topic}")] if topic else list(Topic):
+            async for letter in dead_letters(settings, one):
+                name = one.value.removeprefix("parley.")
+                place = f"{name} {letter.partition} {letter.offset}"
+                click.echo(f"{place}\t{letter.buried_at:%Y-%m-%dT%H:%M:%SZ}\t{letter.reason}")
+
+    _run(listing())
+
+
+@dlq.command("show")
+@click.argument("topic", type=TOPICS)
+@click.argument("partition", type=int)
+@click.argument("offset", type=int)
+def dlq_show(topic: str, partition: int, offset: int) -> None:
+    """One dead letter: its headers, and its original bytes on standard output."""
+    from parley.dead_letters import NoSuchDeadLetter, dead_letter_at
+
+    try:
+        letter = _run(dead_letter_at(load(Settings), Topic(f"parley.{topic}"), partition, offset))
+    except NoSuchDeadLetter as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"reason: {letter.reason}\nfrom: {letter.origin}", err=True)
+    for name, value in letter.headers:
+        click.echo(f"{name}: {value.decode(errors='replace')}", err=True)
+    sys.stdout.buffer.write(letter.value or b"")
+
+
+@dlq.command("replay")
+@click.argument("topic", type=TOPICS)
+@click.argument("partition", type=int)
+@click.argument("offset", type=int)
+def dlq_replay(topic: str, partition: int, offset: int) -> None:
+    """Put one dead letter's original back on its topic."""
+    from parley.dead_letters import NoSuchDeadLetter, dead_letter_at, replay
+
+    async def again() -> str:
+        settings = load(Settings)
+        letter = await dead_letter_at(settings, Topic(f"parley.{topic}"), partition, offset)
+        position = await replay(settings, letter)
+        return f"parley.{topic} {position.partition} {position.offset}"
+
+    try:
+        click.echo(_run(again()))
+    except NoSuchDeadLetter as error:
+        raise click.ClickException(str(error)) from error
+
+
+@cli.command()
+@click.argument("read_model", type=click.Choice(["inbox"]))
+def rebuild(read_model: str) -> None:
+    """Build a read model again from the events, beside the live one, and swap it in."""
+    from parley.rebuild import rebuild_inbox
+
+    click.echo(f"{read_model}: {_run(rebuild_inbox())}")
+
+
+@cli.command()
+def doctor() -> None:
+    """Check settings and servers, and say in words what is wrong."""
+    from parley.doctor import examine
+
+    findings = _run(examine())
+    for finding in findings:
+        click.echo(finding)
+    if not findings:
+        click.echo("everything is in order")
+    sys.exit(bool(findings))
+
+
+@cli.command()
+def up() -> None:
+    """Start everything on this machine, by Docker Compose or without, until Ctrl-C."""
+    from parley.up import Failed, up_here
+
+    try:
+        up_here()
+    except Failed as error:
+        raise click.ClickException(str(error)) from error
+
+
+@cli.command()
+def down() -> None:
+    """Stop what `parley up` started."""
+    from parley.up import down_here
+
+    click.echo(down_here())
+
+
+@cli.command()
+def demo() -> None:
+    """Tell one customer's story over Telegram against a double of its Bot API."""
+    from parley.demo import tell
+
+    tell()
+
+
+def _run[T](work: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)

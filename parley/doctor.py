@@ -1,0 +1,60 @@
+"""``parley doctor``: what is wrong with the settings and the servers, in words."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from libs.events.topics import topic_specs
+from libs.runtime.mongo import PyMongoError, check_mongo, mongo_client
+from libs.runtime.settings import SERVICES, MongoSettings, Settings, SettingsError, load
+from parley.services import service_spec
+
+
+async def examine(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """One sentence for each thing that is wrong; empty when nothing is."""
+    findings: list[str] = []
+    loaded: list[Settings] = []
+    for name in SERVICES:
+        try:
+            loaded.append(load(service_spec(name).settings, environment))
+        except SettingsError as error:
+            findings += [f"{name}: {sentence}" for sentence in str(error).split("; ")]
+    if loaded:
+        findings += await _kafka(loaded[0])
+    with_mongo = [settings for settings in loaded if isinstance(settings, MongoSettings)]
+    if with_mongo:
+        findings += await _mongo(with_mongo[0])
+    return findings
+
+
+async def _kafka(settings: Settings) -> list[str]:
+    where = settings.kafka_bootstrap_servers
+    admin = AIOKafkaAdminClient(bootstrap_servers=where)
+    try:
+        await admin.start()
+        there = set(await admin.list_topics())
+    except KafkaError as error:
+        return [f"Kafka does not answer at {where} (PARLEY_KAFKA_BOOTSTRAP_SERVERS): {error}"]
+    finally:
+        await admin.close()
+    names = [settings.kafka_namespace + spec.name for spec in topic_specs()]
+    missing = [name for name in names if name not in there]
+    return [f"Kafka has no topic {', '.join(missing)}: run `parley migrate`"] if missing else []
+
+
+async def _mongo(settings: MongoSettings) -> list[str]:
+    client: Any = mongo_client(settings.mongodb_url.get_secret_value(), "parley-doctor")
+    try:
+        await check_mongo(client)
+        hello = await client.admin.command("hello")
+    except PyMongoError as error:
+        # The driver's text names hosts and ports, never the password in the URL.
+        return [f"MongoDB does not answer (PARLEY_MONGODB_URL): {error}"]
+    finally:
+        await client.close()
+    if "setName" not in hello:
+        return ["MongoDB is not a replica set, which transactions need: start it as one"]
+    return []

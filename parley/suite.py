@@ -1,0 +1,145 @@
+"""The six services as processes of this machine: for `parley up`, the tests and the benchmarks."""
+
+import json
+import os
+import secrets
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, Self
+
+from libs.devstack.ports import free_port, port_is_free
+from libs.devstack.processes import ManagedProcess
+from libs.devstack.stack import Servers
+from libs.runtime.settings import SERVICES
+
+READY_TIMEOUT_S: Final = 60.0
+_KEY_BYTES: Final = 32
+
+
+def service_environment(
+    servers: Servers, folder: Path, ports: Mapping[str, int], given: Mapping[str, str]
+) -> dict[str, str]:
+    """One environment for all six: each service takes what is its own. ``given`` wins."""
+    urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    environment = {
+        "PARLEY_KAFKA_BOOTSTRAP_SERVERS": servers.kafka_bootstrap,
+        "PARLEY_MONGODB_URL": servers.mongodb_url,
+        "PARLEY_ANALYTICS_CLICKHOUSE_DSN": servers.clickhouse_dsn,
+        "PARLEY_INGEST_STORAGE_URL": (folder / "attachments").as_uri(),
+        "PARLEY_INGEST_PUBLIC_URL": urls["ingest"],
+        "PARLEY_INGEST_CONVERSATION_URL": urls["conversation"],
+        "PARLEY_GATEWAY_PUBLIC_URL": urls["gateway"],
+        "PARLEY_GATEWAY_INGEST_PUBLIC_URL": urls["ingest"],
+        "PARLEY_NOTIFY_CONSOLE_URL": urls["gateway"],
+    }
+    for name in SERVICES:
+        environment[f"PARLEY_{name.upper()}_PORT"] = str(ports[name])
+        if name != "gateway":
+            environment[f"PARLEY_GATEWAY_{name.upper()}_URL"] = urls[name]
+    return environment | kept_keys(folder) | dict(given)
+
+
+def kept_keys(folder: Path) -> dict[str, str]:
+    """The keys of this folder's installation, made at random the first time; only ours to read."""
+    path = folder / "keys.json"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        keys = {
+            name: secrets.token_hex(_KEY_BYTES)
+            for name in ("PARLEY_DEPLOYMENT_KEY", "PARLEY_SERVICE_KEY")
+        }
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(keys, file)
+    loaded: dict[str, str] = json.loads(path.read_text())
+    return loaded
+
+
+def service_ports(first: int | None) -> dict[str, int]:
+    """``first`` and the five after it where all six are free, else free ones."""
+    if first is not None:
+        ports = {name: first + number for number, name in enumerate(("gateway", *SERVICES[:-1]))}
+        if all(port_is_free(port) for port in ports.values()):
+            return ports
+    taken: dict[str, int] = {}
+    for name in SERVICES:
+        port = free_port()
+        while port in taken.values():
+            port = free_port()
+        taken[name] = port
+    return taken
+
+
+class Suite:
+    """The services over given servers. Logs go to ``folder/logs``; as a context manager it is
+    started on entering, and all of it stopped on leaving.
+
+    ``commands`` replaces how a service is started (a crash test's own composition, say).
+    """
+
+    def __init__(
+        self,
+        servers: Servers,
+        folder: Path,
+        *,
+        first_port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+        commands: Mapping[str, list[str]] | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.ports = service_ports(first_port)
+        self.settings = service_environment(servers, folder, self.ports, settings or {})
+        self._say = say
+        outside = {n: v for n, v in os.environ.items() if not n.startswith("PARLEY_")}
+        parley = [sys.executable, "-m", "parley"]
+        self.processes = {
+            name: ManagedProcess(
+                name,
+                (commands or {}).get(name, [*parley, "serve", name]),
+                log_path=folder / "logs" / f"{name}.log",
+                ready=_ready(self.url(name)),
+                environment=outside | self.settings,
+            )
+            for name in SERVICES
+        }
+
+    def url(self, service: str) -> str:
+        return f"http://127.0.0.1:{self.ports[service]}"
+
+    def start(self) -> None:
+        """Start all and wait until each is ready. Errors: ProcessFailed; then nothing runs."""
+        try:
+            for process in self.processes.values():
+                self._say(f"starting {process.name}")
+                process.start()
+            for process in self.processes.values():
+                process.wait_ready(READY_TIMEOUT_S)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop all, those that others call last."""
+        for process in reversed(self.processes.values()):
+            process.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.stop()
+
+
+def _ready(url: str) -> Callable[[], bool]:
+    def ready() -> bool:
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:  # noqa: S310  # our own
+                return bool(answer.status == 200)
+        except urllib.error.HTTPError:
+            return False
+
+    return ready
