@@ -8,6 +8,7 @@ its own prefix for topics and groups, its own databases. Several runs may share 
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 
 import clickhouse_connect
 import pytest
@@ -15,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from pymongo import MongoClient
 
 from libs.devstack import Devstack, Servers
+from tests.containers import images_are_there, kafka_and_mongodb
 
 
 def _unique(prefix: str) -> str:
@@ -23,13 +25,16 @@ def _unique(prefix: str) -> str:
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """Started once per test session on an empty data folder."""
-    with Devstack(
-        tmp_path_factory.mktemp("devstack"),
-        kafka_bootstrap=os.environ.get("PARLEY_TEST_KAFKA_BOOTSTRAP"),
-        mongodb_url=os.environ.get("PARLEY_TEST_MONGODB_URL"),
-    ) as devstack:
-        yield devstack.servers
+    """Started once per test session, without any data."""
+    kafka = os.environ.get("PARLEY_TEST_KAFKA_BOOTSTRAP")
+    mongodb = os.environ.get("PARLEY_TEST_MONGODB_URL")
+    with ExitStack() as stack:
+        if kafka is None and mongodb is None and images_are_there():
+            kafka, mongodb = stack.enter_context(kafka_and_mongodb())
+        folder = tmp_path_factory.mktemp("devstack")
+        yield stack.enter_context(
+            Devstack(folder, kafka_bootstrap=kafka, mongodb_url=mongodb)
+        ).servers
 
 
 @pytest.fixture(scope="session")

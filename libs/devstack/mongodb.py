@@ -19,7 +19,7 @@ from libs.devstack.processes import ManagedProcess
 
 _PROBE_TIMEOUT_MS: Final = 500
 _CACHE_SIZE: Final = "512M"
-_REPLICA_SET: Final = "parley"
+REPLICA_SET: Final = "parley"
 
 
 class NoMongodb(Exception):
@@ -51,7 +51,7 @@ def mongodb_process(
         "mongodb",
         _command(program, folder / f"data-{program.kind}", port),
         log_path=log_path,
-        ready=lambda: _answers(port, as_replica_set=program.kind == "mongod"),
+        ready=lambda: mongodb_answers(port, as_replica_set=program.kind == "mongod"),
         working_folder=folder,
         keep_open=keep_open,
     )
@@ -81,7 +81,7 @@ def _command(program: _Program, data: Path, port: int) -> list[str]:
         # Only a replica set has transactions and change streams; one member is enough.
         return [
             *(program.path, "--dbpath", str(data), "--bind_ip", "127.0.0.1", "--port", str(port)),
-            *("--replSet", _REPLICA_SET, "--wiredTigerCacheSizeGB", "0.5"),
+            *("--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", "0.5"),
         ]
     command = [
         *(program.path, "--host", "127.0.0.1", "--port", str(port), "--storage-path", str(data)),
@@ -94,7 +94,8 @@ def _command(program: _Program, data: Path, port: int) -> list[str]:
     return command
 
 
-def _answers(port: int, *, as_replica_set: bool) -> bool:
+def mongodb_answers(port: int, *, as_replica_set: bool) -> bool:
+    """Whether it takes writes; ``as_replica_set`` makes a new ``mongod`` its set's one member."""
     client: MongoClient[dict[str, object]] = MongoClient(
         mongodb_url(port),
         serverSelectionTimeoutMS=_PROBE_TIMEOUT_MS,
@@ -106,7 +107,7 @@ def _answers(port: int, *, as_replica_set: bool) -> bool:
             if as_replica_set and "setName" not in hello:
                 # Its name for itself must be one it listens on, and that is not this machine's.
                 member = {"_id": 0, "host": f"127.0.0.1:{port}"}
-                client.admin.command("replSetInitiate", {"_id": _REPLICA_SET, "members": [member]})
+                client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": [member]})
         except PyMongoError:  # not up yet, or not yet done with electing itself
             return False
         return bool(hello.get("isWritablePrimary"))
