@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 from fastapi import Request
 
+from libs.events.registry import Body
 from libs.runtime.http import read_limited
 from libs.runtime.problems import BadRequest, Invalid, TooLarge
 
@@ -16,7 +17,7 @@ _MISSING_FIELD = re.compile(r"missing required field `(?P<field>[^`]*)`")
 _AT = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
 
 
-class RequestBody(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class RequestBody(Body, forbid_unknown_fields=True):
     """Base of what may be asked for: a field that is not declared is refused, not ignored."""
 
 

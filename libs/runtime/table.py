@@ -68,9 +68,13 @@ class CompactedTable:
 
     async def wait_for(self, offset: int, timeout_seconds: float) -> None:
         """Return when the message at ``offset`` is applied. Errors: Unavailable after the time."""
+        await self.wait_until(lambda: self._next > offset, timeout_seconds)
+
+    async def wait_until(self, reached: Callable[[], bool], timeout_seconds: float) -> None:
+        """Return when ``reached``, asked after each move. Errors: Unavailable after the time."""
         try:
             async with asyncio.timeout(timeout_seconds), self._moved:
-                await self._moved.wait_for(lambda: self._next > offset)
+                await self._moved.wait_for(reached)
         except TimeoutError as error:
             raise Unavailable("the directory has not caught up with this change yet") from error
 

@@ -1,0 +1,273 @@
+"""The directory over HTTP, for the gateway. Reads are not here: who reads follows the topic."""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from libs.events.actions import Action
+from libs.events.directory import (
+    DirectoryState,
+    LocationState,
+    MemberState,
+    SourceState,
+    WorkspaceState,
+)
+from libs.events.ids import IdKey, random_id
+from libs.runtime.bodies import BodyReader, invalid_field
+from libs.runtime.http import caller_of, json_response
+from libs.runtime.idempotency import Answers
+from libs.runtime.kafka import PublishFailed
+from libs.runtime.mongo import TRANSIENT
+from libs.runtime.problems import Conflict, Forbidden, NotFound, Unavailable
+from libs.runtime.tokens import Caller, ServiceTokens
+from services.routing import requests
+from services.routing.directory import Decide, DirectoryService, Outcome
+from services.routing.domain import members, rules
+from services.routing.domain.errors import Again, Clash, NotThere, Refused
+from services.routing.domain.facts import Fact
+from services.routing.domain.sources import SourceRules
+from services.routing.domain.workspace import Workspace
+from services.routing.metrics import CHANGES
+
+OFFSET_HEADER: Final = "parley-directory-offset"
+_CREATED: Final = 201
+_NOT_NOW: Final[tuple[type[Exception], ...]] = (Again, PublishFailed, *TRANSIENT)
+
+Rule = Callable[..., Sequence[Fact]]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind of thing: its path, its ids' prefix, its bodies, its rules.
+
+    The rules are called with the workspace, the thing's id and the body's fields. ``stays``: what
+    is left after a DELETE, for the answer; None where nothing is.
+    """
+
+    path: str
+    prefix: str
+    adding: BodyReader[Any]
+    changing: BodyReader[Any]
+    add: Rule
+    change: Rule
+    remove: Rule
+    find: Callable[[Workspace, str], DirectoryState]
+    stays: bool = False
+
+
+def _resources(sources: SourceRules) -> list[Resource]:
+    return [
+        Resource(
+            "locations",
+            "loc",
+            BodyReader(requests.AddLocation),
+            BodyReader(requests.ChangeLocation),
+            rules.add_location,
+            rules.change_location,
+            rules.remove_location,
+            Workspace.location,
+        ),
+        Resource(
+            "members",
+            "mbr",
+            BodyReader(requests.AddMember),
+            BodyReader(requests.ChangeMember),
+            members.add_member,
+            members.change_member,
+            members.deactivate_member,
+            Workspace.member,
+            stays=True,
+        ),
+        Resource(
+            "groups",
+            "grp",
+            BodyReader(requests.AddGroup),
+            BodyReader(requests.ChangeGroup),
+            rules.add_group,
+            rules.change_group,
+            rules.remove_group,
+            Workspace.group,
+        ),
+        Resource(
+            "sources",
+            "src",
+            BodyReader(requests.ConnectSource),
+            BodyReader(requests.ChangeSource),
+            sources.connect,
+            sources.change,
+            sources.disconnect,
+            Workspace.source,
+            stays=True,
+        ),
+        Resource(
+            "autoforwards",
+            "afw",
+            BodyReader(requests.AddAutoforward),
+            BodyReader(requests.ChangeAutoforward),
+            rules.set_autoforward,
+            rules.change_autoforward,
+            rules.remove_autoforward,
+            Workspace.autoforward,
+        ),
+    ]
+
+
+class DirectoryApi:
+    """The routes. ``ids`` derives the ids of new things from the cause that makes them."""
+
+    def __init__(
+        self,
+        service: DirectoryService,
+        sources: SourceRules,
+        answers: Answers,
+        tokens: ServiceTokens,
+        ids: IdKey,
+    ) -> None:
+        self._service = service
+        self._sources = sources
+        self._answers = answers
+        self._caller = caller_of(tokens)
+        self._ids = ids
+        self._opening = BodyReader(requests.OpenWorkspace)
+
+    def router(self) -> APIRouter:
+        router = APIRouter(prefix="/v1")
+        router.add_api_route("/workspaces", self.open_workspace, methods=["POST"])
+        for one in _resources(self._sources):
+            path, item = f"/{one.path}", f"/{one.path}/{{thing_id}}"
+            router.add_api_route(path, self._adder(one), methods=["POST"])
+            router.add_api_route(item, self._changer(one), methods=["PATCH"])
+            router.add_api_route(item, self._remover(one), methods=["DELETE"])
+        return router
+
+    async def open_workspace(self, request: Request) -> Response:
+        """A workspace with its first location, its owner and its roles."""
+        caller = self._caller(request)
+        if caller.service != "gateway":
+            raise Forbidden("only the gateway opens workspaces")
+        body, raw = await self._opening.read(request)
+
+        async def work(cause: str) -> Response:
+            outcome = await self._changed(
+                self._ids.derive("wsp", cause),
+                cause,
+                "open_workspace",
+                lambda there: rules.open_workspace(
+                    there,
+                    location_id=self._ids.derive("loc", cause),
+                    owner_id=self._ids.derive("mbr", cause),
+                    **msgspec.structs.asdict(body),
+                ),
+                opening=True,
+            )
+            shown = {
+                "workspace": next(s for s in outcome.states if isinstance(s, WorkspaceState)),
+                "location": next(s for s in outcome.states if isinstance(s, LocationState)),
+                "owner": next(s for s in outcome.states if isinstance(s, MemberState)),
+            }
+            return _answer(shown, _CREATED, outcome)
+
+        return await self._answers.once(request, caller, raw, work)
+
+    def _adder(self, resource: Resource) -> Callable[[Request], Awaitable[Response]]:
+        async def add(request: Request) -> Response:
+            caller = self._manager(request)
+            body, raw = await resource.adding.read(request)
+            fields = msgspec.structs.asdict(body)
+
+            async def work(cause: str) -> Response:
+                thing_id = self._ids.derive(resource.prefix, caller.workspace_id, cause)
+                outcome = await self._changed(
+                    caller.workspace_id,
+                    cause,
+                    f"add_{resource.path}",
+                    lambda there: resource.add(there, thing_id, **fields),
+                )
+                return _answer(_shown(outcome.states[-1]), _CREATED, outcome)
+
+            return await self._answers.once(request, caller, raw, work)
+
+        return add
+
+    def _changer(self, resource: Resource) -> Callable[[Request, str], Awaitable[Response]]:
+        async def change(request: Request, thing_id: str) -> Response:
+            caller = self._manager(request)
+            body, _raw = await resource.changing.read(request)
+            fields = msgspec.structs.asdict(body)
+            outcome = await self._changed(
+                caller.workspace_id,
+                random_id("req"),
+                f"change_{resource.path}",
+                lambda there: resource.change(there, thing_id, **fields),
+            )
+            return _answer(_shown(resource.find(outcome.workspace, thing_id)), 200, outcome)
+
+        return change
+
+    def _remover(self, resource: Resource) -> Callable[[Request, str], Awaitable[Response]]:
+        async def remove(request: Request, thing_id: str) -> Response:
+            caller = self._manager(request)
+            outcome = await self._changed(
+                caller.workspace_id,
+                random_id("req"),
+                f"remove_{resource.path}",
+                lambda there: resource.remove(there, thing_id),
+            )
+            if resource.stays:
+                return _answer(_shown(resource.find(outcome.workspace, thing_id)), 200, outcome)
+            return Response(status_code=204, headers={OFFSET_HEADER: str(outcome.offset)})
+
+        return remove
+
+    async def _changed(
+        self,
+        workspace_id: str,
+        cause: str,
+        operation: str,
+        decide: Decide,
+        *,
+        opening: bool = False,
+    ) -> Outcome:
+        with _problems():
+            outcome = await self._service.change(workspace_id, cause, decide, opening=opening)
+        CHANGES.labels(operation).inc()
+        return outcome
+
+    def _manager(self, request: Request) -> Caller:
+        caller = self._caller(request)
+        if not caller.may(Action.MANAGE_DIRECTORY):
+            raise Forbidden("this needs the permission to manage the directory")
+        return caller
+
+
+@contextmanager
+def _problems() -> Iterator[None]:
+    """What the directory refuses, as HTTP says it."""
+    try:
+        yield
+    except Refused as error:
+        raise invalid_field(error.field, error.reason) from error
+    except NotThere as error:
+        raise NotFound from error
+    except Clash as error:
+        raise Conflict(str(error)) from error
+    except _NOT_NOW as error:
+        raise Unavailable("the directory cannot be changed now, try again") from error
+
+
+def _shown(state: DirectoryState) -> DirectoryState:
+    """Without what only ingest is to have."""
+    if isinstance(state, SourceState):
+        return msgspec.structs.replace(state, sealed_credentials=None)
+    return state
+
+
+def _answer(shown: object, status: int, outcome: Outcome) -> Response:
+    response = json_response(shown, status)
+    response.headers[OFFSET_HEADER] = str(outcome.offset)
+    return response

@@ -1,0 +1,103 @@
+"""Routing's composition root."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from starlette.types import ASGIApp
+
+from libs.events.ids import IdKey, random_id
+from libs.events.topics import Topic
+from libs.eventstore.outbox import Outbox
+from libs.eventstore.store import AsyncEventStore
+from libs.runtime.consumer import BatchConsumer
+from libs.runtime.directory import Directory
+from libs.runtime.http import service_app
+from libs.runtime.idempotency import Answers
+from libs.runtime.kafka import Publisher, PublishFailed
+from libs.runtime.mongo import TRANSIENT, check_mongo, mongo_client
+from libs.runtime.process import Runtime, ServiceSpec
+from libs.runtime.sealing import Sealer
+from libs.runtime.settings import key_bytes
+from libs.runtime.tokens import ServiceTokens
+from services.routing import consumers, credentials
+from services.routing.api import DirectoryApi
+from services.routing.consumers import Autoforward
+from services.routing.directory import DirectoryService
+from services.routing.domain import rules
+from services.routing.domain.sources import SourceRules
+from services.routing.metrics import PENDING
+from services.routing.publishing import DirectoryTopic
+from services.routing.settings import RoutingSettings
+from services.routing.things import Things
+
+PENDING_INTERVAL_SECONDS: Final = 10.0
+
+
+@asynccontextmanager
+async def compose(settings: RoutingSettings, runtime: Runtime) -> AsyncIterator[ASGIApp]:
+    mongo = await runtime.enter(
+        mongo_client(settings.mongodb_url.get_secret_value(), "parley-routing")
+    )
+    database = mongo[settings.mongodb_database]
+    publisher = await runtime.enter(
+        Publisher(settings.kafka_bootstrap_servers, settings.kafka_namespace)
+    )
+    deployment_key = key_bytes(settings.deployment_key)
+    ids = IdKey(deployment_key)
+    directory = Directory(settings)
+
+    store = AsyncEventStore(database["routing_commits"])
+    things = Things(database["routing_things"])
+    answers = Answers(database["routing_answers"])
+    await store.ensure_indexes()
+    await things.ensure_indexes()
+    await answers.ensure_indexes()
+
+    topic = DirectoryTopic(publisher, directory, things)
+    outbox = Outbox(store, things.project, topic.publish)
+    service = DirectoryService(store, outbox, topic)
+    consumer = BatchConsumer(
+        [Topic.CONVERSATION],
+        consumers.GROUP,
+        Autoforward(directory, service, publisher).route,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        namespace=settings.kafka_namespace,
+        publisher=publisher,
+        transient=TRANSIENT,
+    )
+
+    async def sweep(stop: asyncio.Event) -> None:
+        await outbox.run_sweeper(
+            settings.routing_sweep_seconds, stop, retry_on=(PublishFailed, *TRANSIENT)
+        )
+
+    async def follow_permissions(stop: asyncio.Event) -> None:
+        """Tell every workspace what this version's permission table says, then count pending."""
+        for workspace_id in await things.workspace_ids():
+            await service.change(workspace_id, random_id("req"), rules.define_roles)
+        while not stop.is_set():
+            PENDING.set(await store.count_pending())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), PENDING_INTERVAL_SECONDS)
+
+    runtime.run("directory", directory.table.run)
+    runtime.run("directory repair", topic.keep_right)
+    runtime.run("sweeper", sweep)
+    runtime.run("permissions", follow_permissions)
+    runtime.run("autoforward", consumer.run)
+    runtime.ready_when("kafka", publisher.check)
+    runtime.ready_when("mongodb", lambda: check_mongo(mongo))
+    runtime.ready_when("directory", directory.table.check)
+    runtime.ready_when("autoforward", consumer.check)
+
+    app = service_app(runtime, "Parley routing")
+    sealer = Sealer(deployment_key, credentials.PURPOSE)
+    sources = SourceRules(credentials.Credentials(ids, sealer).connection)
+    tokens = ServiceTokens(key_bytes(settings.service_key), "routing")
+    app.include_router(DirectoryApi(service, sources, answers, tokens, ids).router())
+    yield app
+
+
+SERVICE = ServiceSpec("routing", RoutingSettings, compose)

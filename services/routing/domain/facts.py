@@ -1,0 +1,158 @@
+"""The stored events of a workspace's directory. Immutable; a changed meaning is a new version."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from libs.events.content import Channel
+from libs.events.directory import Role
+from libs.events.registry import Body
+from libs.eventstore.commits import StoredEvent
+
+
+class Fact(Body):
+    """Base of all: one thing of the directory came, changed, or went."""
+
+
+_types: dict[type[Fact], str] = {}
+_decoders: dict[str, msgspec.json.Decoder[Any]] = {}
+
+
+def stored[T: type[Fact]](name: str) -> Callable[[T], T]:
+    """Declare a fact under its stable type name."""
+
+    def declare(fact: T) -> T:
+        _types[fact] = name
+        _decoders[name] = msgspec.json.Decoder(fact)
+        return fact
+
+    return declare
+
+
+def to_stored(fact: Fact) -> StoredEvent:
+    return StoredEvent(_types[type(fact)], msgspec.json.encode(fact))
+
+
+def from_stored(event: StoredEvent) -> Fact:
+    fact: Fact = _decoders[event.type].decode(event.data)
+    return fact
+
+
+def all_facts() -> dict[str, type[Fact]]:
+    """Every type of fact by its name."""
+    return {name: fact for fact, name in _types.items()}
+
+
+@stored("routing.workspace-opened.v1")
+class WorkspaceOpened(Fact):
+    workspace_id: str
+    name: str
+    language: Literal["ru", "uk", "en"]
+
+
+@stored("routing.role-defined.v1")
+class RoleDefined(Fact):
+    """What a role may do from now on."""
+
+    role: Role
+    actions: tuple[str, ...]
+
+
+@stored("routing.location-set.v1")
+class LocationSet(Fact):
+    """A location came, or is now like this."""
+
+    location_id: str
+    name: str
+    time_zone: str
+
+
+@stored("routing.location-removed.v1")
+class LocationRemoved(Fact):
+    location_id: str
+
+
+@stored("routing.member-joined.v1")
+class MemberJoined(Fact):
+    member_id: str
+    name: str
+    email: str
+    role: Role
+    location_ids: tuple[str, ...]
+
+
+@stored("routing.member-changed.v1")
+class MemberChanged(Fact):
+    member_id: str
+    name: str
+    email: str
+    role: Role
+    location_ids: tuple[str, ...]
+
+
+@stored("routing.member-deactivated.v1")
+class MemberDeactivated(Fact):
+    member_id: str
+
+
+@stored("routing.member-reactivated.v1")
+class MemberReactivated(Fact):
+    member_id: str
+
+
+@stored("routing.group-set.v1")
+class GroupSet(Fact):
+    """A group came, or is now like this."""
+
+    group_id: str
+    name: str
+    member_ids: tuple[str, ...]
+
+
+@stored("routing.group-removed.v1")
+class GroupRemoved(Fact):
+    group_id: str
+
+
+@stored("routing.source-connected.v1")
+class SourceConnected(Fact):
+    """For the first time, or again: then everything else about the source is as given here."""
+
+    source_id: str
+    channel: Channel
+    account: str
+    name: str
+    location_id: str
+    sealed_credentials: str
+    allowed_origins: tuple[str, ...]
+
+
+@stored("routing.source-changed.v1")
+class SourceChanged(Fact):
+    source_id: str
+    name: str
+    location_id: str
+    sealed_credentials: str
+    allowed_origins: tuple[str, ...]
+
+
+@stored("routing.source-disconnected.v1")
+class SourceDisconnected(Fact):
+    """Its credentials are forgotten with it."""
+
+    source_id: str
+
+
+@stored("routing.autoforward-set.v1")
+class AutoforwardSet(Fact):
+    """A rule came, or is now like this."""
+
+    autoforward_id: str
+    source_ids: tuple[str, ...]
+    group_id: str
+
+
+@stored("routing.autoforward-removed.v1")
+class AutoforwardRemoved(Fact):
+    autoforward_id: str

@@ -1,0 +1,98 @@
+"""The rules for members: who they are, what they may do, and that somebody owns the workspace."""
+
+from libs.events.directory import MemberState, Role
+from services.routing.domain.errors import Clash, Refused
+from services.routing.domain.facts import (
+    Fact,
+    MemberChanged,
+    MemberDeactivated,
+    MemberJoined,
+    MemberReactivated,
+)
+from services.routing.domain.values import email_of, known, name_of
+from services.routing.domain.workspace import Workspace
+
+
+def add_member(
+    there: Workspace,
+    member_id: str,
+    *,
+    name: str,
+    email: str,
+    role: Role,
+    location_ids: tuple[str, ...],
+) -> list[Fact]:
+    return [
+        MemberJoined(
+            member_id=member_id,
+            name=name_of("name", name),
+            email=_free_email(there, member_id, email),
+            role=role,
+            location_ids=known("location_ids", location_ids, there.locations),
+        )
+    ]
+
+
+def change_member(
+    there: Workspace,
+    member_id: str,
+    *,
+    name: str | None = None,
+    email: str | None = None,
+    role: Role | None = None,
+    location_ids: tuple[str, ...] | None = None,
+    active: bool | None = None,
+) -> list[Fact]:
+    """Errors: NotThere, Refused, Clash where nobody would own the workspace any more."""
+    now = there.member(member_id)
+    wanted_role = now.role if role is None else role
+    wanted_active = now.active if active is None else active
+    if _owns(now) and not (wanted_role is Role.OWNER and wanted_active) and _is_last(there, now):
+        raise Clash("the last active owner cannot be deactivated or demoted")
+    happened: list[Fact] = []
+    changed = MemberChanged(
+        member_id=member_id,
+        name=now.name if name is None else name_of("name", name),
+        email=now.email if email is None else _free_email(there, member_id, email),
+        role=wanted_role,
+        location_ids=(
+            now.location_ids
+            if location_ids is None
+            else known("location_ids", location_ids, there.locations)
+        ),
+    )
+    if (changed.name, changed.email, changed.role, changed.location_ids) != (
+        now.name,
+        now.email,
+        now.role,
+        now.location_ids,
+    ):
+        happened.append(changed)
+    if wanted_active and not now.active:
+        happened.append(MemberReactivated(member_id=member_id))
+    elif now.active and not wanted_active:
+        happened.append(MemberDeactivated(member_id=member_id))
+    return happened
+
+
+def deactivate_member(there: Workspace, member_id: str) -> list[Fact]:
+    """A member is never deleted: what they wrote stays theirs."""
+    return change_member(there, member_id, active=False)
+
+
+def _free_email(there: Workspace, member_id: str, text: str) -> str:
+    email = email_of("email", text)
+    folded = email.casefold()
+    for member in there.members.values():
+        if member.member_id != member_id and member.email.casefold() == folded:
+            raise Refused("email", "another member of the workspace has it")
+    return email
+
+
+def _owns(member: MemberState) -> bool:
+    return member.role is Role.OWNER and member.active
+
+
+def _is_last(there: Workspace, owner: MemberState) -> bool:
+    others = (m for m in there.members.values() if m.member_id != owner.member_id)
+    return not any(_owns(member) for member in others)

@@ -1,0 +1,108 @@
+"""What a name, an e-mail address, a time zone and an origin are."""
+
+import re
+import zoneinfo
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from services.routing.domain.errors import Refused
+
+NAME_MAX_CHARACTERS: Final = 200
+EMAIL_MAX_CHARACTERS: Final = 254  # RFC 5321, section 4.5.3.1.3, without the angle brackets
+LIST_MAX_ITEMS: Final = 500
+SECRET_CHARACTERS: Final = range(16, 201)
+
+_LOCAL_PART: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-\u0080-\U0010ffff]{1,64}"
+_LABEL: Final = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
+_EMAIL: Final = re.compile(rf"{_LOCAL_PART}@{_LABEL}(?:\.{_LABEL})+")
+# A host as a browser sends it: lower case, international names in punycode.
+_ORIGIN: Final = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+)
+_LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_DEFAULT_PORTS: Final = {"https": 443, "http": 80}
+# The token of a bot as the Bot API shows it ("Authorizing your bot", core.telegram.org/bots/api):
+# the bot's id, a colon, and 35 characters.
+_BOT_TOKEN: Final = re.compile(r"(?P<bot_id>[0-9]{1,20}):[A-Za-z0-9_-]{35}")
+_ZONES: Final = frozenset(zoneinfo.available_timezones())
+
+
+def name_of(field: str, text: str) -> str:
+    """Without the blanks around it. Errors: Refused."""
+    name = text.strip()
+    if not name:
+        raise Refused(field, "must not be empty")
+    if len(name) > NAME_MAX_CHARACTERS:
+        raise Refused(field, f"must have at most {NAME_MAX_CHARACTERS} characters")
+    if not name.isprintable():
+        raise Refused(field, "must have printable characters only")
+    return name
+
+
+def email_of(field: str, text: str) -> str:
+    """As it was written, without the blanks around it. Errors: Refused."""
+    email = text.strip()
+    if len(email) > EMAIL_MAX_CHARACTERS or _EMAIL.fullmatch(email) is None or ".." in email:
+        raise Refused(field, "is not an e-mail address")
+    return email
+
+
+def time_zone_of(field: str, name: str) -> str:
+    """Errors: Refused where the IANA database does not have it."""
+    if name not in _ZONES:
+        raise Refused(field, "is not a time zone of the IANA database, such as Europe/Kyiv")
+    return name
+
+
+def distinct(field: str, ids: Sequence[str]) -> tuple[str, ...]:
+    """In the order given, each once. Errors: Refused."""
+    if len(ids) > LIST_MAX_ITEMS:
+        raise Refused(field, f"must have at most {LIST_MAX_ITEMS} items")
+    return tuple(dict.fromkeys(ids))
+
+
+def known(field: str, ids: Sequence[str], present: Iterable[str]) -> tuple[str, ...]:
+    """Errors: Refused where one of the ids is not among those present."""
+    asked = distinct(field, ids)
+    missing = set(asked).difference(present)
+    if missing:
+        raise Refused(field, f"there is no {min(missing)[:80]}")
+    return asked
+
+
+def origins_of(field: str, texts: Sequence[str]) -> tuple[str, ...]:
+    """Origins as a browser writes them in its header. Errors: Refused."""
+    if not texts:
+        raise Refused(field, "must name at least one origin, such as https://shop.example")
+    return distinct(field, [_origin(field, text) for text in texts])
+
+
+def _origin(field: str, text: str) -> str:
+    match = _ORIGIN.fullmatch(text.lower())
+    if match is None or int(match["port"] or 1) not in range(1, 65536):
+        raise Refused(field, "must be origins: scheme://host[:port], without a path")
+    scheme, host = match["scheme"], match["host"]
+    if scheme != "https" and host not in _LOCAL_HOSTS:
+        raise Refused(field, "must be https, except for localhost")
+    port = int(match["port"] or _DEFAULT_PORTS[scheme])
+    return f"{scheme}://{host}" + ("" if port == _DEFAULT_PORTS[scheme] else f":{port}")
+
+
+def bot_id_of(field: str, token: str) -> str:
+    """The id of the bot that a Telegram token belongs to. Errors: Refused."""
+    match = _BOT_TOKEN.fullmatch(token)
+    if match is None:
+        raise Refused(field, "is not a bot token: digits, a colon and 35 characters")
+    return match["bot_id"]
+
+
+def secret_of(field: str, text: str) -> str:
+    """Errors: Refused."""
+    if len(text) not in SECRET_CHARACTERS or not text.isascii() or not text.isprintable():
+        raise Refused(
+            field,
+            f"must have {SECRET_CHARACTERS.start} to {SECRET_CHARACTERS.stop - 1} "
+            "printable ASCII characters",
+        )
+    return text

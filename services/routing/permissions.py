@@ -1,0 +1,26 @@
+"""The one table of what a role may do. Published with the directory, enforced by the gateway."""
+
+from typing import Final
+
+from libs.events.actions import Action
+from libs.events.directory import Role
+
+_EVERYTHING: Final = frozenset(Action)
+
+# A moderator closes only cases that nobody took (the aggregate's rule) and cannot answer; notes
+# are for everyone who may see a conversation, except those who only read or only count.
+PERMISSIONS: Final[dict[Role, frozenset[Action]]] = {
+    Role.OWNER: _EVERYTHING,
+    Role.ADMIN: _EVERYTHING,
+    Role.OPERATOR: frozenset(
+        {Action.READ, Action.TAKE, Action.ANSWER, Action.NOTE, Action.CLOSE, Action.REOPEN}
+    ),
+    Role.MODERATOR: frozenset({Action.READ, Action.NOTE, Action.CLOSE}),
+    Role.ANALYST: frozenset({Action.READ, Action.SEE_METRICS}),
+    Role.READ_ONLY: frozenset({Action.READ}),
+}
+
+
+def actions_of(role: Role) -> tuple[str, ...]:
+    """The row of a role, in a stable order."""
+    return tuple(sorted(PERMISSIONS[role]))

@@ -1,0 +1,91 @@
+"""``parley.directory`` as its owner sees it: publishing, offsets, and putting right what is stale.
+
+The topic is compacted: of each key the *last* message stays, which is the newest state only as long
+as nobody publishes an old one again. A process that stalled between storing and publishing can do
+that after another took over. So routing follows its own topic, and where an old state came last, or
+one is missing, it publishes the newest again, out of the read model ``things``.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from libs.eventstore.commits import PublicMessage
+from libs.runtime.directory import Directory
+from libs.runtime.kafka import Publisher, PublishFailed
+from libs.runtime.mongo import TRANSIENT
+from libs.runtime.outbox import publish_messages
+from services.routing.metrics import REPAIRED
+from services.routing.things import Things
+
+log = structlog.get_logger()
+
+REPAIR_INTERVAL: Final = timedelta(seconds=1)
+WAIT_SECONDS: Final = 5.0
+_PASSING: Final[tuple[type[Exception], ...]] = (PublishFailed, *TRANSIENT)
+
+
+class DirectoryTopic:
+    """Publishes the directory's messages, and knows how far the topic is."""
+
+    def __init__(self, publisher: Publisher, directory: Directory, things: Things) -> None:
+        self._publisher = publisher
+        self._table = directory.table
+        self._things = things
+        self.last_offset = -1
+
+    async def publish(self, messages: Sequence[PublicMessage]) -> None:
+        """For the outbox. Errors: PublishFailed."""
+        offset = await publish_messages(self._publisher, messages)
+        # The topic has one partition, so the greatest offset covers all that came before.
+        self.last_offset = max(self.last_offset, offset)
+
+    def offset_of_the_present(self) -> int:
+        """An offset at which everything is seen that this replica has seen or published."""
+        return max(self.last_offset, self._table.position - 1)
+
+    async def offset_after(self, sequences: Mapping[str, int]) -> int:
+        """An offset at which the states of these keys are seen, whoever published them.
+
+        Errors: Unavailable when they are not read within some seconds.
+        """
+        await self._table.wait_until(
+            lambda: all(self._table.sequence_of(key) >= n for key, n in sequences.items()),
+            WAIT_SECONDS,
+        )
+        return self._table.position - 1
+
+    async def keep_right(self, stop: asyncio.Event) -> None:
+        """Once for everything when the topic is read, then for what turns out to be stale."""
+        everything = True
+        while not stop.is_set():
+            if self._table.is_caught_up:
+                try:
+                    everything = await self._repair(everything)
+                except _PASSING as error:
+                    log.warning("directory not put right yet", error=type(error).__name__)
+            try:
+                await asyncio.wait_for(stop.wait(), REPAIR_INTERVAL.total_seconds())
+            except TimeoutError:
+                continue
+
+    async def _repair(self, everything: bool) -> bool:
+        if everything:
+            newest = {key: n async for key, n in self._things.sequences()}
+            keys = [key for key, n in newest.items() if self._table.sequence_of(key) < n]
+        else:
+            keys = sorted(self._table.stale)
+        # A tombstone that compaction has dropped by now is not missing.
+        messages = [
+            message
+            for message in await self._things.messages(keys)
+            if message.data or self._table.sequence_of(message.key)
+        ]
+        if messages:
+            await self.publish(messages)
+            REPAIRED.inc(len(messages))
+            log.warning("states published again", count=len(messages))
+        return False

@@ -1,0 +1,80 @@
+"""The read model ``things``: each thing's newest message, so that it can be published again.
+
+{_id: "<key>", type: "<its public type>", sequence: n, message: <PublicMessage in msgpack>}
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import msgspec
+from pymongo import UpdateOne
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError
+
+from libs.events.directory import WorkspaceState
+from libs.events.registry import spec_of
+from libs.eventstore.commits import Commit, PublicMessage
+from libs.runtime.mongo import Document
+
+_DUPLICATE_KEY = 11000
+
+
+class Things:
+    """Disposable: it is made again from the commits."""
+
+    def __init__(self, collection: AsyncCollection[Document]) -> None:
+        self._collection = collection
+
+    async def ensure_indexes(self) -> None:
+        """For finding the workspaces among them."""
+        await self._collection.create_index("type", name="type")
+
+    async def project(self, commits: Sequence[Commit]) -> None:
+        """For the outbox: keep the newest message of each thing, whatever order they come in."""
+        newest: dict[str, PublicMessage] = {}
+        for commit in commits:
+            for message in commit.public:
+                known = newest.get(message.key)
+                if known is None or known.sequence < message.sequence:
+                    newest[message.key] = message
+        writes = [_write(message) for message in newest.values()]
+        try:
+            await self._collection.bulk_write(writes, ordered=False)
+        except BulkWriteError as error:
+            # The upsert of an older message than the one that is there finds its id taken.
+            details: dict[str, Any] = dict(error.details)
+            codes = {failure["code"] for failure in details["writeErrors"]}
+            if codes != {_DUPLICATE_KEY} or details.get("writeConcernErrors"):
+                raise
+
+    async def sequences(self) -> AsyncIterator[tuple[str, int]]:
+        """Every thing's key and newest sequence."""
+        async with self._collection.find({}, {"sequence": 1}) as cursor:
+            async for document in cursor:
+                yield document["_id"], document["sequence"]
+
+    async def messages(self, keys: Sequence[str]) -> list[PublicMessage]:
+        """The newest messages of the things, as they were published."""
+        found = await self._collection.find({"_id": {"$in": list(keys)}}).to_list() if keys else []
+        return [msgspec.msgpack.decode(one["message"], type=PublicMessage) for one in found]
+
+    async def workspace_ids(self) -> list[str]:
+        """Every workspace there is."""
+        found = await self._collection.find(
+            {"type": spec_of(WorkspaceState).name}, {"_id": 1}
+        ).to_list()
+        return [document["_id"] for document in found]
+
+
+def _write(message: PublicMessage) -> UpdateOne:
+    return UpdateOne(
+        {"_id": message.key, "sequence": {"$lt": message.sequence}},
+        {
+            "$set": {
+                "sequence": message.sequence,
+                "type": message.type,
+                "message": msgspec.msgpack.encode(message),
+            }
+        },
+        upsert=True,
+    )

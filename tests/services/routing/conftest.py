@@ -1,0 +1,155 @@
+"""Routing running on the real servers, and the gateway's way of asking it."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+
+from libs.events.actions import Action
+from libs.events.envelope import Envelope
+from libs.runtime.process import running
+from libs.runtime.settings import load
+from libs.runtime.tokens import ServiceTokens
+from libs.runtime.topics import create_topics
+from services.routing.app import SERVICE
+from services.routing.settings import RoutingSettings
+from tests.support.kafka import read_records
+
+DEPLOYMENT_KEY = bytes(range(32))
+SERVICE_KEY = bytes(range(32, 64))
+BOT_TOKEN = "4839574812:AAFD39kkdpWt3ywyRZergyOLMaJhac60qcq"
+
+NEW_WORKSPACE = {
+    "name": "Coffee & Co",
+    "language": "uk",
+    "location_name": "Khreshchatyk",
+    "time_zone": "Europe/Kyiv",
+    "owner_name": "Olena",
+    "owner_email": "olena@coffee.example",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def offset(self) -> int:
+        return int(self.headers["parley-directory-offset"])
+
+    @property
+    def fields(self) -> list[str]:
+        return [one["field"] for one in self.body["errors"]]
+
+
+class Client:
+    """Calls as the gateway does, for one workspace."""
+
+    def __init__(self, session: aiohttp.ClientSession, tokens: ServiceTokens) -> None:
+        self.session = session
+        self.tokens = tokens
+        self.workspace_id = ""
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        key: str | None = None,
+        workspace_id: str | None = None,
+        actions: tuple[str, ...] = (Action.MANAGE_DIRECTORY,),
+        tokens: ServiceTokens | None = None,
+    ) -> Answer:
+        token = (tokens or self.tokens).issue(
+            "routing",
+            self.workspace_id if workspace_id is None else workspace_id,
+            "mbr_owner",
+            actions,
+        )
+        headers = {"authorization": f"Bearer {token}"}
+        if key is not None:
+            headers["idempotency-key"] = key
+        raw = body if isinstance(body, bytes) else None if body is None else json.dumps(body)
+        async with self.session.request(method, path, data=raw, headers=headers) as answer:
+            return Answer(answer.status, answer.headers, await answer.text())
+
+    async def done(self, method: str, path: str, body: object = None, **more: Any) -> Any:
+        answer = await self.call(method, path, body, **more)
+        assert answer.status < 300, answer.text
+        return answer.body if answer.text else None
+
+    async def open_workspace(self, **changes: str) -> Any:
+        opened = await self.done("POST", "/v1/workspaces", NEW_WORKSPACE | changes)
+        self.workspace_id = opened["workspace"]["workspace_id"]
+        return opened
+
+
+class Routing:
+    """Routing's environment on the servers of the test."""
+
+    def __init__(self, bootstrap: str, namespace: str, environment: dict[str, str]) -> None:
+        self.bootstrap = bootstrap
+        self.namespace = namespace
+        self.environment = environment
+
+    @property
+    def settings(self) -> RoutingSettings:
+        return load(RoutingSettings, self.environment)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Client]:
+        async with (
+            running(SERVICE, self.settings) as (url, _failure),
+            aiohttp.ClientSession(url) as session,
+        ):
+            yield Client(session, ServiceTokens(SERVICE_KEY, "gateway"))
+
+    async def records(self, count: int) -> list[Any]:
+        """At least ``count`` records of the directory's topic."""
+        topic = self.namespace + "parley.directory"
+        return await read_records(self.bootstrap, topic, lambda found: len(found) >= count)
+
+
+def headers_of(record: Any) -> dict[str, str]:
+    return {name: value.decode() for name, value in record.headers}
+
+
+def bodies(envelopes: list[Envelope]) -> list[object]:
+    return [envelope.body for envelope in envelopes]
+
+
+@pytest.fixture
+async def routing(
+    kafka_bootstrap: str, kafka_namespace: str, mongodb_url: str, mongodb_name: str
+) -> Routing:
+    await create_topics(kafka_bootstrap, kafka_namespace)
+    return Routing(
+        kafka_bootstrap,
+        kafka_namespace,
+        {
+            "PARLEY_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+            "PARLEY_KAFKA_NAMESPACE": kafka_namespace,
+            "PARLEY_MONGODB_URL": mongodb_url,
+            "PARLEY_MONGODB_DATABASE": mongodb_name,
+            "PARLEY_DEPLOYMENT_KEY": DEPLOYMENT_KEY.hex(),
+            "PARLEY_SERVICE_KEY": SERVICE_KEY.hex(),
+            "PARLEY_ROUTING_SWEEP_SECONDS": "0.2",
+        },
+    )
+
+
+@pytest.fixture
+async def client(routing: Routing) -> AsyncIterator[Client]:
+    async with routing.running() as client:
+        yield client
