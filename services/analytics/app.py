@@ -15,7 +15,7 @@ from libs.runtime.settings import key_bytes
 from libs.runtime.tokens import ServiceTokens
 from services.analytics.api import router
 from services.analytics.consumers import Projection
-from services.analytics.migrate import SchemaError, apply, pending
+from services.analytics.migrate import SchemaError, apply, migrate, pending
 from services.analytics.reports import Reports
 from services.analytics.settings import AnalyticsSettings
 from services.analytics.warehouse import (
@@ -62,4 +62,4 @@ async def compose(settings: AnalyticsSettings, runtime: Runtime) -> AsyncIterato
     yield app
 
 
-SERVICE: Final = ServiceSpec("analytics", AnalyticsSettings, compose)
+SERVICE: Final = ServiceSpec("analytics", AnalyticsSettings, compose, migrate)

@@ -50,19 +50,19 @@ def migrations(folder: Path = FOLDER) -> list[Migration]:
     return [Migration(path.name, path.read_text()) for path in sorted(folder.glob("*.sql"))]
 
 
-async def migrate(settings: AnalyticsSettings) -> list[str]:
-    """Bring a server's schema up to date; the names of what was applied.
+async def migrate(settings: AnalyticsSettings) -> str:
+    """Bring a server's schema up to date; what was done, in words.
 
     An embedded engine belongs to the running service, which migrates it at its start: here
     nothing is done. Errors: SchemaError, WarehouseUnavailable.
     """
     dsn = settings.analytics_clickhouse_dsn.get_secret_value()
     if is_embedded(dsn):
-        log.info("an embedded ClickHouse is migrated by the service when it starts")
-        return []
+        return "ClickHouse is embedded, the service migrates it when it starts"
     warehouse = await open_warehouse(dsn, database_of(dsn, settings.analytics_clickhouse_database))
     try:
-        return await apply(warehouse)
+        applied = await apply(warehouse)
+        return f"applied {', '.join(applied)}" if applied else "ClickHouse is up to date"
     finally:
         await warehouse.close()
 
