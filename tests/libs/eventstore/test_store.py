@@ -222,3 +222,27 @@ def test_a_commit_that_could_not_be_found_again_is_refused(
     }
     with pytest.raises(ValueError, match=complaint):
         Commit(**(good | change))
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ({"stream": {"$in": ["a", "b"]}}, "causes"),
+        ({"stream": {"$in": ["a", "b"]}, "pending": True}, "causes"),
+        ({"$or": [{"stream": "a", "causes": {"$in": ["c"]}}]}, "causes"),
+        ({"pending": True, "at": {"$lt": AT}}, "pending"),
+        ({"pending": True, "at": {"$gte": AT}}, "pending"),
+    ],
+)
+async def test_each_query_has_its_index(
+    store: AsyncEventStore,
+    commits: AsyncCollection[dict[str, Any]],
+    query: dict[str, Any],
+    index: str,
+) -> None:
+    await appended(store, commit_of("a"), commit_of("b"))
+
+    plan = (await commits.find(query).explain())["queryPlanner"]["winningPlan"]
+
+    assert f"'indexName': '{index}'" in str(plan)
+    assert "COLLSCAN" not in str(plan)
