@@ -76,7 +76,7 @@ $(UV):
 	@mv "$@.new" "$@"
 
 $(INSTALLED): requirements.lock pyproject.toml | $(UV)
-	@test -x $(PYTHON) || $(UV)/bin/uv venv --quiet --python "$$(.ci/find-python)" $(VENV)
+	@test -x $(PYTHON) || $(UV)/bin/uv venv --quiet --clear --python "$$(.ci/find-python)" $(VENV)
 	@echo "installing the locked dependencies into $(VENV)"
 	@$(UV)/bin/uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements.lock
 	@$(UV)/bin/uv pip install --quiet --python $(PYTHON) --no-deps --editable .
