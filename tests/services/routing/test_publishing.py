@@ -1,0 +1,103 @@
+"""What the topic shows is the newest state, whatever was published last or never."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from libs.events.directory import GroupState
+from libs.events.envelope import read_envelope
+from libs.eventstore.outbox import Outbox, Step
+from libs.eventstore.store import AsyncEventStore
+from libs.runtime.kafka import Publisher
+from libs.runtime.mongo import mongo_client
+from libs.runtime.topics import create_topics
+from services.routing.directory import DirectoryService
+from services.routing.domain import rules
+from tests.services.routing.conftest import Client, Routing
+from tests.support.kafka import publish_state, read_records
+
+pytestmark = pytest.mark.servers
+
+
+async def _until(routing: Routing, enough: Callable[[list[Any]], bool]) -> list[Any]:
+    return await read_records(routing.bootstrap, routing.namespace + "parley.directory", enough)
+
+
+async def test_an_old_state_that_comes_last_is_followed_by_the_newest(
+    routing: Routing, client: Client
+) -> None:
+    await client.open_workspace()
+    group = await client.done("POST", "/v1/groups", {"name": "First name"})
+    group_id = group["group_id"]
+    await client.done("PATCH", f"/v1/groups/{group_id}", {"name": "Second name"})
+
+    async with Publisher(routing.bootstrap, routing.namespace) as publisher:
+        old = GroupState(group_id=group_id, name="First name")
+        await publish_state(publisher, old, group_id, client.workspace_id, sequence=1)
+    records = await _until(routing, lambda found: len(found) >= 9 + 4)
+
+    last = read_envelope(records[-1].key, records[-1].headers, records[-1].value)
+    assert last.sequence == 2
+    assert last.body == GroupState(group_id=group_id, name="Second name")
+
+
+async def test_a_topic_that_was_lost_is_filled_again(
+    routing: Routing, kafka_bootstrap: str
+) -> None:
+    async with routing.running() as client:
+        await client.open_workspace()
+        kept = await client.done("POST", "/v1/groups", {"name": "Kept"})
+        gone = await client.done("POST", "/v1/groups", {"name": "Gone"})
+        await client.done("DELETE", f"/v1/groups/{gone['group_id']}")
+
+    # A namespace of its own is a Kafka that has lost everything.
+    routing.environment["PARLEY_KAFKA_NAMESPACE"] = routing.namespace + "new."
+    routing.namespace += "new."
+    await create_topics(kafka_bootstrap, routing.namespace)
+    async with routing.running():
+        records = await routing.records(10)
+        await asyncio.sleep(1.5)
+
+    keys = [record.key.decode() for record in records]
+    assert kept["group_id"] in keys
+    assert gone["group_id"] not in keys
+    assert len(await routing.records(10)) == 10
+
+
+async def test_a_change_whose_process_died_is_published_by_the_sweeper(
+    routing: Routing, mongodb_url: str, mongodb_name: str
+) -> None:
+    async with routing.running() as client:
+        await client.open_workspace()
+    async with mongo_client(mongodb_url, "tests") as mongo:
+        await _append_only(mongo[mongodb_name]["routing_commits"], client.workspace_id)
+
+    async with routing.running():
+        records = await routing.records(10)
+
+    last = read_envelope(records[-1].key, records[-1].headers, records[-1].value)
+    assert last.body == GroupState(group_id="grp_1", name="Sales")
+
+
+class _Died(Exception):
+    pass
+
+
+async def _append_only(collection: Any, workspace_id: str) -> None:
+    async def die(step: Step) -> None:
+        raise _Died
+
+    async def never(_given: object) -> None:
+        raise AssertionError
+
+    store = AsyncEventStore(collection)
+    outbox = Outbox(store, never, never, on_step=die)
+    service = DirectoryService(store, outbox, topic=None)  # type: ignore[arg-type]  # it dies before
+    with pytest.raises(_Died):
+        await service.change(
+            workspace_id,
+            "cause-1",
+            lambda there: rules.add_group(there, "grp_1", name="Sales", member_ids=()),
+        )
