@@ -11,7 +11,7 @@ const t = TEXTS[language];
 const memory = {};
 let kept = true; // where the browser lets us keep nothing, memory lasts as long as the page
 const place = (key) => `parley:${source}:${userId}:${key}`;
-const load = (key, otherwise) => {
+const load = (key, otherwise = null) => {
   try {
     if (kept) return JSON.parse(localStorage.getItem(place(key))) ?? otherwise;
   } catch { /* then from memory */ }
@@ -28,6 +28,13 @@ const keep = (key, value) => {
 const queue = () => load("queue", []);
 const changeItem = (id, change) => keep("queue", queue().map((item) => (item.id === id ? { ...item, ...change } : item)));
 
+// One after another; in all tabs, which keep one store, where the browser can (only pages by https).
+const turns = {};
+const alone = (key, work) => {
+  if (navigator.locks) return navigator.locks.request(place(key), work);
+  return (turns[key] = (turns[key] || Promise.resolve()).catch(() => {}).then(work));
+};
+
 // ---- Requests. `Later`: try again by itself; `Refused`: trying again would not help. ----
 class Later extends Error {}
 class Refused extends Error {}
@@ -40,7 +47,7 @@ const ask = async (method, path, body, token) => {
   if (body) headers["content-type"] = "application/json";
   try {
     const answer = await fetch(server + path, { method, headers, body: body && JSON.stringify(body), signal: abort.signal, credentials: "omit" });
-    if (answer.status === 401) keep("session", null);
+    if (answer.status === 401) outdate();
     if (answer.ok) return await answer.json();
     throw new ([401, 408, 425, 429].includes(answer.status) || answer.status >= 500 ? Later : Refused)(answer.status);
   } catch (error) {
@@ -51,16 +58,26 @@ const ask = async (method, path, body, token) => {
 };
 
 const said = { language, name, email, identity: userId ? { user_id: userId, hash: userHash, name: name || "" } : undefined };
-let asking = null; // one at a time, or two new visitors would come of it
+const SAID = JSON.stringify(said);
+let renewed = ""; // this page's own token is fresh whatever the visitor's clock says
 const session = async () => {
-  const before = load("session", null);
-  const fresh = before && before.said === JSON.stringify(said) && Date.parse(before.expires_at) - Date.now() > RENEW_BEFORE_MS;
-  if (fresh) return before.token;
-  asking = asking || ask("POST", `/widget/${source}/session`, { ...said, token: before ? before.token : undefined })
-    .then((got) => keep("session", { ...got, said: JSON.stringify(said) }))
-    .finally(() => { asking = null; });
-  await asking;
-  return load("session", null).token;
+  const lasts = ({ token, expires_at }) => token === renewed || Date.parse(expires_at) - Date.now() > RENEW_BEFORE_MS;
+  const isFresh = (one) => one && one.said === SAID && lasts(one);
+  if (isFresh(load("session"))) return load("session").token;
+  // Not twice at a time, or two new visitors would come of it.
+  return alone("session", async () => {
+    const before = load("session");
+    if (isFresh(before)) return before.token;
+    const got = await ask("POST", `/widget/${source}/session`, { ...said, token: before ? before.token : undefined });
+    keep("session", { ...got, said: SAID });
+    renewed = got.token;
+    if (before && before.visitor_id !== got.visitor_id) beginAnew();
+    return got.token;
+  });
+};
+const outdate = () => {
+  renewed = "";
+  if (load("session")) keep("session", { ...load("session"), expires_at: "" });
 };
 const askAsVisitor = async (method, path, body) => ask(method, path, body, await session());
 const pause = (attempt) => Math.min(30000, 500 * 2 ** attempt) * (0.5 + Math.random() / 2);
@@ -103,8 +120,7 @@ const flush = async () => {
   try {
     while (again) {
       again = false;
-      // Two tabs keep one queue: only one of them sends, so that the order holds.
-      await (navigator.locks ? navigator.locks.request(place("send"), drain) : drain());
+      await alone("send", drain);
     }
   } catch {
     sendTimer = setTimeout(flush, pause(sendAttempt++));
@@ -129,6 +145,11 @@ const catchUp = async () => {
     if (page.items.length) after = page.items[page.items.length - 1].position;
   } while (page.more);
 };
+const beginAnew = () => { // the old token was too old: this is another visitor, with no history
+  messages.clear();
+  after = 0;
+  if (socket) socket.close();
+};
 const onFrame = async (from, frame) => {
   if (frame.type === "ready") {
     try {
@@ -152,7 +173,7 @@ const onFrame = async (from, frame) => {
 };
 const REREAD = 50; // an edit moves no position: of so many messages a new connection reads it again
 const onLost = (code) => {
-  if (code === 4401) keep("session", null);
+  if (code === 4401) outdate();
   socket = null;
   synced = connecting = false;
   after = [...messages.values()].map(({ position }) => position).sort((a, b) => b - a)[REREAD] || 0;

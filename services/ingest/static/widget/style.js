@@ -19,13 +19,15 @@ svg { display: block; width: 24px; height: 24px; fill: none; stroke: currentColo
   box-shadow: 0 6px 24px rgb(15 20 40 / .28); transition: transform .15s; }
 .launcher:hover { transform: scale(1.06); }
 .launcher svg { width: 28px; height: 28px; }
+.launcher[aria-expanded="true"] .talk, .launcher[aria-expanded="false"] .fold { display: none; }
 .badge { position: absolute; top: -2px; right: -2px; min-width: 22px; height: 22px; padding: 0 6px; border-radius: 11px;
   background: #e5484d; color: #fff; font-size: 12px; font-weight: 700; line-height: 22px; text-align: center; }
 .panel { position: fixed; z-index: 2147483000; right: 20px; bottom: 96px; width: 384px; height: min(620px, calc(100vh - 120px));
   display: flex; flex-direction: column; overflow: hidden; border-radius: 18px; background: var(--page); color: var(--text);
   box-shadow: var(--shadow); animation: rise .18s ease-out; }
 @keyframes rise { from { opacity: 0; transform: translateY(14px) scale(.98); } }
-header { display: flex; align-items: center; gap: 12px; padding: 16px 14px 16px 20px; background: var(--accent); color: var(--on-accent); }
+header { display: flex; align-items: center; gap: 12px; padding: 16px 14px 16px 20px; color: var(--on-accent);
+  background: var(--accent) linear-gradient(120deg, transparent 40%, rgb(0 0 0 / .16)); }
 header div { flex: 1; min-width: 0; }
 h2 { margin: 0; font-size: 17px; font-weight: 650; line-height: 1.3; }
 .status { margin: 2px 0 0; font-size: 13px; opacity: .88; }
@@ -35,6 +37,7 @@ h2 { margin: 0; font-size: 17px; font-weight: 650; line-height: 1.3; }
 .close:hover { background: rgb(255 255 255 / .16); }
 .close:focus-visible { outline-color: currentColor; outline-offset: -3px; }
 .log { flex: 1; overflow-y: auto; overscroll-behavior: contain; padding: 18px 16px; display: flex; flex-direction: column; }
+.log > :first-child { margin-top: auto; }
 .hello { margin: auto; padding: 0 24px 24px; text-align: center; color: var(--dim); }
 .hello b { display: block; margin-bottom: 6px; font-size: 20px; font-weight: 650; color: var(--text); }
 .day { align-self: center; margin: 10px 0 12px; font-size: 12px; color: var(--dim); }
@@ -46,7 +49,8 @@ h2 { margin: 0; font-size: 17px; font-weight: 650; line-height: 1.3; }
 .sending .bubble { opacity: .72; }
 .failed .bubble { background: var(--warn-soft); color: var(--warn); }
 .bubble a { color: inherit; text-decoration: underline; text-underline-offset: 2px; }
-.file { display: flex; gap: 8px; font-weight: 600; }
+.file { display: flex; align-items: center; gap: 6px; font-weight: 600; }
+.file svg { flex: none; width: 18px; height: 18px; }
 .meta { margin: 4px 5px 0; font-size: 12px; line-height: 1.3; color: var(--dim); }
 .failed .meta { color: var(--warn); }
 .meta button { font-weight: 600; text-decoration: underline; text-underline-offset: 2px; border-radius: 3px; }

@@ -8,8 +8,9 @@ const element = (tag, attributes = {}, ...children) => {
   made.append(...children);
   return made;
 };
-const icon = (...paths) => {
+const icon = (name, ...paths) => {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("class", name);
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
   for (const d of paths) svg.appendChild(document.createElementNS(svg.namespaceURI, "path")).setAttribute("d", d);
@@ -18,20 +19,23 @@ const icon = (...paths) => {
 
 const host = element("div", { id: "parley-widget", lang: language });
 const root = host.attachShadow({ mode: "open" });
-const status = element("p", { class: "status" }, t.online);
+const status = element("p", { class: "status", role: "status" }, t.online);
 const log = element("div", { class: "log", role: "log", "aria-live": "polite", tabindex: "0", "aria-label": title || t.title });
 const field = element("textarea", { rows: "1", maxlength: "4000", placeholder: t.placeholder, "aria-label": t.placeholder, enterkeyhint: "send" });
-const sendButton = element("button", { class: "send", type: "submit", "aria-label": t.send, disabled: "" }, icon("M12 20V5", "M5 12l7-7 7 7"));
+const sendButton = element("button", { class: "send", type: "submit", "aria-label": t.send, disabled: "" }, icon("arrow", "M12 20V5", "M5 12l7-7 7 7"));
 const panel = element("section", { class: "panel", role: "dialog", "aria-labelledby": "title", id: "panel", hidden: "" },
   element("header", {},
     element("div", {}, element("h2", { id: "title" }, title || t.title), status),
-    element("button", { class: "close", type: "button", "aria-label": t.close, onclick: () => show(false) }, icon("M18 6L6 18", "M6 6l12 12"))),
+    element("button", { class: "close", type: "button", "aria-label": t.close, onclick: () => show(false) }, icon("cross", "M18 6L6 18", "M6 6l12 12"))),
   log,
   element("form", { onsubmit: (event) => { event.preventDefault(); submit(); } }, field, sendButton));
 const badge = element("span", { class: "badge", hidden: "" });
-const launcher = element("button", { class: "launcher", type: "button", "aria-label": t.open, "aria-expanded": "false", "aria-controls": "panel", onclick: () => show(panel.hidden) },
-  icon("M21 12a8.5 8.5 0 0 1-12.3 7.6L3 21l1.5-5.4A8.5 8.5 0 1 1 21 12z", "M8.5 12h.01", "M12.5 12h.01", "M16.5 12h.01"), badge);
+const launcher = element("button", { class: "launcher", type: "button", "aria-label": t.open, "aria-expanded": "false",
+  "aria-controls": "panel", onclick: () => show(panel.hidden) },
+  icon("talk", "M21 12a8.5 8.5 0 0 1-12.3 7.6L3 21l1.5-5.4A8.5 8.5 0 1 1 21 12z", "M8.5 12h.01", "M12.5 12h.01", "M16.5 12h.01"),
+  icon("fold", "M5 9l7 7 7-7"), badge);
 
+const CLIP = "M20.5 11.5l-8.6 8.6a5.5 5.5 0 0 1-7.8-7.8l8.6-8.6a3.7 3.7 0 0 1 5.2 5.2l-8.6 8.6a1.8 1.8 0 0 1-2.6-2.6l8-8";
 const LINK = /https?:\/\/[^\s<>"']+/g;
 const textNodes = (text) => {
   const nodes = [];
@@ -93,7 +97,7 @@ const drawRow = ({ key, mine, at, text, files, state, edited, isLatest }) => {
   const meta = element("div", { class: "meta" }, [clock.format(new Date(at)), edited && t.edited, label].filter(Boolean).join(" · "));
   if (state === "failed") meta.append(" ", element("button", { type: "button", onclick: () => resend(key) }, t.retry));
   const bubble = element("div", { class: "bubble" }, element("span", { class: "hidden" }, `${mine ? t.you : t.team}: `), ...textNodes(text));
-  for (const file of files) bubble.append(element("div", { class: "file" }, `📎 ${file}`));
+  for (const file of files) bubble.append(element("div", { class: "file" }, icon("clip", CLIP), file));
   return element("div", { class: `row ${mine ? "mine" : "theirs"} ${state}` }, bubble, meta);
 };
 
@@ -187,7 +191,7 @@ const begin = () => {
   } catch { /* closed, then */ }
   if (wasOpen) show(true, false);
   // Who has written before may have been answered meanwhile.
-  else if (load("session", null) || queue().length) start();
+  else if (load("session") || queue().length) start();
   render();
 };
 if (document.body) begin();

@@ -1,0 +1,340 @@
+"""The widget in a real page of another origin, in a real browser."""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+from libs.events.conversation import MessageReceived
+from libs.events.inbound import InboundReceived
+from libs.events.topics import Topic
+from tests.services.ingest.widget.conftest import Stack
+from tests.services.ingest.widget.site import Site, message
+from tests.support.browser import chromium, needs_chromium, pages
+from tests.support.kafka import read_events
+
+pytestmark = [pytest.mark.servers, pytest.mark.browser, needs_chromium()]
+
+WAIT_SECONDS = 20
+# By plain http from a host that is not this machine, a page gets less of the browser.
+PLAIN_HOST = "shop.test"
+PAGE = """<!doctype html><html lang="{language}"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>Shop</title>
+<style>body {{ font-family: Georgia, serif; margin: 48px }} button {{ color: red }}</style>
+<h1>The shop</h1><p>A page of somebody else, with styles of its own.</p>
+<script src="{server}/widget.js" data-source="{source}" async></script></html>"""
+
+
+class Widget:
+    """What a visitor sees and does. Its methods block."""
+
+    def __init__(self, driver: Chrome) -> None:
+        self.driver = driver
+
+    def find(self, css: str) -> WebElement:
+        host = self.driver.find_element(By.ID, "parley-widget")
+        return host.shadow_root.find_element(By.CSS_SELECTOR, css)
+
+    def run(self, script: str) -> Any:
+        return self.driver.execute_script(
+            "const root = document.getElementById('parley-widget').shadowRoot;" + script
+        )
+
+    def until(self, what: Callable[[], Any]) -> Any:
+        return WebDriverWait(self.driver, WAIT_SECONDS, 0.05).until(lambda _: what())
+
+    def go(self, address: str) -> None:
+        self.driver.get(address)
+        self.until(lambda: self.driver.find_elements(By.ID, "parley-widget"))
+
+    def open(self) -> None:
+        self.find(".launcher").click()
+
+    def write(self, text: str) -> None:
+        field = self.find("textarea")
+        field.send_keys(text)
+        field.send_keys(Keys.ENTER)
+
+    def shown(self) -> list[tuple[str, str, str]]:
+        """Of each message: whose it is, its text, its state."""
+        rows = self.run(
+            """return [...root.querySelectorAll('.row')].map((row) => [
+                ...row.className.split(' ').slice(1),
+                [...row.querySelector('.bubble').childNodes].slice(1)
+                    .map((node) => node.textContent).join('')])"""
+        )
+        return [(whose, text, state) for whose, state, text in rows]
+
+    def shows(self, *expected: tuple[str, str, str]) -> None:
+        try:
+            self.until(lambda: self.shown() == list(expected))
+        except Exception as error:
+            raise AssertionError(f"the widget shows {self.shown()}") from error
+
+    def network(self, *, offline: bool) -> None:
+        # Of no use to a socket that is open; the browser tells the page, and that closes it.
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd(
+            "Network.emulateNetworkConditions",
+            {"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1},
+        )
+
+    def block(self, *patterns: str) -> None:
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": list(patterns)})
+
+    def picture(self, name: str) -> None:
+        """Where the one who runs the tests asks for pictures, to look at them."""
+        if folder := os.environ.get("PARLEY_TEST_PICTURES"):
+            time.sleep(0.3)  # for what is still moving
+            self.driver.save_screenshot(str(Path(folder) / f"{name}.png"))
+
+
+class Shop:
+    """A page with the widget on it, the visitor in front of it, and the team behind it."""
+
+    def __init__(self, stack: Stack, site: Site, address: str, widget: Widget) -> None:
+        self.stack, self.site, self.address, self.widget = stack, site, address, widget
+        self.position = 0
+
+    async def accepted(self, count: int) -> list[InboundReceived]:
+        """Every message on Kafka once, in order, as soon as there are ``count``."""
+        topic, wanted = self.stack.namespace + Topic.INBOUND.value, count
+        while True:
+            events = await read_events(self.stack.bootstrap, topic, wanted, WAIT_SECONDS)
+            once: dict[str, InboundReceived] = {}
+            for event in events:
+                body = event.body
+                if isinstance(body, InboundReceived) and body.source_id == self.site.source_id:
+                    once.setdefault(body.message_id, body)
+            if len(once) >= count:
+                return list(once.values())
+            wanted = len(events) + 1
+
+    async def take_in(self, inbound: InboundReceived) -> None:
+        case = self.site.case(inbound.thread)
+        self.position += 2
+        received = MessageReceived(
+            case=case,
+            recorded_at=inbound.received_at,
+            received_at=inbound.received_at,
+            message=message("incoming", inbound.content, inbound.message_id),
+        )
+        await self.site.publish(received, self.position)
+
+    async def answer(self, visitor_id: str, text: str) -> None:
+        self.position += 1
+        await self.site.publish(self.site.sent(visitor_id, text), self.position)
+
+
+@pytest.fixture
+async def shop(stack: Stack) -> AsyncIterator[Shop]:
+    async with AsyncExitStack() as exits:
+        content = {"/": "<h1>not yet</h1>"}
+        origin = exits.enter_context(pages(lambda path: content.get(path, "")))
+        site = await stack.site(origins=(origin, origin.replace("127.0.0.1", PLAIN_HOST)))
+        for language in ("en", "ru", "uk"):
+            content[f"/{language}"] = PAGE.format(
+                server=site.url, source=site.source_id, language=language
+            )
+        driver = await asyncio.to_thread(
+            exits.enter_context, chromium(f"--host-resolver-rules=MAP {PLAIN_HOST} 127.0.0.1")
+        )
+        yield Shop(stack, site, origin, Widget(driver))
+
+
+async def test_a_visitor_writes_and_sees_the_answer_also_after_a_reload(shop: Shop) -> None:
+    widget = shop.widget
+    await asyncio.to_thread(widget.go, f"{shop.address}/en")
+    await asyncio.to_thread(widget.open)
+    await asyncio.to_thread(widget.picture, "empty")
+    await asyncio.to_thread(widget.write, "Hello, is it in stock?")
+
+    [hello] = await shop.accepted(1)
+    assert hello.content.text == "Hello, is it in stock?"
+    assert hello.sender.language == "en"
+    own = ("mine", "Hello, is it in stock?", "sent")
+    await asyncio.to_thread(widget.shows, own)
+
+    await shop.take_in(hello)
+    markup = '<img src=x onerror="document.title=1"> See https://shop.example/a?b=1&c=2.'
+    await shop.answer(hello.thread, markup)
+    answer = ("theirs", markup, "sent")
+    await asyncio.to_thread(widget.shows, own, answer)
+    links = widget.run("return [...root.querySelectorAll('.bubble a')].map((a) => a.href)")
+    assert links == ["https://shop.example/a?b=1&c=2"]
+    assert widget.run("return root.querySelectorAll('.bubble img').length") == 0
+    assert widget.driver.title == "Shop"
+    await asyncio.to_thread(widget.picture, "answered")
+
+    await asyncio.to_thread(widget.driver.refresh)
+    await asyncio.to_thread(widget.shows, own, answer)
+    assert widget.run("return localStorage.length") >= 2
+    logged = await asyncio.to_thread(widget.driver.get_log, "browser")
+    assert [line for line in logged if "favicon" not in line["message"]] == []
+
+
+async def test_a_page_without_https_is_served_all_the_same(shop: Shop) -> None:
+    widget = shop.widget
+    address = shop.address.replace("127.0.0.1", PLAIN_HOST)
+    await asyncio.to_thread(widget.go, f"{address}/en")
+    assert widget.run("return [isSecureContext, 'locks' in navigator]") == [False, False]
+    await asyncio.to_thread(widget.open)
+    for text in ("one", "two"):
+        await asyncio.to_thread(widget.write, text)
+    first, second = await shop.accepted(2)
+    assert first.thread == second.thread
+    for inbound in (first, second):
+        await shop.take_in(inbound)
+    await shop.answer(first.thread, "three")
+    await asyncio.to_thread(
+        widget.shows, ("mine", "one", "sent"), ("mine", "two", "sent"), ("theirs", "three", "sent")
+    )
+
+
+async def test_a_token_that_holds_no_more_is_replaced(shop: Shop) -> None:
+    widget = shop.widget
+    await asyncio.to_thread(widget.go, f"{shop.address}/en")
+    forged = {"token": "forged", "visitor_id": "vis_x", "expires_at": "2999-01-01T00:00:00Z"}
+    widget.driver.execute_script(
+        """const said = JSON.stringify({language: "en"});
+        localStorage.setItem(arguments[0], JSON.stringify({...arguments[1], said}))""",
+        f"parley:{shop.site.source_id}::session",
+        forged,
+    )
+    await asyncio.to_thread(widget.driver.refresh)
+    await asyncio.to_thread(widget.open)
+    await asyncio.to_thread(widget.write, "Hello")
+    [hello] = await shop.accepted(1)
+    await shop.take_in(hello)
+    await shop.answer(hello.thread, "Hi")
+    await asyncio.to_thread(widget.shows, ("mine", "Hello", "sent"), ("theirs", "Hi", "sent"))
+
+
+async def test_what_is_written_offline_is_sent_in_order_once_it_can_be(shop: Shop) -> None:
+    widget = shop.widget
+    await asyncio.to_thread(widget.go, f"{shop.address}/uk")
+    await asyncio.to_thread(widget.open)
+    await asyncio.to_thread(widget.write, "один")
+    await asyncio.to_thread(widget.shows, ("mine", "один", "sent"))
+
+    await asyncio.to_thread(widget.network, offline=True)
+    for text in ("два", "три"):
+        await asyncio.to_thread(widget.write, text)
+    waiting = [("mine", "два", "sending"), ("mine", "три", "sending")]
+    await asyncio.to_thread(widget.shows, ("mine", "один", "sent"), *waiting)
+    assert "offline" in (widget.find(".panel").get_attribute("class") or "")
+    await asyncio.to_thread(widget.picture, "offline")
+
+    [first] = await shop.accepted(1)
+    await shop.take_in(first)
+    await shop.answer(first.thread, "Відповідь, поки не було зв’язку")
+    await asyncio.to_thread(widget.network, offline=False)
+
+    accepted = await shop.accepted(3)
+    assert [one.content.text for one in accepted] == ["один", "два", "три"]
+    missed = ("theirs", "Відповідь, поки не було зв’язку", "sent")
+    sent = [("mine", "два", "sent"), ("mine", "три", "sent")]
+    await asyncio.to_thread(widget.shows, ("mine", "один", "sent"), missed, *sent)
+    for one in accepted[1:]:
+        await shop.take_in(one)
+    await asyncio.to_thread(widget.shows, ("mine", "один", "sent"), missed, *sent)
+
+
+async def test_what_waits_to_be_sent_survives_a_reload(shop: Shop) -> None:
+    widget = shop.widget
+    await asyncio.to_thread(widget.go, f"{shop.address}/ru")
+    await asyncio.to_thread(widget.open)
+    await asyncio.to_thread(widget.block, "*/hooks/widget/*")
+    await asyncio.to_thread(widget.write, "Здравствуйте")
+    await asyncio.to_thread(widget.shows, ("mine", "Здравствуйте", "sending"))
+
+    await asyncio.to_thread(widget.driver.refresh)
+    await asyncio.to_thread(widget.shows, ("mine", "Здравствуйте", "sending"))
+    await asyncio.to_thread(widget.block)
+
+    await asyncio.to_thread(widget.shows, ("mine", "Здравствуйте", "sent"))
+    assert len(await shop.accepted(1)) == 1
+
+
+async def test_a_refused_message_is_marked_and_does_not_hold_up_the_next(shop: Shop) -> None:
+    widget = shop.widget
+    await asyncio.to_thread(widget.go, f"{shop.address}/en")
+    item = {"id": "no uuid", "text": "Refused", "at": "2026-01-02T10:00:00Z", "after": 0}
+    queue = json.dumps([{**item, "state": "sending"}])
+    widget.driver.execute_script(
+        "localStorage.setItem(arguments[0], arguments[1])",
+        f"parley:{shop.site.source_id}::queue",
+        queue,
+    )
+    await asyncio.to_thread(widget.driver.refresh)
+    await asyncio.to_thread(widget.open)
+    await asyncio.to_thread(widget.write, "Accepted")
+    await asyncio.to_thread(
+        widget.shows, ("mine", "Refused", "failed"), ("mine", "Accepted", "sent")
+    )
+    assert widget.find(".failed button").text == "Try again"
+    await asyncio.to_thread(widget.picture, "failed")
+
+
+async def test_an_answer_to_a_closed_panel_shows_on_the_button(shop: Shop) -> None:
+    widget = shop.widget
+    await asyncio.to_thread(widget.go, f"{shop.address}/en")
+    await asyncio.to_thread(widget.open)
+    await asyncio.to_thread(widget.write, "Hello")
+    [hello] = await shop.accepted(1)
+    await shop.take_in(hello)
+    await asyncio.to_thread(widget.find("textarea").send_keys, Keys.ESCAPE)
+    assert not widget.find(".panel").is_displayed()
+    assert widget.run("return root.activeElement.className") == "launcher"
+
+    await shop.answer(hello.thread, "Good morning")
+    await asyncio.to_thread(widget.until, lambda: widget.find(".badge").text == "1")
+    assert widget.find(".launcher").get_attribute("aria-label") == "Open the chat (1)"
+
+    await asyncio.to_thread(widget.find(".launcher").send_keys, Keys.ENTER)
+    assert widget.find(".panel").is_displayed()
+    assert not widget.find(".badge").is_displayed()
+    assert widget.run("return root.activeElement.tagName") == "TEXTAREA"
+    await asyncio.to_thread(widget.driver.refresh)
+    await asyncio.to_thread(
+        widget.shows, ("mine", "Hello", "sent"), ("theirs", "Good morning", "sent")
+    )
+    assert not widget.find(".badge").is_displayed()
+
+
+async def test_it_fills_a_phones_screen_and_follows_the_dark_scheme(shop: Shop) -> None:
+    widget = shop.widget
+    await asyncio.to_thread(
+        widget.driver.execute_cdp_cmd,
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 390, "height": 780, "deviceScaleFactor": 2, "mobile": True},
+    )
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    await asyncio.to_thread(
+        widget.driver.execute_cdp_cmd, "Emulation.setEmulatedMedia", {"features": dark}
+    )
+    await asyncio.to_thread(widget.go, f"{shop.address}/ru")
+    await asyncio.to_thread(widget.open)
+    await asyncio.to_thread(widget.write, "Добрый день! Когда будет доставка?")
+    [hello] = await shop.accepted(1)
+    await shop.take_in(hello)
+    await shop.answer(
+        hello.thread, "Здравствуйте! Завтра с 10 до 14. Подробнее: https://shop.example"
+    )
+    await asyncio.to_thread(widget.until, lambda: len(widget.shown()) == 2)
+    await asyncio.to_thread(widget.picture, "phone-dark")
+    assert widget.find(".panel").rect["width"] == 390
+    background = widget.find(".panel").value_of_css_property("background-color")
+    assert background.startswith("rgba(23, 25, 31")
