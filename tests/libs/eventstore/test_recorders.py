@@ -11,6 +11,10 @@ from eventsourcing.persistence import (
     ProcessRecorder,
     TrackingRecorder,
 )
+
+# The modules, not the classes: pytest would collect an imported case once more by itself.
+from eventsourcing.tests import application as application_cases
+from eventsourcing.tests import persistence as persistence_cases
 from eventsourcing.utils import Environment
 
 from libs.eventstore import Factory
@@ -21,12 +25,6 @@ from libs.eventstore.recorders import (
     MongoProcessRecorder,
     MongoTrackingRecorder,
 )
-
-pytest.importorskip("Crypto", reason="the library's cases import pycryptodome for their ciphers")
-
-# The modules, not the classes: pytest would collect an imported case once more by itself.
-from eventsourcing.tests import application as application_cases
-from eventsourcing.tests import persistence as persistence_cases
 
 pytestmark = pytest.mark.servers
 
