@@ -3,41 +3,162 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from libs.events.ids import IdKey
+from libs.events.content import Channel
+from libs.events.ids import IdKey, random_id
+from libs.events.topics import Topic
+from libs.runtime.consumer import BatchConsumer, Handler
 from libs.runtime.directory import Directory
-from libs.runtime.http import service_app
+from libs.runtime.http import ServiceClient, caller_of, service_app
 from libs.runtime.kafka import Publisher
+from libs.runtime.mongo import TRANSIENT, mongo_client
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.sealing import Sealer
 from libs.runtime.settings import key_bytes
+from libs.runtime.tokens import ServiceTokens
 from services.ingest.accept import Acceptor
+from services.ingest.attachments.fetch import TRANSIENT as STORAGE_TRANSIENT
+from services.ingest.attachments.fetch import Fetcher
+from services.ingest.attachments.routes import attachment_routes
+from services.ingest.attachments.store import AttachmentStore, open_storage
+from services.ingest.channels.telegram.api import BotApi
 from services.ingest.channels.telegram.hook import telegram_hook
+from services.ingest.channels.telegram.sender import TelegramSender
+from services.ingest.registration import register_route
+from services.ingest.sending.attempts import Attempts
+from services.ingest.sending.keeper import Keeper
+from services.ingest.sending.lanes import Lanes
+from services.ingest.sending.port import KeptSender, Sender
 from services.ingest.settings import IngestSettings
 from services.ingest.sources import SEAL_PURPOSE, SourceBook
+from services.ingest.widget.dependencies import WidgetDependencies
+from services.ingest.widget.hub import WidgetHub
+from services.ingest.widget.routes import widget_routes
+from services.ingest.widget.visitors import VisitorTokens
+
+# Few at a time: a picture is in memory while it is fetched.
+_FETCH_BATCH = 50
+
+
+class _Composition:
+    """The parts that several others need.
+
+    Readiness is about taking messages in: neither MongoDB nor the storage is needed for that, so
+    an outage of theirs must not take the webhooks away. Their work waits until they are back.
+    """
+
+    def __init__(self, settings: IngestSettings, runtime: Runtime) -> None:
+        self.settings = settings
+        self.runtime = runtime
+        self.deployment_key = key_bytes(settings.deployment_key)
+        self.ids = IdKey(self.deployment_key)
+        self.sealer = Sealer(self.deployment_key, SEAL_PURPOSE)
+        self.tokens = ServiceTokens(key_bytes(settings.service_key), "ingest")
+        self.directory = Directory(settings)
+        self.sources = SourceBook(self.directory, self.sealer)
+        options = {k: v.get_secret_value() for k, v in settings.ingest_storage_options.items()}
+        self.store = AttachmentStore(open_storage(settings.ingest_storage_url, options))
+        runtime.run("directory", self.directory.table.run)
+        runtime.ready_when("directory", self.directory.table.check)
+
+    async def publisher(self, timeout_seconds: float) -> Publisher:
+        settings = self.settings
+        return await self.runtime.enter(
+            Publisher(settings.kafka_bootstrap_servers, settings.kafka_namespace, timeout_seconds)
+        )
+
+    def consumer(
+        self,
+        topic: Topic,
+        group: str,
+        handler: Handler,
+        publisher: Publisher,
+        transient: tuple[type[Exception], ...],
+        max_batch: int = 500,
+    ) -> None:
+        consumer = BatchConsumer(
+            [topic],
+            group,
+            handler,
+            bootstrap_servers=self.settings.kafka_bootstrap_servers,
+            namespace=self.settings.kafka_namespace,
+            publisher=publisher,
+            transient=transient,
+            max_batch=max_batch,
+        )
+        self.runtime.run(group, consumer.run)
 
 
 @asynccontextmanager
 async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[ASGIApp]:
-    deployment_key = key_bytes(settings.deployment_key)
-    ids = IdKey(deployment_key)
-    directory = Directory(settings)
-    runtime.run("directory", directory.table.run)
-    runtime.ready_when("directory", directory.table.check)
-    sources = SourceBook(directory, Sealer(deployment_key, SEAL_PURPOSE))
+    parts = _Composition(settings, runtime)
+    # A producer of its own for the webhooks: what else is published never stands before them.
+    hooks = await parts.publisher(settings.ingest_publish_timeout_seconds)
+    background = await parts.publisher(10)
+    runtime.ready_when("kafka", hooks.check)
 
-    webhook_publisher = await runtime.enter(
-        Publisher(
-            settings.kafka_bootstrap_servers,
-            settings.kafka_namespace,
-            settings.ingest_publish_timeout_seconds,
+    bots = await runtime.enter(BotApi(settings.ingest_telegram_api_url))
+    _compose_sending(parts, bots, background)
+    fetcher = Fetcher(parts.store, parts.sources, bots, runtime.stop)
+    parts.consumer(
+        Topic.INBOUND,
+        "ingest-attachments",
+        fetcher.handle,
+        background,
+        STORAGE_TRANSIENT,
+        _FETCH_BATCH,
+    )
+
+    caller = caller_of(parts.tokens)
+    app = service_app(runtime, "Parley ingest")
+    routes: list[BaseRoute] = [
+        telegram_hook(parts.sources, Acceptor(hooks), parts.ids),
+        *await _compose_widget(parts, hooks),
+        *attachment_routes(parts.store, fetcher, caller),
+        register_route(parts.directory, parts.sources, bots, settings.ingest_public_url, caller),
+    ]
+    app.router.routes[:0] = routes
+    yield app
+
+
+def _compose_sending(parts: _Composition, bots: BotApi, publisher: Publisher) -> None:
+    settings, runtime = parts.settings, parts.runtime
+    mongo = mongo_client(settings.mongodb_url.get_secret_value(), "parley-ingest")
+    runtime.closing(mongo.close)
+    # A life's own name: after a restart the attempts of the life before are somebody else's.
+    attempts = Attempts(mongo[settings.mongodb_database]["ingest_attempts"], random_id("snd"))
+    senders: dict[Channel, Sender] = {
+        Channel.TELEGRAM: TelegramSender(bots, parts.store.read),
+        Channel.WIDGET: KeptSender(),
+    }
+    lanes = Lanes(attempts, publisher, parts.sources, senders, parts.ids)
+    parts.consumer(Topic.OUTBOUND, "ingest-sender", lanes.handle, publisher, TRANSIENT)
+    runtime.run("ingest-attempts", Keeper(attempts, lanes).run)
+
+
+async def _compose_widget(parts: _Composition, publisher: Publisher) -> list[BaseRoute]:
+    settings, runtime = parts.settings, parts.runtime
+    conversation = await runtime.enter(
+        ServiceClient("conversation", settings.ingest_conversation_url, parts.tokens)
+    )
+    hub = WidgetHub(
+        bootstrap_servers=settings.kafka_bootstrap_servers, namespace=settings.kafka_namespace
+    )
+    runtime.run("widget-hub", hub.run)
+    runtime.ready_when("widget-hub", hub.check)
+    return widget_routes(
+        WidgetDependencies(
+            directory=parts.directory,
+            publisher=publisher,
+            id_key=parts.ids,
+            sealer=parts.sealer,
+            tokens=VisitorTokens(parts.deployment_key),
+            conversation=conversation,
+            hub=hub,
         )
     )
-    runtime.ready_when("kafka", webhook_publisher.check)
-    app = service_app(runtime, "Parley ingest")
-    app.router.routes.insert(0, telegram_hook(sources, Acceptor(webhook_publisher), ids))
-    yield app
 
 
 SERVICE = ServiceSpec("ingest", IngestSettings, compose)

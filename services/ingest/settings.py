@@ -23,5 +23,6 @@ class IngestSettings(MongoSettings):
         description="where attachments are kept: file:///a/folder or s3://a-bucket/a/prefix"
     )
     ingest_storage_options: Json[dict[str, SecretStr]] = Field(
-        "{}", description="JSON object: region, endpoint, keys of the storage"
+        "{}",  # type: ignore[arg-type]  # pydantic parses a default as it parses what is given
+        description="JSON object: region, endpoint, keys of the storage",
     )

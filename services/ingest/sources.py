@@ -48,11 +48,16 @@ class SourceBook:
         self._opened: dict[str, OpenSource] = {}
         self._decoder = msgspec.json.Decoder(Credentials)
 
+    @property
+    def is_complete(self) -> bool:
+        """False while this replica may not know a source that others know."""
+        return self._directory.table.is_caught_up
+
     def get(self, source_id: str, channel: Channel) -> OpenSource:
         """Errors: Unavailable (this replica does not know everything yet, or the credentials do
         not open), NotFound (no such source of this channel is connected).
         """
-        if not self._directory.table.is_caught_up:
+        if not self.is_complete:
             raise Unavailable("the directory is not read to its end yet")
         found = self._directory.source(source_id)
         if found is None or found[1].channel is not channel or not found[1].connected:

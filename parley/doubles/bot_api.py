@@ -1,0 +1,322 @@
+"""A double of Telegram's Bot API, over HTTP, for the tests and the demo.
+
+It refuses what Telegram refuses, with Telegram's words, keeps what was sent, serves files, and
+delivers updates to the registered webhook as Telegram does: with the secret header, again on
+anything but 2xx. Unlike Telegram it takes a webhook at ``http://`` on this machine.
+
+Source: https://core.telegram.org/bots/api#making-requests, #setwebhook, #sendmessage, #getfile
+"""
+
+import asyncio
+import json
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import web
+
+TEXT_MAX_CHARACTERS: Final = 4096
+CAPTION_MAX_CHARACTERS: Final = 1024
+SECRET_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105  # a header's name
+_LOCAL: Final = ("127.0.0.1", "localhost", "::1")
+_UPLOAD_MAX_BYTES: Final = 51 * 1024 * 1024
+
+Fields = dict[str, Any]
+
+
+class Refusal(Exception):
+    """An answer with ``ok`` false. ``status`` is also its ``error_code``."""
+
+    def __init__(self, status: int, description: str, **parameters: int) -> None:
+        super().__init__(description)
+        self.status = status
+        self.description = description
+        self.parameters = parameters
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """A message that the double took. ``file`` are the bytes of what was uploaded with it."""
+
+    method: str
+    chat_id: int
+    message_id: int
+    at: float
+    fields: Fields
+    file_name: str | None = None
+    file: bytes | None = None
+
+    @property
+    def text(self) -> str:
+        return str(self.fields.get("text", self.fields.get("caption", "")))
+
+
+@dataclass(slots=True)
+class Bot:
+    """What Telegram knows of one bot. ``chats``: who has written to it; others are not found."""
+
+    token: str
+    username: str
+    chats: set[int] = field(default_factory=set)
+    blocked_by: set[int] = field(default_factory=set)
+    sent: list[SentMessage] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+    faults: deque["Refusal | None"] = field(default_factory=deque)
+    webhook: Fields = field(default_factory=dict)
+    calls: int = 0
+    last_update_id: int = 100_000
+    last_message_id: int = 500
+
+    @property
+    def id(self) -> int:
+        return int(self.token.partition(":")[0])
+
+    def refuse_next(self, status: int, description: str, **parameters: int) -> None:
+        """The next send is refused, before anything is kept."""
+        self.faults.append(Refusal(status, description, **parameters))
+
+    def break_next(self) -> None:
+        """The next send is taken, and the connection is cut before the answer."""
+        self.faults.append(None)
+
+    def too_many(self, retry_after: int) -> None:
+        self.refuse_next(
+            429, f"Too Many Requests: retry after {retry_after}", retry_after=retry_after
+        )
+
+    def next_update(self, kind: str, content: Fields) -> Fields:
+        """An update of ``kind``; its chat is known from now on, as somebody wrote there."""
+        self.last_update_id += 1
+        if "chat" in content:
+            self.chats.add(int(content["chat"]["id"]))
+        return {"update_id": self.last_update_id, kind: content}
+
+    def message_from(self, person: Fields, **content: Any) -> Fields:
+        """A private message as the Bot API documents it; ``content`` is its text, photo…"""
+        self.last_message_id += 1
+        chat = {k: person[k] for k in ("id", "first_name", "last_name", "username") if k in person}
+        return {
+            "message_id": self.last_message_id,
+            "from": {"is_bot": False, **person},
+            "chat": {**chat, "type": "private"},
+            "date": int(time.time()),
+            **content,
+        }
+
+
+class BotApiDouble:
+    """The API on a port of this machine. Use as an async context manager; then ``url`` is set."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._host = host
+        self._port = port
+        self._bots: dict[str, Bot] = {}
+        self._runner: web.AppRunner | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self.url = ""
+
+    def add_bot(self, token: str, username: str = "parley_demo_bot") -> Bot:
+        bot = Bot(token, username)
+        self._bots[token] = bot
+        return bot
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(client_max_size=_UPLOAD_MAX_BYTES)
+        app.router.add_route("*", "/bot{token}/{method}", self._method)
+        app.router.add_get("/file/bot{token}/{path:.+}", self._file)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port)
+        await site.start()
+        port = self._runner.addresses[0][1]
+        self.url = f"http://{self._host}:{port}"
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def deliver(self, bot: Bot, update: Fields, attempts: int = 5) -> list[int]:
+        """Send an update to the webhook until it is answered 2xx; the statuses of the answers.
+
+        Telegram waits longer and longer between attempts; here the pause stays short.
+        """
+        if self._session is None or not bot.webhook.get("url"):
+            raise RuntimeError("no webhook is registered for this bot")
+        headers = {"content-type": "application/json"}
+        if secret := bot.webhook.get("secret_token"):
+            headers[SECRET_HEADER] = secret
+        statuses = []
+        for _ in range(attempts):
+            async with self._session.post(
+                bot.webhook["url"], data=json.dumps(update), headers=headers
+            ) as answer:
+                await answer.read()
+                statuses.append(answer.status)
+            if statuses[-1] < 300:
+                break
+            await asyncio.sleep(0.2)
+        return statuses
+
+    async def _method(self, request: web.Request) -> web.StreamResponse:
+        try:
+            bot = self._bot(request)
+            fields, file_name, file = await _fields(request)
+            result = self._call(bot, request.match_info["method"], fields, file_name, file)
+        except Refusal as refusal:
+            return _refused(refusal)
+        if result is None:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=500)
+        return web.json_response({"ok": True, "result": result})
+
+    def _bot(self, request: web.Request) -> Bot:
+        token = request.match_info["token"]
+        if ":" not in token:
+            raise Refusal(404, "Not Found")
+        if token not in self._bots:
+            raise Refusal(401, "Unauthorized")
+        return self._bots[token]
+
+    def _call(
+        self, bot: Bot, method: str, fields: Fields, file_name: str | None, file: bytes | None
+    ) -> Any:
+        match method.lower():
+            case "getme":
+                return _user(bot)
+            case "setwebhook":
+                return _set_webhook(bot, fields)
+            case "deletewebhook":
+                bot.webhook = {}
+                return True
+            case "getwebhookinfo":
+                return {"url": "", "pending_update_count": 0, **bot.webhook}
+            case "getfile":
+                file_id = str(fields.get("file_id", ""))
+                if file_id not in bot.files:
+                    raise Refusal(400, "Bad Request: invalid file_id")
+                return {
+                    "file_id": file_id,
+                    "file_unique_id": f"u-{file_id}",
+                    "file_size": len(bot.files[file_id]),
+                    "file_path": f"documents/{file_id}",
+                }
+            case "sendmessage" | "sendphoto" | "senddocument" | "sendlocation":
+                return self._send(bot, method, fields, file_name, file)
+        raise Refusal(404, "Not Found: method not found")
+
+    def _send(
+        self, bot: Bot, method: str, fields: Fields, file_name: str | None, file: bytes | None
+    ) -> Fields | None:
+        bot.calls += 1
+        fault = bot.faults.popleft() if bot.faults else _NO_FAULT
+        if isinstance(fault, Refusal) and fault is not _NO_FAULT:
+            raise fault
+        chat_id = _chat_id(bot, fields)
+        _check_content(method, fields, file)
+        bot.last_message_id += 1
+        sent = SentMessage(
+            method, chat_id, bot.last_message_id, time.monotonic(), fields, file_name, file
+        )
+        bot.sent.append(sent)
+        if fault is None:
+            return None
+        return {
+            "message_id": sent.message_id,
+            "from": _user(bot),
+            "chat": {"id": chat_id, "type": "private"},
+            "date": int(time.time()),
+            **({"text": fields["text"]} if "text" in fields else {}),
+        }
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        try:
+            bot = self._bot(request)
+        except Refusal as refusal:
+            return _refused(refusal)
+        content = bot.files.get(request.match_info["path"].removeprefix("documents/"))
+        if content is None:
+            return _refused(Refusal(404, "Not Found"))
+        return web.Response(body=content, content_type="application/octet-stream")
+
+
+_NO_FAULT: Final = Refusal(0, "")
+
+
+def _user(bot: Bot) -> Fields:
+    return {"id": bot.id, "is_bot": True, "first_name": "Bot", "username": bot.username}
+
+
+async def _fields(request: web.Request) -> tuple[Fields, str | None, bytes | None]:
+    """The parameters, by whichever of the documented ways they came; an uploaded file's bytes."""
+    fields: Fields = dict(request.query)
+    if request.content_type == "application/json":
+        try:
+            fields |= await request.json()
+        except ValueError as error:
+            raise Refusal(400, "Bad Request: can't parse JSON object") from error
+        return fields, None, None
+    file_name: str | None = None
+    file: bytes | None = None
+    for name, value in (await request.post()).items():
+        if isinstance(value, web.FileField):
+            file_name, file = value.filename, value.file.read()
+        else:
+            fields[name] = value
+    return fields, file_name, file
+
+
+def _set_webhook(bot: Bot, fields: Fields) -> bool:
+    url = urlsplit(str(fields.get("url", "")))
+    if url.scheme != "https" and url.hostname not in _LOCAL:
+        raise Refusal(400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook")
+    bot.webhook = {
+        name: fields[name] for name in ("url", "secret_token", "allowed_updates") if name in fields
+    }
+    return True
+
+
+def _chat_id(bot: Bot, fields: Fields) -> int:
+    try:
+        chat_id = int(fields["chat_id"])
+    except (KeyError, ValueError) as error:
+        raise Refusal(400, "Bad Request: chat_id is empty") from error
+    if chat_id in bot.blocked_by:
+        raise Refusal(403, "Forbidden: bot was blocked by the user")
+    if chat_id not in bot.chats:
+        raise Refusal(400, "Bad Request: chat not found")
+    return chat_id
+
+
+def _check_content(method: str, fields: Fields, file: bytes | None) -> None:
+    if method.lower() == "sendmessage":
+        text = str(fields.get("text", ""))
+        if not text.strip():
+            raise Refusal(400, "Bad Request: message text is empty")
+        if len(text) > TEXT_MAX_CHARACTERS:
+            raise Refusal(400, "Bad Request: message is too long")
+        return
+    if file is None:
+        raise Refusal(400, f"Bad Request: there is no {method[4:].lower()} in the request")
+    if not file:
+        raise Refusal(400, "Bad Request: file must be non-empty")
+    if len(str(fields.get("caption", ""))) > CAPTION_MAX_CHARACTERS:
+        raise Refusal(400, "Bad Request: message caption is too long")
+
+
+def _refused(refusal: Refusal) -> web.Response:
+    body: Fields = {
+        "ok": False,
+        "error_code": refusal.status,
+        "description": refusal.description,
+    }
+    if refusal.parameters:
+        body["parameters"] = refusal.parameters
+    return web.json_response(body, status=refusal.status)

@@ -1,0 +1,173 @@
+"""Attachments for the other services: put one there, ask what it is, get its bytes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from libs.events.api import StoredAttachments
+from libs.events.content import Attachment
+from libs.events.ids import random_id
+from libs.runtime.bodies import BodyReader, RequestBody
+from libs.runtime.http import json_response
+from libs.runtime.problems import Invalid, NotFound, TooLarge, Unavailable
+from libs.runtime.tokens import Caller
+from services.ingest.attachments import rules
+from services.ingest.attachments.fetch import UNREACHABLE, Fetcher
+from services.ingest.attachments.store import AttachmentStore, Note, StorageAway
+from services.ingest.metrics import ATTACHMENTS
+
+_DESCRIBE_MAX: Final = 100
+_NAME_MAX_CHARACTERS: Final = 255
+_DEFAULT_TYPE: Final = "application/octet-stream"
+
+
+class Describe(RequestBody):
+    ids: tuple[str, ...]
+
+
+class _Upload:
+    """A body on its way into the storage, watched while it passes."""
+
+    def __init__(self, request: Request) -> None:
+        self._body = request.stream()
+        self.head = b""
+        self.tail = b""
+        self.size = 0
+
+    async def read_head(self) -> None:
+        async for chunk in self._body:
+            self.head += chunk
+            if len(self.head) >= rules.HEAD_BYTES:
+                return
+
+    async def pieces(self, limit: int) -> AsyncIterator[bytes]:
+        """All of it. Errors: TooLarge, RefusedFile."""
+        if self.head:
+            yield self._passed(self.head, limit)
+        async for chunk in self._body:
+            if chunk:
+                yield self._passed(chunk, limit)
+        rules.check_tail(self.tail)
+
+    def _passed(self, chunk: bytes, limit: int) -> bytes:
+        self.size += len(chunk)
+        if self.size > limit:
+            raise too_large(limit)
+        self.tail = (self.tail + chunk)[-rules.TAIL_BYTES :]
+        return chunk
+
+
+def too_large(limit: int) -> TooLarge:
+    return TooLarge(f"such a file may have at most {limit} bytes", limit_bytes=limit)
+
+
+def attachment_routes(
+    store: AttachmentStore, fetcher: Fetcher, caller_of: Callable[[Request], Caller]
+) -> list[BaseRoute]:
+    """Everything happens within the workspace of the caller's token.
+
+    Errors: 401, 404, 413, 422 (an executable, an empty file), 503 (storage away).
+    """
+    describing = BodyReader(Describe)
+
+    async def upload(request: Request) -> Response:
+        caller = caller_of(request)
+        try:
+            attachment = await _store(request, caller.workspace_id)
+        except rules.RefusedFile as error:
+            ATTACHMENTS.labels("outgoing", "refused").inc()
+            raise Invalid(str(error)) from error
+        except TooLarge:
+            ATTACHMENTS.labels("outgoing", "too-large").inc()
+            raise
+        except StorageAway as error:
+            raise Unavailable("the storage does not answer") from error
+        ATTACHMENTS.labels("outgoing", "stored").inc()
+        return json_response(attachment, 201)
+
+    async def _store(request: Request, workspace_id: str) -> Attachment:
+        file_name = request.query_params.get("file_name", "")[:_NAME_MAX_CHARACTERS]
+        rules.check_name(file_name)
+        declared = request.headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > rules.FILE_MAX_BYTES:
+            raise too_large(rules.FILE_MAX_BYTES)
+        body = _Upload(request)
+        await body.read_head()
+        if not body.head:
+            raise Invalid("the file is empty")
+        rules.check_head(body.head)
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip()
+        kind = rules.kind_of(media_type, body.head)
+        limit = rules.limit_of(kind)
+        if declared.isdigit() and int(declared) > limit:
+            raise too_large(limit)
+        attachment_id = random_id("att")
+        await store.put(workspace_id, attachment_id, body.pieces(limit))
+        attachment = Attachment(
+            attachment_id=attachment_id,
+            kind=kind,
+            media_type=rules.image_type(body.head) or media_type or _DEFAULT_TYPE,
+            reference=attachment_id,
+            file_name=file_name or None,
+            size_bytes=body.size,
+        )
+        await store.note(workspace_id, Note(attachment))
+        return attachment
+
+    async def describe(request: Request) -> Response:
+        caller = caller_of(request)
+        wanted, _ = await describing.read(request)
+        if len(wanted.ids) > _DESCRIBE_MAX:
+            raise Invalid(f"ids: at most {_DESCRIBE_MAX} at once")
+        try:
+            notes = await asyncio.gather(
+                *(store.describe(caller.workspace_id, one) for one in wanted.ids)
+            )
+        except StorageAway as error:
+            raise Unavailable("the storage does not answer") from error
+        return json_response(
+            StoredAttachments(
+                items=tuple(n.attachment for n in notes if n is not None and n.missing is None)
+            )
+        )
+
+    async def get(request: Request) -> Response:
+        caller = caller_of(request)
+        attachment_id = request.path_params["attachment_id"]
+        try:
+            note = await store.describe(caller.workspace_id, attachment_id)
+            if note is not None and note.missing == UNREACHABLE:
+                note = await fetcher.again(caller.workspace_id, note)
+            if note is None:
+                raise NotFound("no such attachment")
+            if note.missing is not None:
+                raise NotFound(f"the file is not available: {note.missing}", reason=note.missing)
+            content = await store.stream(caller.workspace_id, attachment_id)
+        except StorageAway as error:
+            raise Unavailable("the storage does not answer") from error
+        if content is None:
+            raise NotFound("no such attachment")
+        return StreamingResponse(content, headers=_headers(note.attachment))
+
+    return [
+        Route("/v1/attachments", upload, methods=["POST"]),
+        Route("/v1/attachments/describe", describe, methods=["POST"]),
+        Route("/v1/attachments/{attachment_id}", get, methods=["GET"]),
+    ]
+
+
+def _headers(attachment: Attachment) -> dict[str, str]:
+    """Images may be shown in a page; anything else is only ever saved, whatever it claims to be."""
+    way = "inline" if attachment.kind == "image" else "attachment"
+    name = quote(attachment.file_name or attachment.attachment_id, safe="")
+    return {
+        "content-type": attachment.media_type,
+        "content-disposition": f"{way}; filename*=UTF-8''{name}",
+        "x-content-type-options": "nosniff",
+        "content-security-policy": "sandbox",
+    }

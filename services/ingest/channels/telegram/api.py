@@ -1,0 +1,172 @@
+"""A client of the Bot API that tells apart what a sender must know: taken, refused, not reached,
+or nobody knows.
+
+Source: https://core.telegram.org/bots/api#making-requests, #responseparameters
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import aiohttp
+import msgspec
+
+from services.ingest.channels.telegram.limits import ALLOWED_UPDATES
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
+# Shorter than Telegram keeps an idle connection: a request on one that was just closed at the
+# other end would leave us not knowing whether it arrived.
+_KEEP_ALIVE_SECONDS: Final = 15
+_TOO_MANY: Final = 429
+_SERVER_ERROR: Final = 500
+_DEFAULT_RETRY_SECONDS: Final = 1
+
+
+class Refused(Exception):
+    """The platform understood and will not; ``description`` is in its words."""
+
+    def __init__(self, code: int, description: str) -> None:
+        super().__init__(description)
+        self.code = code
+        self.description = description
+
+
+class TooMany(Exception):
+    """Not taken; nothing may be sent for ``retry_after`` seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"retry after {retry_after}")
+        self.retry_after = retry_after
+
+
+class NotReached(Exception):
+    """No connection: the request was certainly not received."""
+
+
+class NoAnswer(Exception):
+    """Sent, and no answer that says what became of it. The Bot API answers 5xx from in front of
+    what does the work, so those too may have been carried out.
+    """
+
+
+class _Parameters(msgspec.Struct, frozen=True):
+    retry_after: int = _DEFAULT_RETRY_SECONDS
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    ok: bool
+    result: Any = None
+    description: str = ""
+    parameters: _Parameters = _Parameters()
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that goes with a call, in the form field ``field``."""
+
+    field: str
+    file_name: str
+    media_type: str
+    content: bytes
+
+
+_answer = msgspec.json.Decoder(_Answer)
+
+
+class BotApi:
+    """``base_url`` is the deployment's, never a source's. Use as an async context manager.
+
+    No exception of it carries a URL: those hold the bot's token.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            timeout=_TIMEOUT,
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS),
+        )
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def call(
+        self, token: str, method: str, fields: Mapping[str, Any], upload: Upload | None = None
+    ) -> Any:
+        """The ``result``. Errors: Refused, TooMany, NotReached, NoAnswer."""
+        data: bytes | aiohttp.FormData
+        if upload is None:
+            data, headers = msgspec.json.encode(fields), {"content-type": "application/json"}
+        else:
+            data, headers = _form(fields, upload), {}
+        url = f"{self._base_url}/bot{token}/{method}"
+        async with self._request("POST", url, data=data, headers=headers) as answer:
+            return _result(answer.status, await answer.read())
+
+    async def set_webhook(self, token: str, url: str, secret_token: str) -> None:
+        """Errors: as of ``call``."""
+        fields = {"url": url, "secret_token": secret_token, "allowed_updates": ALLOWED_UPDATES}
+        await self.call(token, "setWebhook", fields)
+
+    async def fetch(self, token: str, file_id: str, limit_bytes: int) -> bytes:
+        """A file's bytes. Errors: as of ``call`` (Refused with code 413 for a larger one)."""
+        found = await self.call(token, "getFile", {"file_id": file_id})
+        path = found.get("file_path") if isinstance(found, dict) else None
+        if not path:
+            raise Refused(404, "the file has no path")
+        url = f"{self._base_url}/file/bot{token}/{path}"
+        async with self._request("GET", url) as answer:
+            if answer.status >= _SERVER_ERROR:
+                raise NoAnswer(f"status {answer.status}")
+            if not answer.ok:
+                raise Refused(answer.status, "the file cannot be fetched")
+            content = await answer.content.read(limit_bytes + 1)
+            while len(content) <= limit_bytes and not answer.content.at_eof():
+                content += await answer.content.read(limit_bytes + 1 - len(content))
+        if len(content) > limit_bytes:
+            raise Refused(413, "the file is too large")
+        return content
+
+    @asynccontextmanager
+    async def _request(
+        self, method: str, url: str, **options: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        if self._session is None:
+            raise RuntimeError("the client is not open")
+        try:
+            async with self._session.request(method, url, **options) as answer:
+                yield answer
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise NotReached(type(error).__name__) from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise NoAnswer(type(error).__name__) from None
+
+
+def _form(fields: Mapping[str, Any], upload: Upload) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    for name, value in fields.items():
+        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        form.add_field(name, text)
+    form.add_field(
+        upload.field, upload.content, filename=upload.file_name, content_type=upload.media_type
+    )
+    return form
+
+
+def _result(status: int, body: bytes) -> Any:
+    try:
+        answer = _answer.decode(body)
+    except msgspec.DecodeError:
+        answer = None
+    if status == _TOO_MANY:
+        raise TooMany(answer.parameters.retry_after if answer else _DEFAULT_RETRY_SECONDS)
+    if status >= _SERVER_ERROR or answer is None:
+        raise NoAnswer(f"status {status}")
+    if not answer.ok:
+        raise Refused(status, answer.description)
+    return answer.result

@@ -1,0 +1,173 @@
+"""Sending by the Bot API: a message's parts in order, at the platform's pace."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from libs.events.content import Attachment, Content
+from libs.events.outbound import OutboundRequested
+from services.ingest.attachments.store import StorageAway
+from services.ingest.channels.telegram import limits
+from services.ingest.channels.telegram.api import (
+    BotApi,
+    NoAnswer,
+    NotReached,
+    Refused,
+    TooMany,
+    Upload,
+)
+from services.ingest.channels.telegram.updates import Thread, read_thread
+from services.ingest.sending.pace import Pace, Rate
+from services.ingest.sending.port import Failed, Later, Outcome, Sent, Uncertain
+from services.ingest.sources import OpenSource
+
+CHAT_RATE: Final = Rate(limits.CHAT_PER_SECOND, limits.CHAT_BURST)
+GROUP_RATE: Final = Rate(limits.GROUP_PER_SECOND, limits.CHAT_BURST)
+BOT_RATE: Final = Rate(limits.BOT_PER_SECOND, limits.BOT_BURST)
+# A file is in memory while it is sent: at most so many at once.
+_UPLOADS: Final = 2
+
+# The bytes of an attachment of a workspace; None where it is not there.
+ReadAttachment = Callable[[str, str], Awaitable[bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One call. ``form_field`` and ``attachment``: what is uploaded with it."""
+
+    method: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    form_field: str = ""
+    attachment: Attachment | None = None
+
+
+class TelegramSender:
+    """A ``Sender``."""
+
+    def __init__(self, api: BotApi, read_attachment: ReadAttachment) -> None:
+        self._api = api
+        self._read = read_attachment
+        self._pace = Pace(BOT_RATE)
+        self._uploads = asyncio.Semaphore(_UPLOADS)
+
+    async def ready(self, source: OpenSource, request: OutboundRequested) -> None:
+        await self._slot(source, request)
+
+    async def send(
+        self, source: OpenSource, request: OutboundRequested, done: tuple[str, ...]
+    ) -> Outcome:
+        try:
+            thread = read_thread(request.thread)
+        except ValueError:
+            return Failed("bad-thread", "The conversation's thread is not Telegram's")
+        parts = _parts(request.content)
+        if (refusal := _refusal(request.content)) is not None:
+            return refusal
+        for index in range(len(done), len(parts)):
+            if index > len(done):
+                await self._slot(source, request)
+            fields = parts[index].fields | _address(thread, request if index == 0 else None)
+            outcome = await self._call(source, parts[index], fields, done)
+            if not isinstance(outcome, Sent):
+                return outcome
+            done = outcome.external_ids
+        return Sent(done)
+
+    async def _call(
+        self, source: OpenSource, part: _Part, fields: dict[str, Any], done: tuple[str, ...]
+    ) -> Outcome:
+        token = source.credentials.bot_token
+        try:
+            if part.attachment is None:
+                result = await self._api.call(token, part.method, fields)
+            else:
+                async with self._uploads:
+                    content = await self._read(source.workspace_id, part.attachment.attachment_id)
+                    if content is None:
+                        return Failed("no-attachment", "The attachment is not there any more", done)
+                    upload = Upload(
+                        part.form_field,
+                        part.attachment.file_name or part.attachment.attachment_id,
+                        part.attachment.media_type,
+                        content,
+                    )
+                    result = await self._api.call(token, part.method, fields, upload)
+            return Sent((*done, _message_id(result)))
+        except StorageAway:
+            return Later("network", done)
+        except TooMany as error:
+            # Telegram does not say whether the chat or the bot is meant, and calls during the pause
+            # may prolong it: the whole bot pauses.
+            self._pace.block(source.id, error.retry_after)
+            return Later("rate", done)
+        except NotReached:
+            return Later("network", done)
+        except Refused as error:
+            return Failed(f"telegram-{error.code}", error.description, done)
+        except NoAnswer as error:
+            return Uncertain("no-answer", f"Telegram gave no answer ({error})", done)
+
+    async def _slot(self, source: OpenSource, request: OutboundRequested) -> None:
+        try:
+            chat = read_thread(request.thread).chat_id
+        except ValueError:
+            return
+        # Groups have negative ids: https://core.telegram.org/bots/api#chat
+        await self._pace.slot(source.id, chat, GROUP_RATE if chat.startswith("-") else CHAT_RATE)
+
+
+def _parts(content: Content) -> list[_Part]:
+    """Text goes as the caption of a single file where it fits, else before the files."""
+    caption = ""
+    if len(content.attachments) == 1 and len(content.text) <= limits.CAPTION_MAX_CHARACTERS:
+        caption = content.text
+    parts = []
+    if content.text and not caption:
+        parts.append(_Part("sendMessage", {"text": content.text}))
+    for attachment in content.attachments:
+        method, form_field = (
+            ("sendPhoto", "photo") if attachment.kind == "image" else ("sendDocument", "document")
+        )
+        fields = {"caption": caption} if caption else {}
+        parts.append(_Part(method, fields, form_field, attachment))
+    if content.point is not None:
+        point = {"latitude": content.point.latitude, "longitude": content.point.longitude}
+        parts.append(_Part("sendLocation", point))
+    return parts
+
+
+def _refusal(content: Content) -> Failed | None:
+    """What the platform would refuse anyway, said before anything of it has left."""
+    if content.is_empty:
+        return Failed("empty", "There is nothing to send")
+    if len(content.text) > limits.TEXT_MAX_CHARACTERS:
+        return Failed(
+            "too-long", f"Telegram takes at most {limits.TEXT_MAX_CHARACTERS} characters of text"
+        )
+    for attachment in content.attachments:
+        allowed = (
+            limits.PHOTO_MAX_BYTES if attachment.kind == "image" else limits.DOCUMENT_MAX_BYTES
+        )
+        if (attachment.size_bytes or 0) > allowed:
+            return Failed("too-large", f"Telegram takes at most {allowed} bytes of such a file")
+    return None
+
+
+def _message_id(result: Any) -> str:
+    if not isinstance(result, dict) or "message_id" not in result:
+        raise NoAnswer("no message in it")
+    return str(result["message_id"])
+
+
+def _address(thread: Thread, quoting: OutboundRequested | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {"chat_id": int(thread.chat_id)}
+    if thread.business_connection_id is not None:
+        fields["business_connection_id"] = thread.business_connection_id
+    if quoting is not None and (quoting.reply_to_external or "").isdecimal():
+        # An answer to a message that the customer has deleted is still an answer.
+        fields["reply_parameters"] = {
+            "message_id": int(quoting.reply_to_external or 0),
+            "allow_sending_without_reply": True,
+        }
+    return fields

@@ -1,0 +1,255 @@
+"""The attempts to send, as MongoDB keeps them: what was begun is never begun again.
+
+    waiting ──begin──▶ begun ──end──▶ ended ──settle──▶ (settled: its result known on Kafka)
+       ▲                 │
+       └──postpone───────┘   only when the platform certainly did not take it
+
+An attempt that is not settled has an owner (a replica) until an instant that the owner keeps moving
+on. When that lapses: waiting is adopted, begun becomes uncertain, ended is published again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from pymongo import ASCENDING, UpdateOne
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError
+
+from libs.events.content import DeliveryState
+from libs.events.outbound import OutboundRequested
+from libs.events.registry import decode, encode, spec_of
+from libs.runtime.mongo import Document
+from services.ingest.sending.port import Ending, Failed, Sent, Uncertain
+
+# Longer than Kafka keeps the request: it cannot come again when its attempt is forgotten.
+KEPT_FOR: Final = timedelta(days=14)
+LEASE: Final = timedelta(seconds=10)
+_DUPLICATE_KEY: Final = 11000
+_REQUEST_TYPE: Final = spec_of(OutboundRequested).name
+
+
+@dataclass(slots=True)
+class Attempt:
+    """``order`` is the request's offset: a conversation's requests share a partition.
+
+    ``done``: the platform's ids of the parts that it has taken already.
+    """
+
+    workspace_id: str
+    order: int
+    request: OutboundRequested
+    taken_at: datetime
+    done: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return self.request.message_id
+
+    @property
+    def conversation_id(self) -> str:
+        return self.request.conversation_id
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an attempt ended, and when."""
+
+    message_id: str
+    conversation_id: str
+    source_id: str
+    workspace_id: str
+    state: DeliveryState
+    at: datetime
+    external_ids: tuple[str, ...] = ()
+    reason: str | None = None
+    reason_code: str | None = None
+
+
+def result_of(attempt: Attempt, ending: Ending, at: datetime) -> Result:
+    state: DeliveryState
+    match ending:
+        case Sent():
+            state, reason, code = "sent", None, None
+        case Failed(code=code, reason=reason):
+            state = "failed"
+        case Uncertain(code=code, reason=reason):
+            state = "uncertain"
+    return Result(
+        message_id=attempt.id,
+        conversation_id=attempt.conversation_id,
+        source_id=attempt.request.source_id,
+        workspace_id=attempt.workspace_id,
+        state=state,
+        at=at,
+        external_ids=ending.external_ids,
+        reason=reason,
+        reason_code=code,
+    )
+
+
+class Attempts:
+    """``owner`` names this life of this replica. All errors are pymongo's."""
+
+    def __init__(self, collection: AsyncCollection[Document], owner: str) -> None:
+        self._collection = collection
+        self.owner = owner
+
+    async def ensure_indexes(self) -> None:
+        # The three fields are there only until an attempt is settled, so these stay small.
+        for name in ("lane", "owner", "until"):
+            await self._collection.create_index([(name, ASCENDING)], name=name, sparse=True)
+        await self._collection.create_index(
+            "taken_at", name="expiry", expireAfterSeconds=int(KEPT_FOR.total_seconds())
+        )
+
+    async def find(self, ids: Sequence[str]) -> dict[str, Document]:
+        return {d["_id"]: d async for d in self._collection.find({"_id": {"$in": list(ids)}})}
+
+    async def lanes(self, conversation_ids: Iterable[str]) -> list[Document]:
+        """The attempts of these conversations that are not settled: lane, owner and until."""
+        query = {"lane": {"$in": list(conversation_ids)}}
+        return await self._collection.find(query, {"lane": 1, "owner": 1, "until": 1}).to_list()
+
+    async def insert(self, mine: Sequence[Attempt], anyones: Sequence[Attempt]) -> set[str]:
+        """Make them durable as waiting; the ids of those that were not there before."""
+        now = datetime.now(UTC)
+        documents = [self._document(attempt, self.owner, now + LEASE) for attempt in mine]
+        documents += [self._document(attempt, "", now) for attempt in anyones]
+        ids = {document["_id"] for document in documents}
+        if not documents:
+            return ids
+        try:
+            await self._collection.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            refused = (error.details or {}).get("writeErrors", [])
+            if any(one["code"] != _DUPLICATE_KEY for one in refused):
+                raise
+            ids -= {documents[one["index"]]["_id"] for one in refused}
+        return ids
+
+    async def begin(self, ids: Sequence[str]) -> list[bool]:
+        """Which of them may be called now: ours still, and durably begun."""
+        ours = {"owner": self.owner, "state": {"$in": ["waiting", "begun"]}}
+        change = {"$set": {"state": "begun", "begun_at": datetime.now(UTC)}}
+        done = await self._collection.update_many({"_id": {"$in": list(ids)}, **ours}, change)
+        if done.matched_count == len(ids):
+            return [True] * len(ids)
+        found = await self.find(ids)
+        return [
+            found.get(one, {}).get("owner") == self.owner and found[one]["state"] == "begun"
+            for one in ids
+        ]
+
+    async def postpone(self, attempts: Sequence[Attempt]) -> None:
+        """Begun, but certainly not taken by the platform beyond what is ``done``."""
+        await self._collection.bulk_write(
+            [
+                UpdateOne(
+                    {"_id": one.id, "owner": self.owner},
+                    {"$set": {"state": "waiting", "done": list(one.done)}},
+                )
+                for one in attempts
+            ],
+            ordered=False,
+        )
+
+    async def end(self, results: Sequence[Result]) -> None:
+        """The first end stands: an attempt that another replica has ended is left as it is."""
+        await self._collection.bulk_write(
+            [
+                UpdateOne(
+                    {"_id": one.message_id, "state": {"$ne": "ended"}},
+                    {"$set": {"state": "ended", "result": _result_document(one)}},
+                )
+                for one in results
+            ],
+            ordered=False,
+        )
+
+    async def settle(self, ids: Sequence[str]) -> None:
+        """Their results are on Kafka; what was said in them is not kept any longer."""
+        await self._collection.update_many(
+            {"_id": {"$in": list(ids)}, "state": "ended"},
+            {"$unset": {"lane": "", "owner": "", "until": "", "request": ""}},
+        )
+
+    async def renew(self) -> None:
+        await self._collection.update_many(
+            {"owner": self.owner}, {"$set": {"until": datetime.now(UTC) + LEASE}}
+        )
+
+    async def release(self) -> None:
+        """Let another replica (or our next life) have at once what was not begun."""
+        await self._collection.update_many(
+            {"owner": self.owner, "state": "waiting"},
+            {"$set": {"owner": "", "until": datetime.now(UTC)}},
+        )
+
+    async def lapsed(self, limit: int) -> list[Document]:
+        """Attempts whose owner is gone, in the order in which they were asked for."""
+        query = {"until": {"$lt": datetime.now(UTC)}}
+        found = await self._collection.find(query).limit(limit).to_list()
+        return sorted(found, key=lambda document: document["order"])
+
+    async def claim(self, document: Document) -> bool:
+        """Become the owner of a lapsed attempt, unless another was faster."""
+        still = {name: document[name] for name in ("_id", "state", "owner", "until")}
+        change = {"$set": {"owner": self.owner, "until": datetime.now(UTC) + LEASE}}
+        return (await self._collection.update_one(still, change)).modified_count == 1
+
+    @staticmethod
+    def _document(attempt: Attempt, owner: str, until: datetime) -> Document:
+        return {
+            "_id": attempt.id,
+            "workspace_id": attempt.workspace_id,
+            "conversation_id": attempt.conversation_id,
+            "source_id": attempt.request.source_id,
+            "lane": attempt.conversation_id,
+            "order": attempt.order,
+            "request": encode(attempt.request),
+            "state": "waiting",
+            "done": [],
+            "owner": owner,
+            "until": until,
+            "taken_at": attempt.taken_at,
+        }
+
+
+def attempt_of(document: Mapping[str, Any]) -> Attempt:
+    """Of an attempt that is not settled."""
+    request = decode(_REQUEST_TYPE, bytes(document["request"]))
+    assert isinstance(request, OutboundRequested)  # noqa: S101  # decoded by its type's name
+    return Attempt(
+        workspace_id=document["workspace_id"],
+        order=document["order"],
+        request=request,
+        taken_at=document["taken_at"],
+        done=tuple(document["done"]),
+    )
+
+
+def ended_result(document: Mapping[str, Any]) -> Result:
+    """Of an attempt that has ended."""
+    return Result(
+        message_id=document["_id"],
+        conversation_id=document["conversation_id"],
+        source_id=document["source_id"],
+        workspace_id=document["workspace_id"],
+        state=document["result"]["state"],
+        at=document["result"]["at"],
+        external_ids=tuple(document["result"]["external_ids"]),
+        reason=document["result"]["reason"],
+        reason_code=document["result"]["reason_code"],
+    )
+
+
+def _result_document(result: Result) -> Document:
+    return {
+        "state": result.state,
+        "at": result.at,
+        "external_ids": list(result.external_ids),
+        "reason": result.reason,
+        "reason_code": result.reason_code,
+    }

@@ -1,0 +1,106 @@
+"""Keeps our attempts ours while we live, and takes on those of replicas that do not."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import structlog
+
+from libs.runtime.mongo import TRANSIENT, Document
+from services.ingest.sending.attempts import (
+    LEASE,
+    Attempts,
+    Result,
+    attempt_of,
+    ended_result,
+    result_of,
+)
+from services.ingest.sending.lanes import SERVERS_AWAY, Lanes
+from services.ingest.sending.port import Uncertain
+
+log = structlog.get_logger()
+
+TICK_SECONDS: Final = 1.0
+SWEEP_LIMIT: Final = 500
+_RENEW_EVERY_TICKS: Final = max(1, int(LEASE.total_seconds() / 3 / TICK_SECONDS))
+
+
+class Keeper:
+    """Its ``run`` goes to the runtime's tasks."""
+
+    def __init__(self, attempts: Attempts, lanes: Lanes) -> None:
+        self._attempts = attempts
+        self._lanes = lanes
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Errors: whatever a lane failed with that is no server's outage."""
+        ticks = 0
+        is_indexed = False
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                try:
+                    if not is_indexed:
+                        await self._attempts.ensure_indexes()
+                        is_indexed = True
+                    if ticks % _RENEW_EVERY_TICKS == 0:
+                        await self._attempts.renew()
+                    await self.sweep()
+                except SERVERS_AWAY as error:
+                    log.warning("attempts are not swept yet", error=repr(error))
+                ticks += 1
+                ends: list[asyncio.Future[Any]] = [stopping, self._lanes.failure]
+                await asyncio.wait(ends, timeout=TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if self._lanes.failure.done():
+                    self._lanes.failure.result()
+        finally:
+            stopping.cancel()
+            await self._lanes.stop()
+            try:
+                await self._attempts.release()
+            except TRANSIENT as error:
+                log.warning("attempts are not released, they lapse", error=repr(error))
+
+    async def sweep(self) -> None:
+        """Once over what has lapsed. Errors: pymongo's, PublishFailed."""
+        # While the server was away our own may have lapsed; nobody took them, so they are ours.
+        lapsed = [
+            one
+            for one in await self._attempts.lapsed(SWEEP_LIMIT)
+            if not self._lanes.holds(one["_id"])
+        ]
+        begun = [one for one in lapsed if one["state"] == "begun"]
+        uncertain = [_uncertain(one) for one in begun if await self._attempts.claim(one)]
+        if uncertain:
+            log.warning("attempts without an end", count=len(uncertain))
+            await self._lanes.finish(uncertain)
+        if ended := [ended_result(one) for one in lapsed if one["state"] == "ended"]:
+            await self._lanes.tell(ended)
+        if self._lanes.may_send:
+            await self._adopt([one for one in lapsed if one["state"] == "waiting"])
+
+    async def _adopt(self, waiting: Sequence[Document]) -> None:
+        if not waiting:
+            return
+        names = {one["_id"] for one in waiting}
+        # A conversation of which another replica holds something stays with that one; of what we
+        # hold ourselves, and of what has lapsed, nothing is asked first.
+        busy = {
+            one["lane"]
+            for one in await self._attempts.lanes({one["lane"] for one in waiting})
+            if one["_id"] not in names and one["owner"] != self._attempts.owner
+        }
+        for one in waiting:
+            if one["lane"] in busy:
+                continue
+            if await self._attempts.claim(one):
+                self._lanes.enqueue(attempt_of(one))
+            else:
+                busy.add(one["lane"])
+
+
+def _uncertain(document: Document) -> Result:
+    ending = Uncertain(
+        "no-end", "It was being sent when the sending stopped", tuple(document["done"])
+    )
+    return result_of(attempt_of(document), ending, document["begun_at"])
