@@ -4,11 +4,10 @@ So a consumer needs no memory of its own to know the case: the figures (when the
 to wait, when the team answered) are measured once, by the aggregate, and travel with the facts.
 """
 
-from datetime import datetime
 from typing import Literal
 
 from libs.events.content import Channel, Content, DeliveryState, Direction, Sender
-from libs.events.registry import Body, public
+from libs.events.registry import Body, Instant, public
 from libs.events.topics import Topic
 
 CaseState = Literal["routing", "new", "active", "done"]
@@ -41,17 +40,17 @@ class CaseFacts(Body):
     location_id: str
     customer_id: str
     state: CaseState
-    opened_at: datetime
+    opened_at: Instant
     opened_by: Literal["customer", "team"]
     repeat: bool = False
     group_id: str | None = None
     responsible: str | None = None
     responsible_before: str | None = None
     participants: tuple[str, ...] = ()
-    waiting_since: datetime | None = None
-    first_response_at: datetime | None = None
-    last_message_at: datetime | None = None
-    closed_at: datetime | None = None
+    waiting_since: Instant | None = None
+    first_response_at: Instant | None = None
+    last_message_at: Instant | None = None
+    closed_at: Instant | None = None
     closed_by: str | None = None
 
 
@@ -62,7 +61,7 @@ class ConversationEvent(Body):
     """
 
     case: CaseFacts
-    recorded_at: datetime
+    recorded_at: Instant
     audience_before: Audience | None = None
     audience_after: Audience | None = None
 
@@ -76,7 +75,7 @@ class Message(Body):
     message_id: str
     direction: Direction
     content: Content
-    occurred_at: datetime
+    occurred_at: Instant
     sender: Sender | None = None
     member_id: str | None = None
     reply_to: str | None = None
@@ -85,8 +84,8 @@ class Message(Body):
 class Response(Body):
     """The team's answer to a turn of the customer's: ``waiting_since`` .. ``answered_at``."""
 
-    waiting_since: datetime
-    answered_at: datetime
+    waiting_since: Instant
+    answered_at: Instant
     is_first: bool
     member_id: str | None = None
 
@@ -126,7 +125,7 @@ class MessageReceived(ConversationEvent):
     """
 
     message: Message
-    received_at: datetime
+    received_at: Instant
     starts_turn: bool = False
 
 
@@ -165,7 +164,7 @@ class MessageDeliveryChanged(Body):
     case_id: str
     message_id: str
     state: DeliveryState
-    recorded_at: datetime
+    recorded_at: Instant
     audience: Audience | None = None
     reason: str | None = None
     reason_code: str | None = None

@@ -15,6 +15,24 @@ from libs.events.topics import Topic
 SPEC_VERSION: Final = "1.0"
 CONTENT_TYPE: Final = "application/json"
 
+SEQUENCE_MAX: Final = 2**63 - 1
+
+_TRACE: Final = ("traceparent", "tracestate")
+# Others' headers may be there too, and need not be text.
+_OURS: Final = frozenset(
+    {
+        "ce_specversion",
+        "ce_id",
+        "ce_type",
+        "ce_source",
+        "ce_subject",
+        "ce_time",
+        "ce_workspace",
+        "ce_sequence",
+        *_TRACE,
+    }
+)
+
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -65,32 +83,37 @@ class Envelope:
 
 
 def read_envelope(
-    key: bytes | None, headers: Iterable[tuple[str, bytes]], value: bytes
+    key: bytes | None, headers: Iterable[tuple[str, bytes | None]], value: bytes
 ) -> Envelope:
     """The envelope of a Kafka message.
 
     Errors: InvalidEnvelope (an attribute is missing or malformed), UnknownType, InvalidBody.
     """
     try:
-        texts = {name: value_bytes.decode() for name, value_bytes in headers}
+        texts = {
+            name: text.decode() for name, text in headers if name in _OURS and text is not None
+        }
         if texts["ce_specversion"] != SPEC_VERSION:
             raise InvalidEnvelope(f"CloudEvents {texts['ce_specversion']!r} is not understood")
         type_name = texts["ce_type"]
         time = datetime.fromisoformat(texts["ce_time"])
         if time.tzinfo is None:
             raise InvalidEnvelope("ce_time has no time zone")
+        sequence = int(texts["ce_sequence"])
+        if not 0 <= sequence <= SEQUENCE_MAX:
+            raise InvalidEnvelope("ce_sequence is out of its range")
         return Envelope(
             id=texts["ce_id"],
             source=texts["ce_source"],
             subject=texts["ce_subject"],
             key=(key or b"").decode(),
             workspace_id=texts["ce_workspace"],
-            sequence=int(texts["ce_sequence"]),
+            sequence=sequence,
             time=time.astimezone(UTC),
             body=decode(type_name, value),
-            extra={n: texts[n] for n in ("traceparent", "tracestate") if n in texts},
+            extra={n: texts[n] for n in _TRACE if n in texts},
         )
     except KeyError as error:
         raise InvalidEnvelope(f"the header {error.args[0]} is missing") from error
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InvalidEnvelope(f"a header is malformed: {error}") from error

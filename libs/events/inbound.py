@@ -1,10 +1,9 @@
 """What ingest tells of the platforms: messages that came in, and what became of those sent."""
 
-from datetime import datetime
 from typing import Literal
 
 from libs.events.content import Channel, Content, DeliveryState, Direction, Sender
-from libs.events.registry import Body, public
+from libs.events.registry import Body, Instant, public
 from libs.events.topics import Topic
 
 
@@ -31,8 +30,8 @@ class InboundReceived(Body):
     message_id: str
     external_message_id: str
     content: Content
-    occurred_at: datetime
-    received_at: datetime
+    occurred_at: Instant
+    received_at: Instant
     reply_to: str | None = None
     reply_to_external: str | None = None
 
@@ -50,7 +49,7 @@ class DeliveryChanged(Body):
     conversation_id: str
     source_id: str
     state: DeliveryState
-    occurred_at: datetime
+    occurred_at: Instant
     external_message_ids: tuple[str, ...] = ()
     reason: str | None = None
     reason_code: str | None = None

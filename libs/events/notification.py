@@ -1,9 +1,8 @@
 """What notify tells a member in the application."""
 
-from datetime import datetime
 from typing import Literal
 
-from libs.events.registry import Body, public
+from libs.events.registry import Body, Instant, public
 from libs.events.topics import Topic
 
 
@@ -16,5 +15,5 @@ class NotificationRaised(Body):
     kind: Literal["case-in-group"]
     conversation_id: str
     case_id: str
-    raised_at: datetime
+    raised_at: Instant
     group_id: str | None = None

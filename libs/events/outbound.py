@@ -1,9 +1,7 @@
 """What conversation asks ingest to send."""
 
-from datetime import datetime
-
 from libs.events.content import Channel, Content
-from libs.events.registry import Body, public
+from libs.events.registry import Body, Instant, public
 from libs.events.topics import Topic
 
 
@@ -18,6 +16,6 @@ class OutboundRequested(Body):
     channel: Channel
     thread: str
     content: Content
-    requested_at: datetime
+    requested_at: Instant
     member_id: str
     reply_to_external: str | None = None

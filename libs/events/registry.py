@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, dataclass_transform
+from datetime import datetime
+from typing import Annotated, Any, dataclass_transform
 
 import msgspec
 
 from libs.events.topics import Topic
+
+# A time without its zone is not an instant: it is refused on reading, like any other wrong value.
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class _KeywordsOnly(msgspec.StructMeta):
@@ -85,6 +89,7 @@ def decode(type_name: str, payload: bytes) -> Body:
         raise UnknownType(f"the type {type_name!r} is not known")
     try:
         decoded: Body = spec.decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # RecursionError: nested without end, on purpose.
         raise InvalidBody(f"not a {type_name}: {error}") from error
     return decoded

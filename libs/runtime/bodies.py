@@ -41,7 +41,7 @@ class BodyReader[T]:
         except msgspec.ValidationError as error:
             field, message = _named(str(error))
             raise invalid_field(field, message) from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadRequest("the body is not JSON") from error
         return decoded
 
