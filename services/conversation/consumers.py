@@ -1,0 +1,276 @@
+"""What comes by Kafka: customers' messages, deliveries, routing's decisions.
+
+Each handler takes a whole batch, turns its messages into tasks, and has the desk decide them.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from libs.events.commands import RouteCase
+from libs.events.directory import SourceState
+from libs.events.inbound import DeliveryChanged, InboundReceived
+from libs.eventstore.store import AsyncEventStore
+from libs.runtime.consumer import Received, Refused
+from libs.runtime.directory import Directory
+from services.conversation.desk import Desk
+from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.messages import MessageSent, Place, Written
+from services.conversation.domain.sent_message import (
+    Receipt,
+    SentIn,
+    SentMessage,
+    SentMessageState,
+)
+from services.conversation.domain.state import ConversationState, case_id_of
+from services.conversation.loading import Loader
+from services.conversation.metrics import RECEIVED_TO_PUBLISHED
+from services.conversation.publishing import audience_of
+from services.conversation.rows import Rows
+from services.conversation.tasks import Done, NotThere, Outcome, Task, TooMuch
+from services.conversation.timeline import Timeline
+
+# A source's state and its first message travel on different topics: wait this long for the former.
+_SOURCE_WAIT_SECONDS: Final = 3.0
+_SOURCE_POLL_SECONDS: Final = 0.05
+
+
+class InboundHandler:
+    """``parley.inbound``: what was written on the platforms."""
+
+    def __init__(
+        self,
+        desk: Desk[ConversationState, Conversation],
+        directory: Directory,
+        messages: Rows,
+    ) -> None:
+        self._desk = desk
+        self._directory = directory
+        self._messages = messages
+
+    async def __call__(self, batch: Sequence[Received]) -> list[Refused]:
+        inbound = [(one, one.envelope.body) for one in batch]
+        understood = [(one, b) for one, b in inbound if isinstance(b, InboundReceived)]
+        refused = [_not_expected(one) for one, b in inbound if not isinstance(b, InboundReceived)]
+        places = await self._places(understood)
+        quoted = await self._quoted([body for _, body in understood])
+        tasks, origins = [], []
+        for one, body in understood:
+            place = places.get(body.source_id)
+            if place is None or place.workspace_id != one.envelope.workspace_id:
+                refused.append(Refused(one, "its source is not known in its workspace"))
+                continue
+            tasks.append(_task_of(one, body, place, quoted))
+            origins.append((one, body))
+        outcomes = await self._desk.handle(tasks)
+        now = datetime.now(UTC)
+        for (one, body), outcome in zip(origins, outcomes, strict=True):
+            if isinstance(outcome, Done):
+                if outcome.changes:
+                    RECEIVED_TO_PUBLISHED.observe((now - body.received_at).total_seconds())
+            else:
+                refused.append(Refused(one, _reason(outcome)))
+        return refused
+
+    async def _places(
+        self, inbound: Sequence[tuple[Received, InboundReceived]]
+    ) -> dict[str, Place]:
+        known: dict[str, tuple[str, SourceState]] = {}
+        wanted = {body.source_id for _, body in inbound}
+        deadline = asyncio.get_running_loop().time() + _SOURCE_WAIT_SECONDS
+        while True:
+            for source_id in wanted - known.keys():
+                if (found := self._directory.source(source_id)) is not None:
+                    known[source_id] = found
+            if len(known) == len(wanted) or asyncio.get_running_loop().time() > deadline:
+                break
+            await asyncio.sleep(_SOURCE_POLL_SECONDS)
+        return {
+            source_id: Place(
+                workspace_id=workspace_id,
+                source_id=source_id,
+                channel=source.channel,
+                location_id=source.location_id,
+                routed=self._directory.of(workspace_id).autoforward_of(source_id) is not None,
+            )
+            for source_id, (workspace_id, source) in known.items()
+        }
+
+    async def _quoted(self, inbound: Sequence[InboundReceived]) -> dict[tuple[str, str], str]:
+        """Messages that Parley sent, by conversation and the platform's id: one query a batch."""
+        asked = {
+            (body.conversation_id, body.reply_to_external)
+            for body in inbound
+            if body.reply_to_external
+        }
+        if not asked:
+            return {}
+        rows = await self._messages.find(
+            {"$or": [{"conversation": c, "external": e} for c, e in sorted(asked)]},
+            {"conversation": 1, "external": 1},
+        ).to_list()
+        return {
+            (row["conversation"], external): row["_id"]
+            for row in rows
+            for external in row["external"]
+        }
+
+
+class DeliveryHandler:
+    """``parley.delivery``: what became of the messages that were sent."""
+
+    def __init__(
+        self,
+        desk: Desk[SentMessageState, SentMessage],
+        conversations: Loader[ConversationState],
+        store: AsyncEventStore,
+        messages: Rows,
+    ) -> None:
+        self._desk = desk
+        self._conversations = conversations
+        self._store = store
+        self._messages = messages
+
+    async def __call__(self, batch: Sequence[Received]) -> list[Refused]:
+        receipts = [(one, one.envelope.body) for one in batch]
+        understood = [(one, b) for one, b in receipts if isinstance(b, DeliveryChanged)]
+        refused = [_not_expected(one) for one, b in receipts if not isinstance(b, DeliveryChanged)]
+        streams = {body.conversation_id for _, body in understood}
+        loaded = await self._conversations.quickly(streams) if streams else {}
+        tasks, origins = [], []
+        for one, body in understood:
+            snapshot = loaded[body.conversation_id].snapshot
+            workspace_id = one.envelope.workspace_id
+            if snapshot and snapshot.state.thread.workspace_id != workspace_id:
+                refused.append(Refused(one, "its conversation is of another workspace"))
+                continue
+            case_id = await self._case_of(snapshot, body.message_id)
+            tasks.append(
+                Task(
+                    workspace_id,
+                    body.message_id,
+                    _cause_of(body),
+                    _receipt(body, SentIn(workspace_id, body.conversation_id, case_id)),
+                    one.envelope.extra,
+                    # Where the message is not known (yet), its delivery is kept and told to nobody.
+                    audience=audience_of(snapshot.state) if snapshot and case_id else None,
+                )
+            )
+            origins.append(one)
+        outcomes = await self._desk.handle(tasks)
+        for one, outcome in zip(origins, outcomes, strict=True):
+            if not isinstance(outcome, Done):
+                refused.append(Refused(one, _reason(outcome)))
+        return refused
+
+    async def _case_of(self, snapshot: Snapshot[ConversationState] | None, message_id: str) -> str:
+        if snapshot is None:
+            return ""
+        for sent in snapshot.state.recently_sent:
+            if sent.message_id == message_id:
+                return sent.case_id
+        placed = await Timeline(self._store, self._messages, snapshot).find(message_id)
+        if placed is None or not isinstance(placed[1], MessageSent):
+            return ""
+        return case_id_of(snapshot.state.thread.conversation_id, placed[1].case)
+
+
+class CommandsHandler:
+    """``parley.commands``: routing's decisions."""
+
+    def __init__(self, desk: Desk[ConversationState, Conversation]) -> None:
+        self._desk = desk
+
+    async def __call__(self, batch: Sequence[Received]) -> list[Refused]:
+        tasks, origins, refused = [], [], []
+        for one in batch:
+            body = one.envelope.body
+            if not isinstance(body, RouteCase):
+                refused.append(_not_expected(one))
+                continue
+            origins.append(one)
+            tasks.append(
+                Task(
+                    one.envelope.workspace_id,
+                    body.conversation_id,
+                    body.cause,
+                    _route(body),
+                    one.envelope.extra,
+                )
+            )
+        outcomes = await self._desk.handle(tasks)
+        for one, outcome in zip(origins, outcomes, strict=True):
+            if not isinstance(outcome, Done):
+                refused.append(Refused(one, _reason(outcome)))
+        return refused
+
+
+def _task_of(
+    one: Received,
+    body: InboundReceived,
+    place: Place,
+    quoted: Mapping[tuple[str, str], str],
+) -> Task[Conversation]:
+    reply_to = quoted.get((body.conversation_id, body.reply_to_external or ""), body.reply_to)
+    written = Written(
+        message_id=body.message_id,
+        external_message_id=body.external_message_id,
+        customer_id=body.customer_id,
+        sender=body.sender,
+        content=body.content,
+        occurred_at=body.occurred_at,
+        received_at=body.received_at,
+        thread=body.thread,
+        reply_to=reply_to,
+    )
+
+    def decide(conversation: Conversation) -> None:
+        if body.kind == "edit":
+            conversation.edit(written, body.direction, place)
+        elif body.direction == "incoming":
+            conversation.receive(written, place)
+        else:
+            conversation.seen_sent(written, place)
+
+    return Task(
+        place.workspace_id,
+        body.conversation_id,
+        body.cause,
+        decide,
+        one.envelope.extra,
+        weight_bytes=2 * len(one.record.value or b"") + 4_000,
+    )
+
+
+def _receipt(body: DeliveryChanged, sent_in: SentIn) -> Callable[[SentMessage], None]:
+    receipt = Receipt(
+        state=body.state,
+        occurred_at=body.occurred_at,
+        external_message_ids=body.external_message_ids,
+        reason=body.reason,
+        reason_code=body.reason_code,
+    )
+    return lambda message: message.receipt(receipt, sent_in)
+
+
+def _route(body: RouteCase) -> Callable[[Conversation], None]:
+    return lambda conversation: conversation.route(body.case_id, body.group_id)
+
+
+def _cause_of(body: DeliveryChanged) -> str:
+    """The same receipt twice is one cause; ingest names none, for it says all that it is."""
+    return "/".join(("delivery", body.state, *body.external_message_ids))
+
+
+def _not_expected(one: Received) -> Refused:
+    return Refused(one, f"{type(one.envelope.body).__name__} is not expected on this topic")
+
+
+def _reason(outcome: Outcome[object]) -> str:
+    if isinstance(outcome, NotThere):
+        return "its conversation is not one of its workspace"
+    if isinstance(outcome, TooMuch):
+        return "it is larger than a commit may be"
+    return f"the case does not allow it: {type(outcome).__name__}"

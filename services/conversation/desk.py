@@ -1,0 +1,228 @@
+"""Where decisions are made and kept: load many aggregates, decide, commit, in few round trips.
+
+Every task has a cause. The unique index on (stream, causes) is the truth about what was applied: a
+commit with a cause that its stream has had is refused as a whole. Then, as after a conflict of
+versions, the stream is loaded carefully, the store is asked which of the causes it has had, and the
+rest is decided again without them. The same is done before a refusal, or "nothing to do", is
+believed (see ``loading.py``): a command that is repeated after a crash is not refused because of
+its own first effect.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from libs.eventstore.commits import Appended, Commit
+from libs.eventstore.errors import CommitTooLarge
+from libs.eventstore.outbox import Outbox
+from libs.eventstore.store import AsyncEventStore
+from libs.runtime.consumer import Transient
+from services.conversation.domain.aggregate import Aggregate, Snapshot
+from services.conversation.domain.life import RuleBroken
+from services.conversation.loading import Loaded, Loader
+from services.conversation.metrics import COMMITS, CONFLICTS
+from services.conversation.projection import Projection
+from services.conversation.publishing import stored_events
+from services.conversation.tasks import Done, Kind, NotThere, Outcome, Task, TooMuch
+
+# A stream that is fought over by many is decided again this often before the caller has to.
+_ATTEMPTS: Final = 30
+# A commit holds its events twice, stored and public; the store refuses it at 900 kB.
+_COMMIT_WEIGHT_BYTES: Final = 300_000
+
+
+@dataclass(slots=True, eq=False)
+class _Draft[S, A]:
+    """A stream's decisions of one round.
+
+    ``doubtful``: something was refused or had no effect. ``later`` did not fit into the commit.
+    """
+
+    stream: str
+    pending: list[Commit]
+    answers: list[tuple[Task[A], Outcome[S]]]
+    later: list[Task[A]]
+    doubtful: bool = False
+    commit: Commit | None = None
+    snapshot: Snapshot[S] | None = None
+
+
+@dataclass(slots=True)
+class _Progress[S, A]:
+    """Across rounds: streams to be loaded carefully, and those that take one task a commit."""
+
+    outcomes: dict[Task[A], Outcome[S]] = field(default_factory=dict)
+    careful: set[str] = field(default_factory=set)
+    narrow: set[str] = field(default_factory=set)
+
+
+class Desk[S, A: Aggregate[Any]]:
+    """Decides tasks on streams of one kind."""
+
+    def __init__(
+        self,
+        kind: Kind[S, A],
+        loader: Loader[S],
+        projection: Projection,
+        store: AsyncEventStore,
+        outbox: Outbox,
+    ) -> None:
+        self._kind = kind
+        self._loader = loader
+        self._projection = projection
+        self._store = store
+        self._outbox = outbox
+
+    async def handle(self, tasks: Sequence[Task[A]]) -> list[Outcome[S]]:
+        """Decide the tasks, those of one stream in the order given; an outcome for each.
+
+        All effects are durable, in the read models and on Kafka when it returns. Errors: the
+        driver's and the broker's; some effects may then be stored, and repeating is harmless.
+        """
+        progress: _Progress[S, A] = _Progress()
+        todo = list(tasks)
+        for _ in range(_ATTEMPTS + len(tasks)):
+            if not todo:
+                return [progress.outcomes[task] for task in tasks]
+            todo = await self._round(todo, progress)
+        raise Transient("a stream is appended to faster than decisions on it can be made")
+
+    async def _round(self, tasks: Sequence[Task[A]], progress: _Progress[S, A]) -> list[Task[A]]:
+        """One round; the tasks that need another one."""
+        by_stream: dict[str, list[Task[A]]] = defaultdict(list)
+        for task in tasks:
+            by_stream[task.stream].append(task)
+        loaded, applied = await self._load(by_stream, progress.careful)
+        now = datetime.now(UTC)
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        drafts: list[_Draft[S, A]] = []
+        again: list[Task[A]] = []
+        for stream, own in by_stream.items():
+            limit = 0 if stream in progress.narrow else _COMMIT_WEIGHT_BYTES
+            draft = self._decide(stream, own, loaded[stream], applied.get(stream), limit, now)
+            if draft.doubtful and stream not in progress.careful:
+                progress.careful.add(stream)
+                again += own
+            else:
+                drafts.append(draft)
+        try:
+            refused = await self._commit([draft for draft in drafts if draft.commit])
+        except CommitTooLarge as error:
+            return self._narrowed(error.stream, tasks, progress)
+        for draft in drafts:
+            if draft.stream in refused:
+                progress.careful.add(draft.stream)
+                again += by_stream[draft.stream]
+            else:
+                progress.outcomes.update(draft.answers)
+                again += draft.later
+        return again
+
+    def _narrowed(
+        self, stream: str, tasks: Sequence[Task[A]], progress: _Progress[S, A]
+    ) -> list[Task[A]]:
+        """Nothing was written: decide again, one task of the stream at a time, the first of which
+        is refused where it is alone already."""
+        todo = list(tasks)
+        if stream in progress.narrow:
+            first = next(task for task in todo if task.stream == stream)
+            progress.outcomes[first] = TooMuch()
+            todo.remove(first)
+        progress.narrow.add(stream)
+        return todo
+
+    async def _load(
+        self, by_stream: Mapping[str, Sequence[Task[A]]], careful: set[str]
+    ) -> tuple[dict[str, Loaded[S]], dict[str, set[str]]]:
+        doubted = [stream for stream in by_stream if stream in careful]
+        loaded = await self._loader.quickly([s for s in by_stream if s not in careful])
+        if not doubted:
+            return loaded, {}
+        # The causes first: a state loaded afterwards shows the effect of each of them.
+        causes = {stream: [task.cause for task in by_stream[stream]] for stream in doubted}
+        applied = await self._store.applied_causes(causes)
+        return loaded | await self._loader.carefully(doubted), applied
+
+    def _decide(
+        self,
+        stream: str,
+        tasks: Sequence[Task[A]],
+        loaded: Loaded[S],
+        applied: set[str] | None,
+        limit: int,
+        now: datetime,
+    ) -> _Draft[S, A]:
+        aggregate = self._kind.make(stream, loaded.snapshot, now)
+        draft: _Draft[S, A] = _Draft(stream, loaded.pending, [], [])
+        causes: list[str] = []
+        origins: list[Task[A]] = []
+        weight = 0
+        for at, task in enumerate(tasks):
+            if aggregate.changes and weight + task.weight_bytes > limit:
+                draft.later = list(tasks[at:])
+                break
+            if loaded.snapshot and self._kind.workspace_of(loaded.snapshot.state) != (
+                task.workspace_id
+            ):
+                draft.answers.append((task, NotThere()))
+                continue
+            if task.cause in causes or (applied and task.cause in applied):
+                draft.answers.append((task, Done(_state(aggregate), repeated=True)))
+                continue
+            decided = len(aggregate.changes)
+            try:
+                task.decide(aggregate)
+            except (RuleBroken, NotThere) as refusal:
+                draft.answers.append((task, refusal))
+                draft.doubtful = True
+                continue
+            changes = aggregate.changes[decided:]
+            draft.answers.append((task, Done(_state(aggregate), changes)))
+            draft.doubtful |= not changes
+            if changes:
+                causes.append(task.cause)
+                origins += [task] * len(changes)
+                weight += task.weight_bytes
+        if aggregate.changes:
+            draft.snapshot = aggregate.snapshot()
+            draft.commit = Commit(
+                stream=stream,
+                first=aggregate.loaded_version + 1,
+                causes=tuple(causes),
+                recorded_at=aggregate.now,
+                events=stored_events(aggregate),
+                public=self._kind.public(aggregate, origins),
+            )
+        return draft
+
+    async def _commit(self, drafts: Sequence[_Draft[S, A]]) -> set[str]:
+        """Append and see to the end; the streams whose commits were refused."""
+        commits = []
+        for draft in drafts:
+            if draft.commit and draft.snapshot:
+                commits.append(draft.commit)
+                self._projection.decided(draft.commit, draft.snapshot)
+        if not commits:
+            return set()
+        try:
+            pending = [commit for draft in drafts for commit in draft.pending]
+            outcomes = await self._outbox.commit(commits, pending_before=pending)
+        finally:
+            for commit in commits:
+                self._projection.settled(commit)
+        refused = set()
+        for draft, outcome in zip(drafts, outcomes, strict=True):
+            if isinstance(outcome, Appended):
+                COMMITS.inc()
+                if draft.snapshot:
+                    self._loader.keep(draft.stream, draft.snapshot)
+            else:
+                CONFLICTS.inc()
+                refused.add(draft.stream)
+        return refused
+
+
+def _state(aggregate: Aggregate[Any]) -> Snapshot[Any] | None:
+    return aggregate.snapshot() if aggregate.state is not None else None

@@ -1,0 +1,51 @@
+"""What every aggregate does alike: keep its state and version, and remember what it decided."""
+
+from datetime import datetime
+
+import msgspec
+
+from services.conversation.domain.events import Event
+
+
+class Change[S](msgspec.Struct, frozen=True):
+    """One event that was decided: its version in the stream, and the state around it."""
+
+    version: int
+    event: Event[S]
+    before: S | None
+    after: S
+
+
+class Snapshot[S](msgspec.Struct, frozen=True):
+    """An aggregate as it stands at a version. States are immutable, so it may be shared."""
+
+    version: int
+    recorded_at: datetime
+    state: S
+
+
+class Aggregate[S]:
+    """Public methods check the rule and then trigger; an event's ``apply`` makes the next state.
+
+    ``now`` is the time at which this decision is recorded; it does not run backwards within a
+    stream, whatever the clocks of two replicas say.
+    """
+
+    def __init__(self, stream: str, snapshot: Snapshot[S] | None, now: datetime) -> None:
+        self.stream = stream
+        self.loaded_version = snapshot.version if snapshot else 0
+        self.version = self.loaded_version
+        self.state: S | None = snapshot.state if snapshot else None
+        self.now = max(now, snapshot.recorded_at) if snapshot else now
+        self.changes: list[Change[S]] = []
+
+    def snapshot(self) -> Snapshot[S]:
+        if self.state is None:
+            raise ValueError(f"{self.stream} has no events yet")
+        return Snapshot(self.version, self.now, self.state)
+
+    def _trigger(self, event: Event[S]) -> None:
+        before = self.state
+        self.state = event.apply(before)
+        self.version += 1
+        self.changes.append(Change(self.version, event, before, self.state))

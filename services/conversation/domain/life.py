@@ -1,0 +1,267 @@
+"""The life of a case: open, route, take, close, reopen.
+
+routing ──route──▶ new ──take──▶ active ──close──▶ done
+   (or new at once)                 ▲──────reopen─────┘
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec.structs import replace
+
+from libs.events.content import Channel
+from services.conversation.domain.aggregate import Aggregate
+from services.conversation.domain.events import Event, stored
+from services.conversation.domain.state import (
+    Case,
+    ConversationState,
+    Thread,
+    active,
+    case_id_of,
+)
+
+
+class RuleBroken(Exception):
+    """The case does not allow it now."""
+
+
+class TakenBy(RuleBroken):
+    """Somebody else is responsible: ``member_id``, since ``since``."""
+
+    def __init__(self, member_id: str, since: datetime) -> None:
+        super().__init__(f"{member_id} holds the case since {since.isoformat()}")
+        self.member_id = member_id
+        self.since = since
+
+
+class NobodyTookIt(RuleBroken):
+    """The case is new: it has to be taken first."""
+
+
+class AlreadyDone(RuleBroken):
+    """The case was closed: by ``member_id``, at ``at``."""
+
+    def __init__(self, member_id: str, at: datetime) -> None:
+        super().__init__(f"{member_id} closed the case at {at.isoformat()}")
+        self.member_id = member_id
+        self.at = at
+
+
+class StillOpen(RuleBroken):
+    """The latest case is not done, so none can be reopened."""
+
+
+@stored("conversation.case-opened.v1")
+class CaseOpened(Event[ConversationState], frozen=True, kw_only=True):
+    """The customer's message, or the team's first own, began a case. ``at`` is its opening.
+
+    Carries the thread, so that a stream can be read from any case's beginning.
+    """
+
+    workspace_id: str
+    conversation_id: str
+    source_id: str
+    channel: Channel
+    thread: str
+    customer_id: str
+    customer_name: str
+    number: int
+    location_id: str
+    opened_by: Literal["customer", "team"]
+    recorded_at: datetime
+    routed: bool
+    responsible_before: str | None = None
+
+    def apply(self, state: ConversationState | None) -> ConversationState:
+        case = Case(
+            case_id=case_id_of(self.conversation_id, self.number),
+            number=self.number,
+            state="routing" if self.routed else "new",
+            location_id=self.location_id,
+            opened_at=self.at,
+            opened_by=self.opened_by,
+            recorded_at=self.recorded_at,
+            responsible_before=self.responsible_before,
+        )
+        if state is not None:
+            return replace(state, case=case, active_at=active(state, self.at))
+        thread = Thread(
+            self.workspace_id, self.conversation_id, self.source_id, self.channel, self.thread
+        )
+        return ConversationState(
+            thread=thread,
+            customer_id=self.customer_id,
+            customer_name=self.customer_name,
+            case=case,
+            active_at=self.at,
+        )
+
+
+class CaseEvent(Event[ConversationState], frozen=True, kw_only=True):
+    """Base of what happens to a case that is there. ``case`` is its number in the conversation."""
+
+    case: int
+
+    def apply(self, state: ConversationState | None) -> ConversationState:
+        if state is None:
+            raise ValueError(f"{type(self).__name__} cannot be a stream's first event")
+        return self.change(state)
+
+    def change(self, state: ConversationState) -> ConversationState:
+        raise NotImplementedError
+
+
+@stored("conversation.case-routed.v1")
+class CaseRouted(CaseEvent, frozen=True, kw_only=True):
+    """Routing put the case into a group's New, or (undecided) nobody did in time."""
+
+    group_id: str | None
+    reason: Literal["autoforward", "undecided"]
+
+    def change(self, state: ConversationState) -> ConversationState:
+        return replace(state, case=replace(state.case, state="new", group_id=self.group_id))
+
+
+@stored("conversation.case-taken.v1")
+class CaseTaken(CaseEvent, frozen=True, kw_only=True):
+    """``joined``: the former responsible of a repeat case, who becomes a participant."""
+
+    member_id: str
+    joined: tuple[str, ...] = ()
+
+    def change(self, state: ConversationState) -> ConversationState:
+        case = state.case
+        others = tuple(m for m in (*case.participants, *self.joined) if m != self.member_id)
+        return replace(
+            state,
+            case=replace(
+                case,
+                state="active",
+                responsible=self.member_id,
+                held_since=self.at,
+                participants=others,
+            ),
+        )
+
+
+@stored("conversation.case-closed.v1")
+class CaseClosed(CaseEvent, frozen=True, kw_only=True):
+    member_id: str
+
+    def change(self, state: ConversationState) -> ConversationState:
+        done = replace(state.case, state="done", closed_at=self.at, closed_by=self.member_id)
+        return replace(state, case=done, active_at=active(state, self.at))
+
+
+@stored("conversation.case-reopened.v1")
+class CaseReopened(CaseEvent, frozen=True, kw_only=True):
+    """``member_id`` reopened it, ``responsible`` holds it from now on."""
+
+    member_id: str
+    responsible: str
+    joined: tuple[str, ...] = ()
+
+    def change(self, state: ConversationState) -> ConversationState:
+        case = state.case
+        same = case.responsible == self.responsible
+        others = tuple(m for m in (*case.participants, *self.joined) if m != self.responsible)
+        again = replace(
+            case,
+            state="active",
+            responsible=self.responsible,
+            held_since=case.held_since if same else self.at,
+            participants=others,
+            closed_at=None,
+            closed_by=None,
+        )
+        return replace(state, case=again, active_at=active(state, self.at))
+
+
+class Life(Aggregate[ConversationState]):
+    """The rules by which a case moves from state to state."""
+
+    @property
+    def case(self) -> Case:
+        """The latest case. Errors: ValueError where there has never been one."""
+        if self.state is None:
+            raise ValueError(f"{self.stream} has no case")
+        return self.state.case
+
+    def route(self, case_id: str, group_id: str | None, *, timed_out: bool = False) -> None:
+        """Routing's decision, or that it did not come. It is nothing to a case that moved on."""
+        if self.state is None or self.case.case_id != case_id or self.case.state != "routing":
+            return
+        reason: Literal["autoforward", "undecided"]
+        reason = "undecided" if timed_out or group_id is None else "autoforward"
+        self._trigger(
+            CaseRouted(
+                at=self.at(self.now), case=self.case.number, group_id=group_id, reason=reason
+            )
+        )
+
+    def take(self, member_id: str) -> None:
+        """The first who takes a new case gets it; what one holds already may be taken again.
+
+        Errors: TakenBy, AlreadyDone.
+        """
+        case = self.case
+        if case.state == "active" and case.responsible == member_id:
+            return
+        self._refuse_done()
+        self._refuse_held_by_another(member_id)
+        before = case.responsible_before
+        joined = (before,) if before and before != member_id else ()
+        self._trigger(
+            CaseTaken(at=self.at(self.now), case=case.number, member_id=member_id, joined=joined)
+        )
+
+    def close(self, member_id: str, *, manages: bool) -> None:
+        """The responsible closes; who manages cases closes any. Closing one's own twice is fine.
+
+        Errors: TakenBy, NobodyTookIt, AlreadyDone.
+        """
+        case = self.case
+        if case.state == "done" and case.closed_by == member_id:
+            return
+        self._refuse_done()
+        if not manages:
+            self._refuse_held_by_another(member_id)
+            if case.responsible != member_id:
+                raise NobodyTookIt
+        self._trigger(CaseClosed(at=self.at(self.now), case=case.number, member_id=member_id))
+
+    def reopen(self, member_id: str, *, manages: bool) -> None:
+        """A done case is active again, and whoever reopens it has it in their hands.
+
+        Only where somebody who manages cases reopens another's case does it go back to that one:
+        they put the work back, they do not take it over. Errors: StillOpen.
+        """
+        case = self.case
+        if case.state != "done":
+            raise StillOpen
+        former = case.responsible
+        responsible = former if manages and former else member_id
+        joined = (former,) if former and former != responsible else ()
+        self._trigger(
+            CaseReopened(
+                at=self.at(self.now),
+                case=case.number,
+                member_id=member_id,
+                responsible=responsible,
+                joined=joined,
+            )
+        )
+
+    def at(self, fact: datetime) -> datetime:
+        """A fact's time, clamped to the case's opening."""
+        return max(fact, self.case.opened_at)
+
+    def _refuse_done(self) -> None:
+        case = self.case
+        if case.state == "done" and case.closed_at and case.closed_by:
+            raise AlreadyDone(case.closed_by, case.closed_at)
+
+    def _refuse_held_by_another(self, member_id: str) -> None:
+        case = self.case
+        if case.responsible and case.held_since and case.responsible != member_id:
+            raise TakenBy(case.responsible, case.held_since)

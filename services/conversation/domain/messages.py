@@ -1,0 +1,287 @@
+"""The messages of a conversation: receive, edit, send, note."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from libs.events.content import Channel, Content, Direction, Sender
+from services.conversation.domain.events import stored
+from services.conversation.domain.life import (
+    CaseEvent,
+    CaseOpened,
+    Life,
+    NobodyTookIt,
+)
+from services.conversation.domain.state import (
+    RECENTLY_SENT,
+    ConversationState,
+    Head,
+    SentIn,
+    active,
+    preview_of,
+)
+
+_FIRST: Final = 1
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What the directory says of the source that a message came by.
+
+    ``routed``: the source has an autoforward rule, so a new case waits in routing.
+    """
+
+    workspace_id: str
+    source_id: str
+    channel: Channel
+    location_id: str
+    routed: bool
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A message as ingest tells of it. ``customer_id`` is whose ``thread`` (the platform's id of
+    it) this is."""
+
+    message_id: str
+    external_message_id: str
+    customer_id: str
+    sender: Sender
+    content: Content
+    occurred_at: datetime
+    received_at: datetime
+    thread: str
+    reply_to: str | None = None
+
+
+@stored("conversation.message-received.v1")
+class MessageReceived(CaseEvent, frozen=True, kw_only=True):
+    """The customer wrote. ``starts_turn``: nobody owed an answer before this message."""
+
+    message_id: str
+    external_message_id: str
+    content: Content
+    sender: Sender
+    received_at: datetime
+    starts_turn: bool
+    reply_to: str | None = None
+
+    def change(self, state: ConversationState) -> ConversationState:
+        waiting = self.at if self.starts_turn else state.case.waiting_since
+        changed = _with_message(state, "incoming", self.at, self.content)
+        return replace(
+            changed,
+            case=replace(changed.case, waiting_since=waiting),
+            customer_name=self.sender.name or state.customer_name,
+        )
+
+
+@stored("conversation.message-sent.v1")
+class MessageSent(CaseEvent, frozen=True, kw_only=True):
+    """The team wrote: ``member_id``, or (None) the account's owner in the platform's own app.
+
+    ``answered_since``: when the customer whom this answers began to wait. ``external_message_id``
+    is known for what the platform told of; ``reply_to_external`` is the platform's name of the
+    quoted message.
+    """
+
+    message_id: str
+    content: Content
+    member_id: str | None = None
+    sender: Sender | None = None
+    external_message_id: str | None = None
+    reply_to: str | None = None
+    reply_to_external: str | None = None
+    answered_since: datetime | None = None
+    first_response: bool = False
+
+    def change(self, state: ConversationState) -> ConversationState:
+        changed = _with_message(state, "outgoing", self.at, self.content)
+        case = replace(
+            changed.case,
+            waiting_since=None,
+            first_response_at=self.at if self.first_response else state.case.first_response_at,
+        )
+        if self.member_id is None:
+            return replace(changed, case=case)
+        sent = (*state.recently_sent, SentIn(self.message_id, case.case_id))[-RECENTLY_SENT:]
+        return replace(changed, case=case, recently_sent=sent)
+
+
+@stored("conversation.message-edited.v1")
+class MessageEdited(CaseEvent, frozen=True, kw_only=True):
+    """The message's whole content after the edit. An edit does not reopen and starts no turn."""
+
+    message_id: str
+    direction: Direction
+    content: Content
+    sender: Sender | None = None
+    reply_to: str | None = None
+
+    def change(self, state: ConversationState) -> ConversationState:
+        return state
+
+
+@stored("conversation.note-added.v1")
+class NoteAdded(CaseEvent, frozen=True, kw_only=True):
+    note_id: str
+    member_id: str
+    text: str
+
+    def change(self, state: ConversationState) -> ConversationState:
+        return state
+
+
+class Messages(Life):
+    """The rules about who may write what, and when a message begins a case."""
+
+    def receive(self, written: Written, place: Place) -> None:
+        """The customer's message; the first, and the first after Done, open a case."""
+        if self.state is None or self.case.state == "done":
+            self._open(written, place, opened_by_customer=True)
+        self._trigger(
+            MessageReceived(
+                at=self._fact(written),
+                case=self.case.number,
+                message_id=written.message_id,
+                external_message_id=written.external_message_id,
+                content=written.content,
+                sender=written.sender,
+                received_at=written.received_at,
+                starts_turn=self.case.waiting_since is None,
+                reply_to=written.reply_to,
+            )
+        )
+
+    def edit(self, written: Written, direction: Direction, place: Place) -> None:
+        """An edit. In a thread never seen before it is all there is to know of the message, so
+        it is taken as that message, lest nobody sees it."""
+        if self.state is None:
+            if direction == "incoming":
+                self.receive(written, place)
+            else:
+                self.seen_sent(written, place)
+            return
+        self._trigger(
+            MessageEdited(
+                at=self._fact(written),
+                case=self.case.number,
+                message_id=written.message_id,
+                direction=direction,
+                content=written.content,
+                sender=written.sender,
+                reply_to=written.reply_to,
+            )
+        )
+
+    def seen_sent(self, written: Written, place: Place) -> None:
+        """The account's owner wrote with the platform's own application: it is the team's answer.
+
+        It opens a case only in a thread that has none: after Done it belongs to the case just
+        closed, because nobody needs to look at what the team itself said.
+        """
+        if self.state is None:
+            self._open(written, place, opened_by_customer=False)
+        self._trigger(
+            MessageSent(
+                at=self._fact(written),
+                case=self.case.number,
+                message_id=written.message_id,
+                content=written.content,
+                sender=written.sender,
+                external_message_id=written.external_message_id,
+                reply_to=written.reply_to,
+                answered_since=self.case.waiting_since,
+                first_response=self._is_first_response(),
+            )
+        )
+
+    def reply(
+        self,
+        member_id: str,
+        message_id: str,
+        content: Content,
+        *,
+        reply_to: str | None = None,
+        reply_to_external: str | None = None,
+    ) -> None:
+        """The responsible and the participants of an active case answer the customer.
+
+        Errors: NobodyTookIt, TakenBy, AlreadyDone.
+        """
+        case = self.case
+        self._refuse_done()
+        if case.state != "active":
+            raise NobodyTookIt
+        if member_id not in case.participants:
+            self._refuse_held_by_another(member_id)
+        self._trigger(
+            MessageSent(
+                at=self.at(self.now),
+                case=case.number,
+                message_id=message_id,
+                content=content,
+                member_id=member_id,
+                reply_to=reply_to,
+                reply_to_external=reply_to_external,
+                answered_since=case.waiting_since,
+                first_response=self._is_first_response(),
+            )
+        )
+
+    def note(self, member_id: str, note_id: str, text: str) -> None:
+        """Whoever may see the conversation may write one, whatever state its case is in."""
+        self._trigger(
+            NoteAdded(
+                at=self.at(self.now),
+                case=self.case.number,
+                note_id=note_id,
+                member_id=member_id,
+                text=text,
+            )
+        )
+
+    def _open(self, written: Written, place: Place, *, opened_by_customer: bool) -> None:
+        opened_at = min(written.occurred_at, written.received_at)
+        number, before = _FIRST, None
+        if self.state is not None:
+            number, before = self.case.number + 1, self.case.responsible
+            # What was written before Done and arrived after it: cases do not overlap.
+            opened_at = max(opened_at, self.case.closed_at or opened_at)
+        self._trigger(
+            CaseOpened(
+                at=opened_at,
+                workspace_id=place.workspace_id,
+                conversation_id=self.stream,
+                source_id=place.source_id,
+                channel=place.channel,
+                thread=written.thread,
+                customer_id=written.customer_id,
+                customer_name=written.sender.name if opened_by_customer else "",
+                number=number,
+                location_id=place.location_id,
+                opened_by="customer" if opened_by_customer else "team",
+                recorded_at=self.now,
+                routed=place.routed and opened_by_customer,
+                responsible_before=before,
+            )
+        )
+
+    def _fact(self, written: Written) -> datetime:
+        return self.at(min(written.occurred_at, written.received_at))
+
+    def _is_first_response(self) -> bool:
+        case = self.case
+        return case.waiting_since is not None and case.first_response_at is None
+
+
+def _with_message(
+    state: ConversationState, direction: Direction, at: datetime, content: Content
+) -> ConversationState:
+    case = state.case
+    return replace(
+        state,
+        case=replace(case, last_message_at=max(case.last_message_at or at, at)),
+        last_message=Head(direction, at, preview_of(content)),
+        active_at=active(state, at),
+    )

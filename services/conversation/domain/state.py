@@ -1,0 +1,102 @@
+"""A conversation's state: what the rules need, and the head that a list shows. It does not grow."""
+
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from libs.events.content import Channel, Content, Direction
+
+CaseState = Literal["routing", "new", "active", "done"]
+
+PREVIEW_CHARACTERS: Final = 140
+# A delivery's receipt names a message, not its case. Most come within seconds, so the latest few
+# answer nearly all; for an older one the stream itself is read.
+RECENTLY_SENT: Final = 8
+
+
+class Thread(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where the conversation takes place; it never changes. ``thread`` is the platform's id."""
+
+    workspace_id: str
+    conversation_id: str
+    source_id: str
+    channel: Channel
+    thread: str
+
+
+class Case(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The latest case. Times are fact times, none before ``opened_at``.
+
+    ``held_since``: when the present responsible got it. ``recorded_at``: when the case's opening
+    was written down, from which the wait for routing counts.
+    """
+
+    case_id: str
+    number: int
+    state: CaseState
+    location_id: str
+    opened_at: datetime
+    opened_by: Literal["customer", "team"]
+    recorded_at: datetime
+    group_id: str | None = None
+    responsible: str | None = None
+    held_since: datetime | None = None
+    responsible_before: str | None = None
+    participants: tuple[str, ...] = ()
+    waiting_since: datetime | None = None
+    first_response_at: datetime | None = None
+    last_message_at: datetime | None = None
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+
+    @property
+    def repeat(self) -> bool:
+        return self.number > 1
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The members who belong to the case."""
+        return (self.responsible, *self.participants) if self.responsible else self.participants
+
+
+class Head(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The last message, as a list shows it."""
+
+    direction: Direction
+    occurred_at: datetime
+    preview: str = ""
+
+
+class SentIn(msgspec.Struct, frozen=True, array_like=True):
+    """Which case a message was sent in."""
+
+    message_id: str
+    case_id: str
+
+
+class ConversationState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``active_at`` orders the inbox: the last message, opening, closing or reopening."""
+
+    thread: Thread
+    customer_id: str
+    customer_name: str
+    case: Case
+    active_at: datetime
+    last_message: Head | None = None
+    recently_sent: tuple[SentIn, ...] = ()
+
+
+def case_id_of(conversation_id: str, number: int) -> str:
+    """Cases are numbered within their conversation, whose id is keyed: nothing else is needed."""
+    return f"{conversation_id}.{number}"
+
+
+def preview_of(content: Content) -> str:
+    """The beginning of the text on one line; empty for a message without text."""
+    return " ".join(content.text[: 4 * PREVIEW_CHARACTERS].split())[:PREVIEW_CHARACTERS]
+
+
+def active(state: ConversationState, at: datetime) -> datetime:
+    """The time of the last activity once something happens at ``at``: it never goes back."""
+    return max(state.active_at, at)

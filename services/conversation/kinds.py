@@ -1,0 +1,108 @@
+"""The two kinds of aggregate, each with its rows."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from libs.eventstore.commits import Commit, PublicMessage
+from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.events import name_of
+from services.conversation.domain.sent_message import (
+    DeliveryChanged,
+    SentMessage,
+    SentMessageState,
+)
+from services.conversation.domain.state import ConversationState
+from services.conversation.publishing import conversation_messages, delivery_messages
+from services.conversation.rows import (
+    Rows,
+    delivery_of,
+    delivery_row,
+    edits_of,
+    find_rows,
+    inbox_row,
+    replace_inbox,
+    snapshot_of,
+    update_delivery,
+    update_edit,
+    write_newer,
+)
+from services.conversation.tasks import Task
+
+_DELIVERY: Final = name_of(DeliveryChanged)
+
+
+class Conversations:
+    """Streams named by conversations' ids; their states are in the inbox's rows."""
+
+    def __init__(self, inbox: Rows, messages: Rows) -> None:
+        self._inbox = inbox
+        self._messages = messages
+
+    def owns(self, commit: Commit) -> bool:
+        return commit.events[0].type != _DELIVERY
+
+    def make(
+        self, stream: str, snapshot: Snapshot[ConversationState] | None, now: datetime
+    ) -> Conversation:
+        return Conversation(stream, snapshot, now)
+
+    def workspace_of(self, state: ConversationState) -> str:
+        return state.thread.workspace_id
+
+    def public(
+        self, aggregate: Conversation, origins: Sequence[Task[Conversation]]
+    ) -> tuple[PublicMessage, ...]:
+        return conversation_messages(aggregate, [task.trace for task in origins])
+
+    async def find(self, streams: Collection[str]) -> dict[str, Snapshot[ConversationState]]:
+        return {row["_id"]: snapshot_of(row) for row in await find_rows(self._inbox, streams)}
+
+    async def write(
+        self, snapshots: Mapping[str, Snapshot[ConversationState]], commits: Sequence[Commit]
+    ) -> None:
+        begun = {commit.stream for commit in commits if commit.first == 1}
+        rows = [inbox_row(stream, snapshot) for stream, snapshot in snapshots.items()]
+        new = [row for row in rows if row["_id"] in begun]
+        known = [row for row in rows if row["_id"] not in begun]
+        await write_newer(self._inbox, new, known, replace_inbox)
+        if edits := edits_of(commits):
+            await write_newer(self._messages, edits, [], update_edit)
+
+
+class SentMessages:
+    """Streams named by sent messages' ids; their states are in the messages' rows."""
+
+    def __init__(self, messages: Rows) -> None:
+        self._messages = messages
+
+    def owns(self, commit: Commit) -> bool:
+        return commit.events[0].type == _DELIVERY
+
+    def make(
+        self, stream: str, snapshot: Snapshot[SentMessageState] | None, now: datetime
+    ) -> SentMessage:
+        return SentMessage(stream, snapshot, now)
+
+    def workspace_of(self, state: SentMessageState) -> str:
+        return state.sent_in.workspace_id
+
+    def public(
+        self, aggregate: SentMessage, origins: Sequence[Task[SentMessage]]
+    ) -> tuple[PublicMessage, ...]:
+        return delivery_messages(aggregate, [(task.audience, task.trace) for task in origins])
+
+    async def find(self, streams: Collection[str]) -> dict[str, Snapshot[SentMessageState]]:
+        rows = await find_rows(self._messages, streams)
+        states = {row["_id"]: delivery_of(row) for row in rows}
+        return {stream: state for stream, state in states.items() if state}
+
+    async def write(
+        self, snapshots: Mapping[str, Snapshot[SentMessageState]], commits: Sequence[Commit]
+    ) -> None:
+        begun = {commit.stream for commit in commits if commit.first == 1}
+        rows = [delivery_row(stream, snapshot) for stream, snapshot in snapshots.items()]
+        new = [row for row in rows if row["_id"] in begun]
+        known = [row for row in rows if row["_id"] not in begun]
+        await write_newer(self._messages, new, known, update_delivery)

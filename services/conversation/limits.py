@@ -1,0 +1,46 @@
+"""How much text each channel takes in one message, checked before anything is decided."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from libs.events.content import Channel, Content
+from libs.runtime.bodies import invalid_field
+
+NOTE_MAX_CHARACTERS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class TextLimit:
+    """In characters; ``caption`` is the text of a message with attachments."""
+
+    text: int
+    caption: int
+
+
+# Telegram: Bot API, sendMessage ("1-4096 characters") and sendPhoto ("0-1024 characters").
+TEXT_LIMITS: Final = {
+    Channel.TELEGRAM: TextLimit(text=4096, caption=1024),
+    Channel.WIDGET: TextLimit(text=4000, caption=4000),
+}
+
+
+def check_content(channel: Channel, content: Content) -> None:
+    """Errors: Invalid, naming the field."""
+    if not (content.text.strip() or content.attachments or content.point):
+        raise invalid_field("content", "is empty")
+    limit = TEXT_LIMITS[channel]
+    longest = limit.caption if content.attachments else limit.text
+    if len(content.text) > longest:
+        with_what = " of a message with attachments" if content.attachments else ""
+        raise invalid_field(
+            "content.text",
+            f"has more than the {longest} characters{with_what} that {channel} takes",
+        )
+
+
+def check_note(text: str) -> None:
+    """Errors: Invalid, naming the field."""
+    if not text.strip():
+        raise invalid_field("text", "is empty")
+    if len(text) > NOTE_MAX_CHARACTERS:
+        raise invalid_field("text", f"has more than {NOTE_MAX_CHARACTERS} characters")

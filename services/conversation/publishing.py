@@ -1,0 +1,221 @@
+"""From stored events to public ones: each stored event gives rise to exactly one on
+``parley.conversation``, so a message's ``ce_sequence`` is the event's version in its stream.
+What the team writes asks besides for its sending, on ``parley.outbound``.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from libs.events import conversation as public
+from libs.events.conversation import Audience, CaseFacts
+from libs.events.envelope import Envelope
+from libs.events.outbound import OutboundRequested
+from libs.events.registry import Body
+from libs.eventstore.commits import PublicMessage, StoredEvent
+from libs.runtime.outbox import public_message
+from services.conversation.domain import life, messages
+from services.conversation.domain.aggregate import Aggregate, Change
+from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.events import encode, name_of
+from services.conversation.domain.sent_message import SentMessage
+from services.conversation.domain.state import ConversationState
+
+SOURCE: Final = "/parley/conversation"
+
+
+def stored_events(aggregate: Aggregate[Any]) -> tuple[StoredEvent, ...]:
+    """What the aggregate decided, as its stream keeps it."""
+    return tuple(StoredEvent(name_of(c.event), encode(c.event)) for c in aggregate.changes)
+
+
+def conversation_messages(
+    conversation: Conversation, traces: Sequence[Mapping[str, str]]
+) -> tuple[PublicMessage, ...]:
+    """What the world is told of it. ``traces``: each change's trace headers, where it has any."""
+    return tuple(
+        public_message(envelope)
+        for change, trace in zip(conversation.changes, traces, strict=True)
+        for envelope in _envelopes(conversation, change, dict(trace))
+    )
+
+
+def delivery_messages(
+    message: SentMessage, origins: Sequence[tuple[Audience | None, Mapping[str, str]]]
+) -> tuple[PublicMessage, ...]:
+    """``origins``: each change's audience (the conversation's) and trace headers.
+
+    The key is the conversation's id, so that a message and its delivery share a partition.
+    """
+    return tuple(
+        public_message(
+            Envelope(
+                id=f"{message.stream}.{change.version}",
+                source=SOURCE,
+                subject=message.stream,
+                key=change.after.sent_in.conversation_id,
+                workspace_id=change.after.sent_in.workspace_id,
+                sequence=change.version,
+                time=change.event.at,
+                body=public.MessageDeliveryChanged(
+                    conversation_id=change.after.sent_in.conversation_id,
+                    case_id=change.after.sent_in.case_id,
+                    message_id=message.stream,
+                    state=change.after.state,
+                    recorded_at=message.now,
+                    audience=audience,
+                    reason=change.after.reason,
+                    reason_code=change.after.reason_code,
+                ),
+                extra=dict(trace),
+            )
+        )
+        for change, (audience, trace) in zip(message.changes, origins, strict=True)
+    )
+
+
+def audience_of(state: ConversationState | None) -> Audience | None:
+    """Who may see the case; nobody while it waits in routing."""
+    if state is None or state.case.state == "routing":
+        return None
+    case = state.case
+    return Audience(location_id=case.location_id, group_id=case.group_id, member_ids=case.people)
+
+
+def facts_of(state: ConversationState) -> CaseFacts:
+    case, thread = state.case, state.thread
+    return CaseFacts(
+        case_id=case.case_id,
+        conversation_id=thread.conversation_id,
+        source_id=thread.source_id,
+        channel=thread.channel,
+        location_id=case.location_id,
+        customer_id=state.customer_id,
+        state=case.state,
+        opened_at=case.opened_at,
+        opened_by=case.opened_by,
+        repeat=case.repeat,
+        group_id=case.group_id,
+        responsible=case.responsible,
+        responsible_before=case.responsible_before,
+        participants=case.participants,
+        waiting_since=case.waiting_since,
+        first_response_at=case.first_response_at,
+        last_message_at=case.last_message_at,
+        closed_at=case.closed_at,
+        closed_by=case.closed_by,
+    )
+
+
+def _envelopes(
+    conversation: Conversation, change: Change[ConversationState], trace: dict[str, str]
+) -> Iterator[Envelope]:
+    stream, event, version = conversation.stream, change.event, change.version
+    workspace_id = change.after.thread.workspace_id
+    body = _conversation_event(change, conversation.now)
+    name = f"{stream}.{version}"
+    yield Envelope(name, SOURCE, stream, stream, workspace_id, version, event.at, body, trace)
+    if isinstance(event, messages.MessageSent) and event.member_id:
+        request = _request(event, event.member_id, change.after)
+        name = f"{event.message_id}.request"
+        subject = event.message_id
+        yield Envelope(name, SOURCE, subject, stream, workspace_id, 0, event.at, request, trace)
+
+
+def _request(
+    event: messages.MessageSent, member_id: str, state: ConversationState
+) -> OutboundRequested:
+    thread = state.thread
+    return OutboundRequested(
+        message_id=event.message_id,
+        conversation_id=thread.conversation_id,
+        case_id=state.case.case_id,
+        source_id=thread.source_id,
+        channel=thread.channel,
+        thread=thread.thread,
+        content=event.content,
+        requested_at=event.at,
+        member_id=member_id,
+        reply_to_external=event.reply_to_external,
+    )
+
+
+def _conversation_event(change: Change[ConversationState], recorded_at: datetime) -> Body:
+    common: dict[str, Any] = {
+        "case": facts_of(change.after),
+        "recorded_at": recorded_at,
+        "audience_before": audience_of(change.before),
+        "audience_after": audience_of(change.after),
+    }
+    match change.event:
+        case life.CaseOpened():
+            return public.CaseOpened(**common)
+        case life.CaseRouted() as event:
+            return public.CaseRouted(reason=event.reason, **common)
+        case life.CaseTaken() as event:
+            return public.CaseTaken(member_id=event.member_id, **common)
+        case life.CaseClosed() as event:
+            return public.CaseClosed(member_id=event.member_id, **common)
+        case life.CaseReopened() as event:
+            return public.CaseReopened(member_id=event.member_id, **common)
+        case messages.MessageReceived() as event:
+            return public.MessageReceived(
+                message=_received(event),
+                received_at=event.received_at,
+                starts_turn=event.starts_turn,
+                **common,
+            )
+        case messages.MessageSent() as event:
+            return public.MessageSent(message=_sent(event), response=_response(event), **common)
+        case messages.MessageEdited() as event:
+            return public.MessageEdited(message=_edited(event), **common)
+        case messages.NoteAdded() as event:
+            return public.NoteAdded(
+                note_id=event.note_id, member_id=event.member_id, text=event.text, **common
+            )
+    raise TypeError(f"{type(change.event).__name__} has no public event")
+
+
+def _received(event: messages.MessageReceived) -> public.Message:
+    return public.Message(
+        message_id=event.message_id,
+        direction="incoming",
+        content=event.content,
+        occurred_at=event.at,
+        sender=event.sender,
+        reply_to=event.reply_to,
+    )
+
+
+def _sent(event: messages.MessageSent) -> public.Message:
+    return public.Message(
+        message_id=event.message_id,
+        direction="outgoing",
+        content=event.content,
+        occurred_at=event.at,
+        sender=event.sender,
+        member_id=event.member_id,
+        reply_to=event.reply_to,
+    )
+
+
+def _edited(event: messages.MessageEdited) -> public.Message:
+    return public.Message(
+        message_id=event.message_id,
+        direction=event.direction,
+        content=event.content,
+        occurred_at=event.at,
+        sender=event.sender,
+        reply_to=event.reply_to,
+    )
+
+
+def _response(event: messages.MessageSent) -> public.Response | None:
+    if event.answered_since is None:
+        return None
+    return public.Response(
+        waiting_since=event.answered_since,
+        answered_at=max(event.at, event.answered_since),
+        is_first=event.first_response,
+        member_id=event.member_id,
+    )

@@ -1,0 +1,203 @@
+"""The read models' documents: inbox rows and message rows. Each carries the versions it is made of.
+
+An inbox row (collection ``conversation_inbox``) is a pure function of a conversation's state:
+
+    {_id: conversation id, workspace, v: version, recorded_at, state: <msgpack>,
+     case_state, location, group, people: [member id…], active_at, routing_since?}
+
+``state`` is the whole state, so the row is the aggregate's snapshot too; what stands beside it is
+what lists are asked by. ``people`` names workspace-wide unique members of the case.
+
+A message row (``conversation_messages``) holds, each under its own stream's version, what became of
+a message after it was written; a message to which nothing happened has none:
+
+    {_id: message id, conversation, delivery?: {v, recorded_at, state: <msgpack>}, external?: […],
+     edit?: {v, at, content: <msgpack>}}
+
+A row is written only over an older version. Rows are written in few calls, measured on SecantusDB
+with a synchronised log, batches of 500: one replacement an operation costs 500 µs (each is a
+transaction of its own), the same in one transaction 120 µs, new ones in one insert 45 µs.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne, UpdateOne
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError
+
+from libs.events.content import Content
+from libs.eventstore.commits import Commit
+from libs.runtime.mongo import Document
+from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.events import decode, name_of
+from services.conversation.domain.messages import MessageEdited
+from services.conversation.domain.sent_message import SentMessageState
+from services.conversation.domain.state import ConversationState
+
+type Rows = AsyncCollection[Document]
+type Replacement = Callable[[Document], ReplaceOne[Document] | UpdateOne]
+
+_DUPLICATE_KEY: Final = 11000
+_FIND_BATCH: Final = 10_000
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_state_decoder: Final = msgspec.msgpack.Decoder(ConversationState)
+_sent_decoder: Final = msgspec.msgpack.Decoder(SentMessageState)
+_content_decoder: Final = msgspec.msgpack.Decoder(Content)
+
+# The lists' queries are in inbox.py; the routing index holds only the cases that wait in routing.
+INBOX_INDEXES: Final = (
+    IndexModel(
+        [("workspace", ASCENDING), ("case_state", ASCENDING), ("active_at", DESCENDING)],
+        name="tab",
+    ),
+    IndexModel([("people", ASCENDING), ("active_at", DESCENDING)], name="mine"),
+    IndexModel(
+        [("routing_since", ASCENDING)],
+        name="routing",
+        partialFilterExpression={"case_state": "routing"},
+    ),
+)
+# A customer quotes a message of the team's by the platform's id.
+MESSAGE_INDEXES: Final = (
+    IndexModel([("conversation", ASCENDING), ("external", ASCENDING)], name="external"),
+)
+
+
+def inbox_row(stream: str, snapshot: Snapshot[ConversationState]) -> Document:
+    state, case = snapshot.state, snapshot.state.case
+    row: Document = {
+        "_id": stream,
+        "workspace": state.thread.workspace_id,
+        "v": snapshot.version,
+        "recorded_at": snapshot.recorded_at,
+        "state": _encoder.encode(state),
+        "case_state": case.state,
+        "location": case.location_id,
+        "group": case.group_id,
+        "people": list(case.people),
+        "active_at": state.active_at,
+    }
+    if case.state == "routing":
+        row["routing_since"] = case.recorded_at
+    return row
+
+
+def snapshot_of(row: Mapping[str, Any]) -> Snapshot[ConversationState]:
+    return Snapshot(row["v"], row["recorded_at"], _state_decoder.decode(row["state"]))
+
+
+def delivery_row(stream: str, snapshot: Snapshot[SentMessageState]) -> Document:
+    return {
+        "_id": stream,
+        "conversation": snapshot.state.sent_in.conversation_id,
+        "delivery": {
+            "v": snapshot.version,
+            "recorded_at": snapshot.recorded_at,
+            "state": _encoder.encode(snapshot.state),
+        },
+        "external": list(snapshot.state.external_message_ids),
+    }
+
+
+def delivery_of(row: Mapping[str, Any]) -> Snapshot[SentMessageState] | None:
+    part = row.get("delivery")
+    if part is None:
+        return None
+    return Snapshot(part["v"], part["recorded_at"], _sent_decoder.decode(part["state"]))
+
+
+def edits_of(commits: Sequence[Commit]) -> list[Document]:
+    """The message rows' part that the conversations' commits give rise to."""
+    edited = name_of(MessageEdited)
+    newest: dict[str, Document] = {}
+    for commit in commits:
+        for version, stored in enumerate(commit.events, commit.first):
+            if stored.type != edited:
+                continue
+            event = decode(stored.type, stored.data)
+            if isinstance(event, MessageEdited):
+                content = _encoder.encode(event.content)
+                newest[event.message_id] = {
+                    "_id": event.message_id,
+                    "conversation": commit.stream,
+                    "edit": {"v": version, "at": event.at, "content": content},
+                }
+    return list(newest.values())
+
+
+def edit_of(row: Mapping[str, Any]) -> tuple[Content, datetime] | None:
+    part = row.get("edit")
+    return (_content_decoder.decode(part["content"]), part["at"]) if part else None
+
+
+def replace_inbox(row: Document) -> ReplaceOne[Document]:
+    return ReplaceOne({"_id": row["_id"], "v": {"$lt": row["v"]}}, row)
+
+
+def update_delivery(row: Document) -> UpdateOne:
+    return _update_part(row, "delivery")
+
+
+def update_edit(row: Document) -> UpdateOne:
+    return _update_part(row, "edit")
+
+
+def _update_part(row: Document, part: str) -> UpdateOne:
+    older = [{part: {"$exists": False}}, {f"{part}.v": {"$lt": row[part]["v"]}}]
+    fields = {name: value for name, value in row.items() if name != "_id"}
+    return UpdateOne({"_id": row["_id"], "$or": older}, {"$set": fields})
+
+
+async def find_rows(rows: Rows, ids: Collection[str]) -> list[Document]:
+    if not ids:
+        return []
+    return await rows.find({"_id": {"$in": list(ids)}}, batch_size=_FIND_BATCH).to_list()
+
+
+async def write_newer(
+    rows: Rows, new: Sequence[Document], known: Sequence[Document], replacement: Replacement
+) -> None:
+    """See that each document, or a newer version of it, is there.
+
+    ``new`` are thought not to be there yet, ``known`` to be; being wrong costs a round trip.
+    """
+    # Who is there already may be older, and then has to be replaced.
+    updates = [*known, *await _insert(rows, new)]
+    if not updates or await _update(rows, [replacement(row) for row in updates]):
+        return
+    # What was not found is newer, or not there. Once an insert is refused it is there for certain,
+    # so the second update decides.
+    refused = await _insert(rows, known)
+    if refused:
+        await _update(rows, [replacement(row) for row in refused])
+
+
+async def _insert(rows: Rows, documents: Sequence[Document]) -> list[Document]:
+    """Insert; those that were refused because their id is taken."""
+    if not documents:
+        return []
+    try:
+        await rows.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        failures = error.details["writeErrors"]
+        if any(failure["code"] != _DUPLICATE_KEY for failure in failures):
+            raise
+        return [documents[failure["index"]] for failure in failures]
+    return []
+
+
+async def _update(rows: Rows, operations: list[ReplaceOne[Document] | UpdateOne]) -> bool:
+    """Whether every operation found its document."""
+    if len(operations) == 1:
+        return (await rows.bulk_write(operations)).matched_count == 1
+
+    async def write(session: AsyncClientSession) -> int:
+        return (await rows.bulk_write(operations, ordered=False, session=session)).matched_count
+
+    async with rows.database.client.start_session() as session:
+        return await session.with_transaction(write) == len(operations)

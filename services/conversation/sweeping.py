@@ -1,0 +1,89 @@
+"""What is done now and then: cases that routing forgot, and the gauge of what is unpublished."""
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+from pymongo import ASCENDING
+
+from libs.eventstore.store import AsyncEventStore
+from libs.runtime.consumer import Transient
+from libs.runtime.kafka import PublishFailed
+from libs.runtime.mongo import TRANSIENT
+from services.conversation.desk import Desk
+from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.state import ConversationState
+from services.conversation.metrics import ROUTING_TIMEOUTS, UNPUBLISHED
+from services.conversation.rows import Rows, snapshot_of
+from services.conversation.tasks import Done, Task
+
+log = structlog.get_logger()
+
+PASSING: Final[tuple[type[Exception], ...]] = (Transient, PublishFailed, *TRANSIENT)
+_GAUGE_SECONDS: Final = 5.0
+_AT_ONCE: Final = 200
+
+
+class RoutingTimeouts:
+    """Puts a case into New when routing has not decided on it within ``timeout``.
+
+    Every replica may run it: whoever comes second finds the case routed.
+    """
+
+    def __init__(
+        self,
+        desk: Desk[ConversationState, Conversation],
+        inbox: Rows,
+        timeout: timedelta,
+    ) -> None:
+        self._desk = desk
+        self._inbox = inbox
+        self._timeout = timeout
+
+    async def run(self, stop: asyncio.Event) -> None:
+        pause = min(1.0, self._timeout.total_seconds() / 5)
+        while not stop.is_set():
+            try:
+                await self.sweep()
+            except PASSING as error:
+                log.warning("routing sweep failed, is tried again", error=repr(error))
+            await pause_until(stop, pause)
+
+    async def sweep(self) -> int:
+        """How many cases were put into New."""
+        late = {"$lt": datetime.now(UTC) - self._timeout}
+        rows = await self._inbox.find(
+            {"case_state": "routing", "routing_since": late},
+            sort=[("routing_since", ASCENDING)],
+            limit=_AT_ONCE,
+        ).to_list()
+        if not rows:
+            return 0
+        outcomes = await self._desk.handle([self._task(snapshot_of(row).state) for row in rows])
+        moved = sum(isinstance(outcome, Done) and bool(outcome.changes) for outcome in outcomes)
+        ROUTING_TIMEOUTS.inc(moved)
+        return moved
+
+    def _task(self, state: ConversationState) -> Task[Conversation]:
+        case_id = state.case.case_id
+        return Task(
+            state.thread.workspace_id,
+            state.thread.conversation_id,
+            f"routing-timeout/{case_id}",
+            lambda conversation: conversation.route(case_id, None, timed_out=True),
+        )
+
+
+async def watch_unpublished(store: AsyncEventStore, stop: asyncio.Event) -> None:
+    """Keep the gauge of unpublished commits."""
+    while not stop.is_set():
+        with contextlib.suppress(*PASSING):
+            UNPUBLISHED.set(await store.count_pending())
+        await pause_until(stop, _GAUGE_SECONDS)
+
+
+async def pause_until(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

@@ -1,0 +1,74 @@
+"""What is asked of an aggregate, what comes of it, and what the kinds of aggregate differ in."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+
+from libs.events.conversation import Audience
+from libs.eventstore.commits import Commit, PublicMessage
+from services.conversation.domain.aggregate import Change, Snapshot
+from services.conversation.domain.life import RuleBroken
+
+_EVENT_WEIGHT_BYTES: Final = 2_000
+
+
+class NotThere(Exception):
+    """No such conversation in the workspace, or not one that the caller may see."""
+
+
+class TooMuch(Exception):
+    """The effect of one task alone is more than a commit may hold."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task[A]:
+    """One thing to decide on one stream. ``decide`` calls the aggregate's methods.
+
+    It may run more than once, each time on a newer state; only the last counts. Errors that it
+    may raise: RuleBroken, NotThere. ``weight_bytes``: about how large its events are. ``audience``
+    is told with a delivery's change, which does not know its conversation.
+    """
+
+    workspace_id: str
+    stream: str
+    cause: str
+    decide: Callable[[A], None]
+    trace: Mapping[str, str] = field(default_factory=dict)
+    weight_bytes: int = _EVENT_WEIGHT_BYTES
+    audience: Audience | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done[S]:
+    """The state afterwards, and the task's own changes: none where there was nothing to do, or
+    it had been done before (``repeated``)."""
+
+    snapshot: Snapshot[S] | None
+    changes: Sequence[Change[S]] = ()
+    repeated: bool = False
+
+
+type Outcome[S] = Done[S] | RuleBroken | NotThere | TooMuch
+
+
+class Kind[S, A](Protocol):
+    """A kind of aggregate: how it is made, told to the world, and kept in read models."""
+
+    def owns(self, commit: Commit) -> bool: ...
+
+    def make(self, stream: str, snapshot: Snapshot[S] | None, now: datetime) -> A: ...
+
+    def workspace_of(self, state: S) -> str: ...
+
+    def public(self, aggregate: A, origins: Sequence[Task[A]]) -> tuple[PublicMessage, ...]:
+        """The public messages of the changes; ``origins`` are their tasks, one a change."""
+        ...
+
+    async def find(self, streams: Collection[str]) -> dict[str, Snapshot[S]]:
+        """The states that the read model's rows hold."""
+        ...
+
+    async def write(self, snapshots: Mapping[str, Snapshot[S]], commits: Sequence[Commit]) -> None:
+        """Update the read models with the newest states, and with what the commits say."""
+        ...

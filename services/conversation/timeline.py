@@ -1,0 +1,149 @@
+"""The timeline of one conversation, read straight from its commits.
+
+No second copy of what was written is kept: a commit's id is its place, so a page is a range of ids.
+What became of a message afterwards (delivery, an edit) is joined from the messages' rows.
+"""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+from libs.events.api import CustomerTimeline, TimelinePage
+from libs.eventstore.store import AsyncEventStore
+from libs.runtime.bodies import invalid_field
+from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.events import Event, decode
+from services.conversation.domain.messages import MessageReceived, MessageSent
+from services.conversation.domain.state import ConversationState
+from services.conversation.rows import Rows, delivery_of, find_rows
+from services.conversation.views import (
+    MessageRow,
+    customer_message,
+    message_id_of,
+    timeline_item,
+)
+
+type Placed = tuple[int, Event[Any]]
+
+_CHUNK: Final = 50
+
+
+class Timeline:
+    """Of the conversation whose state is given: who has that was allowed to see it."""
+
+    def __init__(
+        self, store: AsyncEventStore, messages: Rows, snapshot: Snapshot[ConversationState]
+    ) -> None:
+        self._store = store
+        self._messages = messages
+        self._id = snapshot.state.thread.conversation_id
+        self._version = snapshot.version
+
+    async def page(self, cursor: str | None, limit: int) -> TimelinePage:
+        """Newest first. Errors: Invalid (the cursor)."""
+        before = _position_of(cursor) if cursor else self._version + 1
+        found: list[Placed] = []
+        async for placed in self._backwards(before, limit + 1):
+            if timeline_item(self._id, *placed, None) is not None:
+                found.append(placed)
+                if len(found) > limit:
+                    break
+        rows = await self._rows(found[:limit])
+        items = [
+            item
+            for position, event in found[:limit]
+            if (item := timeline_item(self._id, position, event, rows.get(_key(event))))
+        ]
+        more = len(found) > limit
+        return TimelinePage(items=tuple(items), next=_cursor(items[-1].position) if more else None)
+
+    async def for_customer(self, after: int, limit: int) -> CustomerTimeline:
+        """Messages only, oldest first, those after the position."""
+        found: list[Placed] = []
+        async for placed in self._forwards(after):
+            if message_id_of(placed[1]) is not None:
+                found.append(placed)
+                if len(found) > limit:
+                    break
+        rows = await self._rows(found[:limit])
+        items = [
+            item
+            for position, event in found[:limit]
+            if (item := customer_message(position, event, rows.get(_key(event))))
+        ]
+        return CustomerTimeline(items=tuple(items), more=len(found) > limit)
+
+    async def find(self, item_id: str) -> Placed | None:
+        """Where a message or a note stands. The newest are looked through first."""
+        async for position, event in self._backwards(self._version + 1, _CHUNK):
+            if item_id in (message_id_of(event), getattr(event, "note_id", None)):
+                return position, event
+        return None
+
+    async def external_id(self, message_id: str) -> str | None:
+        """The platform's id of a message, to quote it there; None while it is not known.
+
+        Errors: Invalid (no such message in this conversation).
+        """
+        placed = await self.find(message_id)
+        if placed is None or message_id_of(placed[1]) is None:
+            raise invalid_field("reply_to", "is not a message of this conversation")
+        event = placed[1]
+        if isinstance(event, MessageReceived | MessageSent) and event.external_message_id:
+            return event.external_message_id
+        rows = await find_rows(self._messages, [message_id])
+        sent = delivery_of(rows[0]) if rows else None
+        # Of a message that was sent in parts, the last stands nearest to the answer.
+        parts = sent.state.external_message_ids if sent else ()
+        return parts[-1] if parts else None
+
+    async def _rows(self, placed: Sequence[Placed]) -> dict[str, MessageRow]:
+        ids = [message_id for _, event in placed if (message_id := message_id_of(event))]
+        return {row["_id"]: row for row in await find_rows(self._messages, ids)}
+
+    async def _backwards(self, before: int, chunk: int) -> AsyncIterator[Placed]:
+        """Events before the position, newest first."""
+        while before > 1:
+            commits = await self._store.read(self._id, before, min(chunk, _CHUNK), backwards=True)
+            if not commits:
+                return
+            for commit in commits:
+                for position in range(min(commit.last, before - 1), commit.first - 1, -1):
+                    stored = commit.events[position - commit.first]
+                    yield position, decode(stored.type, stored.data)
+            before = commits[-1].first
+
+    async def _forwards(self, after: int) -> AsyncIterator[Placed]:
+        """Events after the position, which may be in the middle of a commit, oldest first."""
+        if after >= self._version:
+            return
+        commits = []
+        if after > 0:
+            commits = await self._store.read(self._id, after + 1, 1, backwards=True)
+        commits += await self._store.read(self._id, commits[-1].last if commits else 0, _CHUNK)
+        while commits:
+            for commit in commits:
+                for position, stored in enumerate(commit.events, commit.first):
+                    if position > after:
+                        yield position, decode(stored.type, stored.data)
+            commits = await self._store.read(self._id, commits[-1].last, _CHUNK)
+
+
+def _key(event: Event[Any]) -> str:
+    return message_id_of(event) or ""
+
+
+def _cursor(position: int) -> str:
+    return base64.urlsafe_b64encode(str(position).encode()).decode().rstrip("=")
+
+
+def _position_of(cursor: str) -> int:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        position = int(text)
+    except (binascii.Error, ValueError) as error:
+        raise invalid_field("cursor", "is not one that was given out here") from error
+    if position < 0:
+        raise invalid_field("cursor", "is not one that was given out here")
+    return position

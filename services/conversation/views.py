@@ -1,0 +1,150 @@
+"""What the service answers with, made of states and stored events."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from libs.events.api import (
+    ConversationView,
+    CustomerMessage,
+    CustomerRef,
+    Delivery,
+    LastMessage,
+    TimelineItem,
+)
+from libs.events.content import Content
+from services.conversation.domain import life, messages
+from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.events import Event
+from services.conversation.domain.state import ConversationState, case_id_of
+from services.conversation.publishing import facts_of
+from services.conversation.rows import delivery_of, edit_of
+
+type MessageRow = Mapping[str, Any]
+
+
+def conversation_view(snapshot: Snapshot[ConversationState]) -> ConversationView:
+    state = snapshot.state
+    head = state.last_message
+    return ConversationView(
+        conversation_id=state.thread.conversation_id,
+        version=snapshot.version,
+        customer=CustomerRef(customer_id=state.customer_id, name=state.customer_name),
+        case=facts_of(state),
+        last_message=LastMessage(
+            direction=head.direction, occurred_at=head.occurred_at, preview=head.preview
+        )
+        if head
+        else None,
+    )
+
+
+def message_id_of(event: Event[Any]) -> str | None:
+    """The message that an event of the timeline shows, None where it shows none."""
+    if isinstance(event, messages.MessageReceived | messages.MessageSent):
+        return event.message_id
+    return None
+
+
+def timeline_item(
+    conversation_id: str, position: int, event: Event[Any], row: MessageRow | None
+) -> TimelineItem | None:
+    """``row`` is the message's, if it has one. None for what is not an item of its own."""
+    if isinstance(event, messages.MessageReceived | messages.MessageSent):
+        return _message(conversation_id, position, event, row)
+    if isinstance(event, messages.NoteAdded):
+        return TimelineItem(
+            id=event.note_id,
+            kind="note",
+            at=event.at,
+            position=position,
+            case_id=case_id_of(conversation_id, event.case),
+            member_id=event.member_id,
+            text=event.text,
+        )
+    return _system(conversation_id, position, event)
+
+
+def customer_message(
+    position: int, event: Event[Any], row: MessageRow | None
+) -> CustomerMessage | None:
+    if not isinstance(event, messages.MessageReceived | messages.MessageSent):
+        return None
+    content, _ = _content(event, row)
+    return CustomerMessage(
+        message_id=event.message_id,
+        direction="incoming" if isinstance(event, messages.MessageReceived) else "outgoing",
+        content=content,
+        occurred_at=event.at,
+        position=position,
+    )
+
+
+def _message(
+    conversation_id: str,
+    position: int,
+    event: messages.MessageReceived | messages.MessageSent,
+    row: MessageRow | None,
+) -> TimelineItem:
+    content, edited_at = _content(event, row)
+    member_id, via_platform, delivery = None, False, None
+    if isinstance(event, messages.MessageSent):
+        member_id, via_platform = event.member_id, event.member_id is None
+        delivery = None if via_platform else _delivery(row)
+    return TimelineItem(
+        id=event.message_id,
+        kind="message",
+        at=event.at,
+        position=position,
+        case_id=case_id_of(conversation_id, event.case),
+        direction="incoming" if isinstance(event, messages.MessageReceived) else "outgoing",
+        content=content,
+        sender=event.sender,
+        member_id=member_id,
+        reply_to=event.reply_to,
+        edited_at=edited_at,
+        delivery=delivery,
+        via_platform=via_platform,
+    )
+
+
+def _content(
+    event: messages.MessageReceived | messages.MessageSent, row: MessageRow | None
+) -> tuple[Content, datetime | None]:
+    edit = edit_of(row) if row else None
+    return edit or (event.content, None)
+
+
+def _delivery(row: MessageRow | None) -> Delivery:
+    snapshot = delivery_of(row) if row else None
+    if snapshot is None:
+        return Delivery(state="queued")
+    state = snapshot.state
+    return Delivery(state=state.state, reason=state.reason, reason_code=state.reason_code)
+
+
+def _system(conversation_id: str, position: int, event: Event[Any]) -> TimelineItem | None:
+    member_id, group_id = None, None
+    match event:
+        case life.CaseOpened():
+            key, number = "case-opened", event.number
+        case life.CaseRouted():
+            key, number, group_id = "case-routed", event.case, event.group_id
+        case life.CaseTaken():
+            key, number, member_id = "case-taken", event.case, event.member_id
+        case life.CaseClosed():
+            key, number, member_id = "case-closed", event.case, event.member_id
+        case life.CaseReopened():
+            key, number, member_id = "case-reopened", event.case, event.member_id
+        case _:
+            return None
+    return TimelineItem(
+        id=f"{conversation_id}.e{position}",
+        kind="system",
+        at=event.at,
+        position=position,
+        case_id=case_id_of(conversation_id, number),
+        member_id=member_id,
+        key=key,
+        group_id=group_id,
+    )
