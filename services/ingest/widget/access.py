@@ -12,6 +12,7 @@ from libs.events.content import Channel
 from libs.events.directory import SourceState
 from libs.runtime.directory import Directory
 from libs.runtime.problems import Forbidden, NotFound, Problem, Unauthorized, Unavailable
+from services.ingest.metrics import REFUSED
 from services.ingest.widget.visitors import InvalidVisitorToken, Visitor, VisitorTokens
 
 PREFLIGHT_SECONDS: Final = 600
@@ -80,11 +81,18 @@ def cross_origin_route(
                 headers["access-control-allow-origin"] = origin
             response = preflighted(method) if preflight else await endpoint(request, source)
         except Problem as problem:
+            REFUSED.labels(Channel.WIDGET.value, _reason(request, problem)).inc()
             response = problem.response()
         response.headers.update(headers)
         return response
 
     return Route(path, answer, methods=[method, "OPTIONS"])
+
+
+def _reason(request: Request, problem: Problem) -> str:
+    if isinstance(problem, Unauthorized):
+        return "forged" if "authorization" in request.headers else "unsigned"
+    return "foreign-origin" if isinstance(problem, Forbidden) else problem.kind
 
 
 def preflighted(method: str) -> Response:

@@ -76,7 +76,7 @@ class WidgetHub:
     """Follows ``parley.conversation`` from its end, without a group: every replica reads it all.
 
     ``run`` goes to the runtime's tasks and ``check`` to its readiness. Where a socket is open
-    before it reads, nothing is missed: the route refuses sockets until ``is_following``, and the
+    before it reads, nothing is missed: the route refuses sockets until ``check`` passes, and the
     client reads the history after it has subscribed.
     """
 
@@ -86,12 +86,8 @@ class WidgetHub:
         self._subscriptions: dict[str, set[Subscription]] = {}
         self._is_following = False
 
-    @property
-    def is_following(self) -> bool:
-        return self._is_following
-
     async def check(self) -> None:
-        """For readiness. Errors: Unavailable."""
+        """Errors: Unavailable."""
         if not self._is_following:
             raise Unavailable("the conversations' events are not followed yet")
 

@@ -22,9 +22,7 @@ HELLO_MAX_CHARACTERS: Final = 8_192
 class CloseCode(IntEnum):
     """After each the client connects again and reads the history; ``UNAUTHORIZED`` also renews."""
 
-    TRY_AGAIN = 1013
     UNAUTHORIZED = 4401
-    REFUSED = 4403
     NO_HELLO = 4408
     FELL_BEHIND = 4409
     TOO_MANY = 4429
@@ -44,11 +42,9 @@ def live_route(deps: WidgetDependencies) -> WebSocketRoute:
         try:
             source = widget_source(deps.directory, websocket.path_params["source_id"])
             source.admit(websocket.headers.get("origin"), required=True)
+            await deps.hub.check()
         except Problem:
-            await websocket.close(CloseCode.REFUSED)  # before it is accepted: HTTP 403
-            return
-        if not deps.hub.is_following:
-            await websocket.close(CloseCode.TRY_AGAIN)
+            await websocket.close()  # before it is accepted: HTTP 403
             return
         await websocket.accept()
         code = await _serve(deps, websocket, source.state.source_id)

@@ -12,13 +12,12 @@ from starlette.routing import BaseRoute
 
 from libs.events.api import CustomerTimeline
 from libs.events.content import Channel, Content, Sender
-from libs.events.envelope import Envelope
 from libs.events.ids import IdKey, random_id
 from libs.events.inbound import InboundReceived
 from libs.runtime.http import json_response, read_limited
-from libs.runtime.kafka import PublishFailed, outgoing
 from libs.runtime.problems import Forbidden, Invalid, TooLarge, TooMany, Unavailable
 from libs.runtime.sealing import CannotOpen, Sealer
+from services.ingest.accept import Acceptor
 from services.ingest.widget.access import WidgetSource, cross_origin_route, visitor_of
 from services.ingest.widget.dependencies import WidgetDependencies, WidgetLimits
 from services.ingest.widget.hub import shown
@@ -71,6 +70,7 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
     """
     sessions = Limiter(deps.limits.sessions)
     messages = Limiter(deps.limits.messages)
+    acceptor = Acceptor(deps.publisher)
 
     async def session(request: Request, source: WidgetSource) -> Response:
         if not sessions.allows(address_key(request.client.host if request.client else "")):
@@ -93,12 +93,9 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
         asked = await _body(request, MessageRequest)
         if not asked.text.strip():
             raise Invalid("text: is blank")
-        envelope = _received(deps.id_key, source, visitor, asked, datetime.now(UTC))
-        try:
-            await deps.publisher.publish([outgoing(envelope)])
-        except PublishFailed as error:
-            raise Unavailable("the message could not be kept") from error
-        return json_response({"message_id": _message_id(deps.id_key, visitor, asked)}, 202)
+        received = _received(deps.id_key, visitor, asked, datetime.now(UTC))
+        await acceptor.accept(source.workspace_id, [received])
+        return json_response({"message_id": received.message_id}, 202)
 
     async def history(request: Request, source: WidgetSource) -> Response:
         visitor = visitor_of(request, deps.tokens, source)
@@ -201,31 +198,22 @@ def _identity_secret(sealer: Sealer, source: WidgetSource) -> str | None:
     return msgspec.json.decode(opened, type=Credentials).identity_secret
 
 
-def _message_id(id_key: IdKey, visitor: Visitor, asked: MessageRequest) -> str:
-    return id_key.message(visitor.source_id, visitor.visitor_id, str(asked.message_id))
-
-
 def _received(
-    id_key: IdKey,
-    source: WidgetSource,
-    visitor: Visitor,
-    asked: MessageRequest,
-    now: datetime,
-) -> Envelope:
+    id_key: IdKey, visitor: Visitor, asked: MessageRequest, now: datetime
+) -> InboundReceived:
     """The time is ours: a visitor's clock proves nothing.
 
     ``username`` is the e-mail address that the page gave, if it did.
     """
     source_id, thread = visitor.source_id, visitor.visitor_id
-    conversation_id = id_key.conversation(source_id, thread)
-    cause = f"message:{asked.message_id}"
-    body = InboundReceived(
-        cause=cause,
+    client_id = str(asked.message_id)
+    return InboundReceived(
+        cause=id_key.derive("cau", source_id, "message", thread, client_id),
         kind="message",
         direction="incoming",
         channel=Channel.WIDGET,
         source_id=source_id,
-        conversation_id=conversation_id,
+        conversation_id=id_key.conversation(source_id, thread),
         thread=thread,
         customer_id=id_key.customer(source_id, thread),
         sender=Sender(
@@ -234,21 +222,11 @@ def _received(
             username=visitor.email or None,
             language=visitor.language or None,
         ),
-        message_id=_message_id(id_key, visitor, asked),
-        external_message_id=str(asked.message_id),
+        message_id=id_key.message(source_id, thread, client_id),
+        external_message_id=client_id,
         content=Content(text=asked.text),
         occurred_at=now,
         received_at=now,
-    )
-    return Envelope(
-        id=id_key.derive("evt", source_id, thread, cause),
-        source="/parley/ingest",
-        subject=conversation_id,
-        key=conversation_id,
-        workspace_id=source.workspace_id,
-        sequence=0,
-        time=now,
-        body=body,
     )
 
 

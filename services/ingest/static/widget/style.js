@@ -38,7 +38,7 @@ h2 { margin: 0; font-size: 17px; font-weight: 650; line-height: 1.3; }
 .close:focus-visible { outline-color: currentColor; outline-offset: -3px; }
 .log { flex: 1; overflow-y: auto; overscroll-behavior: contain; padding: 18px 16px; display: flex; flex-direction: column; }
 .log > :first-child { margin-top: auto; }
-.hello { margin: auto; padding: 0 24px 24px; text-align: center; color: var(--dim); }
+.hello { margin: auto; padding: 0 24px 24px; text-align: center; text-wrap: balance; color: var(--dim); }
 .hello b { display: block; margin-bottom: 6px; font-size: 20px; font-weight: 650; color: var(--text); }
 .day { align-self: center; margin: 10px 0 12px; font-size: 12px; color: var(--dim); }
 .day::first-letter { text-transform: uppercase; }

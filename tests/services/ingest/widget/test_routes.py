@@ -42,7 +42,6 @@ async def test_a_message_is_on_kafka_before_it_is_acknowledged(stack: Stack, sit
     [received] = await inbound(stack, site, 1)
     visitor_id = session["visitor_id"]
     assert received.message_id == answer["message_id"]
-    assert received.cause == f"message:{client_id}"
     assert received.external_message_id == client_id
     assert received.thread == visitor_id
     assert received.conversation_id == site.conversation_of(visitor_id)
@@ -69,6 +68,16 @@ async def test_the_same_message_again_has_the_same_ids(stack: Stack, site: Site)
     assert first == second
     received = await inbound(stack, site, 2)
     assert len({(one.cause, one.message_id) for one in received}) == 1
+
+
+async def test_visitors_cannot_take_each_others_ids(stack: Stack, site: Site) -> None:
+    ann, bob = await site.visitor(), await site.visitor()
+    client_id = str(uuid.uuid4())
+    for visitor in (ann, bob):
+        assert (await site.send(visitor["token"], "Hello", client_id))[0] == 202
+    received = await inbound(stack, site, 2)
+    assert len({one.cause for one in received}) == 2
+    assert len({one.message_id for one in received}) == 2
 
 
 async def test_sessions_are_only_for_pages_of_the_sources_origins(site: Site) -> None:
@@ -123,6 +132,10 @@ async def test_messages_need_a_token_of_this_source(stack: Stack, site: Site) ->
         status, _ = await site.send(token)
         assert status == 401
     assert (await site.messages(other["token"]))[0] == 401
+    async with stack.http.get(f"{stack.url}/metrics") as answer:
+        counted = await answer.text()
+    for reason in ("unsigned", "forged"):
+        assert f'parley_ingest_refused_total{{channel="widget",reason="{reason}"}}' in counted
 
 
 async def test_an_unknown_or_disconnected_source_is_not_there(stack: Stack) -> None:
