@@ -1,0 +1,78 @@
+"""Who calls, and what their role lets them do: asked of the directory for every request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from libs.events.actions import Action
+from libs.events.directory import MemberState
+from libs.runtime.directory import Directory, WorkspaceDirectory
+from libs.runtime.problems import Forbidden, Unauthorized
+from services.gateway.sessions import Principal, Sessions
+
+
+class SignInNeeded(Unauthorized):
+    def response(self) -> Response:
+        answer = super().response()
+        answer.headers["www-authenticate"] = 'Bearer realm="parley"'
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The member on whose behalf a request is made, with their workspace's directory."""
+
+    principal: Principal
+    member: MemberState
+    directory: WorkspaceDirectory
+    actions: frozenset[str]
+
+    @property
+    def workspace_id(self) -> str:
+        return self.principal.workspace_id
+
+    @property
+    def member_id(self) -> str:
+        return self.principal.member_id
+
+    def must(self, action: Action | None) -> "Actor":
+        """This actor. Errors: Forbidden where their role may not do the action."""
+        if action is not None and action not in self.actions:
+            raise Forbidden(f"a member with the role {self.member.role} may not {_words(action)}")
+        return self
+
+
+class Access:
+    def __init__(self, sessions: Sessions, directory: Directory) -> None:
+        self._sessions = sessions
+        self._directory = directory
+
+    async def actor(self, headers: Mapping[str, str]) -> Actor:
+        """Errors: SignInNeeded (401), Unavailable."""
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise SignInNeeded("send the token as: Authorization: Bearer <token>")
+        return await self.actor_of(token.strip())
+
+    async def actor_of(self, token: str) -> Actor:
+        """Errors: SignInNeeded, Unavailable."""
+        principal = await self._sessions.find(token)
+        actor = self.seen_as(principal) if principal else None
+        if actor is None:
+            # Before the directory is read, nobody is known to be gone.
+            await self._directory.table.check()
+            raise SignInNeeded("the token is not valid, or no longer")
+        return actor
+
+    def seen_as(self, principal: Principal) -> Actor | None:
+        """None where the member is gone or not active."""
+        directory = self._directory.of(principal.workspace_id)
+        member = directory.members.get(principal.member_id)
+        if member is None or not member.active:
+            return None
+        return Actor(principal, member, directory, directory.actions_of(member))
+
+
+def _words(action: Action) -> str:
+    return action.value.replace("_", " ")

@@ -1,0 +1,188 @@
+"""Accounts: who may sign in as which member, kept in MongoDB and never sent anywhere."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pymongo import ASCENDING
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
+
+from libs.events.ids import random_id
+from libs.runtime.mongo import Document
+from libs.runtime.problems import Conflict, TooMany, Unauthorized
+from services.gateway.attempts import Attempts
+from services.gateway.metrics import SIGN_INS
+from services.gateway.passwords import Passwords, check_new_password, random_password
+
+# One person may have accounts in several workspaces; each is one password to verify.
+WORKSPACES_TRIED: Final = 8
+
+
+class WrongSignIn(Unauthorized):
+    """Says the same for a wrong password, an unknown e-mail and another workspace."""
+
+    kind, title = "wrong-sign-in", "The e-mail or the password is wrong"
+
+
+class WorkspaceNeeded(Conflict):
+    kind, title = "workspace-needed", "The password opens several workspaces: say which"
+
+
+class EmailTaken(Conflict):
+    kind, title = "email-taken", "A member with this e-mail is there already"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """``password_is_temporary``: somebody else has seen it; its owner should change it."""
+
+    account_id: str
+    workspace_id: str
+    member_id: str
+    email: str
+    password_hash: str
+    password_is_temporary: bool
+
+
+def normal_email(email: str) -> str:
+    return email.strip().casefold()
+
+
+class Accounts:
+    """The collection ``gateway_accounts`` and the rules of signing in."""
+
+    def __init__(self, database: AsyncDatabase[Document], passwords: Passwords) -> None:
+        self._accounts = database["gateway_accounts"]
+        self._passwords = passwords
+        self._attempts = Attempts()
+
+    async def ensure_indexes(self) -> None:
+        await self._accounts.create_index(
+            [("email", ASCENDING), ("workspace_id", ASCENDING)], name="email", unique=True
+        )
+        await self._accounts.create_index(
+            [("workspace_id", ASCENDING), ("member_id", ASCENDING)], name="member", unique=True
+        )
+
+    async def sign_in(
+        self, email: str, password: str, workspace_id: str | None, address: str
+    ) -> Account:
+        """The account that the password opens.
+
+        An unknown e-mail costs the same work and gets the same answer as a wrong password. Only
+        who has accounts in several workspaces and names none waits longer: one hash for each.
+        Errors: WrongSignIn, WorkspaceNeeded, TooMany.
+        """
+        key = (normal_email(email), address)
+        self._begin_attempt(key)
+        query = {"email": key[0]} | ({"workspace_id": workspace_id} if workspace_id else {})
+        found = await self._accounts.find(query).limit(WORKSPACES_TRIED).to_list()
+        candidates = [_account(document) for document in found]
+        opened = [
+            account
+            for account in candidates
+            if await self._passwords.verify(password, account.password_hash)
+        ]
+        if not candidates:
+            await self._passwords.verify(password, None)
+        if not opened:
+            SIGN_INS.labels("refused").inc()
+            raise WrongSignIn
+        self._attempts.succeeded(*key)
+        if len(opened) > 1:
+            raise WorkspaceNeeded(workspace_ids=[account.workspace_id for account in opened])
+        account = opened[0]
+        if self._passwords.is_outdated(account.password_hash):
+            await self._set_password(account, password, account.password_is_temporary)
+        SIGN_INS.labels("accepted").inc()
+        return account
+
+    async def change_password(
+        self, workspace_id: str, member_id: str, current: str, new: str, address: str
+    ) -> None:
+        """Errors: Invalid, WrongSignIn, Conflict, TooMany."""
+        check_new_password(new)
+        key = (workspace_id, member_id, address)
+        self._begin_attempt(key)
+        account = await self.of_member(workspace_id, member_id)
+        hashed = account.password_hash if account else None
+        if not await self._passwords.verify(current, hashed) or account is None:
+            raise WrongSignIn("the current password is wrong")
+        self._attempts.succeeded(*key)
+        if not await self._set_password(account, new, temporary=False):
+            raise Conflict("the password was changed by somebody else just now")
+
+    async def create(
+        self, workspace_id: str, member_id: str, email: str, *, temporary: bool
+    ) -> str:
+        """A new account's random password, to be shown once. Errors: EmailTaken, TooMany."""
+        password = random_password()
+        document = {
+            "_id": random_id("acc"),
+            "workspace_id": workspace_id,
+            "member_id": member_id,
+            "email": normal_email(email),
+            "password_hash": await self._passwords.hash(password),
+            "temporary": temporary,
+            "created_at": datetime.now(UTC),
+        }
+        try:
+            await self._accounts.insert_one(document)
+        except DuplicateKeyError as error:
+            raise EmailTaken from error
+        return password
+
+    async def of_member(self, workspace_id: str, member_id: str) -> Account | None:
+        found = await self._accounts.find_one(
+            {"workspace_id": workspace_id, "member_id": member_id}
+        )
+        return _account(found) if found else None
+
+    async def of_email(self, workspace_id: str, email: str) -> Account | None:
+        found = await self._accounts.find_one(
+            {"email": normal_email(email), "workspace_id": workspace_id}
+        )
+        return _account(found) if found else None
+
+    async def follow_email(self, workspace_id: str, member_id: str, email: str) -> None:
+        """The member has another e-mail now. Errors: EmailTaken."""
+        try:
+            await self._accounts.update_one(
+                {"workspace_id": workspace_id, "member_id": member_id},
+                {"$set": {"email": normal_email(email)}},
+            )
+        except DuplicateKeyError as error:
+            raise EmailTaken from error
+
+    async def remove(self, workspace_id: str, member_id: str) -> None:
+        await self._accounts.delete_one({"workspace_id": workspace_id, "member_id": member_id})
+
+    def _begin_attempt(self, key: tuple[str, ...]) -> None:
+        if not self._attempts.begin(*key):
+            SIGN_INS.labels("limited").inc()
+            raise TooMany("too many attempts; wait some minutes")
+
+    async def _set_password(self, account: Account, password: str, temporary: bool) -> bool:
+        done = await self._accounts.update_one(
+            # Only over the hash that was verified: of two changes at once the first stands.
+            {"_id": account.account_id, "password_hash": account.password_hash},
+            {
+                "$set": {
+                    "password_hash": await self._passwords.hash(password),
+                    "temporary": temporary,
+                }
+            },
+        )
+        return done.matched_count == 1
+
+
+def _account(document: dict[str, Any]) -> Account:
+    return Account(
+        account_id=document["_id"],
+        workspace_id=document["workspace_id"],
+        member_id=document["member_id"],
+        email=document["email"],
+        password_hash=document["password_hash"],
+        password_is_temporary=document["temporary"],
+    )

@@ -1,0 +1,167 @@
+"""Signing in and out, one's own account, API tokens."""
+
+from typing import Final
+
+from fastapi import Request
+from starlette.responses import Response
+
+from libs.events.directory import WorkspaceState
+from libs.runtime.bodies import BodyReader, invalid_field
+from libs.runtime.http import json_response
+from libs.runtime.problems import Conflict, Forbidden, NotFound, TooMany, Unavailable
+from services.gateway.access import Access, Actor
+from services.gateway.accounts import Accounts, WorkspaceNeeded, WrongSignIn
+from services.gateway.api.routes import Routes
+from services.gateway.api.shapes import (
+    ApiTokens,
+    ApiTokenView,
+    ChangePassword,
+    Me,
+    NameApiToken,
+    NewApiToken,
+    SignedIn,
+    SignIn,
+)
+from services.gateway.sessions import API_TOKENS_AT_MOST, Principal, Sessions
+from services.gateway.upstream import path_id
+
+_BODY_BYTES: Final = 16 * 1024
+_NAME_CHARACTERS: Final = 100
+
+
+def add_account_routes(
+    routes: Routes, accounts: Accounts, sessions: Sessions, access: Access
+) -> None:
+    signing_in = BodyReader(SignIn, _BODY_BYTES)
+    changing = BodyReader(ChangePassword, _BODY_BYTES)
+    naming = BodyReader(NameApiToken, _BODY_BYTES)
+
+    async def in_person(request: Request) -> Actor:
+        """Somebody who signed in: what an API token must not do, lest it outlive itself."""
+        actor = await access.actor(request.headers)
+        if actor.principal.kind != "session":
+            raise Forbidden("an API token may not do this: sign in")
+        return actor
+
+    async def sign_in(request: Request) -> Response:
+        asked, _ = await signing_in.read(request)
+        account = await accounts.sign_in(
+            asked.email, asked.password, asked.workspace_id, _address(request)
+        )
+        actor = access.seen_as(Principal("", "session", account.workspace_id, account.member_id))
+        if actor is None:
+            raise WrongSignIn
+        token, expires_at = await sessions.begin(account.workspace_id, account.member_id)
+        answer = SignedIn(
+            token=token,
+            expires_at=expires_at,
+            workspace=_workspace(actor),
+            member=actor.member,
+            actions=tuple(sorted(actor.actions)),
+            password_is_temporary=account.password_is_temporary,
+        )
+        return json_response(answer)
+
+    async def sign_out(request: Request) -> Response:
+        actor = await in_person(request)
+        await sessions.end(actor.principal)
+        return Response(status_code=204)
+
+    async def me(request: Request) -> Response:
+        actor = await access.actor(request.headers)
+        account = await accounts.of_member(actor.workspace_id, actor.member_id)
+        answer = Me(
+            workspace=_workspace(actor),
+            member=actor.member,
+            actions=tuple(sorted(actor.actions)),
+            password_is_temporary=account is not None and account.password_is_temporary,
+        )
+        return json_response(answer)
+
+    async def change_password(request: Request) -> Response:
+        actor = await in_person(request)
+        asked, _ = await changing.read(request)
+        await accounts.change_password(
+            actor.workspace_id,
+            actor.member_id,
+            asked.current_password,
+            asked.new_password,
+            _address(request),
+        )
+        await sessions.end_others(actor.principal)
+        return Response(status_code=204)
+
+    async def create_api_token(request: Request) -> Response:
+        actor = await in_person(request)
+        asked, _ = await naming.read(request)
+        name = asked.name.strip()
+        if not (0 < len(name) <= _NAME_CHARACTERS and name.isprintable()):
+            raise invalid_field("name", f"must have 1 to {_NAME_CHARACTERS} printable characters")
+        made = await sessions.create_api_token(actor.principal, name)
+        if made is None:
+            raise Conflict(f"a member has at most {API_TOKENS_AT_MOST} API tokens")
+        token, kept = made
+        answer = NewApiToken(
+            token_id=kept.token_id, name=kept.name, created_at=kept.created_at, token=token
+        )
+        return json_response(answer, 201)
+
+    async def api_tokens(request: Request) -> Response:
+        actor = await access.actor(request.headers)
+        kept = await sessions.api_tokens(actor.principal)
+        views = (
+            ApiTokenView(token_id=one.token_id, name=one.name, created_at=one.created_at)
+            for one in kept
+        )
+        return json_response(ApiTokens(items=tuple(views)))
+
+    async def delete_api_token(request: Request) -> Response:
+        actor = await in_person(request)
+        if not await sessions.delete_api_token(actor.principal, path_id(request)):
+            raise NotFound
+        return Response(status_code=204)
+
+    routes.add(
+        "POST", "/v1/sign-in", sign_in,
+        name="signIn", summary="Sign in with e-mail and password",
+        body=SignIn, answer=SignedIn, signed_in=False,
+        problems=(WrongSignIn, WorkspaceNeeded, TooMany, Unavailable),
+    )  # fmt: skip
+    routes.add(
+        "POST", "/v1/sign-out", sign_out,
+        name="signOut", summary="End this session", status=204, problems=(Forbidden,),
+    )  # fmt: skip
+    routes.add(
+        "GET", "/v1/me", me,
+        name="getMe", summary="Who I am and what I may do", answer=Me,
+    )  # fmt: skip
+    routes.add(
+        "POST", "/v1/me/password", change_password,
+        name="changePassword", summary="Change my password; my other sessions end",
+        status=204, body=ChangePassword, problems=(WrongSignIn, Forbidden, Conflict, TooMany),
+    )  # fmt: skip
+    routes.add(
+        "POST", "/v1/api-tokens", create_api_token,
+        name="createApiToken", summary="Make an API token; it is shown this once",
+        status=201, body=NameApiToken, answer=NewApiToken, problems=(Forbidden, Conflict),
+    )  # fmt: skip
+    routes.add(
+        "GET", "/v1/api-tokens", api_tokens,
+        name="listApiTokens", summary="My API tokens", answer=ApiTokens,
+    )  # fmt: skip
+    routes.add(
+        "DELETE", "/v1/api-tokens/{id}", delete_api_token,
+        name="deleteApiToken", summary="End one of my API tokens",
+        status=204, problems=(Forbidden,),
+    )  # fmt: skip
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _workspace(actor: Actor) -> WorkspaceState:
+    workspace = actor.directory.workspace
+    if workspace is None:
+        raise Unavailable("the workspace is not read yet", part="directory")
+    return workspace

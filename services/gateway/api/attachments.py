@@ -1,0 +1,83 @@
+"""Files: through the gateway in pieces, never whole in its memory."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+from urllib.parse import quote
+
+from fastapi import Request
+from starlette.responses import Response
+
+from libs.events.actions import Action
+from libs.events.content import Attachment
+from libs.runtime.problems import TooLarge, Unavailable
+from services.gateway.access import Access
+from services.gateway.api.passing import ANSWERED
+from services.gateway.api.routes import Routes
+from services.gateway.upstream import Upstream, path_id
+
+_FILE: Final[dict[str, Any]] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+
+
+def add_attachment_routes(routes: Routes, access: Access, ingest: Upstream, max_bytes: int) -> None:
+    path = "/v1/attachments"
+
+    async def upload(request: Request) -> Response:
+        actor = (await access.actor(request.headers)).must(Action.ANSWER)
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal() and len(declared) < 20 and int(declared) > max_bytes:
+            raise _too_large(max_bytes)
+        file = LimitedFile(request.stream(), max_bytes)
+        name = request.query_params.get("file_name")
+        try:
+            return await ingest.upload(
+                path + (f"?file_name={quote(name, safe='')}" if name else ""),
+                actor,
+                file,
+                request.headers.get("content-type", "application/octet-stream"),
+            )
+        except Unavailable:
+            if file.is_over:
+                raise _too_large(max_bytes) from None
+            raise
+
+    async def download(request: Request) -> Response:
+        actor = (await access.actor(request.headers)).must(Action.READ)
+        return await ingest.download(f"{path}/{path_id(request)}", actor)
+
+    file_name = {
+        "name": "file_name",
+        "in": "query",
+        "description": "What the file is called.",
+        "schema": {"type": "string", "maxLength": 255},
+    }
+    routes.add(
+        "POST", path, upload,
+        name="uploadAttachment", summary="Give a file that a message is to carry",
+        status=201, body=_FILE, answer=Attachment, query=(file_name,), problems=ANSWERED,
+    )  # fmt: skip
+    routes.add(
+        "GET", path + "/{id}", download,
+        name="getAttachment", summary="The bytes of a file", answer=_FILE, problems=ANSWERED,
+    )  # fmt: skip
+
+
+class LimitedFile:
+    """The chunks of a file; it breaks off where there are more bytes than allowed."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], max_bytes: int) -> None:
+        self._chunks = chunks
+        self._left = max_bytes
+        self.is_over = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._chunks:
+            self._left -= len(chunk)
+            if self._left < 0:
+                self.is_over = True
+                raise ValueError("the file is over the limit")
+            if chunk:
+                yield chunk
+
+
+def _too_large(max_bytes: int) -> TooLarge:
+    return TooLarge(f"a file has at most {max_bytes} bytes")

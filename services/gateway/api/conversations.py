@@ -1,0 +1,124 @@
+"""Conversations, passed on to their service."""
+
+from typing import Final
+
+import msgspec
+from fastapi import Request
+from starlette.responses import Response
+
+from libs.events.actions import Action
+from libs.events.api import (
+    AddNote,
+    ConversationPage,
+    ConversationView,
+    SendMessage,
+    Sent,
+    StoredAttachments,
+    TimelinePage,
+)
+from libs.events.content import Attachment, Content
+from libs.runtime.bodies import BodyReader, invalid_field
+from libs.runtime.problems import Conflict, Invalid
+from services.gateway.access import Access, Actor
+from services.gateway.api.passing import ANSWERED, BODY_BYTES, REFUSED, PassedOn, PassThrough
+from services.gateway.api.routes import PAGE, Problems, Routes
+from services.gateway.api.shapes import PostMessage
+from services.gateway.upstream import Upstream, passed_on, path_id
+
+_ATTACHMENTS_AT_MOST: Final = 20
+_TABS: Final = ("new", "mine", "others", "done", "all")
+_encode = msgspec.json.Encoder().encode
+
+
+def add_conversation_routes(
+    routes: Routes, access: Access, conversation: Upstream, ingest: Upstream
+) -> None:
+    through = PassThrough(access, conversation)
+    posting = BodyReader(PostMessage, BODY_BYTES)
+    base = "/v1/conversations"
+    one = base + "/{id}"
+    commands: Problems = (*ANSWERED, Conflict)
+
+    async def send(request: Request) -> Response:
+        actor = (await access.actor(request.headers)).must(Action.ANSWER)
+        conversation_id = path_id(request)
+        asked, _ = await posting.read(request)
+        if asked.close:
+            actor.must(Action.CLOSE)
+        attachments = await _described(ingest, actor, asked.attachments)
+        message = SendMessage(
+            content=Content(text=asked.text, attachments=attachments),
+            reply_to=asked.reply_to,
+            close=asked.close,
+        )
+        return await conversation.pass_on(
+            request, actor, f"{base}/{conversation_id}/messages", _encode(message)
+        )
+
+    tab = {
+        "name": "tab",
+        "in": "query",
+        "description": "Which cases.",
+        "schema": {"type": "string", "enum": list(_TABS)},
+    }
+    routes.add(
+        "GET", base, through.to(base, Action.READ),
+        name="listConversations", summary="The inbox: a page of a tab",
+        answer=ConversationPage, query=(tab, *PAGE), problems=(*ANSWERED, Invalid),
+    )  # fmt: skip
+    routes.add(
+        "GET", one, through.to(one, Action.READ),
+        name="getConversation", summary="One conversation with its latest case",
+        answer=ConversationView, problems=ANSWERED,
+    )  # fmt: skip
+    routes.add(
+        "GET", one + "/timeline", through.to(one + "/timeline", Action.READ),
+        name="getTimeline", summary="Messages, notes and traces of actions, the newest first",
+        answer=TimelinePage, query=PAGE, problems=(*ANSWERED, Invalid),
+    )  # fmt: skip
+    routes.add(
+        "POST", one + "/take", through.to(one + "/take", Action.TAKE),
+        name="takeCase", summary="Become the responsible of a new case",
+        description="Of two who take at once one wins; the other gets a 409 that names the winner.",
+        answer=ConversationView, problems=commands,
+    )  # fmt: skip
+    routes.add(
+        "POST", one + "/messages", send,
+        name="sendMessage", summary="Answer the customer, and close the case if asked to",
+        status=201, body=PostMessage, answer=Sent, problems=commands,
+    )  # fmt: skip
+    routes.add(
+        "POST", one + "/notes", through.to(one + "/notes", Action.NOTE, takes_body=True),
+        name="addNote", summary="Write what only the team sees",
+        status=201, body=AddNote, answer=Sent, problems=commands,
+    )  # fmt: skip
+    routes.add(
+        "POST", one + "/close", through.to(one + "/close", Action.CLOSE),
+        name="closeCase", summary="Done with this case",
+        answer=ConversationView, problems=commands,
+    )  # fmt: skip
+    routes.add(
+        "POST", one + "/reopen", through.to(one + "/reopen", Action.REOPEN),
+        name="reopenCase", summary="Go on with a case that was Done",
+        answer=ConversationView, problems=commands,
+    )  # fmt: skip
+
+
+async def _described(
+    ingest: Upstream, actor: Actor, ids: tuple[str, ...]
+) -> tuple[Attachment, ...]:
+    """The attachments as they are stored. Errors: Invalid, Unavailable, what ingest refuses."""
+    if not ids:
+        return ()
+    if len(ids) > _ATTACHMENTS_AT_MOST:
+        raise invalid_field("attachments", f"must have at most {_ATTACHMENTS_AT_MOST} items")
+    status, body, headers = await ingest.call(
+        "POST", "/v1/attachments/describe", actor=actor, body=_encode({"ids": ids})
+    )
+    if status >= REFUSED:
+        raise PassedOn(passed_on(status, body, headers))
+    stored = msgspec.json.decode(body, type=StoredAttachments).items
+    by_id = {attachment.attachment_id: attachment for attachment in stored}
+    if missing := set(ids) - set(by_id):
+        raise invalid_field("attachments", f"there is no {min(missing)[:80]}")
+    return tuple(by_id[one] for one in ids)

@@ -1,0 +1,235 @@
+"""The directory: read from memory, changed through routing, and shown to who changed it."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from fastapi import Request
+from starlette.responses import Response
+
+from libs.events.actions import Action
+from libs.events.directory import MemberState, SourceState
+from libs.runtime.bodies import invalid_field
+from libs.runtime.directory import Directory
+from libs.runtime.http import json_response
+from libs.runtime.problems import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from services.gateway.access import Access, Actor
+from services.gateway.accounts import Accounts
+from services.gateway.api.passing import REFUSED, read_body
+from services.gateway.api.routes import PAGE, Endpoint, Routes
+from services.gateway.api.shapes import ConnectedSource, CreatedMember, SourceView, Webhook
+from services.gateway.sessions import Sessions
+from services.gateway.things import KINDS, MEMBERS, SOURCES, Kind
+from services.gateway.upstream import Upstream, passed_on, path_id
+
+OFFSET_HEADER: Final = "parley-directory-offset"
+_PAGE_DEFAULT: Final = 100
+_PAGE_MOST: Final = 500
+_REMOVING: Final = {
+    "members": "Deactivate a member; their sessions and API tokens end",
+    "sources": "Disconnect a source; its conversations stay",
+}
+
+
+class _Registered(msgspec.Struct):
+    """Ingest's answer."""
+
+    registered: bool
+    webhook_url: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryApi:
+    directory: Directory
+    access: Access
+    accounts: Accounts
+    sessions: Sessions
+    routing: Upstream
+    ingest: Upstream
+    ingest_public_url: str
+    wait_seconds: float
+
+    def add_to(self, routes: Routes) -> None:
+        for kind in KINDS:
+            path, item, what = f"/v1/{kind.path}", f"/v1/{kind.path}/{{id}}", kind.one.lower()
+            refusals = (Forbidden, Conflict, Unavailable)
+            routes.add(
+                "GET", path, self._lister(kind),
+                name=f"list{kind.one}s", summary=f"The {what}s of the workspace",
+                answer=kind.page, query=PAGE, problems=(Forbidden, Invalid),
+            )  # fmt: skip
+            routes.add(
+                "GET", item, self._getter(kind),
+                name=f"get{kind.one}", summary=f"One {what}",
+                answer=kind.state, problems=(Forbidden,),
+            )  # fmt: skip
+            routes.add(
+                "POST", path, self._adder(kind),
+                name=f"create{kind.one}", summary=f"Add a {what}", status=201,
+                body=kind.adding, answer=kind.created, problems=refusals,
+            )  # fmt: skip
+            routes.add(
+                "PATCH", item, self._changer(kind),
+                name=f"change{kind.one}", summary=f"Change a {what}",
+                body=kind.changing, answer=kind.state, problems=refusals,
+            )  # fmt: skip
+            routes.add(
+                "DELETE", item, self._remover(kind),
+                name=f"remove{kind.one}", status=204, problems=refusals,
+                summary=_REMOVING.get(kind.path, f"Remove a {what}"),
+            )  # fmt: skip
+        routes.add(
+            "POST", "/v1/sources/{id}/register", self._register,
+            name="registerSource", summary="Ask the platform again to send its updates",
+            answer=ConnectedSource, problems=(Forbidden, Unavailable),
+        )  # fmt: skip
+
+    def _lister(self, kind: Kind) -> Endpoint:
+        async def list_things(request: Request) -> Response:
+            actor = (await self.access.actor(request.headers)).must(Action.READ)
+            things, following = kind.page_of(
+                actor, request.query_params.get("cursor", ""), _limit(request)
+            )
+            items = tuple(self._view(thing) for thing in things)
+            return json_response(kind.page(items=items, next=following))
+
+        return list_things
+
+    def _getter(self, kind: Kind) -> Endpoint:
+        async def get_thing(request: Request) -> Response:
+            actor = (await self.access.actor(request.headers)).must(Action.READ)
+            return json_response(self._view(_found(kind, actor, path_id(request))))
+
+        return get_thing
+
+    def _adder(self, kind: Kind) -> Endpoint:
+        async def add_thing(request: Request) -> Response:
+            actor, answer = await self._write(request, f"/v1/{kind.path}")
+            if answer.status_code >= REFUSED:
+                return answer
+            thing_id = msgspec.json.decode(bytes(answer.body))[kind.id_field]
+            view = self._view(_found(kind, actor, thing_id))
+            if kind is MEMBERS:
+                view = await self._with_account(actor, view)
+            elif kind is SOURCES:
+                view = await self._with_webhook(actor, view, answer.headers[OFFSET_HEADER])
+            return json_response(view, 201)
+
+        return add_thing
+
+    def _changer(self, kind: Kind) -> Endpoint:
+        async def change_thing(request: Request) -> Response:
+            thing_id = path_id(request)
+            actor, answer = await self._write(request, f"/v1/{kind.path}/{thing_id}")
+            if answer.status_code >= REFUSED:
+                return answer
+            thing = _found(kind, actor, thing_id)
+            if isinstance(thing, MemberState):
+                await self.accounts.follow_email(actor.workspace_id, thing_id, thing.email)
+                if not thing.active:
+                    await self.sessions.end_all_of(actor.workspace_id, thing_id)
+            return json_response(self._view(thing))
+
+        return change_thing
+
+    def _remover(self, kind: Kind) -> Endpoint:
+        async def remove_thing(request: Request) -> Response:
+            thing_id = path_id(request)
+            actor, answer = await self._write(request, f"/v1/{kind.path}/{thing_id}")
+            if answer.status_code >= REFUSED:
+                return answer
+            if kind is MEMBERS:
+                await self.sessions.end_all_of(actor.workspace_id, thing_id)
+            return Response(status_code=204)
+
+        return remove_thing
+
+    async def _register(self, request: Request) -> Response:
+        actor = (await self.access.actor(request.headers)).must(Action.MANAGE_DIRECTORY)
+        source = _found(SOURCES, actor, path_id(request))
+        newest = str(max(0, self.directory.table.position - 1))
+        return json_response(await self._with_webhook(actor, self._view(source), newest))
+
+    async def _write(self, request: Request, path: str) -> tuple[Actor, Response]:
+        """Routing's answer, once this replica shows the change."""
+        actor = (await self.access.actor(request.headers)).must(Action.MANAGE_DIRECTORY)
+        body = None if request.method == "DELETE" else await read_body(request)
+        key = request.headers.get("idempotency-key")
+        status, content, headers = await self.routing.call(
+            request.method,
+            path,
+            actor=actor,
+            body=body,
+            headers={"idempotency-key": key} if key is not None else None,
+        )
+        answer = passed_on(status, content, headers)
+        if status < REFUSED:
+            offset = headers[OFFSET_HEADER]
+            answer.headers[OFFSET_HEADER] = offset
+            await self.directory.table.wait_for(int(offset), self.wait_seconds)
+        return actor, answer
+
+    async def _with_account(self, actor: Actor, member: MemberState) -> CreatedMember:
+        """A repeat of the request finds the account there and shows no password."""
+        password = None
+        if await self.accounts.of_member(actor.workspace_id, member.member_id) is None:
+            stale = await self.accounts.of_email(actor.workspace_id, member.email)
+            former = actor.directory.members.get(stale.member_id) if stale else None
+            if stale is not None and (former is None or not former.active):
+                # Their address is somebody else's now: routing keeps addresses unique.
+                await self.accounts.remove(actor.workspace_id, stale.member_id)
+            password = await self.accounts.create(
+                actor.workspace_id, member.member_id, member.email, temporary=True
+            )
+        return CreatedMember(**msgspec.structs.asdict(member), password=password)
+
+    async def _with_webhook(self, actor: Actor, source: SourceView, offset: str) -> ConnectedSource:
+        """What the platform says to its webhook; a connection stands whatever it says."""
+        error: str | None
+        registered, url = False, source.webhook_url
+        try:
+            status, body, _ = await self.ingest.call(
+                "POST",
+                f"/internal/v1/sources/{source.source_id}/register?offset={offset}",
+                actor=actor,
+            )
+        except Unavailable as unavailable:
+            error = unavailable.detail
+        else:
+            if status < REFUSED:
+                answer = msgspec.json.decode(body, type=_Registered)
+                registered, url, error = answer.registered, answer.webhook_url, answer.error
+            else:
+                error = f"ingest refused with {status}"
+        webhook = Webhook(registered=registered, url=url, error=error)
+        return ConnectedSource(**msgspec.structs.asdict(source), webhook=webhook)
+
+    def _view(self, thing: Any) -> Any:
+        if not isinstance(thing, SourceState):
+            return thing
+        return SourceView(
+            source_id=thing.source_id,
+            channel=thing.channel,
+            name=thing.name,
+            location_id=thing.location_id,
+            account=thing.account,
+            connected=thing.connected,
+            allowed_origins=thing.allowed_origins,
+            webhook_url=f"{self.ingest_public_url}/hooks/{thing.channel}/{thing.source_id}",
+        )
+
+
+def _found(kind: Kind, actor: Actor, thing_id: str) -> Any:
+    """Errors: NotFound."""
+    thing = kind.find(actor, thing_id)
+    if thing is None:
+        raise NotFound
+    return thing
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", str(_PAGE_DEFAULT))
+    if not (text.isdecimal() and len(text) < 10 and int(text) > 0):
+        raise invalid_field("limit", "must be a whole number above 0")
+    return min(int(text), _PAGE_MOST)

@@ -1,0 +1,199 @@
+"""How a route is added: with everything that OpenAPI should say of it."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from starlette.responses import Response
+
+from libs.runtime.problems import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Problem,
+    TooLarge,
+    TooMany,
+    Unauthorized,
+    Unavailable,
+)
+from services.gateway.api.shapes import ProblemDetails
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+Problems = Sequence[type[Problem]]
+
+BODY_PROBLEMS: Final[Problems] = (BadRequest, TooLarge, Invalid)
+
+_REF: Final = "#/components/schemas/{name}"
+_IN_PATH = re.compile(r"\{(\w+)\}")
+_IDEMPOTENCY_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same key again gives the first answer again, and does nothing twice.",
+    "schema": {"type": "string", "maxLength": 255},
+}
+PAGE: Final = (
+    {
+        "name": "cursor",
+        "in": "query",
+        "description": "`next` of the page before.",
+        "schema": {"type": "string"},
+    },
+    {
+        "name": "limit",
+        "in": "query",
+        "description": "How many at most.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+)
+# What each refusal means wherever it is met; an operation lists those that it can answer.
+_MEANINGS: Final[dict[type[Problem], str]] = {
+    BadRequest: "The body is not JSON.",
+    Unauthorized: "The token is missing, not valid, or no longer.",
+    Forbidden: "The member's role may not do this.",
+    NotFound: "It is not there, or not for this member to see.",
+    Conflict: "The present state does not allow it; `detail` says why.",
+    TooLarge: "The body is over the limit.",
+    Invalid: "A field or a header is not valid; `detail` names it.",
+    TooMany: "Too many attempts; wait as `Retry-After` says.",
+    Unavailable: "A part of Parley does not answer now; `part` names it. Try again.",
+}
+
+
+class Routes:
+    """Adds routes to ``app`` under one tag."""
+
+    def __init__(self, app: FastAPI, shapes: set[type], tag: str) -> None:
+        self._app = app
+        self._shapes = shapes
+        self._tag = tag
+
+    def add(
+        self,
+        method: str,
+        path: str,
+        endpoint: Endpoint,
+        *,
+        name: str,
+        summary: str,
+        answer: type | dict[str, Any] | None = None,
+        status: int = 200,
+        body: type | dict[str, Any] | None = None,
+        query: Sequence[dict[str, Any]] = (),
+        problems: Problems = (),
+        signed_in: bool = True,
+        description: str | None = None,
+    ) -> None:
+        """``answer`` and ``body``: a struct, answered or taken as JSON, or OpenAPI's ``content``.
+
+        ``name`` is the operation's id. Problems that follow from the rest are added: 401 where one
+        must be signed in, those of a body, 404 where the path has an id.
+        """
+        in_path = _IN_PATH.findall(path)
+        all_problems = [
+            *problems,
+            *([Unauthorized] if signed_in else []),
+            *(BODY_PROBLEMS if body is not None else []),
+            *([NotFound] if in_path else []),
+            *([Invalid] if method == "POST" else []),
+        ]
+        more: dict[str, Any] = {
+            "parameters": [
+                *(
+                    {"name": one, "in": "path", "required": True, "schema": {"type": "string"}}
+                    for one in in_path
+                ),
+                *query,
+                *([_IDEMPOTENCY_KEY] if method == "POST" else []),
+            ]
+        }
+        if body is not None:
+            more["requestBody"] = {"required": True, "content": self._content(body)}
+        if signed_in:
+            more["security"] = [{"token": []}]
+        responses: dict[int | str, dict[str, Any]] = {
+            status: {"description": "Done." if answer is None else "The answer."}
+        }
+        if answer is not None:
+            responses[status]["content"] = self._content(answer)
+        responses |= {
+            refusal: {
+                "description": " ".join(dict.fromkeys(_MEANINGS[p] for p in kinds)),
+                "content": {"application/problem+json": {"schema": {"$ref": _ref(ProblemDetails)}}},
+            }
+            for refusal, kinds in _by_status(all_problems).items()
+        }
+        self._shapes.add(ProblemDetails)
+        self._app.add_api_route(
+            path,
+            endpoint,
+            methods=[method],
+            tags=[self._tag],
+            operation_id=name,
+            summary=summary,
+            description=description,
+            status_code=status,
+            responses=responses,
+            response_model=None,
+            response_class=Response,
+            openapi_extra=more,
+        )
+
+    def _content(self, shape: type | dict[str, Any]) -> dict[str, Any]:
+        if isinstance(shape, dict):
+            return shape
+        self._shapes.add(shape)
+        return {"application/json": {"schema": {"$ref": _ref(shape)}}}
+
+
+def document(app: FastAPI, shapes: set[type], public_url: str, tags: dict[str, str]) -> None:
+    """Let ``app`` answer its OpenAPI with the schemas of ``shapes``."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            made = get_openapi(
+                title=app.title,
+                version="1",
+                description=_ABOUT,
+                routes=app.routes,
+                tags=[{"name": name, "description": text} for name, text in tags.items()],
+                servers=[{"url": public_url}],
+            )
+            ordered = sorted(shapes, key=lambda shape: shape.__name__)
+            _, schemas = msgspec.json.schema_components(ordered, ref_template=_REF)
+            made["components"] = {
+                "schemas": dict(sorted(schemas.items())),
+                "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            }
+            app.openapi_schema = made
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI documents
+
+
+_ABOUT: Final = """\
+The public API of Parley, a team inbox for every channel a company's customers write to.
+
+Sign in with `POST /v1/sign-in`, or make an API token, and send it as `Authorization: Bearer …`.
+Refusals are RFC 9457 problems. What a member may not see is answered as 404. Times are RFC 3339 in
+UTC. Pages are asked for with `cursor` and `limit`. `Idempotency-Key` makes a POST safe to repeat.
+
+`/v1/live` is a WebSocket. Its first frame is `{"token": "…", "cursor": null}`; then come `ready`,
+`event`, `gone`, `notification`, `reload` and `ping` frames, each with the `cursor` to resume from.
+"""
+
+
+def _ref(shape: type) -> str:
+    return _REF.format(name=shape.__name__)
+
+
+def _by_status(problems: Problems) -> dict[int, list[type[Problem]]]:
+    by_status: dict[int, list[type[Problem]]] = {}
+    for problem in sorted(set(problems), key=lambda one: (one.status, one.__name__)):
+        meaning = next(base for base in problem.__mro__ if base in _MEANINGS)
+        by_status.setdefault(problem.status, []).append(meaning)
+    return by_status

@@ -1,0 +1,121 @@
+"""The composition root of the gateway."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from libs.runtime.directory import Directory
+from libs.runtime.http import ServiceClient, service_app
+from libs.runtime.mongo import check_mongo, mongo_client
+from libs.runtime.process import Runtime, ServiceSpec
+from libs.runtime.settings import key_bytes
+from services.gateway.access import Access
+from services.gateway.accounts import Accounts
+from services.gateway.api.accounts import add_account_routes
+from services.gateway.api.attachments import add_attachment_routes
+from services.gateway.api.conversations import add_conversation_routes
+from services.gateway.api.directory import DirectoryApi
+from services.gateway.api.reports import add_metrics_routes, add_notification_routes
+from services.gateway.api.routes import Routes, document
+from services.gateway.api.workspaces import add_workspace_route
+from services.gateway.live.feed import Feed
+from services.gateway.live.hub import Hub
+from services.gateway.live.socket import Live
+from services.gateway.live.watch import Watch
+from services.gateway.passwords import Passwords
+from services.gateway.security import SecurityHeaders
+from services.gateway.sessions import Sessions
+from services.gateway.settings import GatewaySettings
+from services.gateway.upstream import ReusedTokens, Upstream
+
+_TAGS: Final = {
+    "accounts": "Signing in and out, one's own account, API tokens.",
+    "conversations": "The inbox: cases, their messages and notes.",
+    "attachments": "Files of messages.",
+    "directory": "Locations, members, groups, sources and where their cases go.",
+    "notifications": "What a member is told, and how.",
+    "metrics": "The figures.",
+}
+_CORS_MAX_AGE_SECONDS: Final = 600
+
+
+@asynccontextmanager
+async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[ASGIApp]:
+    mongo = mongo_client(settings.mongodb_url.get_secret_value(), "parley-gateway")
+    runtime.closing(mongo.close)
+    database = mongo[settings.mongodb_database]
+    accounts = Accounts(database, Passwords())
+    sessions = Sessions(database, timedelta(hours=settings.gateway_session_hours))
+    await accounts.ensure_indexes()
+    await sessions.ensure_indexes()
+
+    directory = Directory(settings)
+    access = Access(sessions, directory)
+    hub = Hub(directory)
+    sessions.ended = hub.end
+    feed = Feed(
+        hub,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        namespace=settings.kafka_namespace,
+    )
+
+    tokens = ReusedTokens(key_bytes(settings.service_key), runtime.service)
+
+    async def upstream(service: str, url: str) -> Upstream:
+        return Upstream(service, await runtime.enter(ServiceClient(service, url, tokens)))
+
+    conversation = await upstream("conversation", settings.gateway_conversation_url)
+    routing = await upstream("routing", settings.gateway_routing_url)
+    ingest = await upstream("ingest", settings.gateway_ingest_url)
+    notify = await upstream("notify", settings.gateway_notify_url)
+    analytics = await upstream("analytics", settings.gateway_analytics_url)
+
+    app = service_app(runtime, "Parley", documented=True)
+    shapes: set[type] = set()
+    by_tag = {tag: Routes(app, shapes, tag) for tag in _TAGS}
+    add_account_routes(by_tag["accounts"], accounts, sessions, access)
+    add_conversation_routes(by_tag["conversations"], access, conversation, ingest)
+    add_attachment_routes(
+        by_tag["attachments"], access, ingest, settings.gateway_attachment_max_bytes
+    )
+    DirectoryApi(
+        directory=directory,
+        access=access,
+        accounts=accounts,
+        sessions=sessions,
+        routing=routing,
+        ingest=ingest,
+        ingest_public_url=settings.gateway_ingest_public_url.rstrip("/"),
+        wait_seconds=settings.gateway_directory_wait_seconds,
+    ).add_to(by_tag["directory"])
+    add_notification_routes(by_tag["notifications"], access, notify)
+    add_metrics_routes(by_tag["metrics"], access, analytics)
+    add_workspace_route(
+        app, directory, accounts, routing, tokens, settings.gateway_directory_wait_seconds
+    )
+    app.add_api_websocket_route("/v1/live", Live(hub, access).serve)
+    document(app, shapes, settings.gateway_public_url, _TAGS)
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["authorization", "content-type", "idempotency-key"],
+            expose_headers=["retry-after"],
+            max_age=_CORS_MAX_AGE_SECONDS,
+        )
+
+    runtime.run("directory", directory.table.run)
+    runtime.run("live", feed.run)
+    runtime.run("watch", Watch(hub, sessions, access).run)
+    runtime.ready_when("directory", directory.table.check)
+    runtime.ready_when("kafka", feed.check)
+    runtime.ready_when("mongodb", lambda: check_mongo(mongo))
+    yield SecurityHeaders(app, https=settings.gateway_public_url.startswith("https:"))
+
+
+SERVICE = ServiceSpec("gateway", GatewaySettings, compose)

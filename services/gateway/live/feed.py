@@ -1,0 +1,102 @@
+"""Reads the events for the live sockets: every partition, in every process, without a group."""
+
+import asyncio
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+
+from libs.events.envelope import InvalidEnvelope, read_envelope
+from libs.events.registry import InvalidBody, UnknownType
+from libs.events.topics import Topic
+from libs.runtime.metrics import DEAD_LETTERS
+from libs.runtime.problems import Unavailable
+from services.gateway.live.hub import Hub
+from services.gateway.live.positions import Positions
+
+log = structlog.get_logger()
+
+TOPICS: Final = (Topic.CONVERSATION, Topic.NOTIFICATION)
+POLL_MS: Final = 1000
+# A process reads a little of what was before it, so that sockets go on where they were when their
+# replica was replaced, and so that a repeat of what was just shown is known as one.
+MESSAGES_BEFORE: Final = 200
+
+
+class Feed:
+    def __init__(self, hub: Hub, *, bootstrap_servers: str, namespace: str) -> None:
+        self._hub = hub
+        self._bootstrap_servers = bootstrap_servers
+        self._topics = {namespace + topic.value: topic for topic in TOPICS}
+        self._positions = Positions(())
+        self._end_at_start: tuple[int, ...] | None = None
+
+    async def check(self) -> None:
+        """For readiness. Errors: Unavailable."""
+        if self._end_at_start is None or not self._positions.reached(self._end_at_start):
+            raise Unavailable("the events are not read to their end yet")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow the topics until ``stop`` is set. Errors: KafkaError."""
+        consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
+            *self._topics,
+            bootstrap_servers=self._bootstrap_servers,
+            enable_auto_commit=False,
+            # Never a silent jump: what is gone from the topic is a reason to reload.
+            auto_offset_reset="none",
+        )
+        await consumer.start()
+        try:
+            await self._begin(consumer)
+            while not stop.is_set():
+                try:
+                    fetched = await consumer.getmany(timeout_ms=POLL_MS)
+                except OffsetOutOfRangeError as error:
+                    log.warning("events are gone before they were read", error=str(error))
+                    await self._begin(consumer)
+                    continue
+                for partition, records in fetched.items():
+                    place = self._place(partition)
+                    for record in records:
+                        self._positions.move(place, record.offset + 1)
+                        self._take(place, record)
+                if fetched:
+                    self._hub.moved()
+        finally:
+            await consumer.stop()
+
+    async def _begin(self, consumer: "AIOKafkaConsumer[bytes, bytes]") -> None:
+        # Assigned by hand: a change of the metadata must not lose the positions.
+        partitions = sorted(consumer.assignment())
+        consumer.unsubscribe()
+        consumer.assign(partitions)
+        begins = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+        names = list(self._topics)
+        self._positions = Positions([sum(p.topic == name for p in partitions) for name in names])
+        for partition in partitions:
+            start = max(begins[partition], ends[partition] - MESSAGES_BEFORE)
+            consumer.seek(partition, start)
+            self._positions.move(self._place(partition), start)
+        by_place = sorted(partitions, key=self._place)
+        self._end_at_start = tuple(ends[partition] for partition in by_place)
+        self._hub.begin(self._positions)
+
+    def _place(self, partition: TopicPartition) -> int:
+        return self._positions.place(list(self._topics).index(partition.topic), partition.partition)
+
+    def _take(self, place: int, record: "ConsumerRecord[bytes, bytes]") -> None:
+        value = record.value or b""
+        try:
+            envelope = read_envelope(record.key, record.headers, value)
+        except (InvalidEnvelope, InvalidBody, UnknownType) as error:
+            topic = self._topics[record.topic]
+            DEAD_LETTERS.labels(topic.value, "live").inc()
+            log.error("event not understood", offset=record.offset, error=str(error))
+            headers = dict(record.headers)
+            subject, sequence = headers.get("ce_subject", b""), headers.get("ce_sequence", b"")
+            if sequence.isdigit():
+                self._hub.skip(subject.decode("utf-8", "replace"), int(sequence))
+            return
+        self._hub.take(envelope, place, record.offset, len(value))

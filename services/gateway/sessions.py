@@ -1,0 +1,225 @@
+"""Sessions and API tokens: opaque random texts of which only the SHA-256 is kept.
+
+A token that was looked up stays in memory for ``CACHED_SECONDS``, so that a request does not cost a
+query. This bounds how long a token still works after it was ended on another replica; on the
+replica that ended it, it is forgotten at once.
+"""
+
+import hashlib
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+from pymongo import ASCENDING
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+
+from libs.events.ids import random_id
+from libs.runtime.mongo import Document
+from services.gateway.metrics import SESSION_LOOKUPS
+
+SESSION_PREFIX: Final = "pse_"
+API_TOKEN_PREFIX: Final = "pat_"  # noqa: S105  # what such a token begins with
+CACHED_SECONDS: Final = 3.0
+CACHED_AT_MOST: Final = 20_000
+API_TOKENS_AT_MOST: Final = 100
+_TOKEN_BYTES: Final = 32
+_TOKEN_MAX_CHARACTERS: Final = 100
+
+Ended = Callable[[Iterable[str]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whose token it is. ``key`` is the token's SHA-256; ``expires_at`` None: until deleted."""
+
+    key: str
+    kind: Literal["session", "api_token"]
+    workspace_id: str
+    member_id: str
+    expires_at: datetime | None = None
+
+    def is_expired(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    token_id: str
+    name: str
+    created_at: datetime
+
+
+class Sessions:
+    """The collections ``gateway_sessions`` and ``gateway_api_tokens``.
+
+    ``ended`` is told the keys of what was ended here, so that open sockets can be closed.
+    """
+
+    def __init__(self, database: AsyncDatabase[Document], lifetime: timedelta) -> None:
+        self._sessions = database["gateway_sessions"]
+        self._tokens = database["gateway_api_tokens"]
+        self._lifetime = lifetime
+        self._cache: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
+        self.ended: Ended = lambda _keys: None
+
+    async def ensure_indexes(self) -> None:
+        member = [("workspace_id", ASCENDING), ("member_id", ASCENDING)]
+        await self._sessions.create_index("expires_at", name="expiry", expireAfterSeconds=0)
+        await self._sessions.create_index(member, name="member")
+        await self._tokens.create_index(member, name="member")
+
+    async def begin(self, workspace_id: str, member_id: str) -> tuple[str, datetime]:
+        """A new session's token, and when it expires."""
+        token, key = _new_token(SESSION_PREFIX)
+        now = datetime.now(UTC)
+        expires_at = now + self._lifetime
+        await self._sessions.insert_one(
+            {
+                "_id": key,
+                "workspace_id": workspace_id,
+                "member_id": member_id,
+                "created_at": now,
+                "expires_at": expires_at,
+            }
+        )
+        return token, expires_at
+
+    async def find(self, token: str) -> Principal | None:
+        """Whose token it is; None where it is not, or no longer, one."""
+        if len(token) > _TOKEN_MAX_CHARACTERS:
+            return None
+        key = _key(token)
+        kept = self._cache.get(key)
+        if kept is not None and kept[0] > time.monotonic():
+            SESSION_LOOKUPS.labels("memory").inc()
+            principal: Principal | None = kept[1]
+        else:
+            SESSION_LOOKUPS.labels("store").inc()
+            principal = await self._look_up(token, key)
+            if principal is None:
+                self._cache.pop(key, None)
+            else:
+                self._remember(principal)
+        return principal if principal and not principal.is_expired(datetime.now(UTC)) else None
+
+    async def still_valid(self, principals: Iterable[Principal]) -> set[str]:
+        """The keys of those that have neither ended nor expired: one query for each kind."""
+        now = datetime.now(UTC)
+        keys: dict[str, list[str]] = {"session": [], "api_token": []}
+        for principal in principals:
+            if not principal.is_expired(now):
+                keys[principal.kind].append(principal.key)
+        valid: set[str] = set()
+        for kind, collection in (("session", self._sessions), ("api_token", self._tokens)):
+            if keys[kind]:
+                found = collection.find({"_id": {"$in": keys[kind]}}, {"_id": 1})
+                valid.update([document["_id"] async for document in found])
+        return valid
+
+    async def end(self, principal: Principal) -> None:
+        await self._end(self._sessions, {"_id": principal.key})
+
+    async def end_others(self, principal: Principal) -> None:
+        """All sessions of the member but this one. API tokens go on."""
+        await self._end(
+            self._sessions,
+            {
+                "workspace_id": principal.workspace_id,
+                "member_id": principal.member_id,
+                "_id": {"$ne": principal.key},
+            },
+        )
+
+    async def end_all_of(self, workspace_id: str, member_id: str) -> None:
+        """Sessions and API tokens of a member who is gone."""
+        query = {"workspace_id": workspace_id, "member_id": member_id}
+        await self._end(self._sessions, query)
+        await self._end(self._tokens, query)
+
+    async def create_api_token(self, owner: Principal, name: str) -> tuple[str, ApiToken] | None:
+        """The token, which is shown this once, and what is kept of it; None: too many already."""
+        member = {"workspace_id": owner.workspace_id, "member_id": owner.member_id}
+        if await self._tokens.count_documents(member, limit=API_TOKENS_AT_MOST) == (
+            API_TOKENS_AT_MOST
+        ):
+            return None
+        token, key = _new_token(API_TOKEN_PREFIX)
+        kept = ApiToken(random_id("tok"), name, _milliseconds(datetime.now(UTC)))
+        await self._tokens.insert_one(
+            {
+                "_id": key,
+                "token_id": kept.token_id,
+                "name": name,
+                "created_at": kept.created_at,
+                **member,
+            }
+        )
+        return token, kept
+
+    async def api_tokens(self, owner: Principal) -> list[ApiToken]:
+        """The oldest first."""
+        found = self._tokens.find(
+            {"workspace_id": owner.workspace_id, "member_id": owner.member_id}
+        )
+        tokens = [ApiToken(d["token_id"], d["name"], d["created_at"]) async for d in found]
+        return sorted(tokens, key=lambda token: (token.created_at, token.token_id))
+
+    async def delete_api_token(self, owner: Principal, token_id: str) -> bool:
+        """False where the member has no such token."""
+        return await self._end(
+            self._tokens,
+            {
+                "workspace_id": owner.workspace_id,
+                "member_id": owner.member_id,
+                "token_id": token_id,
+            },
+        )
+
+    async def _end(self, collection: AsyncCollection[Document], query: dict[str, Any]) -> bool:
+        keys = [document["_id"] async for document in collection.find(query, {"_id": 1})]
+        if keys:
+            await collection.delete_many({"_id": {"$in": keys}})
+        for key in keys:
+            self._cache.pop(key, None)
+        self.ended(keys)
+        return bool(keys)
+
+    async def _look_up(self, token: str, key: str) -> Principal | None:
+        if token.startswith(SESSION_PREFIX):
+            found = await self._sessions.find_one({"_id": key})
+            kind: Literal["session", "api_token"] = "session"
+        elif token.startswith(API_TOKEN_PREFIX):
+            found = await self._tokens.find_one({"_id": key})
+            kind = "api_token"
+        else:
+            return None
+        if found is None:
+            return None
+        return Principal(
+            key, kind, found["workspace_id"], found["member_id"], found.get("expires_at")
+        )
+
+    def _remember(self, principal: Principal) -> None:
+        self._cache[principal.key] = (time.monotonic() + CACHED_SECONDS, principal)
+        self._cache.move_to_end(principal.key)
+        if len(self._cache) > CACHED_AT_MOST:
+            self._cache.popitem(last=False)
+
+
+def _new_token(prefix: str) -> tuple[str, str]:
+    token = prefix + secrets.token_urlsafe(_TOKEN_BYTES)
+    return token, _key(token)
+
+
+def _key(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _milliseconds(instant: datetime) -> datetime:
+    """As MongoDB keeps it, so that the first answer shows what later ones will."""
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)

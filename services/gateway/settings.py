@@ -1,0 +1,34 @@
+"""What the gateway is told."""
+
+from typing import Final
+
+from pydantic import Field
+
+from libs.runtime.settings import MongoSettings
+
+MEGABYTE: Final = 1_000_000
+
+
+class GatewaySettings(MongoSettings):
+    gateway_port: int = Field(8100, ge=0, le=65535)
+    gateway_public_url: str = Field(description="where clients reach the gateway")
+    gateway_ingest_public_url: str = Field(
+        description="where platforms and pages with the widget reach ingest"
+    )
+    gateway_conversation_url: str = Field(description="where conversation answers the services")
+    gateway_routing_url: str = Field(description="where routing answers the services")
+    gateway_ingest_url: str = Field(description="where ingest answers the services")
+    gateway_notify_url: str = Field(description="where notify answers the services")
+    gateway_analytics_url: str = Field(description="where analytics answers the services")
+    gateway_allowed_origins: str = Field(
+        "", description="origins of pages that may call the API, comma separated; none by default"
+    )
+    gateway_session_hours: float = Field(24 * 14, gt=0, description="a sign-in lasts this long")
+    gateway_attachment_max_bytes: int = Field(100 * MEGABYTE, gt=0)
+    gateway_directory_wait_seconds: float = Field(
+        10, gt=0, description="how long the maker of a directory's change waits to see it"
+    )
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        return [o.strip() for o in self.gateway_allowed_origins.split(",") if o.strip()]

@@ -1,0 +1,130 @@
+"""The kinds of things of the directory as the public API shows them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from libs.events.actions import Action
+from libs.events.directory import (
+    AutoforwardState,
+    GroupState,
+    LocationState,
+    MemberState,
+    SourceState,
+)
+from libs.events.visibility import sees_group, sees_location
+from libs.runtime.directory import WorkspaceDirectory
+from services.gateway.access import Actor
+from services.gateway.api import shapes
+from services.gateway.api.shapes import SourceView
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """``one`` names a thing in summaries and ids of operations; ``visible`` decides for those who
+    do not manage the directory."""
+
+    path: str
+    one: str
+    id_field: str
+    state: type
+    page: type
+    adding: type
+    changing: type
+    created: type
+    all_of: Callable[[WorkspaceDirectory], Mapping[str, Any]]
+    visible: Callable[[Actor, Any], bool]
+
+    def find(self, actor: Actor, thing_id: str) -> Any | None:
+        """None where it is not there, or not for the actor to see."""
+        thing = self.all_of(actor.directory).get(thing_id)
+        return thing if thing is not None and self._may_see(actor, thing) else None
+
+    def page_of(self, actor: Actor, after: str, limit: int) -> tuple[list[Any], str | None]:
+        """Things by id, those behind ``after``, and the cursor of the next page."""
+        things = self.all_of(actor.directory)
+        ids = sorted(one for one in things if one > after and self._may_see(actor, things[one]))
+        return [things[one] for one in ids[:limit]], ids[limit - 1] if len(ids) > limit else None
+
+    def _may_see(self, actor: Actor, thing: Any) -> bool:
+        return Action.MANAGE_DIRECTORY in actor.actions or self.visible(actor, thing)
+
+
+def _sees_location(actor: Actor, location: LocationState) -> bool:
+    return sees_location(actor.member, location.location_id)
+
+
+def _sees_group(actor: Actor, group: GroupState) -> bool:
+    return sees_group(actor.member, group)
+
+
+def _sees_source(actor: Actor, source: SourceState) -> bool:
+    return sees_location(actor.member, source.location_id)
+
+
+def _sees_autoforward(actor: Actor, rule: AutoforwardState) -> bool:
+    return sees_group(actor.member, actor.directory.groups.get(rule.group_id))
+
+
+LOCATIONS = Kind(
+    path="locations",
+    one="Location",
+    id_field="location_id",
+    state=LocationState,
+    page=shapes.LocationPage,
+    adding=shapes.NewLocation,
+    changing=shapes.ChangeLocation,
+    created=LocationState,
+    all_of=lambda directory: directory.locations,
+    visible=_sees_location,
+)
+MEMBERS = Kind(
+    path="members",
+    one="Member",
+    id_field="member_id",
+    state=MemberState,
+    page=shapes.MemberPage,
+    adding=shapes.NewMember,
+    changing=shapes.ChangeMember,
+    created=shapes.CreatedMember,
+    all_of=lambda directory: directory.members,
+    # Everybody's name stands beside what they wrote.
+    visible=lambda _actor, _member: True,
+)
+GROUPS = Kind(
+    path="groups",
+    one="Group",
+    id_field="group_id",
+    state=GroupState,
+    page=shapes.GroupPage,
+    adding=shapes.NewGroup,
+    changing=shapes.ChangeGroup,
+    created=GroupState,
+    all_of=lambda directory: directory.groups,
+    visible=_sees_group,
+)
+SOURCES = Kind(
+    path="sources",
+    one="Source",
+    id_field="source_id",
+    state=SourceView,
+    page=shapes.SourcePage,
+    adding=shapes.NewSource,
+    changing=shapes.ChangeSource,
+    created=shapes.ConnectedSource,
+    all_of=lambda directory: directory.sources,
+    visible=_sees_source,
+)
+AUTOFORWARDS = Kind(
+    path="autoforwards",
+    one="Autoforward",
+    id_field="autoforward_id",
+    state=AutoforwardState,
+    page=shapes.AutoforwardPage,
+    adding=shapes.NewAutoforward,
+    changing=shapes.ChangeAutoforward,
+    created=AutoforwardState,
+    all_of=lambda directory: directory.autoforwards,
+    visible=_sees_autoforward,
+)
+KINDS = (LOCATIONS, MEMBERS, GROUPS, SOURCES, AUTOFORWARDS)
