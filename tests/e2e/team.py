@@ -1,0 +1,113 @@
+"""What the end-to-end tests do as a team and its customers: public interfaces only."""
+
+import secrets
+import string
+import uuid
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from parley.client import ApiClient, eventually
+from parley.doubles.bot_api import Bot, BotApiDouble
+from parley.suite import Suite
+
+Json = dict[str, Any]
+
+
+class Company:
+    """A workspace, its owner's client, and what they connect."""
+
+    def __init__(self, suite: Suite, telegram: BotApiDouble, stack: AsyncExitStack) -> None:
+        self.suite = suite
+        self.telegram = telegram
+        self.owner = ApiClient(suite.url("gateway"))
+        self.me: Json = {}
+        self._stack = stack
+
+    async def open(self, email: str, password: str) -> None:
+        await self._stack.enter_async_context(self.owner)
+        self.me = await self.owner.sign_in(email, password)
+
+    async def hire(self, name: str, role: str = "operator") -> tuple[ApiClient, str]:
+        """A new member, signed in: their client and their id."""
+        member = await self.owner.post(
+            "/v1/members",
+            name=name,
+            email=f"{name.lower()}-{uuid.uuid4().hex[:8]}@example.com",
+            role=role,
+        )
+        client = await self._stack.enter_async_context(ApiClient(self.suite.url("gateway")))
+        await client.sign_in(member["email"], member["password"])
+        return client, member["member_id"]
+
+    async def location_id(self) -> str:
+        return str((await self.owner.get("/v1/locations"))["items"][0]["location_id"])
+
+    async def connect_telegram(self) -> tuple[Bot, Json]:
+        """A bot of this company's own, its webhook registered, and the source."""
+        number = secrets.randbelow(10**9) + 10**9
+        secret = "".join(secrets.choice(string.ascii_letters) for _ in range(35))
+        bot = self.telegram.add_bot(f"{number}:{secret}")
+        source = await self.owner.post(
+            "/v1/sources",
+            channel="telegram",
+            name="Bot",
+            location_id=await self.location_id(),
+            credentials={"bot_token": bot.token},
+        )
+        assert source["webhook"]["registered"], source["webhook"]
+        return bot, source
+
+    async def connect_widget(self, origin: str) -> Json:
+        source: Json = await self.owner.post(
+            "/v1/sources",
+            channel="widget",
+            name="Site",
+            location_id=await self.location_id(),
+            allowed_origins=[origin],
+        )
+        return source
+
+    async def writes(self, bot: Bot, person: Json, text: str, **content: Any) -> Json:
+        """A person's private message, delivered to the webhook; the update."""
+        message = bot.message_from(person, text=text, **content)
+        update = bot.next_update("message", message)
+        assert (await self.telegram.deliver(bot, update))[-1] == 200
+        return update
+
+    async def case_of(self, name: str, tab: str = "new", client: ApiClient | None = None) -> Json:
+        """The conversation of the customer in a tab, as soon as it is there."""
+
+        async def find() -> Json | None:
+            page = await (client or self.owner).get("/v1/conversations", tab=tab)
+            found = [one for one in page["items"] if one["customer"]["name"] == name]
+            return found[0] if found else None
+
+        return await eventually(f"{name} in {tab}", find)
+
+    async def timeline(self, conversation_id: str) -> list[Json]:
+        """Oldest first."""
+        page = await self.owner.get(f"/v1/conversations/{conversation_id}/timeline", limit="100")
+        return list(reversed(page["items"]))
+
+    async def texts(self, conversation_id: str) -> list[str]:
+        """Of the messages, oldest first."""
+        items = await self.timeline(conversation_id)
+        return [item["content"].get("text", "") for item in items if item["kind"] == "message"]
+
+    async def summary(self) -> Json:
+        now = datetime.now(UTC)
+        figures: Json = await self.owner.get("/v1/metrics/summary", **period(now))
+        return figures
+
+
+def period(now: datetime) -> dict[str, str]:
+    """A day before and after, as the metrics take it."""
+    day = timedelta(days=1)
+    return {"from": (now - day).isoformat(), "to": (now + day).isoformat()}
+
+
+def person(name: str = "Olena") -> Json:
+    """A Telegram user whom nobody else is."""
+    number = secrets.randbelow(10**9) + 1
+    return {"id": number, "first_name": name, "language_code": "uk"}

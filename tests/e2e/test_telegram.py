@@ -1,0 +1,207 @@
+"""A customer writes on Telegram: the whole path, through public interfaces."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from parley.client import ApiClient, Refused, eventually
+from tests.e2e.team import Company, period, person
+
+pytestmark = pytest.mark.servers
+
+
+async def test_from_the_first_question_to_the_figures(company: Company) -> None:
+    bot, _source = await company.connect_telegram()
+    olena = person()
+
+    # When she writes, and Telegram delivers it twice
+    update = await company.writes(bot, olena, "Do you deliver?")
+    await company.telegram.deliver(bot, update)
+
+    # Then one case with one message is New
+    row = await company.case_of("Olena")
+    assert row["case"]["state"] == "new"
+    path = f"/v1/conversations/{row['conversation_id']}"
+    assert await company.texts(row["conversation_id"]) == ["Do you deliver?"]
+
+    # When it is taken, noted and answered
+    taken = await company.owner.post(f"{path}/take")
+    assert taken["case"]["responsible"] == company.me["member"]["member_id"]
+    await company.owner.post(f"{path}/notes", text="She asked before")
+    answer = await company.owner.post(f"{path}/messages", text="We do, every day")
+
+    # Then she gets the answer once, the note never, and the timeline shows that it was sent
+    async def was_sent() -> bool:
+        items = await company.timeline(row["conversation_id"])
+        mine = [item for item in items if item["id"] == answer["item"]["id"]]
+        return bool(mine) and mine[0]["delivery"]["state"] == "sent"
+
+    await eventually("the delivery state", was_sent)
+    assert [sent.text for sent in bot.sent] == ["We do, every day"]
+
+    # When it is closed, the figures count it
+    closed = await company.owner.post(f"{path}/close")
+    assert closed["case"]["state"] == "done"
+
+    async def counted() -> Any:
+        figures = await company.summary()
+        return figures if figures["closed"]["value"] == 1 else None
+
+    figures = await eventually("the figures", counted)
+    assert figures["all"]["value"] == 1
+    assert figures["responded"]["value"] == 1
+    assert figures["time_to_respond"]["measured"] == 1
+    assert figures["time_to_close"]["measured"] == 1
+    by_member = await company.owner.get(
+        "/v1/metrics/performance",
+        by="member",
+        **period(datetime.fromisoformat(closed["case"]["closed_at"])),
+    )
+    assert [(r["key"], r["responded"]) for r in by_member["items"] if r["key"]] == [
+        (company.me["member"]["member_id"], 1)
+    ]
+
+    # When she writes again, the next case opens and remembers who was responsible
+    await company.writes(bot, olena, "And on Sundays?")
+    following = await company.case_of("Olena")
+    assert following["conversation_id"] == row["conversation_id"]
+    assert following["case"]["case_id"] != row["case"]["case_id"]
+    assert following["case"]["repeat"] is True
+    assert following["case"]["responsible_before"] == company.me["member"]["member_id"]
+
+
+async def test_of_two_who_take_at_once_one_wins_and_the_other_is_told_who(
+    company: Company,
+) -> None:
+    bot, _source = await company.connect_telegram()
+    dima, dima_id = await company.hire("Dima")
+    kostya, kostya_id = await company.hire("Konstantin")
+    await company.writes(bot, person(), "Hello")
+    row = await company.case_of("Olena")
+
+    async def take(client: ApiClient) -> Any:
+        try:
+            return await client.post(f"/v1/conversations/{row['conversation_id']}/take")
+        except Refused as refusal:
+            return refusal
+
+    answers = await asyncio.gather(take(dima), take(kostya))
+
+    refusals = [a for a in answers if isinstance(a, Refused)]
+    winners = [a for a in answers if not isinstance(a, Refused)]
+    assert len(refusals) == len(winners) == 1
+    winner = winners[0]["case"]["responsible"]
+    assert winner in (dima_id, kostya_id)
+    assert refusals[0].status == 409
+    assert {dima_id: "Dima", kostya_id: "Konstantin"}[winner] in refusals[0].problem["detail"]
+
+
+async def test_a_repeated_idempotency_key_answers_the_same_and_sends_once(
+    company: Company,
+) -> None:
+    bot, _source = await company.connect_telegram()
+    await company.writes(bot, person(), "Hello")
+    row = await company.case_of("Olena")
+    path = f"/v1/conversations/{row['conversation_id']}"
+    await company.owner.post(f"{path}/take")
+
+    key = {"idempotency-key": "answer-1"}
+    body = {"text": "Good day"}
+    first = await company.owner.call("POST", f"{path}/messages", body=body, headers=key)
+    second = await company.owner.call("POST", f"{path}/messages", body=body, headers=key)
+    with pytest.raises(Refused) as other:
+        await company.owner.call("POST", f"{path}/messages", body={"text": "Bye"}, headers=key)
+
+    assert second == first
+    assert other.value.status == 422
+
+    async def arrived() -> bool:
+        return bool(bot.sent)
+
+    await eventually("the answer", arrived)
+    assert [sent.text for sent in bot.sent] == ["Good day"]
+
+
+async def test_a_rule_puts_cases_of_a_source_into_its_group_and_tells_the_members(
+    company: Company,
+) -> None:
+    bot, source = await company.connect_telegram()
+    dima, dima_id = await company.hire("Dima")
+    other, _other_id = await company.hire("Konstantin")
+    group = await company.owner.post("/v1/groups", name="Sales", member_ids=[dima_id])
+    await company.owner.post(
+        "/v1/autoforwards", source_ids=[source["source_id"]], group_id=group["group_id"]
+    )
+
+    async with dima.live() as frames:
+        await frames.until("ready")
+        await company.writes(bot, person(), "A cake for Sunday")
+        told = await frames.until("notification")
+
+    row = await company.case_of("Olena", client=dima)
+    assert row["case"]["group_id"] == group["group_id"]
+    assert told["notification"]["conversation_id"] == row["conversation_id"]
+    notifications = (await dima.get("/v1/notifications"))["items"]
+    assert [n["case_id"] for n in notifications] == [row["case"]["case_id"]]
+
+    # One who is not in the group neither sees nor finds it
+    assert (await other.get("/v1/conversations", tab="new"))["items"] == []
+    with pytest.raises(Refused) as hidden:
+        await other.get(f"/v1/conversations/{row['conversation_id']}")
+    assert hidden.value.status == 404
+
+
+async def test_an_agent_sees_a_message_as_it_comes(company: Company) -> None:
+    bot, _source = await company.connect_telegram()
+
+    async with company.owner.live() as frames:
+        await frames.until("ready")
+        await company.writes(bot, person(), "Is anybody there?")
+        frame = await frames.until("parley.message.received.v1")
+
+    assert frame["data"]["message"]["content"]["text"] == "Is anybody there?"
+
+
+async def test_a_photo_comes_and_a_document_goes(company: Company) -> None:
+    bot, _source = await company.connect_telegram()
+    olena = person()
+    bot.files["photo-1"] = b"\x89PNG\r\n\x1a\n" + b"0" * 100
+    photo = {"file_id": "photo-1", "file_unique_id": "u1", "width": 9, "height": 9}
+    message = bot.message_from(olena, photo=[photo], caption="This one")
+    await company.telegram.deliver(bot, bot.next_update("message", message))
+    row = await company.case_of("Olena")
+    path = f"/v1/conversations/{row['conversation_id']}"
+
+    items = await company.timeline(row["conversation_id"])
+    content = next(item["content"] for item in items if item["kind"] == "message")
+    assert content["text"] == "This one"
+    attachment_id = content["attachments"][0]["attachment_id"]
+
+    async def stored() -> bytes | None:
+        url = f"{company.suite.url('gateway')}/v1/attachments/{attachment_id}"
+        headers = {"authorization": f"Bearer {company.me['token']}"}
+        async with company.owner.session.get(url, headers=headers) as answer:
+            return await answer.read() if answer.status == 200 else None
+
+    assert await eventually("the photo", stored) == bot.files["photo-1"]
+
+    await company.owner.post(f"{path}/take")
+    url = f"{company.suite.url('gateway')}/v1/attachments?file_name=price.txt"
+    headers = {
+        "authorization": f"Bearer {company.me['token']}",
+        "content-type": "text/plain",
+    }
+    async with company.owner.session.post(url, data=b"12 EUR", headers=headers) as answer:
+        assert answer.status == 201, await answer.text()
+        uploaded = await answer.json()
+    await company.owner.post(
+        f"{path}/messages", text="The price", attachments=[uploaded["attachment_id"]]
+    )
+
+    async def sent() -> bool:
+        return bool(bot.sent)
+
+    await eventually("the document at Telegram", sent)
+    assert (bot.sent[0].method.lower(), bot.sent[0].file) == ("senddocument", b"12 EUR")
