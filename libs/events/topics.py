@@ -27,11 +27,15 @@ class Topic(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """How a topic is made. ``retention_ms`` is None where the topic is compacted."""
+    """How a topic is made. ``retention_ms`` is None where the topic is compacted.
+
+    ``message_max_bytes`` None: what the broker allows by itself (1 MiB).
+    """
 
     name: str
     partitions: int
     retention_ms: int | None
+    message_max_bytes: int | None = None
 
 
 # A conversation's events share a partition (the key is the conversation's id), so the number of
@@ -49,6 +53,8 @@ _RETENTION_DAYS: Final = {
     Topic.NOTIFICATION: 7,
 }
 _DEAD_LETTER_RETENTION_DAYS: Final = 30
+# A dead letter is a message that was let in once, with some headers more.
+DEAD_LETTER_MAX_BYTES: Final = 2 * 1024 * 1024
 
 
 def topic_specs() -> list[TopicSpec]:
@@ -58,5 +64,6 @@ def topic_specs() -> list[TopicSpec]:
         days = _RETENTION_DAYS.get(topic)
         partitions = _PARTITIONS.get(topic, _DEFAULT_PARTITIONS)
         specs.append(TopicSpec(topic.value, partitions, days * DAY_MS if days else None))
-        specs.append(TopicSpec(topic.dead_letter, 1, _DEAD_LETTER_RETENTION_DAYS * DAY_MS))
+        kept_ms = _DEAD_LETTER_RETENTION_DAYS * DAY_MS
+        specs.append(TopicSpec(topic.dead_letter, 1, kept_ms, DEAD_LETTER_MAX_BYTES))
     return specs

@@ -179,11 +179,14 @@ class BatchConsumer:
             await self._bury(dead)
 
     async def _bury(self, dead: Sequence[tuple["ConsumerRecord[bytes, bytes]", str]]) -> None:
-        letters = []
+        await self._publisher.publish(
+            [
+                dead_letter(self._topics[record.topic], record, reason, self._group)
+                for record, reason in dead
+            ]
+        )
         for record, reason in dead:
-            topic = self._topics[record.topic]
-            letters.append(dead_letter(topic, record, reason, self._group))
-            DEAD_LETTERS.labels(topic.value, self._group).inc()
+            DEAD_LETTERS.labels(self._topics[record.topic].value, self._group).inc()
             log.error(
                 "dead letter",
                 topic=record.topic,
@@ -191,7 +194,6 @@ class BatchConsumer:
                 offset=record.offset,
                 reason=reason,
             )
-        await self._publisher.publish(letters)
 
     async def _commit_now_and_then(self) -> None:
         while True:

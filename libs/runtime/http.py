@@ -202,7 +202,7 @@ class ServiceClient:
 async def read_limited(request: Request, limit_bytes: int) -> bytes | None:
     """The body, or None as soon as it is known to be over the limit."""
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit_bytes:
+    if declared.isdecimal() and int(declared) > limit_bytes:
         return None
     chunks: list[bytes] = []
     size = 0

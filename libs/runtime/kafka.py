@@ -9,10 +9,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from libs.events.envelope import Envelope
+from libs.events.topics import DEAD_LETTER_MAX_BYTES
 from libs.runtime.metrics import PUBLISH_FAILURES
 from libs.runtime.tracing import trace_headers
 
-MESSAGE_MAX_BYTES: Final = 1_000_000
 _REQUEST_TIMEOUT_MS: Final = 10_000
 
 
@@ -59,7 +59,7 @@ class Publisher:
             bootstrap_servers=bootstrap_servers,
             acks="all",
             enable_idempotence=True,
-            max_request_size=MESSAGE_MAX_BYTES + 100_000,
+            max_request_size=DEAD_LETTER_MAX_BYTES,
             request_timeout_ms=_REQUEST_TIMEOUT_MS,
         )
 

@@ -58,7 +58,7 @@ class ServiceTokens:
                 [ALGORITHM],
                 audience=self._service,
                 leeway=LEEWAY_SECONDS,
-                options={"require": ["exp", "iss", "aud", "workspace"]},
+                options={"require": ["exp", "iss", "aud", "workspace", "member", "actions"]},
             )
         except jwt.InvalidTokenError as error:
             raise InvalidToken(str(error)) from error

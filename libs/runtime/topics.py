@@ -3,7 +3,7 @@
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from libs.events.topics import topic_specs
+from libs.events.topics import TopicSpec, topic_specs
 
 
 async def create_topics(
@@ -19,11 +19,7 @@ async def create_topics(
                 name=namespace + spec.name,
                 num_partitions=spec.partitions,
                 replication_factor=replication_factor,
-                topic_configs=(
-                    {"cleanup.policy": "compact"}
-                    if spec.retention_ms is None
-                    else {"retention.ms": str(spec.retention_ms)}
-                ),
+                topic_configs=_configs(spec),
             )
             for spec in topic_specs()
             if namespace + spec.name not in there
@@ -36,3 +32,14 @@ async def create_topics(
         return [topic.name for topic in wanted]
     finally:
         await admin.close()
+
+
+def _configs(spec: TopicSpec) -> dict[str, str]:
+    configs = (
+        {"cleanup.policy": "compact"}
+        if spec.retention_ms is None
+        else {"retention.ms": str(spec.retention_ms)}
+    )
+    if spec.message_max_bytes is not None:
+        configs["max.message.bytes"] = str(spec.message_max_bytes)
+    return configs

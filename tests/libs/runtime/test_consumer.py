@@ -1,0 +1,294 @@
+"""The consumer's policy on a real Kafka: commits after effects, and each failure by its kind."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from libs.events.commands import RouteCase
+from libs.events.topics import Topic
+from libs.runtime.consumer import BatchConsumer, Handler, Received, Refused, Transient
+from libs.runtime.kafka import Outgoing, Publisher, outgoing
+from libs.runtime.topics import create_topics
+from tests.support.kafka import envelope, read_records
+
+pytestmark = pytest.mark.servers
+
+TOPIC = Topic.COMMANDS
+GROUP = "tests"
+
+
+class Broker:
+    """One namespace, a publisher in it, and consumers of it."""
+
+    def __init__(self, bootstrap: str, namespace: str, publisher: Publisher) -> None:
+        self.bootstrap = bootstrap
+        self.namespace = namespace
+        self.publisher = publisher
+
+    def consumer(self, handler: Handler, **options: Any) -> BatchConsumer:
+        return BatchConsumer(
+            [TOPIC],
+            GROUP,
+            handler,
+            bootstrap_servers=self.bootstrap,
+            namespace=self.namespace,
+            publisher=self.publisher,
+            **options,
+        )
+
+    async def put(self, *causes: str, key: str | None = None) -> None:
+        await self.publisher.publish([command(cause, key) for cause in causes])
+
+    async def committed(self) -> dict[int, int]:
+        """What the group has committed, by partition."""
+        client = AIOKafkaConsumer(
+            bootstrap_servers=self.bootstrap,
+            group_id=self.namespace + GROUP,
+            enable_auto_commit=False,
+        )
+        await client.start()
+        try:
+            offsets = {}
+            for partition in range(12):
+                at = TopicPartition(self.namespace + TOPIC, partition)
+                offset = await client.committed(at)
+                if offset is not None:
+                    offsets[partition] = offset
+            return offsets
+        finally:
+            await client.stop()
+
+    async def dead_letters(self, count: int) -> list[Any]:
+        return await read_records(
+            self.bootstrap, self.namespace + TOPIC.dead_letter, lambda found: len(found) >= count
+        )
+
+
+def command(cause: str, key: str | None = None) -> Outgoing:
+    body = RouteCase(cause=cause, conversation_id="cnv", case_id="case")
+    return outgoing(envelope(body, key or cause, "wsp_1"))
+
+
+def causes(batch: Sequence[Received]) -> list[str]:
+    return [one.envelope.body.cause for one in batch if isinstance(one.envelope.body, RouteCase)]
+
+
+class Effects:
+    """A handler that keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self._more = asyncio.Event()
+
+    async def __call__(self, batch: Sequence[Received]) -> Sequence[Refused]:
+        self.seen += causes(batch)
+        self._more.set()
+        return []
+
+    async def wait(self, enough: Callable[[list[str]], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not enough(self.seen):
+                self._more.clear()
+                await self._more.wait()
+
+
+@asynccontextmanager
+async def running(consumer: BatchConsumer) -> AsyncIterator["asyncio.Task[None]"]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(consumer.run(stop))
+    try:
+        yield task
+    finally:
+        stop.set()
+        if not task.done():
+            async with asyncio.timeout(20):
+                await task
+
+
+@pytest.fixture
+async def broker(kafka_bootstrap: str, kafka_namespace: str) -> AsyncIterator[Broker]:
+    await create_topics(kafka_bootstrap, kafka_namespace)
+    async with Publisher(kafka_bootstrap, kafka_namespace) as publisher:
+        yield Broker(kafka_bootstrap, kafka_namespace, publisher)
+
+
+async def test_offsets_are_committed_only_after_the_effects(broker: Broker) -> None:
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    async def slow(_batch: Sequence[Received]) -> Sequence[Refused]:
+        entered.set()
+        await release.wait()
+        return []
+
+    await broker.put("a", "b", "c", key="one")
+    consumer = broker.consumer(slow)
+    async with running(consumer):
+        await asyncio.wait_for(entered.wait(), 20)
+        await asyncio.sleep(0.6)  # more than twice the interval of commits
+        before = await broker.committed()
+        release.set()
+        await asyncio.sleep(0.6)
+        after = await broker.committed()
+
+    assert before == {}
+    assert list(after.values()) == [3]
+
+
+async def test_what_is_done_is_committed_when_it_stops(broker: Broker) -> None:
+    effects = Effects()
+    await broker.put("a", "b", key="one")
+    async with running(broker.consumer(effects)):
+        await effects.wait(lambda seen: len(seen) == 2)
+
+    again = Effects()
+    await broker.put("c", key="one")
+    async with running(broker.consumer(again)):
+        await again.wait(lambda seen: "c" in seen)
+
+    assert (effects.seen, again.seen) == (["a", "b"], ["c"])
+
+
+async def test_a_poison_message_becomes_a_dead_letter_and_the_partition_goes_on(
+    broker: Broker,
+) -> None:
+    good = command("good", "one")
+    headers = [*good.headers, ("x_origin", b"\xff\x00")]
+    poison = Outgoing(TOPIC, b"one", b"\x00not json", headers)
+    foreign = Outgoing(TOPIC, b"one", None, [])
+    large = Outgoing(TOPIC, b"one", b"x" * 1_040_000, [("ce_id", b"large")])
+    effects = Effects()
+    await broker.publisher.publish([command("first", "one"), poison, foreign, good])
+    await broker.publisher.publish([large])
+    await broker.put("last", key="one")
+
+    async with running(broker.consumer(effects)):
+        await effects.wait(lambda seen: "last" in seen)
+        letters = await broker.dead_letters(3)
+
+    assert effects.seen == ["first", "good", "last"]
+    assert [(one.key, one.value) for one in letters] == [
+        (b"one", poison.value),
+        (b"one", None),
+        (b"one", large.value),
+    ]
+    kept = list(letters[0].headers)
+    assert kept[: len(headers)] == headers
+    added = dict(kept[len(headers) :])
+    assert b"JSON is malformed" in added["parley_dead_reason"]
+    assert added["parley_dead_group"].decode() == broker.namespace + GROUP
+    topic, _, offset = added["parley_dead_origin"].decode().split(":")
+    assert (topic, offset) == (TOPIC.value, "1")
+
+
+async def test_what_the_handler_refuses_becomes_a_dead_letter(broker: Broker) -> None:
+    async def refuse(batch: Sequence[Received]) -> Sequence[Refused]:
+        return [Refused(one, "no such case") for one in batch if causes([one]) == ["bad"]]
+
+    await broker.put("ok", "bad", "fine", key="one")
+    async with running(broker.consumer(refuse)):
+        [letter] = await broker.dead_letters(1)
+
+    assert dict(letter.headers)["parley_dead_reason"] == b"no such case"
+    assert b'"cause":"bad"' in letter.value
+    assert list((await broker.committed()).values()) == [3]
+
+
+class _ServerGone(Exception):
+    pass
+
+
+async def test_a_transient_failure_is_tried_again_and_nothing_is_committed_meanwhile(
+    broker: Broker,
+) -> None:
+    failures: list[Exception] = [Transient("no answer"), _ServerGone(), _ServerGone()]
+    batches: list[list[str]] = []
+    done = asyncio.Event()
+
+    async def flaky(batch: Sequence[Received]) -> Sequence[Refused]:
+        batches.append(causes(batch))
+        if failures:
+            assert await broker.committed() == {}
+            raise failures.pop()
+        done.set()
+        return []
+
+    await broker.put("a", "b", key="one")
+    async with running(broker.consumer(flaky, transient=(_ServerGone,))):
+        await asyncio.wait_for(done.wait(), 20)
+
+    assert batches == [["a", "b"]] * 4
+    assert list((await broker.committed()).values()) == [2]
+
+
+async def test_a_stop_during_an_outage_commits_nothing(broker: Broker) -> None:
+    tried = asyncio.Event()
+
+    async def outage(_batch: Sequence[Received]) -> Sequence[Refused]:
+        tried.set()
+        raise Transient("no answer")
+
+    await broker.put("a")
+    async with running(broker.consumer(outage)):
+        await asyncio.wait_for(tried.wait(), 20)
+
+    assert await broker.committed() == {}
+
+
+async def test_a_bug_ends_the_run_and_the_message_comes_again(broker: Broker) -> None:
+    async def bug(_batch: Sequence[Received]) -> Sequence[Refused]:
+        raise ZeroDivisionError
+
+    await broker.put("a")
+    async with running(broker.consumer(bug)) as task:
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(asyncio.shield(task), 20)
+    effects = Effects()
+    async with running(broker.consumer(effects)):
+        await effects.wait(lambda seen: seen == ["a"])
+
+    assert effects.seen == ["a"]
+
+
+async def test_a_second_consumer_takes_over_without_a_loss(broker: Broker) -> None:
+    """Messages go on coming while one joins and the other leaves."""
+    one, other = Effects(), Effects()
+    sent: list[str] = []
+
+    async def keep_sending(until: asyncio.Event) -> None:
+        while not until.is_set():
+            batch = [f"m{len(sent) + n}" for n in range(20)]
+            await broker.put(*batch)
+            sent.extend(batch)
+            await asyncio.sleep(0.05)
+
+    enough = asyncio.Event()
+    sending = asyncio.create_task(keep_sending(enough))
+    async with running(broker.consumer(other, max_batch=50)):
+        async with running(broker.consumer(one, max_batch=50)):
+            await one.wait(lambda seen: len(seen) >= 100)
+            await other.wait(lambda seen: len(seen) >= 100)
+        await asyncio.sleep(0.5)
+        enough.set()
+        await sending
+        await other.wait(lambda seen: set(sent) <= set(seen) | set(one.seen))
+
+    assert set(one.seen) | set(other.seen) == set(sent)
+    assert one.seen
+    assert other.seen
+    assert sum((await broker.committed()).values()) == len(sent)
+
+
+async def test_it_is_ready_when_it_has_partitions(broker: Broker) -> None:
+    effects = Effects()
+    consumer = broker.consumer(effects)
+    with pytest.raises(Transient):
+        await consumer.check()
+    await broker.put("a")
+
+    async with running(consumer):
+        await effects.wait(lambda seen: seen == ["a"])
+        await consumer.check()
