@@ -92,8 +92,11 @@ def result_of(attempt: Attempt, ending: Ending, at: datetime) -> Result:
 class Attempts:
     """``owner`` names this life of this replica. All errors are pymongo's."""
 
-    def __init__(self, collection: AsyncCollection[Document], owner: str) -> None:
+    def __init__(
+        self, collection: AsyncCollection[Document], owner: str, lease: timedelta = LEASE
+    ) -> None:
         self._collection = collection
+        self._lease = lease
         self.owner = owner
 
     async def ensure_indexes(self) -> None:
@@ -115,7 +118,7 @@ class Attempts:
     async def insert(self, mine: Sequence[Attempt], anyones: Sequence[Attempt]) -> set[str]:
         """Make them durable as waiting; the ids of those that were not there before."""
         now = datetime.now(UTC)
-        documents = [self._document(attempt, self.owner, now + LEASE) for attempt in mine]
+        documents = [self._document(attempt, self.owner, now + self._lease) for attempt in mine]
         documents += [self._document(attempt, "", now) for attempt in anyones]
         ids = {document["_id"] for document in documents}
         if not documents:
@@ -177,7 +180,7 @@ class Attempts:
 
     async def renew(self) -> None:
         await self._collection.update_many(
-            {"owner": self.owner}, {"$set": {"until": datetime.now(UTC) + LEASE}}
+            {"owner": self.owner}, {"$set": {"until": datetime.now(UTC) + self._lease}}
         )
 
     async def release(self) -> None:
@@ -196,7 +199,7 @@ class Attempts:
     async def claim(self, document: Document) -> bool:
         """Become the owner of a lapsed attempt, unless another was faster."""
         still = {name: document[name] for name in ("_id", "state", "owner", "until")}
-        change = {"$set": {"owner": self.owner, "until": datetime.now(UTC) + LEASE}}
+        change = {"$set": {"owner": self.owner, "until": datetime.now(UTC) + self._lease}}
         return (await self._collection.update_one(still, change)).modified_count == 1
 
     @staticmethod

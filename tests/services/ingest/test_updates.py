@@ -1,0 +1,148 @@
+"""Each body as the Bot API documents it, and the event that it becomes.
+
+``updates/*.json`` hold the body under ``update`` and the event under ``event``; in place of the
+event, ``ignored`` names the kind that is counted.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from libs.events.inbound import InboundReceived
+from libs.events.registry import encode
+from services.ingest.channels.telegram.updates import (
+    Ignored,
+    Thread,
+    Unreadable,
+    kind_of,
+    normalise,
+    read_thread,
+    read_update,
+)
+from tests.services.ingest.conftest import BOT_ID, IDS, SOURCE_ID
+
+RECEIVED_AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+GOLDEN = sorted((Path(__file__).parent / "updates").glob("*.json"))
+
+
+def event_of(update: dict[str, Any], received_at: datetime = RECEIVED_AT) -> InboundReceived:
+    event = outcome_of(update, received_at)
+    assert isinstance(event, InboundReceived)
+    return event
+
+
+def outcome_of(
+    update: dict[str, Any], received_at: datetime = RECEIVED_AT
+) -> InboundReceived | Ignored:
+    return normalise(
+        read_update(json.dumps(update).encode()),
+        source_id=SOURCE_ID,
+        account=BOT_ID,
+        ids=IDS,
+        received_at=received_at,
+    )
+
+
+def golden(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((GOLDEN[0].parent / f"{name}.json").read_text())
+    return loaded
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_golden(path: Path) -> None:
+    case = json.loads(path.read_text())
+    raw = json.dumps(case["update"]).encode()
+
+    outcome = outcome_of(case["update"])
+
+    if isinstance(outcome, Ignored):
+        kind = kind_of(raw) if outcome.kind == "other" else outcome.kind
+        assert kind == case["ignored"]
+    else:
+        assert json.loads(encode(outcome)) == case["event"]
+
+
+def test_a_repeated_update_is_the_same_event() -> None:
+    update = golden("text")["update"]
+    later = RECEIVED_AT + timedelta(minutes=5)
+    assert event_of(update).cause == event_of(update, later).cause
+
+
+def test_an_edit_is_not_the_message_and_two_edits_in_a_second_are_two() -> None:
+    message = golden("text")["update"]
+    edit = golden("edited_message")["update"]
+    next_edit = edit | {"update_id": edit["update_id"] + 1}
+    events = [event_of(one) for one in (message, edit, next_edit)]
+    assert len({one.cause for one in events}) == 3
+    assert len({one.message_id for one in events}) == 1
+
+
+def test_a_clock_ahead_of_ours_does_not_bring_facts_from_the_future() -> None:
+    update = golden("text")["update"]
+    update["message"]["date"] = int((RECEIVED_AT + timedelta(hours=1)).timestamp())
+    assert event_of(update).occurred_at == RECEIVED_AT
+
+
+def test_a_business_chat_is_another_conversation_of_the_same_customer() -> None:
+    direct = event_of(golden("text")["update"])
+    business = event_of(golden("business_incoming")["update"])
+    owner = event_of(golden("business_from_owner")["update"])
+    assert direct.conversation_id != business.conversation_id == owner.conversation_id
+    assert direct.customer_id == business.customer_id == owner.customer_id
+    assert (business.direction, owner.direction) == ("incoming", "outgoing")
+
+
+@pytest.mark.parametrize(
+    "thread", [Thread("42"), Thread("-100123"), Thread("42", "bc_1"), Thread("42", "a:b")]
+)
+def test_a_thread_can_be_read_again(thread: Thread) -> None:
+    assert read_thread(str(thread)) == thread
+
+
+@pytest.mark.parametrize("thread", ["", "abc", "business:42", "business::x", "widget:1"])
+def test_what_is_no_thread_of_telegram(thread: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        read_thread(thread)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff\xfe",
+        b'{"message": {}}',
+        b'{"update_id": "1"}',
+        b'{"update_id": 1, "message": {"message_id": 1}}',
+        b"[" * 100_000,
+        b'{"update_id": 1, "message": ' + b'{"reply_to_message":' * 50_000,
+    ],
+)
+def test_what_is_no_update(raw: bytes) -> None:
+    with pytest.raises(Unreadable):
+        read_update(raw)
+
+
+@pytest.mark.parametrize("date", [-1, 0, 10**18])
+def test_an_impossible_date_is_no_crash(date: int) -> None:
+    update = golden("text")["update"]
+    update["message"]["date"] = date
+    assert event_of(update).occurred_at <= RECEIVED_AT
+
+
+def test_no_reason_shows_what_was_written() -> None:
+    with pytest.raises(Unreadable) as refused:
+        read_update(b'{"update_id": 1, "message": {"message_id": "my secret"}}')
+    assert "my secret" not in str(refused.value)
+
+
+def test_bodies_are_what_the_contract_says() -> None:
+    for path in GOLDEN:
+        case = json.loads(path.read_text())
+        if "event" in case:
+            msgspec.convert(case["event"], InboundReceived)
