@@ -112,6 +112,8 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
             )
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unavailable("the history cannot be read") from error
+        if status == 404:  # who has not written yet has no conversation
+            return _fresh(CustomerTimeline(items=()))
         if status != 200:
             raise Unavailable(f"the history cannot be read: {status}")
         return _fresh(_shown(msgspec.json.decode(body, type=CustomerTimeline)))

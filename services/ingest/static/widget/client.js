@@ -93,7 +93,9 @@ const uuid = () => {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 };
 const write = (text) => {
-  keep("queue", [...queue(), { id: uuid(), text, at: new Date().toISOString(), after: lastPosition(), state: "sending" }]);
+  // Where the history is not known yet, nothing in it may be taken for this message.
+  const known = synced || messages.size ? lastPosition() : Number.MAX_SAFE_INTEGER;
+  keep("queue", [...queue(), { id: uuid(), text, at: new Date().toISOString(), after: known, state: "sending" }]);
   render(true);
   start();
   flush();

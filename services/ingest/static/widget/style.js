@@ -21,7 +21,7 @@ svg { display: block; width: 24px; height: 24px; fill: none; stroke: currentColo
 .launcher svg { width: 28px; height: 28px; }
 .launcher[aria-expanded="true"] .talk, .launcher[aria-expanded="false"] .fold { display: none; }
 .badge { position: absolute; top: -2px; right: -2px; min-width: 22px; height: 22px; padding: 0 6px; border-radius: 11px;
-  background: #e5484d; color: #fff; font-size: 12px; font-weight: 700; line-height: 22px; text-align: center; }
+  background: #cf2b31; color: #fff; font-size: 12px; font-weight: 700; line-height: 22px; text-align: center; }
 .panel { position: fixed; z-index: 2147483000; right: 20px; bottom: 96px; width: 384px; height: min(620px, calc(100vh - 120px));
   display: flex; flex-direction: column; overflow: hidden; border-radius: 18px; background: var(--page); color: var(--text);
   box-shadow: var(--shadow); animation: rise .18s ease-out; }

@@ -165,7 +165,8 @@ const submit = () => {
 };
 field.addEventListener("input", fit);
 field.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  // 229: Safari says so of the Enter that ends a composition, after it has ended.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
   event.preventDefault();
   submit();
 });

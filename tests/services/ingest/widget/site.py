@@ -28,6 +28,7 @@ from libs.events.ids import IdKey, random_id
 from libs.runtime.directory import Directory
 from libs.runtime.http import ServiceClient, caller_of, json_response, service_app
 from libs.runtime.kafka import Publisher, outgoing
+from libs.runtime.problems import NotFound
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.sealing import Sealer
 from libs.runtime.settings import Settings, key_bytes, load
@@ -101,8 +102,8 @@ def widget_service(
 class History:
     """What conversation would answer, in its contract's shapes and over real HTTP.
 
-    The end-to-end tests hold the widget against conversation itself; here is tested what ingest
-    makes of its answers.
+    ``test_whole.py`` holds the widget against conversation itself; with this a test can say what
+    is in a history, edge by edge.
     """
 
     by_conversation: dict[str, list[CustomerMessage]] = field(default_factory=dict)
@@ -119,7 +120,9 @@ class History:
                 query = dict(request.query_params)
                 self.asked.append((caller.service, caller.workspace_id, query))
                 limit, after = int(query["limit"]), int(query["after"])
-                items = self.by_conversation.get(conversation_id, [])
+                items = self.by_conversation.get(conversation_id)
+                if items is None:
+                    raise NotFound("There is no such conversation")
                 found = [item for item in items if item.position > after]
                 return json_response(CustomerTimeline(items=tuple(found[:limit]), more=False))
 
