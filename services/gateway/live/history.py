@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from services.gateway.live.positions import Vector
 
-ENTRIES_OF_A_WORKSPACE: Final = 500
+ENTRIES_OF_A_WORKSPACE: Final = 400
 BYTES_IN_ALL: Final = 64_000_000
 
 

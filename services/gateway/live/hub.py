@@ -17,7 +17,7 @@ from services.gateway.live.positions import Positions, Vector
 from services.gateway.metrics import GAPS, REPEATS
 from services.gateway.sessions import Principal
 
-WAITING_AT_MOST: Final = 1000
+WAITING_AT_MOST: Final = 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,116 @@
+"""Cursors, history and order: the rules of the live socket without a socket."""
+
+from dataclasses import dataclass
+
+from services.gateway.live.history import History
+from services.gateway.live.order import LastSequences, Seen
+from services.gateway.live.positions import Positions
+
+
+@dataclass(frozen=True)
+class Kept:
+    place: int
+    offset: int
+    size_bytes: int = 1
+
+
+class Reader:
+    """Reads events into a history as the feed does."""
+
+    def __init__(self, history: History[Kept], positions: Positions) -> None:
+        self.history = history
+        self.positions = positions
+
+    def read(self, workspace: str, place: int, offset: int, size_bytes: int = 1) -> Kept:
+        self.positions.move(place, offset + 1)
+        kept = Kept(place, offset, size_bytes)
+        self.history.add(workspace, kept, self.positions.vector)
+        return kept
+
+
+def test_a_cursor_is_read_by_any_replica_with_the_same_partitions() -> None:
+    here, there = Positions([2, 1]), Positions([2, 1])
+    here.move(here.place(0, 1), 255)
+    here.move(here.place(1, 0), 7)
+
+    vector = there.read(here.cursor())
+
+    assert vector == (0, 255, 7)
+    assert not there.reached((0, 255, 7))
+    assert here.reached((0, 255, 7))
+
+
+def test_a_cursor_that_is_none_or_of_other_partitions_cannot_be_served() -> None:
+    positions = Positions([2, 1])
+
+    for cursor in (
+        "",
+        "1",
+        "1-0.0",
+        "1-0.0.0-0",
+        "2-0.0-0",
+        "1-0.0-x",
+        "1-0.0-0-",
+        "1-" + "0." * 9999,
+    ):
+        assert positions.read(cursor) is None, cursor
+
+
+def test_what_was_missed_comes_in_the_order_of_reading() -> None:
+    reader = Reader(History((0, 0)), Positions([2]))
+    first = reader.read("a", 0, 0)
+    seen = reader.positions.vector
+    second, third = reader.read("a", 1, 0), reader.read("a", 0, 1)
+    reader.read("b", 0, 2)
+
+    assert reader.history.since("a", seen) == [second, third]
+    assert reader.history.since("a", (0, 0)) == [first, second, third]
+    assert reader.history.since("c", (0, 0)) == []
+
+
+def test_what_is_no_longer_kept_is_said_not_skipped() -> None:
+    reader = Reader(History((0,), entries_of_a_workspace=2), Positions([1]))
+    kept = [reader.read("a", 0, offset) for offset in range(3)]
+
+    assert reader.history.since("a", (0,)) is None
+    assert reader.history.since("a", (1,)) == kept[1:]
+
+
+def test_what_was_before_reading_began_is_not_known() -> None:
+    history: History[Kept] = History((5,))
+
+    assert history.since("a", (4,)) is None
+    assert history.since("a", (5,)) == []
+
+
+def test_the_quietest_workspace_is_forgotten_when_memory_is_short() -> None:
+    reader = Reader(History((0,), bytes_in_all=10), Positions([1]))
+    reader.read("quiet", 0, 0, 6)
+    busy = reader.read("busy", 0, 1, 6)
+
+    assert reader.history.since("quiet", (0,)) is None
+    assert reader.history.since("quiet", (2,)) == []
+    assert reader.history.since("busy", (0,)) == [busy]
+
+
+def test_a_repeat_is_known_and_a_gap_is_noticed() -> None:
+    order = LastSequences()
+
+    assert [order.see("cnv_1", n) for n in (4, 5, 5, 4, 7, 8)] == [
+        Seen.NEXT,
+        Seen.NEXT,
+        Seen.REPEAT,
+        Seen.REPEAT,
+        Seen.GAP,
+        Seen.NEXT,
+    ]
+    assert order.see("cnv_2", 9) is Seen.NEXT
+
+
+def test_the_memory_of_streams_is_bounded() -> None:
+    order = LastSequences(remembered=2)
+    for stream in ("a", "b", "c"):
+        order.see(stream, 3)
+
+    assert order.see("c", 3) is Seen.REPEAT
+    assert order.see("a", 3) is Seen.NEXT

@@ -1,0 +1,264 @@
+"""The document: every route with its errors, and the real answers are what it says."""
+
+import re
+from typing import Any, get_args
+
+import jsonschema
+import msgspec
+import pytest
+
+from libs.events.directory import Role
+from services.analytics import figures
+from services.gateway.api import reports, shapes
+from services.routing import requests
+from tests.services.gateway.conftest import Answer, Api, Member, Team
+
+pytestmark = pytest.mark.servers
+
+Staff = tuple[Team, dict[Role, Member]]
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@pytest.fixture
+async def document(api: Api) -> Any:
+    return (await api("GET", "/openapi.json")).body
+
+
+def operations(document: Any) -> list[tuple[str, str, Any]]:
+    return [
+        (method, path, operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method in METHODS
+    ]
+
+
+def check(document: Any, method: str, path: str, answer: Answer) -> None:
+    """The answer is one that the document declares for the operation, with its schema."""
+    declared = document["paths"][path][method]["responses"]
+    assert str(answer.status) in declared, (method, path, answer.status, answer.content)
+    content = declared[str(answer.status)].get("content")
+    if content is None:
+        assert answer.content == b""
+        return
+    schema = content[answer.headers["content-type"]]["schema"]
+    validate(document, schema, answer.body)
+
+
+def validate(document: Any, schema: Any, body: Any) -> None:
+    jsonschema.Draft202012Validator(
+        {**schema, "components": document["components"]},
+        format_checker=jsonschema.FormatChecker(),
+    ).validate(body)
+
+
+async def test_the_document_has_every_route_that_the_api_promises(document: Any) -> None:
+    assert document["openapi"].startswith("3.1")
+    assert document["servers"] == [{"url": "https://api.parley.example"}]
+    assert {f"{method.upper()} {path}" for method, path, _ in operations(document)} == {
+        "POST /v1/sign-in",
+        "POST /v1/sign-out",
+        "GET /v1/me",
+        "POST /v1/me/password",
+        "POST /v1/api-tokens",
+        "GET /v1/api-tokens",
+        "DELETE /v1/api-tokens/{id}",
+        "GET /v1/conversations",
+        "GET /v1/conversations/{id}",
+        "GET /v1/conversations/{id}/timeline",
+        "POST /v1/conversations/{id}/take",
+        "POST /v1/conversations/{id}/messages",
+        "POST /v1/conversations/{id}/notes",
+        "POST /v1/conversations/{id}/close",
+        "POST /v1/conversations/{id}/reopen",
+        "POST /v1/attachments",
+        "GET /v1/attachments/{id}",
+        *(
+            f"{method} /v1/{things}{one}"
+            for things in ("locations", "members", "groups", "sources", "autoforwards")
+            for method, one in (
+                ("GET", ""),
+                ("POST", ""),
+                ("GET", "/{id}"),
+                ("PATCH", "/{id}"),
+                ("DELETE", "/{id}"),
+            )
+        ),
+        "POST /v1/sources/{id}/register",
+        "GET /v1/notifications",
+        "POST /v1/notifications/{id}/read",
+        "GET /v1/notification-rules",
+        "PUT /v1/notification-rules/case-in-group",
+        "GET /v1/metrics/summary",
+        "GET /v1/metrics/performance",
+    }
+
+
+async def test_every_operation_says_what_it_is_and_what_it_can_answer(document: Any) -> None:
+    names = []
+    for method, path, operation in operations(document):
+        where = f"{method} {path}"
+        names.append(operation["operationId"])
+        answers = set(operation["responses"])
+        assert operation["summary"], where
+        assert len(operation["tags"]) == 1, where
+        assert any(status.startswith("2") for status in answers), where
+        assert "401" in answers, where
+        if operation.get("security"):
+            assert path != "/v1/sign-in"
+        in_path = [p["name"] for p in operation["parameters"] if p["in"] == "path"]
+        assert in_path == re.findall(r"{(\w+)}", path), where
+        if in_path:
+            assert "404" in answers, where
+        if "requestBody" in operation:
+            assert {"400", "413", "422"} <= answers, where
+        for status, answer in operation["responses"].items():
+            assert answer["description"], where
+            if not status.startswith("2"):
+                schema = answer["content"]["application/problem+json"]["schema"]
+                assert schema == {"$ref": "#/components/schemas/ProblemDetails"}, where
+    assert len(names) == len(set(names))
+    assert all(re.fullmatch(r"[a-z]+[A-Za-z]+", name) for name in names)
+
+
+async def test_every_schema_that_is_named_is_there(document: Any) -> None:
+    named = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
+
+    assert named <= set(document["components"]["schemas"])
+    for schema in document["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+async def test_real_answers_are_what_the_document_says(
+    document: Any, staff: Staff, api: Api
+) -> None:
+    team, members = staff
+    owner = team.owner.api
+    group = (await owner("POST", "/v1/groups", {"name": "Sales"})).body["group_id"]
+    source = (
+        await owner(
+            "POST",
+            "/v1/sources",
+            {
+                "channel": "widget",
+                "name": "Shop",
+                "location_id": team.location_id,
+                "allowed_origins": ["https://shop.example"],
+            },
+        )
+    ).body["source_id"]
+    token = (await owner("POST", "/v1/api-tokens", {"name": "CRM"})).body["token_id"]
+    signing_in = {"email": team.owner.email, "password": team.owner.password}
+    session = await api.sign_in(team.owner.email, team.owner.password)
+    forward = {"source_ids": [source], "group_id": group}
+    rule = (await owner("POST", "/v1/autoforwards", forward)).body["autoforward_id"]
+
+    for who, method, path, ids, body in [
+        (api, "post", "/v1/sign-in", "", signing_in),
+        (api, "post", "/v1/sign-in", "", signing_in | {"password": "x"}),
+        (api, "post", "/v1/sign-in", "", {}),
+        (owner, "get", "/v1/me", "", None),
+        (api, "get", "/v1/me", "", None),
+        (owner, "get", "/v1/api-tokens", "", None),
+        (owner, "post", "/v1/api-tokens", "", {"name": "more"}),
+        (owner, "delete", "/v1/api-tokens/{id}", token, None),
+        (owner, "delete", "/v1/api-tokens/{id}", token, None),
+        (session, "post", "/v1/sign-out", "", None),
+        (owner, "get", "/v1/locations", "", None),
+        (owner, "get", "/v1/locations/{id}", team.location_id, None),
+        (owner, "post", "/v1/locations", "", {"name": "Podil"}),
+        (owner, "post", "/v1/locations", "", {"nam": "Podil"}),
+        (owner, "get", "/v1/members", "", None),
+        (owner, "get", "/v1/members?limit=0", "", None),
+        (owner, "get", "/v1/groups", "", None),
+        (owner, "patch", "/v1/groups/{id}", group, {"name": "Support"}),
+        (owner, "get", "/v1/sources", "", None),
+        (owner, "get", "/v1/sources/{id}", source, None),
+        (owner, "patch", "/v1/sources/{id}", source, {"name": "Our shop"}),
+        (owner, "post", "/v1/sources/{id}/register", source, None),
+        (owner, "get", "/v1/autoforwards", "", None),
+        (owner, "get", "/v1/autoforwards/{id}", rule, None),
+        (owner, "get", "/v1/autoforwards/{id}", "none", None),
+        (owner, "delete", "/v1/autoforwards/{id}", rule, None),
+        (members[Role.READ_ONLY].api, "post", "/v1/groups", "", {"name": "X"}),
+        (owner, "get", "/v1/conversations", "", None),
+        (owner, "post", "/v1/conversations/{id}/take", "cnv_1", None),
+        (owner, "post", "/v1/conversations/{id}/messages", "cnv_1", {"text": 1}),
+        (members[Role.MODERATOR].api, "post", "/v1/conversations/{id}/reopen", "cnv_1", None),
+        (owner, "post", "/v1/conversations/{id}/notes", "cnv_1", b" " * 1_000_001),
+    ]:
+        answer = await who(method.upper(), path.replace("{id}", ids), body)
+        check(document, method, path.partition("?")[0], answer)
+
+
+def test_the_shapes_of_the_figures_are_those_that_analytics_answers() -> None:
+    for ours, theirs in (
+        (reports.Summary, figures.Summary),
+        (reports.Performance, figures.Performance),
+    ):
+        assert _fields(ours) == _fields(theirs)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (shapes.NewLocation, requests.AddLocation),
+        (shapes.ChangeLocation, requests.ChangeLocation),
+        (shapes.NewMember, requests.AddMember),
+        (shapes.ChangeMember, requests.ChangeMember),
+        (shapes.NewGroup, requests.AddGroup),
+        (shapes.ChangeGroup, requests.ChangeGroup),
+        (shapes.NewSource, requests.ConnectSource),
+        (shapes.ChangeSource, requests.ChangeSource),
+        (shapes.NewAutoforward, requests.AddAutoforward),
+        (shapes.ChangeAutoforward, requests.ChangeAutoforward),
+    ],
+)
+def test_the_shapes_that_are_taken_are_those_that_routing_takes(ours: type, theirs: type) -> None:
+    assert _fields(ours) == _fields(theirs)
+
+
+def _fields(shape: Any) -> Any:
+    """What is said of a struct by JSON, all the way down, without its name and docstring."""
+    if isinstance(shape, type) and issubclass(shape, msgspec.Struct):
+        return {
+            one.encode_name: (_fields(one.type), one.required)
+            for one in msgspec.structs.fields(shape)
+        }
+    origin, arguments = getattr(shape, "__origin__", None), get_args(shape)
+    if isinstance(origin, type) and issubclass(origin, msgspec.Struct):
+        return {
+            one.encode_name: (_fields(one.type), one.required)
+            for one in msgspec.structs.fields(shape)
+        }
+    return (origin, tuple(_fields(a) for a in arguments)) if arguments else shape
+
+
+async def test_answers_carry_what_keeps_a_browser_safe(api: Api) -> None:
+    answer = await api("GET", "/v1/me")
+
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+    assert "strict-transport-security" in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [("https://console.parley.example", True), ("https://evil.example", False)],
+)
+async def test_only_named_origins_may_call_from_a_page(
+    api: Api, origin: str, allowed: bool
+) -> None:
+    asked = await api(
+        "OPTIONS",
+        "/v1/me",
+        headers={
+            "origin": origin,
+            "access-control-request-method": "GET",
+            "access-control-request-headers": "authorization",
+        },
+    )
+
+    assert ("access-control-allow-origin" in asked.headers) is allowed
+    assert asked.headers.get("access-control-allow-origin") != "*"
