@@ -35,14 +35,16 @@ from services.conversation.inbox import Hints
 from services.conversation.kinds import Conversations, SentMessages
 from services.conversation.loading import Loader
 from services.conversation.projection import Projection
-from services.conversation.rows import INBOX_INDEXES, MESSAGE_INDEXES
+from services.conversation.rows import (
+    ANSWERS,
+    COMMITS,
+    INBOX,
+    INBOX_INDEXES,
+    MESSAGE_INDEXES,
+    MESSAGES,
+)
 from services.conversation.settings import ConversationSettings
 from services.conversation.sweeping import PASSING, RoutingTimeouts, pause_until, watch_unpublished
-
-COMMITS: Final = "conversation_commits"
-INBOX: Final = "conversation_inbox"
-MESSAGES: Final = "conversation_messages"
-ANSWERS: Final = "conversation_answers"
 
 _DIRECTORY_POLL_SECONDS: Final = 0.05
 

@@ -167,20 +167,22 @@ class Inbox:
             upper, reached = lower + timedelta(milliseconds=1), lower
             if span is not None:
                 span *= 16 if not found else max(2, min(16, 2 * wanted // len(found)))
-        if found and after is None:
-            self._remember(key, found, wanted, reached)
+        if after is None:
+            few = reached <= _EPOCH and len(found) < wanted
+            self._hints.put(key, _hint_of(found, few))
         return found
-
-    def _remember(self, key: str, found: list[Document], wanted: int, reached: datetime) -> None:
-        newest, oldest = found[0]["active_at"], found[-1]["active_at"]
-        few = reached <= _EPOCH and len(found) < wanted
-        span = None if few else max((newest - oldest) * 1.25, _SHORTEST_SPAN)
-        self._hints.put(key, _Hint(newest, span))
 
     async def _find(self, condition: Document, limit: int) -> list[Document]:
         order = [("active_at", DESCENDING), ("_id", DESCENDING)]
         found = self._rows.find(condition, _FIELDS, sort=order, limit=limit)
         return await found.to_list()
+
+
+def _hint_of(found: list[Document], few: bool) -> _Hint:
+    if few or not found:
+        return _Hint(datetime.now(UTC), None)
+    newest, oldest = found[0]["active_at"], found[-1]["active_at"]
+    return _Hint(newest, max((newest - oldest) * 1.25, _SHORTEST_SPAN))
 
 
 def _earlier(start: datetime, span: timedelta) -> datetime:

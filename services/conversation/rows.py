@@ -41,6 +41,11 @@ from services.conversation.domain.state import ConversationState
 type Rows = AsyncCollection[Document]
 type Replacement = Callable[[Document], ReplaceOne[Document] | UpdateOne]
 
+COMMITS: Final = "conversation_commits"
+INBOX: Final = "conversation_inbox"
+MESSAGES: Final = "conversation_messages"
+ANSWERS: Final = "conversation_answers"
+
 _DUPLICATE_KEY: Final = 11000
 _FIND_BATCH: Final = 10_000
 
@@ -167,18 +172,18 @@ async def write_newer(
     ``new`` are thought not to be there yet, ``known`` to be; being wrong costs a round trip.
     """
     # Who is there already may be older, and then has to be replaced.
-    updates = [*known, *await _insert(rows, new)]
+    updates = [*known, *await insert_missing(rows, new)]
     if not updates or await _update(rows, [replacement(row) for row in updates]):
         return
     # What was not found is newer, or not there. Once an insert is refused it is there for certain,
     # so the second update decides.
-    refused = await _insert(rows, known)
+    refused = await insert_missing(rows, known)
     if refused:
         await _update(rows, [replacement(row) for row in refused])
 
 
-async def _insert(rows: Rows, documents: Sequence[Document]) -> list[Document]:
-    """Insert; those that were refused because their id is taken."""
+async def insert_missing(rows: Rows, documents: Sequence[Document]) -> list[Document]:
+    """Insert what is not there; the answer is what is: those refused because of their id."""
     if not documents:
         return []
     try:

@@ -283,7 +283,7 @@ async def serving(world: World, on_step: StepHook | None = None) -> AsyncIterato
     tokens = ServiceTokens(SERVICE_KEY, "gateway")
     async with running(spec, world.settings) as (url, _), aiohttp.ClientSession() as session:
         async with asyncio.timeout(30):
-            while not await _ready(session, url):
+            while not await _ready(session, url):  # noqa: ASYNC110  # it is another's event
                 await asyncio.sleep(0.05)
         async with ServiceClient("conversation", url, tokens) as client:
             world.client = client

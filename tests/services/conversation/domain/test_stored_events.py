@@ -1,0 +1,135 @@
+"""Stored events are for ever: each payload is pinned, and old ones are brought up to date."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+
+from libs.events.content import Attachment, Channel, Content, GeoPoint, Sender
+from services.conversation.domain import events, life, messages, sent_message
+from services.conversation.domain.events import Event, UnknownEvent, decode, encode, name_of
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+AT = datetime(2026, 11, 2, 10, 41, 7, 123_456, tzinfo=UTC)
+EARLIER = datetime(2026, 11, 2, 10, 40, tzinfo=UTC)
+SENDER = Sender(external_id="100", name="Ада", username="ada", language="uk")
+CONTENT = Content(
+    text="Добрий день",
+    attachments=(
+        Attachment(
+            attachment_id="att_1",
+            kind="image",
+            media_type="image/jpeg",
+            reference="AgAD",
+            file_name="cat.jpg",
+            size_bytes=1024,
+        ),
+    ),
+    point=GeoPoint(latitude=50.45, longitude=30.52, title="Podil"),
+)
+
+EXAMPLES: dict[str, Event[Any]] = {
+    name_of(event): event
+    for event in (
+        life.CaseOpened(
+            at=EARLIER,
+            workspace_id="wsp_1",
+            conversation_id="cnv_1",
+            source_id="src_1",
+            channel=Channel.TELEGRAM,
+            thread="100",
+            customer_id="cus_1",
+            customer_name="Ада",
+            number=2,
+            location_id="loc_1",
+            opened_by="customer",
+            recorded_at=AT,
+            routed=True,
+            responsible_before="mem_1",
+        ),
+        life.CaseRouted(at=AT, case=2, group_id="grp_1", reason="autoforward"),
+        life.CaseTaken(at=AT, case=2, member_id="mem_2", joined=("mem_1",)),
+        life.CaseClosed(at=AT, case=2, member_id="mem_2"),
+        life.CaseReopened(at=AT, case=2, member_id="mem_3", responsible="mem_2", joined=("mem_1",)),
+        messages.MessageReceived(
+            at=AT,
+            case=2,
+            message_id="msg_1",
+            external_message_id="7",
+            content=CONTENT,
+            sender=SENDER,
+            received_at=AT,
+            starts_turn=True,
+            reply_to="msg_0",
+        ),
+        messages.MessageSent(
+            at=AT,
+            case=2,
+            message_id="msg_2",
+            content=CONTENT,
+            member_id="mem_2",
+            sender=SENDER,
+            external_message_id="8",
+            reply_to="msg_1",
+            reply_to_external="7",
+            answered_since=EARLIER,
+            first_response=True,
+        ),
+        messages.MessageEdited(
+            at=AT,
+            case=2,
+            message_id="msg_1",
+            direction="incoming",
+            content=CONTENT,
+            sender=SENDER,
+            reply_to="msg_0",
+        ),
+        messages.NoteAdded(at=AT, case=2, note_id="note_1", member_id="mem_2", text="передзвонити"),
+        sent_message.DeliveryChanged(
+            at=AT,
+            sent_in=sent_message.SentIn("wsp_1", "cnv_1", "cnv_1.2"),
+            state="failed",
+            external_message_ids=("77",),
+            reason="bot was blocked by the user",
+            reason_code="blocked",
+        ),
+    )
+}
+
+
+def test_every_stored_event_has_a_golden_payload() -> None:
+    assert sorted(EXAMPLES) == events.names()
+    assert sorted(path.stem for path in GOLDEN.glob("*.json")) == events.names()
+
+
+@pytest.mark.parametrize("name", events.names())
+def test_a_payload_stays_as_it_was_first_written(name: str) -> None:
+    golden = (GOLDEN / f"{name}.json").read_bytes()
+    assert decode(name, golden) == EXAMPLES[name]
+    assert msgspec.json.decode(encode(EXAMPLES[name])) == msgspec.json.decode(golden)
+
+
+def test_an_event_of_a_newer_version_is_not_skipped() -> None:
+    with pytest.raises(UnknownEvent, match=r"case-taken\.v9"):
+        decode("conversation.case-taken.v9", b"{}")
+
+
+class TestUpcasting:
+    OLD: ClassVar = "conversation.case-closed.v0"
+
+    def test_an_old_payload_is_read_as_the_present_event(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(events, "_upcasters", {})
+        events.upcast("conversation.case-closed.v00", self.OLD, lambda old: {**old, "by": "mem_2"})
+        events.upcast(
+            self.OLD,
+            "conversation.case-closed.v1",
+            lambda old: {"at": old["at"], "case": 1, "member_id": old["by"]},
+        )
+        event = decode("conversation.case-closed.v00", b'{"at":"2026-11-02T10:41:07Z"}')
+        assert event == life.CaseClosed(
+            at=datetime(2026, 11, 2, 10, 41, 7, tzinfo=UTC), case=1, member_id="mem_2"
+        )
