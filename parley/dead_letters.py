@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 from libs.events.topics import Topic
 from libs.runtime.kafka import Outgoing, Position, Publisher
@@ -36,22 +36,16 @@ class NoSuchDeadLetter(Exception):
 
 async def dead_letters(settings: Settings, topic: Topic) -> AsyncIterator[DeadLetter]:
     """All of the topic's twin that Kafka still keeps, oldest first in each partition."""
+    # Without a group, the client takes all of the topic's partitions.
     consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers, enable_auto_commit=False
+        settings.kafka_namespace + topic.dead_letter,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
     )
     await consumer.start()
     try:
-        name = settings.kafka_namespace + topic.dead_letter
-        partitions = [
-            TopicPartition(name, number)
-            for number in sorted(
-                consumer.partitions_for_topic(name) or await _numbers(consumer, name)
-            )
-        ]
-        if not partitions:
-            return
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
+        partitions = sorted(consumer.assignment())
         ends = await consumer.end_offsets(partitions)
         for partition in partitions:
             while await consumer.position(partition) < ends[partition]:
@@ -71,12 +65,6 @@ async def dead_letters(settings: Settings, topic: Topic) -> AsyncIterator[DeadLe
                     )
     finally:
         await consumer.stop()
-
-
-async def _numbers(consumer: "AIOKafkaConsumer[bytes, bytes]", name: str) -> set[int]:
-    # Until a topic is subscribed or assigned, the client does not know its partitions.
-    await consumer.topics()
-    return consumer.partitions_for_topic(name) or set()
 
 
 async def dead_letter_at(

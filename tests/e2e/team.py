@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from libs.runtime.settings import Settings, load
+from parley.bootstrap import bootstrap_workspace
 from parley.client import ApiClient, eventually
 from parley.doubles.bot_api import Bot, BotApiDouble
 from parley.suite import Suite
@@ -39,6 +41,22 @@ class Company:
         client = await self._stack.enter_async_context(ApiClient(self.suite.url("gateway")))
         await client.sign_in(member["email"], member["password"])
         return client, member["member_id"]
+
+    async def another_company(self) -> ApiClient:
+        """The owner of a workspace that has nothing to do with this one, signed in."""
+        email = f"stranger-{uuid.uuid4().hex[:8]}@example.com"
+        workspace = {
+            "name": "Other",
+            "owner_name": "Stranger",
+            "owner_email": email,
+            "language": "en",
+            "time_zone": "UTC",
+        }
+        settings = load(Settings, self.suite.settings)
+        made = await bootstrap_workspace(settings, self.suite.url("gateway"), workspace)
+        client = await self._stack.enter_async_context(ApiClient(self.suite.url("gateway")))
+        await client.sign_in(made.email, made.password or "")
+        return client
 
     async def location_id(self) -> str:
         return str((await self.owner.get("/v1/locations"))["items"][0]["location_id"])

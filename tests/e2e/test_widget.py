@@ -1,0 +1,62 @@
+"""A visitor of a site writes in the widget, in a real page of a real browser."""
+
+import asyncio
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from parley.client import eventually
+from tests.e2e.team import Company
+from tests.services.ingest.widget.page import PAGE, Widget
+from tests.support.browser import chromium, needs_chromium, pages
+
+pytestmark = [pytest.mark.servers, pytest.mark.browser, needs_chromium()]
+
+
+async def test_from_the_page_to_the_figures(company: Company) -> None:
+    with ExitStack() as stack:
+        page = ""
+        origin = stack.enter_context(pages(lambda _path: page))
+        source = await company.connect_widget(origin)
+        server = company.suite.url("ingest")
+        page = PAGE.format(server=server, source=source["source_id"], language="en")
+        driver = await asyncio.to_thread(stack.enter_context, chromium())
+        widget = Widget(driver)
+
+        # When a visitor writes in the page
+        await asyncio.to_thread(widget.go, origin)
+        await asyncio.to_thread(widget.open)
+        await asyncio.to_thread(widget.write, "Is the red one in stock?")
+
+        # Then the API shows the case, which is taken and answered
+        async def first() -> Any:
+            items = (await company.owner.get("/v1/conversations", tab="new"))["items"]
+            return items[0] if items else None
+
+        row = await eventually("the case", first)
+        path = f"/v1/conversations/{row['conversation_id']}"
+        await company.owner.post(f"{path}/take")
+        await company.owner.post(f"{path}/notes", text="We have three of them")
+        await company.owner.post(f"{path}/messages", text="It is. Shall I keep one for you?")
+
+        # And the answer appears in the widget without a reload, and after one; the note never
+        shown = [
+            ("mine", "Is the red one in stock?", "sent"),
+            ("theirs", "It is. Shall I keep one for you?", "sent"),
+        ]
+        await asyncio.to_thread(widget.shows, *shown)
+        await asyncio.to_thread(driver.refresh)
+        await asyncio.to_thread(widget.shows, *shown)
+
+        # And once it is closed, the summary shows one case with its times
+        await company.owner.post(f"{path}/close")
+
+        async def counted() -> Any:
+            figures = await company.summary()
+            return figures if figures["closed"]["value"] == 1 else None
+
+        figures = await eventually("the figures", counted)
+        assert figures["all"]["value"] == 1
+        assert figures["time_to_respond"]["average"]["seconds"] is not None
+        assert figures["time_to_close"]["average"]["seconds"] is not None
