@@ -37,6 +37,9 @@ class Refusal(Exception):
         self.parameters = parameters
 
 
+_NO_FAULT: Final = Refusal(0, "")
+
+
 @dataclass(frozen=True, slots=True)
 class SentMessage:
     """A message that the double took. ``file`` are the bytes of what was uploaded with it."""
@@ -81,6 +84,10 @@ class Bot:
     def break_next(self) -> None:
         """The next send is taken, and the connection is cut before the answer."""
         self.faults.append(None)
+
+    def pass_next(self) -> None:
+        """The next send is taken as usual; what was told before and after is for others."""
+        self.faults.append(_NO_FAULT)
 
     def too_many(self, retry_after: int) -> None:
         self.refuse_next(
@@ -245,9 +252,6 @@ class BotApiDouble:
         if content is None:
             return _refused(Refusal(404, "Not Found"))
         return web.Response(body=content, content_type="application/octet-stream")
-
-
-_NO_FAULT: Final = Refusal(0, "")
 
 
 def _user(bot: Bot) -> Fields:

@@ -1,5 +1,6 @@
 """Ingest running on the real servers, with one Telegram source in its directory."""
 
+import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from libs.runtime.sealing import Sealer
 from libs.runtime.settings import load
 from libs.runtime.tokens import ServiceTokens
 from libs.runtime.topics import create_topics
+from parley.doubles.bot_api import Bot, BotApiDouble
 from services.ingest.app import SERVICE
 from services.ingest.settings import IngestSettings
 from tests.support.kafka import publish_state
@@ -26,6 +28,8 @@ WORKSPACE = "wsp_test"
 BOT_TOKEN = "4839574812:AAFD39kkdpWt3ywyRZergyOLMaJhac60qcq"
 BOT_ID = "4839574812"
 SECRET = "s3cret-token"
+ANNA = 42
+BORIS = 43
 DEPLOYMENT_KEY = bytes(range(32))
 SERVICE_KEY = bytes(range(32, 64))
 IDS = IdKey(DEPLOYMENT_KEY)
@@ -110,10 +114,12 @@ class Client:
         headers: dict[str, str] | None = None,
     ) -> tuple[int, bytes, dict[str, str]]:
         token = self.tokens.issue("ingest", workspace_id)
+        body = io.BytesIO(data) if data is not None else None
         async with self.session.request(
-            method, path, data=data, headers={"authorization": f"Bearer {token}", **(headers or {})}
+            method, path, data=body, headers={"authorization": f"Bearer {token}", **(headers or {})}
         ) as answer:
-            return answer.status, await answer.read(), dict(answer.headers)
+            sent = {name.lower(): value for name, value in answer.headers.items()}
+            return answer.status, await answer.read(), sent
 
 
 @pytest.fixture
@@ -147,3 +153,17 @@ async def ingest(
         "PARLEY_INGEST_STORAGE_URL": (tmp_path / "attachments").as_uri(),
     }
     return Ingest(kafka_bootstrap, kafka_namespace, environment)
+
+
+@pytest.fixture
+async def telegram() -> AsyncIterator[BotApiDouble]:
+    async with BotApiDouble() as double:
+        yield double
+
+
+@pytest.fixture
+def bot(telegram: BotApiDouble, ingest: Ingest) -> Bot:
+    ingest.environment["PARLEY_INGEST_TELEGRAM_API_URL"] = telegram.url
+    bot = telegram.add_bot(BOT_TOKEN)
+    bot.chats |= {ANNA, BORIS}
+    return bot

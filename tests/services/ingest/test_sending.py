@@ -19,6 +19,8 @@ from parley.doubles.bot_api import Bot, BotApiDouble
 from services.ingest.sending.attempts import Attempt, Attempts, result_of
 from services.ingest.sending.port import Sent
 from tests.services.ingest.conftest import (
+    ANNA,
+    BORIS,
     BOT_TOKEN,
     IDS,
     SOURCE_ID,
@@ -29,10 +31,6 @@ from tests.services.ingest.conftest import (
 from tests.support.kafka import envelope, publish_state, read_events, read_records
 
 pytestmark = pytest.mark.servers
-
-ANNA = 42
-BORIS = 43
-
 
 AttemptsOf = Callable[[str], Attempts]
 
@@ -46,20 +44,6 @@ async def attempts(ingest: Ingest) -> AsyncIterator[AttemptsOf]:
     async with client:
         database = client[ingest.environment["PARLEY_MONGODB_DATABASE"]]
         yield lambda owner: Attempts(database["ingest_attempts"], owner, timedelta(0))
-
-
-@pytest.fixture
-async def telegram() -> AsyncIterator[BotApiDouble]:
-    async with BotApiDouble() as double:
-        yield double
-
-
-@pytest.fixture
-def bot(telegram: BotApiDouble, ingest: Ingest) -> Bot:
-    ingest.environment["PARLEY_INGEST_TELEGRAM_API_URL"] = telegram.url
-    bot = telegram.add_bot(BOT_TOKEN)
-    bot.chats |= {ANNA, BORIS}
-    return bot
 
 
 def request(

@@ -4,6 +4,7 @@ or nobody knows.
 Source: https://core.telegram.org/bots/api#making-requests, #responseparameters
 """
 
+import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -148,12 +149,19 @@ class BotApi:
 
 
 def _form(fields: Mapping[str, Any], upload: Upload) -> aiohttp.FormData:
-    form = aiohttp.FormData()
+    # Names go as they are, in UTF-8: Telegram shows a percent-encoded one as it came.
+    form = aiohttp.FormData(quote_fields=False)
     for name, value in fields.items():
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         form.add_field(name, text)
+    # Unquoted, a line break in a name would be a header of the sender's choice.
+    name = "".join(character for character in upload.file_name if character.isprintable())
+    # As a file object it is sent in pieces, and the loop is not held by a large one.
     form.add_field(
-        upload.field, upload.content, filename=upload.file_name, content_type=upload.media_type
+        upload.field,
+        io.BytesIO(upload.content),
+        filename=name or "file",
+        content_type=upload.media_type,
     )
     return form
 
