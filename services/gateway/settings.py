@@ -7,19 +7,24 @@ from pydantic import Field
 from libs.runtime.settings import MongoSettings
 
 MEGABYTE: Final = 1_000_000
+_URL: Final = "^https?://"
 
 
 class GatewaySettings(MongoSettings):
     gateway_port: int = Field(8100, ge=0, le=65535)
-    gateway_public_url: str = Field(description="where clients reach the gateway")
+    gateway_public_url: str = Field(pattern=_URL, description="where clients reach the gateway")
     gateway_ingest_public_url: str = Field(
-        description="where platforms and pages with the widget reach ingest"
+        pattern=_URL, description="where platforms and pages with the widget reach ingest"
     )
-    gateway_conversation_url: str = Field(description="where conversation answers the services")
-    gateway_routing_url: str = Field(description="where routing answers the services")
-    gateway_ingest_url: str = Field(description="where ingest answers the services")
-    gateway_notify_url: str = Field(description="where notify answers the services")
-    gateway_analytics_url: str = Field(description="where analytics answers the services")
+    gateway_conversation_url: str = Field(
+        pattern=_URL, description="where conversation answers the services"
+    )
+    gateway_routing_url: str = Field(pattern=_URL, description="where routing answers the services")
+    gateway_ingest_url: str = Field(pattern=_URL, description="where ingest answers the services")
+    gateway_notify_url: str = Field(pattern=_URL, description="where notify answers the services")
+    gateway_analytics_url: str = Field(
+        pattern=_URL, description="where analytics answers the services"
+    )
     gateway_allowed_origins: str = Field(
         "", description="origins of pages that may call the API, comma separated; none by default"
     )

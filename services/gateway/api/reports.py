@@ -104,29 +104,29 @@ class Performance(Body, rename={"start": "from", "end": "to"}):
 
 
 class NotificationView(Body):
-    """``read_at`` is absent until the member has read it."""
+    """``read_at`` is null until the member has read it."""
 
     notification_id: str
-    kind: Literal["case-in-group"]
+    kind: str
     conversation_id: str
     case_id: str
+    group_id: str | None
     raised_at: datetime
-    group_id: str | None = None
-    read_at: datetime | None = None
+    read_at: datetime | None
 
 
 class NotificationPage(Body):
     """Newest first."""
 
     items: tuple[NotificationView, ...]
-    next: str | None = None
+    next: str | None
 
 
 class NotificationRule(Body):
-    kind: Literal["case-in-group"]
+    rule: Literal["case-in-group"]
+    enabled: bool
     in_app: bool
     email: bool
-    enabled: bool
 
 
 class NotificationRules(Body):
@@ -134,9 +134,11 @@ class NotificationRules(Body):
 
 
 class SetNotificationRule(RequestBody):
+    """The rule whole. ``enabled`` false silences both ways of telling."""
+
+    enabled: bool
     in_app: bool
     email: bool
-    enabled: bool
 
 
 _PERIOD: Final[tuple[dict[str, Any], ...]] = tuple(
@@ -185,7 +187,7 @@ def add_notification_routes(routes: Routes, access: Access, notify: Upstream) ->
     routes.add(
         "POST", one, through.to(one, None),
         name="readNotification", summary="Mark a notification as read",
-        status=204, problems=ANSWERED,
+        answer=NotificationView, problems=ANSWERED,
     )  # fmt: skip
     routes.add(
         "GET", "/v1/notification-rules", through.to("/v1/notification-rules", Action.READ),

@@ -20,8 +20,16 @@ from libs.runtime.process import running
 from libs.runtime.settings import load
 from libs.runtime.tokens import ServiceTokens
 from libs.runtime.topics import create_topics
+from services.analytics.app import SERVICE as ANALYTICS
+from services.analytics.settings import AnalyticsSettings
+from services.conversation.app import SERVICE as CONVERSATION
+from services.conversation.settings import ConversationSettings
 from services.gateway.app import SERVICE as GATEWAY
 from services.gateway.settings import GatewaySettings
+from services.ingest.app import SERVICE as INGEST
+from services.ingest.settings import IngestSettings
+from services.notify.app import SERVICE as NOTIFY
+from services.notify.settings import NotifySettings
 from services.routing.app import SERVICE as ROUTING
 from services.routing.settings import RoutingSettings
 
@@ -72,10 +80,14 @@ class Api:
 
 @dataclass(frozen=True)
 class Suite:
-    """What runs: the gateway's addresses, and the servers under it."""
+    """What runs: the gateway's addresses, and the servers under it.
+
+    Behind ``url`` only routing answers; behind ``replica_url`` all the services do.
+    """
 
     url: str
     replica_url: str
+    ingest_url: str
     http: aiohttp.ClientSession
     publisher: Publisher
     cli: ServiceTokens
@@ -118,7 +130,12 @@ class Team:
 
 
 @pytest.fixture(scope="session")
-async def suite(kafka_bootstrap: str, mongodb_url: str) -> AsyncIterator[Suite]:
+async def suite(
+    kafka_bootstrap: str,
+    mongodb_url: str,
+    clickhouse_dsn: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Suite]:
     unique = "t" + uuid.uuid4().hex[:8]
     await create_topics(kafka_bootstrap, unique + ".")
     shared = {
@@ -147,14 +164,47 @@ async def suite(kafka_bootstrap: str, mongodb_url: str) -> AsyncIterator[Suite]:
         }
         settings = load(GatewaySettings, environment)
         url, _ = await stack.enter_async_context(running(GATEWAY, settings))
-        replica_url, _ = await stack.enter_async_context(running(GATEWAY, settings))
+        conversation_url, _ = await stack.enter_async_context(
+            running(CONVERSATION, load(ConversationSettings, shared))
+        )
+        own = {
+            "PARLEY_INGEST_PUBLIC_URL": "https://hooks.parley.example",
+            "PARLEY_INGEST_CONVERSATION_URL": conversation_url,
+            "PARLEY_INGEST_TELEGRAM_API_URL": NOBODY_LISTENS,
+            "PARLEY_INGEST_STORAGE_URL": f"file://{tmp_path_factory.mktemp('attachments')}",
+        }
+        ingest_url, _ = await stack.enter_async_context(
+            running(INGEST, load(IngestSettings, shared | own))
+        )
+        own = {"PARLEY_NOTIFY_CONSOLE_URL": "https://console.parley.example"}
+        notify_url, _ = await stack.enter_async_context(
+            running(NOTIFY, load(NotifySettings, shared | own))
+        )
+        own = {
+            "PARLEY_ANALYTICS_CLICKHOUSE_DSN": clickhouse_dsn,
+            "PARLEY_ANALYTICS_CLICKHOUSE_DATABASE": unique,
+        }
+        without_mongo = {k: v for k, v in shared.items() if "MONGODB" not in k}
+        analytics_url, _ = await stack.enter_async_context(
+            running(ANALYTICS, load(AnalyticsSettings, without_mongo | own))
+        )
+        others = {
+            "PARLEY_GATEWAY_CONVERSATION_URL": conversation_url,
+            "PARLEY_GATEWAY_INGEST_URL": ingest_url,
+            "PARLEY_GATEWAY_NOTIFY_URL": notify_url,
+            "PARLEY_GATEWAY_ANALYTICS_URL": analytics_url,
+        }
+        replica_url, _ = await stack.enter_async_context(
+            running(GATEWAY, load(GatewaySettings, environment | others))
+        )
         http = await stack.enter_async_context(aiohttp.ClientSession())
         publisher = await stack.enter_async_context(Publisher(kafka_bootstrap, unique + "."))
         mongo = await stack.enter_async_context(AsyncMongoClient[dict[str, Any]](mongodb_url))
-        for address in (routing_url, url, replica_url):
+        services = (routing_url, conversation_url, ingest_url, notify_url, analytics_url)
+        for address in (*services, url, replica_url):
             await _ready(http, address)
         cli = ServiceTokens(SERVICE_KEY, "cli")
-        yield Suite(url, replica_url, http, publisher, cli, mongo, environment)
+        yield Suite(url, replica_url, ingest_url, http, publisher, cli, mongo, environment)
         await mongo.drop_database(unique)
 
 

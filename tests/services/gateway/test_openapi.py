@@ -10,6 +10,7 @@ import pytest
 from libs.events.directory import Role
 from services.analytics import figures
 from services.gateway.api import reports, shapes
+from services.notify import notifications, rules
 from services.routing import requests
 from tests.services.gateway.conftest import Answer, Api, Member, Team
 
@@ -191,10 +192,13 @@ async def test_real_answers_are_what_the_document_says(
         check(document, method, path.partition("?")[0], answer)
 
 
-def test_the_shapes_of_the_figures_are_those_that_analytics_answers() -> None:
+def test_the_shapes_of_reports_are_those_of_the_services_that_make_them() -> None:
     for ours, theirs in (
         (reports.Summary, figures.Summary),
         (reports.Performance, figures.Performance),
+        (reports.NotificationPage, notifications.NotificationPage),
+        (reports.NotificationRule, rules.RuleView),
+        (reports.SetNotificationRule, rules.Channels),
     ):
         assert _fields(ours) == _fields(theirs)
 

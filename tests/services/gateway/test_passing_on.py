@@ -1,0 +1,232 @@
+"""A case from the customer's message to the figures, through the gateway and all the services."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from libs.events.content import Channel, Content, Sender
+from libs.events.directory import Role
+from libs.events.ids import random_id
+from libs.events.inbound import InboundReceived
+from libs.runtime.kafka import outgoing
+from tests.services.gateway.conftest import Answer, Api, Member, Suite, Team, new_team
+from tests.services.gateway.test_live import Socket, ready
+from tests.services.gateway.test_openapi import check
+from tests.support.kafka import envelope
+
+pytestmark = pytest.mark.servers
+
+PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489")
+
+
+class Office:
+    """A team with a widget, asked through the gateway behind which all the services answer."""
+
+    def __init__(self, suite: Suite, team: Team, document: Any) -> None:
+        self.suite = suite
+        self.team = team
+        self.document = document
+        self.source_id = ""
+        self.owner = self.of(team.owner)
+
+    def of(self, member: Member) -> Api:
+        return Api(self.suite.http, self.suite.replica_url, member.api.token)
+
+    async def ask(
+        self, who: Api, method: str, path: str, one: str = "", body: Any = None
+    ) -> Answer:
+        """The answer, which is one that the document declares."""
+        answer = await who(method, path.replace("{id}", one), body)
+        check(self.document, method.lower(), path.partition("?")[0], answer)
+        return answer
+
+    async def receive(self, text: str, thread: str = "") -> str:
+        """A customer's message, as ingest tells it; the conversation's id."""
+        now = datetime.now(UTC)
+        conversation_id = thread or random_id("cnv")
+        body = InboundReceived(
+            cause=random_id("cau"),
+            kind="message",
+            direction="incoming",
+            channel=Channel.WIDGET,
+            source_id=self.source_id,
+            conversation_id=conversation_id,
+            thread=conversation_id,
+            customer_id=random_id("cus"),
+            sender=Sender(external_id="v1", name="Марія"),
+            message_id=random_id("msg"),
+            external_message_id="1",
+            content=Content(text=text),
+            occurred_at=now,
+            received_at=now,
+        )
+        sent = outgoing(envelope(body, conversation_id, self.team.workspace_id))
+        await self.suite.publisher.publish([sent])
+        return conversation_id
+
+    @asynccontextmanager
+    async def live(self, member: Member) -> AsyncIterator[Socket]:
+        async with self.suite.http.ws_connect(self.suite.replica_url + "/v1/live") as socket:
+            await socket.send_json({"token": member.api.token})
+            yield Socket(socket)
+
+
+@pytest.fixture(scope="session")
+async def office(suite: Suite) -> Office:
+    api = Api(suite.http, suite.url)
+    team = await new_team(suite, api)
+    office = Office(suite, team, (await api("GET", "/openapi.json")).body)
+    source = {
+        "channel": "widget",
+        "name": "Shop",
+        "location_id": team.location_id,
+        "allowed_origins": ["https://shop.example"],
+    }
+    made = await office.ask(office.owner, "POST", "/v1/sources", body=source)
+    assert made.body["webhook"] == {"registered": True, "url": made.body["webhook_url"]}
+    office.source_id = made.body["source_id"]
+    return office
+
+
+async def until(socket: Socket, event: str) -> Any:
+    while True:
+        frame = await socket.next(20)
+        if frame.get("event") == event:
+            return frame
+
+
+async def test_a_case_is_taken_answered_closed_and_counted(office: Office) -> None:
+    ask, owner = office.ask, office.owner
+    one = "/v1/conversations/{id}"
+    async with office.live(office.team.owner) as socket:
+        await ready(socket)
+        conversation = await office.receive("Чи є у вас лате?")
+        frame = await until(socket, "parley.message.received.v1")
+    assert frame["conversation_id"] == conversation
+    assert frame["data"]["message"]["content"]["text"] == "Чи є у вас лате?"
+
+    inbox = await ask(owner, "GET", "/v1/conversations?tab=new&limit=5")
+    assert [row["conversation_id"] for row in inbox.body["items"]] == [conversation]
+    taken = await ask(owner, "POST", one + "/take", conversation)
+    assert taken.body["case"]["responsible"] == office.team.owner.member_id
+
+    uploaded = await owner(
+        "POST",
+        f"/v1/attachments?file_name={quote('чек 1.png')}",
+        PNG,
+        {"content-type": "image/png"},
+    )
+    check(office.document, "post", "/v1/attachments", uploaded)
+    file = await owner("GET", f"/v1/attachments/{uploaded.body['attachment_id']}")
+    assert (file.status, file.content, file.headers["content-type"]) == (200, PNG, "image/png")
+    assert "sandbox" in file.headers["content-security-policy"]
+
+    body = {"text": "Так!", "attachments": [uploaded.body["attachment_id"]]}
+    key = {"idempotency-key": "reply-1"}
+    path = f"/v1/conversations/{conversation}/messages"
+    first, second = [await owner("POST", path, body, key) for _ in range(2)]
+    check(office.document, "post", one + "/messages", first)
+    assert first.content == second.content
+    assert first.body["item"]["content"]["attachments"][0]["file_name"] == "чек 1.png"
+
+    await ask(owner, "POST", one + "/notes", conversation, {"text": "VIP"})
+    closed = await ask(owner, "POST", one + "/close", conversation)
+    assert closed.body["case"]["state"] == "done"
+    timeline = await ask(owner, "GET", one + "/timeline", conversation)
+    kinds = {item["kind"] for item in timeline.body["items"]}
+    assert {"message", "note"} <= kinds
+    assert (await ask(owner, "GET", one, conversation)).body["case"]["state"] == "done"
+    await ask(owner, "POST", one + "/reopen", conversation)
+
+    now = datetime.now(UTC)
+    period = f"from={_text(now - timedelta(hours=1))}&to={_text(now + timedelta(hours=1))}"
+    async with asyncio.timeout(30):
+        summary = await ask(owner, "GET", f"/v1/metrics/summary?{period}")
+        while summary.body["responded"]["value"] == 0:
+            await asyncio.sleep(0.2)
+            summary = await ask(owner, "GET", f"/v1/metrics/summary?{period}")
+    assert summary.body["all"]["value"] >= 1
+    rows = await ask(owner, "GET", f"/v1/metrics/performance?by=member&{period}")
+    assert office.team.owner.member_id in [row["key"] for row in rows.body["items"]]
+    await ask(owner, "GET", "/v1/metrics/summary?from=yesterday")
+
+
+async def test_what_does_not_belong_to_the_member_is_refused_as_the_services_say(
+    office: Office,
+) -> None:
+    ask, owner = office.ask, office.owner
+    one = "/v1/conversations/{id}"
+    dima = office.of(await office.team.add(Role.OPERATOR))
+    async with office.live(office.team.owner) as socket:
+        await ready(socket)
+        conversation = await office.receive("Добрий день")
+        await until(socket, "parley.message.received.v1")
+    await ask(owner, "POST", one + "/take", conversation)
+
+    lost = await ask(dima, "POST", one + "/take", conversation)
+    nothing = await ask(owner, "GET", one, "cnv_nothing")
+    unknown = await ask(
+        owner, "POST", one + "/messages", conversation, {"attachments": ["att_nothing"]}
+    )
+    empty = await ask(owner, "POST", one + "/messages", conversation, {})
+    tab = await ask(owner, "GET", "/v1/conversations?tab=nonsense")
+
+    assert (lost.status, nothing.status) == (409, 404)
+    assert office.team.owner.member_id in lost.content.decode()
+    assert (unknown.status, unknown.body["errors"][0]["field"]) == (422, "attachments")
+    assert (empty.status, tab.status) == (422, 422)
+
+
+async def test_a_group_is_told_of_its_new_case_and_its_members_read_it(office: Office) -> None:
+    ask, owner = office.ask, office.owner
+    dima = await office.team.add(Role.OPERATOR)
+    sales = await office.team.group("Sales", dima)
+    rule = {"enabled": True, "in_app": True, "email": False}
+    await ask(owner, "PUT", "/v1/notification-rules/case-in-group", body=rule)
+    rules = await ask(owner, "GET", "/v1/notification-rules")
+    assert rules.body["items"] == [{"rule": "case-in-group"} | rule]
+    forward = {"source_ids": [office.source_id], "group_id": sales}
+    made = await ask(owner, "POST", "/v1/autoforwards", body=forward)
+    try:
+        async with office.live(dima) as socket:
+            await ready(socket)
+            conversation = await office.receive("Скільки коштує?")
+            while (frame := await socket.next(20))["type"] != "notification":
+                pass
+    finally:
+        await ask(owner, "DELETE", "/v1/autoforwards/{id}", made.body["autoforward_id"])
+
+    assert frame["notification"]["conversation_id"] == conversation
+    listed = await ask(office.of(dima), "GET", "/v1/notifications")
+    notification = frame["notification"]["notification_id"]
+    assert [item["notification_id"] for item in listed.body["items"]] == [notification]
+    read = await ask(office.of(dima), "POST", "/v1/notifications/{id}/read", notification)
+    assert read.body["read_at"] is not None
+    assert (await ask(owner, "POST", "/v1/notifications/{id}/read", notification)).status == 404
+
+
+async def test_files_that_are_refused_are_refused_in_ingests_words(office: Office) -> None:
+    executable = await office.owner(
+        "POST", "/v1/attachments?file_name=a.exe", b"MZ" + b"\0" * 50_000
+    )
+    missing = await office.owner("GET", "/v1/attachments/att_nothing")
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(200):
+            yield b"x" * 1000
+
+    headers = {"authorization": f"Bearer {office.owner.token}"}
+    url = office.suite.replica_url + "/v1/attachments"
+    async with office.suite.http.post(url, data=endless(), headers=headers) as large:
+        assert large.status == 413
+
+    assert (executable.status, missing.status) == (422, 404)
+
+
+def _text(instant: datetime) -> str:
+    return quote(instant.isoformat())
