@@ -141,9 +141,9 @@ def dlq_replay(topic: str, partition: int, offset: int) -> None:
 @click.argument("read_model", type=click.Choice(["inbox"]))
 def rebuild(read_model: str) -> None:
     """Build a read model again from the events, beside the live one, and swap it in."""
-    from parley.rebuild import rebuild_inbox
+    from parley.rebuild import rebuild_read_model
 
-    click.echo(f"{read_model}: {_run(rebuild_inbox())}")
+    click.echo(f"{read_model}: {_run(rebuild_read_model())}")
 
 
 @cli.command()

@@ -126,6 +126,8 @@ async def running[S: Settings](
                     lifespan="off",
                     access_log=False,
                     log_config=None,
+                    # A live socket takes small frames only, also before it has said who it is.
+                    ws_max_size=64 * 1024,
                     server_header=False,
                     date_header=False,
                     timeout_keep_alive=75,

@@ -1,8 +1,6 @@
 """What is wrong is refused with a clear answer, and nothing that was accepted is lost."""
 
-import asyncio
 import io
-import sys
 import uuid
 from typing import Any
 
@@ -15,6 +13,7 @@ from parley.client import Refused, eventually
 from parley.dead_letters import DeadLetter, dead_letters
 from parley.doubles.bot_api import SECRET_HEADER, Bot
 from parley.suite import Suite
+from tests.e2e.command import parley
 from tests.e2e.team import Company, Json, person
 
 pytestmark = pytest.mark.servers
@@ -33,18 +32,6 @@ async def post_hook(
 
 def secret_of(bot: Bot) -> dict[str, str]:
     return {SECRET_HEADER: bot.webhook["secret_token"]}
-
-
-async def parley(suite: Suite, *words: str, **settings: str) -> tuple[int | None, bytes, str]:
-    """The command line with the suite's environment: status, standard output, standard error."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "parley", *words,
-        env=suite.settings | settings,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, error = await process.communicate()
-    return process.returncode, out, error.decode()
 
 
 async def test_a_forged_webhook_is_refused_and_writes_nothing(company: Company) -> None:
@@ -148,19 +135,6 @@ async def test_a_service_with_a_wrong_setting_does_not_start_and_names_it(
     assert code == 1
     assert said in error
     assert "Traceback" not in error
-
-
-async def test_the_doctor_finds_nothing_wrong_and_says_so(suite: Suite) -> None:
-    code, out, error = await parley(suite, "doctor")
-
-    assert (code, out.decode().strip()) == (0, "everything is in order"), error
-
-
-async def test_the_doctor_says_which_server_does_not_answer(suite: Suite) -> None:
-    code, out, _error = await parley(suite, "doctor", PARLEY_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
-
-    assert code == 1
-    assert "Kafka does not answer at 127.0.0.1:1" in out.decode()
 
 
 async def _letter(suite: Suite, topic: Topic, value: bytes) -> DeadLetter:
