@@ -1,0 +1,159 @@
+"""Members' commands: races, refusals in words, idempotency, what may not be seen."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from libs.events.directory import Role
+from libs.events.ids import random_id
+from tests.services.conversation.world import MANAGER, World
+
+pytestmark = pytest.mark.servers
+
+
+async def a_new_case(world: World, member_id: str, thread: str = "1") -> str:
+    """The path of its commands."""
+    await world.receive(world.inbound(thread, 1))
+    conversation_id = world.conversation_id(thread)
+    await world.seen(member_id, conversation_id)
+    return f"/v1/conversations/{conversation_id}"
+
+
+async def test_of_many_who_take_at_once_one_wins_and_the_others_are_told_who(
+    served: World,
+) -> None:
+    names = {await served.member(f"Agent{n}"): f"Agent{n}" for n in range(12)}
+    for round_ in range(3):
+        case = await a_new_case(served, next(iter(names)), str(round_))
+        answers = await asyncio.gather(*(served.call(m, "POST", f"{case}/take") for m in names))
+        winners = [m for m, a in zip(names, answers, strict=True) if a.status == 200]
+        assert len(winners) == 1
+        for answer in answers:
+            if answer.status != 200:
+                assert answer.status == 409
+                assert answer.body["type"] == "urn:parley:problem:case-taken"
+                assert answer.body["member_id"] == winners[0]
+                assert answer.body["detail"].startswith(f"{names[winners[0]]} took this case at ")
+
+
+async def test_a_refusal_says_what_stands_against_it(served: World) -> None:
+    dima, olena = await served.member("Dima"), await served.member("Olena")
+    case = await a_new_case(served, dima)
+
+    async def refused(member_id: str, action: str, body: object | None = None) -> Any:
+        answer = await served.call(member_id, "POST", f"{case}/{action}", body)
+        assert answer.status == 409, answer
+        return answer.body
+
+    reply = {"content": {"text": "hi"}}
+    assert (await refused(dima, "messages", reply))["detail"] == "Take this case first"
+    assert (await refused(dima, "close"))["type"] == "urn:parley:problem:case-not-taken"
+    assert (await refused(dima, "reopen"))["type"] == "urn:parley:problem:case-open"
+    assert (await served.call(dima, "POST", f"{case}/take")).status == 200
+    assert (await served.call(dima, "POST", f"{case}/take")).status == 200
+    assert (await refused(olena, "messages", reply))["member_id"] == dima
+    assert (await refused(olena, "close"))["detail"].startswith("Dima took this case at ")
+    assert (await served.call(dima, "POST", f"{case}/close")).status == 200
+    assert (await refused(olena, "take"))["detail"].startswith("Dima closed this case at ")
+    assert (await refused(dima, "messages", reply))["type"] == "urn:parley:problem:case-done"
+
+    reopened = await served.call(olena, "POST", f"{case}/reopen", actions=MANAGER)
+    assert reopened.body["case"]["responsible"] == dima
+    closed = await served.call(olena, "POST", f"{case}/close", actions=MANAGER)
+    assert closed.body["case"]["closed_by"] == olena
+
+
+async def test_one_key_is_one_effect_and_one_answer(served: World) -> None:
+    dima, olena = await served.member("Dima"), await served.member("Olena")
+    case = await a_new_case(served, dima)
+    assert (await served.call(dima, "POST", f"{case}/take", key="take")).status == 200
+    reply = {"content": {"text": "hi"}}
+    answers = await asyncio.gather(
+        *(served.call(dima, "POST", f"{case}/messages", reply, key="one") for _ in range(6))
+    )
+    assert {answer.status for answer in answers} == {201}
+    assert len({answer.raw for answer in answers}) == 1
+    other = {"content": {"text": "other"}}
+    assert (await served.call(dima, "POST", f"{case}/messages", other, key="one")).status == 422
+
+    refused = await served.call(olena, "POST", f"{case}/take", key="two")
+    assert refused.status == 409
+    assert (await served.call(dima, "POST", f"{case}/close")).status == 200
+    assert await served.call(olena, "POST", f"{case}/take", key="two") == refused
+
+    timeline = await served.timeline(dima, case.rpartition("/")[2])
+    assert [i["key"] for i in timeline["items"] if i["kind"] == "system"] == [
+        "case-closed",
+        "case-taken",
+        "case-opened",
+    ]
+    assert len([i for i in timeline["items"] if i.get("direction") == "outgoing"]) == 1
+
+
+async def test_reply_and_close_is_one_step(served: World) -> None:
+    dima = await served.member("Dima")
+    case = await a_new_case(served, dima)
+    await served.call(dima, "POST", f"{case}/take")
+    body = {"content": {"text": "bye"}, "close": True}
+    sent = await served.call(dima, "POST", f"{case}/messages", body)
+    assert sent.status == 201
+    assert sent.body["conversation"]["case"]["state"] == "done"
+    assert sent.body["item"]["content"]["text"] == "bye"
+
+
+async def test_a_note_is_for_the_team_only(served: World) -> None:
+    dima = await served.member("Dima")
+    case = await a_new_case(served, dima)
+    note = await served.call(dima, "POST", f"{case}/notes", {"text": "VIP"})
+    assert (note.status, note.body["item"]["text"]) == (201, "VIP")
+    assert (await served.call(dima, "POST", f"{case}/notes", {"text": " "})).status == 422
+    conversation_id = case.rpartition("/")[2]
+    path = f"/internal/v1/customer-timeline/{conversation_id}"
+    assert (await served.call(dima, "GET", path)).status == 403
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"content": {"text": "x" * 4097}}, "content.text"),
+        ({"content": {"text": ""}}, "content"),
+        ({"content": {"text": 5}}, "content.text"),
+        ({"content": {"text": "hi"}, "reply_to": "msg_nowhere"}, "reply_to"),
+        ({}, "content"),
+    ],
+)
+async def test_a_bad_body_is_refused_by_naming_the_field(
+    served: World, body: object, field: str
+) -> None:
+    dima = await served.member("Dima")
+    case = await a_new_case(served, dima)
+    await served.call(dima, "POST", f"{case}/take")
+    answer = await served.call(dima, "POST", f"{case}/messages", body)
+    assert answer.status == 422, answer
+    assert [one["field"] for one in answer.body["errors"]] == [field]
+
+
+async def test_what_may_not_be_seen_is_not_there(served: World) -> None:
+    dima = await served.member("Dima")
+    stranger = await served.member("Stranger", location_ids=(random_id("loc"),))
+    owner = await served.member("Owner", Role.OWNER)
+    case = await a_new_case(served, dima)
+    assert (await served.call(owner, "GET", case)).status == 200
+    for path in ("", "/timeline"):
+        assert (await served.call(stranger, "GET", f"{case}{path}")).status == 404
+    for action in ("take", "close", "reopen"):
+        assert (await served.call(stranger, "POST", f"{case}/{action}")).status == 404
+    for action, body in (("messages", {"content": {"text": "x"}}), ("notes", {"text": "x"})):
+        assert (await served.call(stranger, "POST", f"{case}/{action}", body)).status == 404
+
+    other = World(
+        served.bootstrap, served.namespace, served.publisher, served.settings, client=served.client
+    )
+    await other.begin()
+    outsider = await other.member("Outsider", Role.OWNER)
+    await asyncio.sleep(0.5)
+    for method, path in (("GET", ""), ("GET", "/timeline"), ("POST", "/take")):
+        assert (await other.call(outsider, method, f"{case}{path}")).status == 404
+    page = await other.call(outsider, "GET", "/v1/conversations", query={"tab": "all"})
+    assert page.body["items"] == []
