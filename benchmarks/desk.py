@@ -1,0 +1,75 @@
+"""What agents do through the gateway: look at the inbox, and take, answer and close cases."""
+
+import itertools
+import json
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from benchmarks import bare
+from benchmarks.figures import Figures
+from benchmarks.load import by_workers
+from benchmarks.system import System
+from benchmarks.wire import Connection, Connections, WrongAnswer, fetch
+
+CONNECTIONS: Final = 16
+SECONDS: Final = 6.0
+_WARM_UP_S: Final = 1.0
+_REPLY: Final = {"text": "Good afternoon! It is on its way and arrives tomorrow before noon."}
+
+
+async def measure_inbox(system: System, figures: Figures, size: str) -> None:
+    """``GET /v1/conversations?tab=new&limit=30`` at 16 connections.
+
+    The bare limit finds the same rows by the same index, and decodes nothing but BSON.
+    """
+    system.say(f"inbox list over {size} conversations")
+    asking = system.api("GET", f"/v1/conversations?tab=new&limit={bare.PAGE}")
+    items = msgspec.json.decode(await fetch(asking, system.gateway))["items"]
+    if len(items) != bare.PAGE:
+        raise WrongAnswer(f"a page has {len(items)} conversations")
+    async with Connections(system.gateway, CONNECTIONS) as connections:
+        workers = [one.send for one in connections.each]
+        await by_workers(workers, itertools.repeat(asking), seconds=_WARM_UP_S)
+        ours = await by_workers(workers, itertools.repeat(asking), seconds=SECONDS)
+    limit = await bare.find_page(system.servers, CONNECTIONS, SECONDS / 2)
+    figures.latencies("inbox", f"_{size}", ours.latencies_s, limit.latencies_s)
+    figures.beside(f"inbox_lists_per_s_{size}", ours.per_s, limit.per_s)
+
+
+async def measure_commands(system: System, figures: Figures, cycles: int) -> None:
+    """Take + reply + close, each on a conversation of its own, at 16 connections.
+
+    Then each reply must be at the Bot API's double, once. Errors: WrongAnswer.
+    """
+    system.say(f"take, reply, close of {cycles} cases")
+    new = await system.pages("/v1/conversations?tab=new&limit=200")
+    paths = [f"/v1/conversations/{one['conversation_id']}" for one in new[:cycles]]
+    work = [
+        (
+            system.api("POST", f"{path}/take"),
+            system.api("POST", f"{path}/messages", _REPLY),
+            system.api("POST", f"{path}/close"),
+        )
+        for path in paths
+    ]
+    sent_before = _sent(system)
+
+    async def cycle(connection: Connection, requests: tuple[bytes, ...]) -> None:
+        for one in requests:
+            await connection.send(one)
+
+    async with Connections(system.gateway, CONNECTIONS) as connections:
+        ours = await by_workers([partial(cycle, one) for one in connections.each], work)
+    await system.until_idle()
+    if (sent := _sent(system) - sent_before) != len(work):
+        raise WrongAnswer(f"{len(work)} replies were given and {sent} were sent")
+    records = await bare.inbound_records(system.servers)
+    limit = await bare.commands(system.servers, records, len(work), CONNECTIONS)
+    figures.beside("take_reply_close_per_s", ours.per_s, limit.per_s)
+    figures.latencies("take_reply_close", "", ours.latencies_s, limit.latencies_s)
+
+
+def _sent(system: System) -> int:
+    return int(json.loads(system.double.ask())["sent"])
