@@ -1,5 +1,6 @@
 """The topics of Parley and how each is kept."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -57,10 +58,10 @@ _DEAD_LETTER_RETENTION_DAYS: Final = 30
 DEAD_LETTER_MAX_BYTES: Final = 2 * 1024 * 1024
 
 
-def topic_specs() -> list[TopicSpec]:
-    """Every topic with its dead-letter twin, as ``parley migrate`` makes them."""
+def topic_specs(topics: Iterable[Topic] = tuple(Topic)) -> list[TopicSpec]:
+    """The topics with their dead-letter twins, as ``parley migrate`` makes them."""
     specs = []
-    for topic in Topic:
+    for topic in topics:
         days = _RETENTION_DAYS.get(topic)
         partitions = _PARTITIONS.get(topic, _DEFAULT_PARTITIONS)
         specs.append(TopicSpec(topic.value, partitions, days * DAY_MS if days else None))

@@ -107,9 +107,9 @@ class BatchConsumer:
             max_poll_interval_ms=300_000,
         )
         consumer.subscribe(list(self._topics), listener=_CommitBeforeLosing(self))
-        await consumer.start()
         committer = asyncio.create_task(self._commit_now_and_then())
         try:
+            await consumer.start()
             while not stop.is_set():
                 if committer.done():
                     await committer

@@ -82,8 +82,8 @@ class CompactedTable:
         consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap_servers, enable_auto_commit=False
         )
-        await consumer.start()
         try:
+            await consumer.start()
             consumer.assign([self._partition])
             await consumer.seek_to_beginning(self._partition)
             ends = await consumer.end_offsets([self._partition])

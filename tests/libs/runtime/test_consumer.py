@@ -111,7 +111,7 @@ async def running(consumer: BatchConsumer) -> AsyncIterator["asyncio.Task[None]"
 
 @pytest.fixture
 async def broker(kafka_bootstrap: str, kafka_namespace: str) -> AsyncIterator[Broker]:
-    await create_topics(kafka_bootstrap, kafka_namespace)
+    await create_topics(kafka_bootstrap, kafka_namespace, topics=[TOPIC])
     async with Publisher(kafka_bootstrap, kafka_namespace) as publisher:
         yield Broker(kafka_bootstrap, kafka_namespace, publisher)
 

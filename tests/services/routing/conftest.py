@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from libs.events.actions import Action
-from libs.events.envelope import Envelope
+from libs.events.topics import Topic
 from libs.runtime.process import running
 from libs.runtime.settings import load
 from libs.runtime.tokens import ServiceTokens
@@ -21,6 +21,7 @@ from tests.support.kafka import read_records
 
 DEPLOYMENT_KEY = bytes(range(32))
 SERVICE_KEY = bytes(range(32, 64))
+TOPICS = (Topic.DIRECTORY, Topic.CONVERSATION, Topic.COMMANDS)
 BOT_TOKEN = "4839574812:AAFD39kkdpWt3ywyRZergyOLMaJhac60qcq"
 
 NEW_WORKSPACE = {
@@ -125,15 +126,11 @@ def headers_of(record: Any) -> dict[str, str]:
     return {name: value.decode() for name, value in record.headers}
 
 
-def bodies(envelopes: list[Envelope]) -> list[object]:
-    return [envelope.body for envelope in envelopes]
-
-
 @pytest.fixture
 async def routing(
     kafka_bootstrap: str, kafka_namespace: str, mongodb_url: str, mongodb_name: str
 ) -> Routing:
-    await create_topics(kafka_bootstrap, kafka_namespace)
+    await create_topics(kafka_bootstrap, kafka_namespace, topics=TOPICS)
     return Routing(
         kafka_bootstrap,
         kafka_namespace,

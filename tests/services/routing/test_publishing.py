@@ -15,7 +15,7 @@ from libs.runtime.mongo import mongo_client
 from libs.runtime.topics import create_topics
 from services.routing.directory import DirectoryService
 from services.routing.domain import rules
-from tests.services.routing.conftest import Client, Routing
+from tests.services.routing.conftest import TOPICS, Client, Routing
 from tests.support.kafka import publish_state, read_records
 
 pytestmark = pytest.mark.servers
@@ -55,7 +55,7 @@ async def test_a_topic_that_was_lost_is_filled_again(
     # A namespace of its own is a Kafka that has lost everything.
     routing.environment["PARLEY_KAFKA_NAMESPACE"] = routing.namespace + "new."
     routing.namespace += "new."
-    await create_topics(kafka_bootstrap, routing.namespace)
+    await create_topics(kafka_bootstrap, routing.namespace, topics=TOPICS)
     async with routing.running():
         records = await routing.records(10)
         await asyncio.sleep(1.5)
