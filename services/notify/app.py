@@ -1,0 +1,98 @@
+"""Notify, put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp
+
+from libs.events.ids import IdKey
+from libs.events.topics import Topic
+from libs.runtime.consumer import BatchConsumer
+from libs.runtime.directory import Directory
+from libs.runtime.http import service_app
+from libs.runtime.kafka import Publisher
+from libs.runtime.mongo import TRANSIENT, check_mongo, mongo_client
+from libs.runtime.process import Runtime, ServiceSpec
+from libs.runtime.settings import key_bytes
+from libs.runtime.tokens import ServiceTokens
+from services.notify.api import router
+from services.notify.consumers import GROUP, Announcer
+from services.notify.deliveries import Deliveries
+from services.notify.mail import Mailer
+from services.notify.notifications import Notifications
+from services.notify.rules import Rules
+from services.notify.settings import NotifySettings
+from services.notify.worker import DeliveryWorker
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def compose(settings: NotifySettings, runtime: Runtime) -> AsyncIterator[ASGIApp]:
+    mongo = await runtime.enter(
+        mongo_client(settings.mongodb_url.get_secret_value(), "parley-notify")
+    )
+    database = mongo[settings.mongodb_database]
+    publisher = await runtime.enter(
+        Publisher(settings.kafka_bootstrap_servers, settings.kafka_namespace)
+    )
+    directory = Directory(settings)
+    rules = Rules(database["notify_rules"])
+    notifications = Notifications(database["notify_notifications"])
+    deliveries = Deliveries(database["notify_deliveries"])
+    await notifications.ensure_indexes()
+    await deliveries.ensure_indexes()
+
+    worker = _worker(settings, deliveries, directory)
+    announcer = Announcer(
+        directory,
+        rules,
+        notifications,
+        deliveries,
+        publisher,
+        IdKey(key_bytes(settings.deployment_key)),
+        worker.wake if worker else None,
+    )
+    consumer = BatchConsumer(
+        [Topic.CONVERSATION],
+        GROUP,
+        announcer.announce,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        namespace=settings.kafka_namespace,
+        publisher=publisher,
+        transient=TRANSIENT,
+    )
+    runtime.run("directory", directory.table.run)
+    runtime.run("announcer", consumer.run)
+    if worker:
+        runtime.run("e-mail", worker.run)
+    runtime.ready_when("kafka", publisher.check)
+    runtime.ready_when("mongodb", lambda: check_mongo(mongo))
+    runtime.ready_when("directory", directory.table.check)
+    runtime.ready_when("announcer", consumer.check)
+
+    app = service_app(runtime, "Parley notify")
+    tokens = ServiceTokens(key_bytes(settings.service_key), "notify")
+    app.include_router(router(notifications, rules, tokens))
+    yield app
+
+
+def _worker(
+    settings: NotifySettings, deliveries: Deliveries, directory: Directory
+) -> DeliveryWorker | None:
+    if settings.notify_smtp_url is None or settings.notify_email_from is None:
+        log.warning("e-mail is off: PARLEY_NOTIFY_SMTP_URL is not set")
+        return None
+    return DeliveryWorker(
+        deliveries,
+        Mailer(settings.notify_smtp_url.get_secret_value(), settings.notify_email_from),
+        directory,
+        settings.notify_console_url,
+        timedelta(seconds=settings.notify_retry_seconds),
+    )
+
+
+SERVICE: Final = ServiceSpec("notify", NotifySettings, compose)

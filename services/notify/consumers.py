@@ -1,0 +1,169 @@
+"""``parley.conversation``: a new case in a group becomes notifications and e-mails."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from libs.events.conversation import CaseOpened, CaseRouted
+from libs.events.directory import GroupState, MemberState
+from libs.events.envelope import Envelope
+from libs.events.ids import IdKey
+from libs.events.notification import NotificationRaised
+from libs.runtime.consumer import Received, Refused, Transient
+from libs.runtime.directory import Directory
+from libs.runtime.kafka import Publisher, outgoing
+from services.notify.deliveries import Deliveries, Delivery
+from services.notify.metrics import GROUPS_UNKNOWN, NOTIFICATIONS
+from services.notify.notifications import Notifications
+from services.notify.recipients import told_of_case
+from services.notify.rules import CASE_IN_GROUP, Rules
+
+log = structlog.get_logger()
+
+GROUP: Final = "notify"
+_DIRECTORY_WAIT_SECONDS: Final = 2.0
+_DIRECTORY_POLL_SECONDS: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class NewCase:
+    """An event by which a case stands in a group's New tab."""
+
+    envelope: Envelope
+    event: CaseOpened | CaseRouted
+    group_id: str
+
+
+def new_case(envelope: Envelope) -> NewCase | None:
+    event = envelope.body
+    if not isinstance(event, CaseOpened | CaseRouted) or event.case.state != "new":
+        return None
+    return NewCase(envelope, event, event.case.group_id) if event.case.group_id else None
+
+
+class Announcer:
+    """``on_email`` is called when e-mails were written down; None: e-mail is off."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        rules: Rules,
+        notifications: Notifications,
+        deliveries: Deliveries,
+        publisher: Publisher,
+        ids: IdKey,
+        on_email: Callable[[], None] | None,
+    ) -> None:
+        self._directory = directory
+        self._rules = rules
+        self._notifications = notifications
+        self._deliveries = deliveries
+        self._publisher = publisher
+        self._ids = ids
+        self._on_email = on_email
+
+    async def announce(self, batch: Sequence[Received]) -> list[Refused]:
+        """Durable on return. Errors: Transient, PublishFailed, pymongo's."""
+        if not self._directory.table.is_caught_up:
+            raise Transient("the directory is not read to its end yet")
+        cases = [case for one in batch if (case := new_case(one.envelope))]
+        if cases:
+            await self._wait_for_groups(cases)
+            await self._tell(cases)
+        return []
+
+    async def _tell(self, cases: Sequence[NewCase]) -> None:
+        rules = await self._rules.of(case.envelope.workspace_id for case in cases)
+        # By id: the same event may be in one batch twice.
+        raised: dict[str, tuple[str, NotificationRaised]] = {}
+        deliveries: list[Delivery] = []
+        now = datetime.now(UTC)
+        for case in cases:
+            rule = rules[case.envelope.workspace_id]
+            for member in self._told(case) if rule.enabled else []:
+                if rule.in_app:
+                    one = self._raised(case, member)
+                    raised[one.notification_id] = (case.envelope.workspace_id, one)
+                if rule.email and self._on_email is not None:
+                    deliveries.append(self._delivery(case, member, now))
+        # E-mails first: a notification that shows as published then has its e-mail written down.
+        if await self._deliveries.add(deliveries) and self._on_email:
+            self._on_email()
+        NOTIFICATIONS.labels(CASE_IN_GROUP).inc(await self._notifications.add([*raised.values()]))
+        await self._publish(raised)
+
+    async def _publish(self, raised: Mapping[str, tuple[str, NotificationRaised]]) -> None:
+        waiting = await self._notifications.unpublished([*raised])
+        if not waiting:
+            return
+        await self._publisher.publish(
+            [
+                outgoing(
+                    Envelope(
+                        id=one.notification_id,
+                        source="/notify",
+                        subject=one.notification_id,
+                        key=one.member_id,
+                        workspace_id=workspace_id,
+                        sequence=0,
+                        time=one.raised_at,
+                        body=one,
+                    )
+                )
+                for workspace_id, one in (raised[each] for each in sorted(waiting))
+            ]
+        )
+        await self._notifications.mark_published(sorted(waiting))
+
+    def _group(self, case: NewCase) -> GroupState | None:
+        return self._directory.of(case.envelope.workspace_id).groups.get(case.group_id)
+
+    def _told(self, case: NewCase) -> list[MemberState]:
+        group = self._group(case)
+        if group is None:
+            GROUPS_UNKNOWN.inc()
+            log.warning("nobody is told: the group is not known", group_id=case.group_id)
+            return []
+        members = self._directory.of(case.envelope.workspace_id).members.values()
+        return told_of_case(members, group, case.event.audience_after)
+
+    def _id(self, kind: str, case: NewCase, member: MemberState) -> str:
+        return self._ids.derive(
+            kind, case.envelope.workspace_id, case.envelope.id, member.member_id
+        )
+
+    def _raised(self, case: NewCase, member: MemberState) -> NotificationRaised:
+        return NotificationRaised(
+            notification_id=self._id("ntf", case, member),
+            member_id=member.member_id,
+            kind=CASE_IN_GROUP,
+            conversation_id=case.event.case.conversation_id,
+            case_id=case.event.case.case_id,
+            raised_at=case.event.recorded_at,
+            group_id=case.group_id,
+        )
+
+    def _delivery(self, case: NewCase, member: MemberState, now: datetime) -> Delivery:
+        return Delivery(
+            delivery_id=self._id("eml", case, member),
+            workspace_id=case.envelope.workspace_id,
+            member_id=member.member_id,
+            conversation_id=case.event.case.conversation_id,
+            group_id=case.group_id,
+            source_id=case.event.case.source_id,
+            channel=str(case.event.case.channel),
+            created_at=now,
+        )
+
+    async def _wait_for_groups(self, cases: Sequence[NewCase]) -> None:
+        """A group made a moment ago may reach the directory here after its first case does."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _DIRECTORY_WAIT_SECONDS
+        while any(self._group(case) is None for case in cases):
+            if loop.time() >= until:
+                return
+            await asyncio.sleep(_DIRECTORY_POLL_SECONDS)

@@ -1,0 +1,154 @@
+"""E-mails to send, written down before they are tried.
+
+    queued ──claim──▶ sending ──hand over──▶ handing_over ──▶ sent · failed
+      ▲                 │ (nothing was handed over)   │
+      └──── retry ──────┴─────────────────────────────┤ the server's 4xx
+                                                      └──▶ uncertain: the end is not known
+
+A claim is a lease: a replica that dies gives it up by time. What was not handed over then is
+tried again; what may have been is *uncertain* and never sent blindly a second time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from pymongo import ASCENDING, ReturnDocument, UpdateOne
+from pymongo.asynchronous.collection import AsyncCollection
+
+from libs.runtime.mongo import Document
+
+_KEPT_DAYS: Final = 30
+SENDING_LEASE: Final = timedelta(seconds=60)
+HANDOVER_LEASE: Final = timedelta(seconds=180)
+_OPEN: Final = ("queued", "sending", "handing_over")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An e-mail about a case, for a member. Address, names and text are found when it is sent.
+
+    ``created_at``: when it was first written down.
+    """
+
+    delivery_id: str
+    workspace_id: str
+    member_id: str
+    conversation_id: str
+    group_id: str
+    source_id: str
+    channel: str
+    created_at: datetime
+    attempt: int = 0
+
+
+class Deliveries:
+    def __init__(self, collection: AsyncCollection[Document]) -> None:
+        self._collection = collection
+
+    async def ensure_indexes(self) -> None:
+        await self._collection.create_index([("state", 1), ("due_at", 1)], name="due")
+        await self._collection.create_index(
+            "ended_at", name="expiry", expireAfterSeconds=_KEPT_DAYS * 24 * 3600
+        )
+
+    async def add(self, deliveries: Sequence[Delivery]) -> int:
+        """Keep those that are new, due at once; how many were."""
+        if not deliveries:
+            return 0
+        result = await self._collection.bulk_write(
+            [
+                UpdateOne(
+                    {"_id": one.delivery_id},
+                    {
+                        "$setOnInsert": {
+                            "workspace": one.workspace_id,
+                            "member": one.member_id,
+                            "conversation": one.conversation_id,
+                            "group": one.group_id,
+                            "source": one.source_id,
+                            "channel": one.channel,
+                            "created_at": one.created_at,
+                            "attempt": 0,
+                            "state": "queued",
+                            "due_at": one.created_at,
+                        }
+                    },
+                    upsert=True,
+                )
+                for one in deliveries
+            ],
+            ordered=False,
+        )
+        return result.upserted_count
+
+    async def claim(self, now: datetime) -> Delivery | None:
+        """One that is due, for this caller until its lease ends; ``due_at`` is the lease's end."""
+        document = await self._collection.find_one_and_update(
+            {"state": "queued", "due_at": {"$lte": now}},
+            {"$set": {"state": "sending", "due_at": now + SENDING_LEASE}, "$inc": {"attempt": 1}},
+            sort=[("due_at", ASCENDING)],
+            return_document=ReturnDocument.AFTER,
+        )
+        return _delivery(document) if document else None
+
+    async def hand_over(self, delivery: Delivery, now: datetime) -> bool:
+        """Write down that the e-mail is about to be given away. False: the lease was lost."""
+        return await self._move(
+            delivery, "sending", {"state": "handing_over", "due_at": now + HANDOVER_LEASE}
+        )
+
+    async def retry(self, delivery: Delivery, due_at: datetime, reason: str) -> None:
+        await self._settle(delivery, {"state": "queued", "due_at": due_at, "reason": reason})
+
+    async def end(self, delivery: Delivery, state: str, now: datetime, reason: str = "") -> None:
+        """``state``: sent, failed or uncertain."""
+        await self._settle(delivery, {"state": state, "ended_at": now, "reason": reason})
+
+    async def give_up_leases(self, now: datetime) -> int:
+        """What dead replicas left behind; how many became uncertain."""
+        await self._collection.update_many(
+            {"state": "sending", "due_at": {"$lte": now}}, {"$set": {"state": "queued"}}
+        )
+        result = await self._collection.update_many(
+            {"state": "handing_over", "due_at": {"$lte": now}},
+            {
+                "$set": {
+                    "state": "uncertain",
+                    "ended_at": now,
+                    "reason": "the sender stopped before the server's answer",
+                }
+            },
+        )
+        return result.modified_count
+
+    async def count_waiting(self) -> int:
+        return await self._collection.count_documents({"state": {"$in": list(_OPEN)}})
+
+    async def _settle(self, delivery: Delivery, change: Document) -> None:
+        # Where the lease was lost meanwhile, the other's word stands.
+        for state in ("handing_over", "sending"):
+            if await self._move(delivery, state, change):
+                return
+
+    async def _move(self, delivery: Delivery, state: str, change: Document) -> bool:
+        result = await self._collection.update_one(
+            {"_id": delivery.delivery_id, "state": state, "attempt": delivery.attempt},
+            {"$set": change},
+        )
+        return result.modified_count == 1
+
+
+def _delivery(document: Document) -> Delivery:
+    return Delivery(
+        delivery_id=document["_id"],
+        workspace_id=document["workspace"],
+        member_id=document["member"],
+        conversation_id=document["conversation"],
+        group_id=document["group"],
+        source_id=document["source"],
+        channel=document["channel"],
+        created_at=document["created_at"],
+        attempt=document["attempt"],
+    )

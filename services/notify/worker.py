@@ -1,0 +1,156 @@
+"""Sends the e-mails that are due, a few at a time, from every replica."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from libs.events.directory import GroupState, MemberState
+from libs.runtime.directory import Directory
+from libs.runtime.mongo import TRANSIENT
+from services.notify.deliveries import Deliveries, Delivery
+from services.notify.mail import Mailer, Outcome, Result, Unwritable, written
+from services.notify.metrics import EMAILS, EMAILS_WAITING
+from services.notify.texts import CaseInGroup, Text, case_in_group
+
+log = structlog.get_logger()
+
+AT_ONCE: Final = 4
+POLL_SECONDS: Final = 2.0
+LONGEST_PAUSE: Final = timedelta(hours=1)
+GIVE_UP_AFTER: Final = timedelta(hours=24)
+
+
+class Gone(Exception):
+    """The member or the group is no longer there: there is nobody to write to."""
+
+
+class DeliveryWorker:
+    """``retry_after`` is the pause after the first try; each next pause is twice as long."""
+
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        mailer: Mailer,
+        directory: Directory,
+        console_url: str,
+        retry_after: timedelta,
+    ) -> None:
+        self._deliveries = deliveries
+        self._mailer = mailer
+        self._directory = directory
+        self._console_url = console_url.rstrip("/")
+        self._retry_after = retry_after
+        self._wake = asyncio.Event()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    def wake(self) -> None:
+        """There is something new to send."""
+        self._wake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as sending:
+            while not stop.is_set():
+                try:
+                    busy = self._directory.table.is_caught_up and await self._start_one(sending)
+                except TRANSIENT as error:
+                    log.warning("e-mails wait for MongoDB", error=repr(error))
+                    busy = False
+                if not busy:
+                    await self._rest(stop)
+
+    async def _start_one(self, sending: asyncio.TaskGroup) -> bool:
+        await self._slots.acquire()
+        delivery = None
+        try:
+            delivery = await self._deliveries.claim(datetime.now(UTC))
+        finally:
+            if delivery is None:
+                self._slots.release()
+        if delivery is None:
+            uncertain = await self._deliveries.give_up_leases(datetime.now(UTC))
+            if uncertain:
+                EMAILS.labels(Outcome.UNCERTAIN).inc(uncertain)
+            EMAILS_WAITING.set(await self._deliveries.count_waiting())
+            return False
+        sending.create_task(self._send(delivery))
+        return True
+
+    async def _rest(self, stop: asyncio.Event) -> None:
+        """Until there may be something to send; the poll finds what another replica left."""
+        ends = [asyncio.create_task(event.wait()) for event in (stop, self._wake)]
+        await asyncio.wait(ends, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
+        self._wake.clear()
+
+    async def _send(self, delivery: Delivery) -> None:
+        try:
+            result = await self._tried(delivery)
+            if result is not None:
+                await self._settle(delivery, result)
+        except TRANSIENT as error:
+            # Its lease ends by itself, to what is known then: to be tried again, or uncertain.
+            log.warning("an e-mail's end could not be written down", error=repr(error))
+        finally:
+            self._slots.release()
+
+    async def _tried(self, delivery: Delivery) -> Result | None:
+        try:
+            recipient, text = self._written_now(delivery)
+            message = written(
+                text, self._mailer.sender, recipient, delivery.delivery_id, delivery.created_at
+            )
+        except (Gone, Unwritable) as error:
+            return Result(Outcome.FAILED, str(error))
+        return await self._mailer.send(
+            message,
+            recipient,
+            lambda: self._deliveries.hand_over(delivery, datetime.now(UTC)),
+        )
+
+    def _written_now(self, delivery: Delivery) -> tuple[str, Text]:
+        """The address and the text, from the directory as it is now. Errors: Gone."""
+        directory = self._directory.of(delivery.workspace_id)
+        member = directory.members.get(delivery.member_id)
+        group = directory.groups.get(delivery.group_id)
+        if not isinstance(member, MemberState) or not member.active:
+            raise Gone("the member is no longer there")
+        if not isinstance(group, GroupState):
+            raise Gone("the group is no longer there")
+        source = directory.sources.get(delivery.source_id)
+        about = CaseInGroup(
+            member=member.name,
+            group=group.name,
+            source=source.name if source else delivery.channel,
+            channel=delivery.channel,
+            link=f"{self._console_url}/conversations/{delivery.conversation_id}",
+        )
+        language = directory.workspace.language if directory.workspace else "en"
+        return member.email, case_in_group(language, about)
+
+    async def _settle(self, delivery: Delivery, result: Result) -> None:
+        now = datetime.now(UTC)
+        if result.outcome is Outcome.RETRY and now - delivery.created_at > GIVE_UP_AFTER:
+            result = Result(Outcome.FAILED, f"given up after a day: {result.reason}")
+        EMAILS.labels(result.outcome).inc()
+        if result.outcome is not Outcome.SENT:
+            log.warning(
+                "e-mail not sent",
+                delivery_id=delivery.delivery_id,
+                outcome=result.outcome,
+                attempt=delivery.attempt,
+                reason=result.reason,
+            )
+        if result.outcome is Outcome.RETRY:
+            due_at = now + pause(self._retry_after, delivery.attempt)
+            await self._deliveries.retry(delivery, due_at, result.reason)
+        else:
+            await self._deliveries.end(delivery, result.outcome, now, result.reason)
+
+
+def pause(first: timedelta, attempt: int) -> timedelta:
+    """After the given try, counted from 1: twice as long each time, an hour at most."""
+    doublings = min(attempt - 1, 20)
+    return min(first * (1 << doublings), LONGEST_PAUSE)

@@ -1,0 +1,50 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.notify.mail import Unwritable, written
+from services.notify.texts import CaseInGroup, Language, Text, case_in_group
+from services.notify.worker import LONGEST_PAUSE, pause
+
+ABOUT = CaseInGroup("Anna", "Sales", "Shop page", "widget", "https://inbox.example/c/1")
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("language", "channel"),
+    [("en", "website chat"), ("ru", "чат на сайте"), ("uk", "чат на сайті")],
+)
+def test_every_language_says_the_same_things(language: Language, channel: str) -> None:
+    text = case_in_group(language, ABOUT)
+
+    assert "Sales" in text.subject
+    for part in ("Anna", "Sales", f"Shop page ({channel})", "https://inbox.example/c/1"):
+        assert part in text.body
+
+
+def test_a_name_with_a_line_break_makes_no_header() -> None:
+    about = CaseInGroup("Anna", "Sales\r\nBcc: all@team.example", "s", "widget", "l")
+
+    text = case_in_group("en", about)
+    message = written(text, "a@inbox.example", "b@team.example", "eml_1", NOW)
+
+    assert message["Subject"] == "New case in Sales Bcc: all@team.example"
+    assert message["Bcc"] is None
+
+
+def test_a_name_with_braces_stays_as_it_is() -> None:
+    assert case_in_group("en", CaseInGroup("Anna", "{x}", "s", "widget", "l")).subject == (
+        "New case in {x}"
+    )
+
+
+def test_an_address_with_a_line_break_cannot_be_written() -> None:
+    with pytest.raises(Unwritable):
+        written(Text("s", "b"), "a@inbox.example", "b@team.example\nBcc: c@d", "eml_1", NOW)
+
+
+def test_the_pause_doubles_up_to_an_hour() -> None:
+    first = timedelta(seconds=30)
+
+    assert [pause(first, attempt).total_seconds() for attempt in (1, 2, 3)] == [30, 60, 120]
+    assert pause(first, 1000) == LONGEST_PAUSE
