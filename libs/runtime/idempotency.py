@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import structlog
 from fastapi import Request
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
@@ -18,9 +19,11 @@ from starlette.responses import Response
 
 from libs.events.ids import random_id
 from libs.runtime.bodies import invalid_field
-from libs.runtime.mongo import Document
+from libs.runtime.mongo import TRANSIENT, Document
 from libs.runtime.problems import Problem, Unavailable
 from libs.runtime.tokens import Caller
+
+log = structlog.get_logger()
 
 HEADER: Final = "idempotency-key"
 KEY_MAX_CHARACTERS: Final = 255
@@ -47,7 +50,8 @@ class Answers:
 
         ``raw`` is the request's body. Without the header the cause is a new one. Only what the
         work decided is kept: an answer, or a refusal below 500; a failure may be tried again.
-        Errors: Invalid (a key that is too long, or was used for another request), the work's.
+        Errors: Invalid (a key that is too long, or was used for another request), Unavailable
+        (the store does not answer), the work's.
         """
         key = request.headers.get(HEADER)
         if key is None:
@@ -56,12 +60,20 @@ class Answers:
             raise invalid_field(HEADER, f"must have 1 to {KEY_MAX_CHARACTERS} printable characters")
         name = _digest(caller.workspace_id, caller.member_id, key)
         asked = _digest(request.method, request.url.path, raw.decode("utf-8", "replace"))
-        kept = await self._collection.find_one({"_id": name})
+        try:
+            kept = await self._collection.find_one({"_id": name})
+        except TRANSIENT as error:
+            raise Unavailable from error
         if kept is None:
             answer = await _outcome(work, f"http-{name}")
             if answer.status_code >= _SERVER_ERROR:
                 return answer
-            kept = await self._keep(name, asked, answer)
+            try:
+                kept = await self._keep(name, asked, answer)
+            except TRANSIENT as error:
+                # It is done, and its cause keeps it from being done again: say so all the same.
+                log.warning("answer not kept", error=type(error).__name__)
+                return answer
         if kept["asked"] != asked:
             raise invalid_field(HEADER, "was used for another request")
         return Response(kept["body"], kept["status"], dict(kept["headers"]))

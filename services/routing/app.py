@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
+import structlog
 from starlette.types import ASGIApp
 
 from libs.events.ids import IdKey, random_id
 from libs.events.topics import Topic
-from libs.eventstore.outbox import Outbox
+from libs.eventstore.outbox import Outbox, StepHook
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.consumer import BatchConsumer
 from libs.runtime.directory import Directory
@@ -26,17 +27,24 @@ from services.routing.api import DirectoryApi
 from services.routing.consumers import Autoforward
 from services.routing.directory import DirectoryService
 from services.routing.domain import rules
+from services.routing.domain.errors import Again
 from services.routing.domain.sources import SourceRules
 from services.routing.metrics import PENDING
 from services.routing.publishing import DirectoryTopic
 from services.routing.settings import RoutingSettings
 from services.routing.things import Things
 
+log = structlog.get_logger()
+
 PENDING_INTERVAL_SECONDS: Final = 10.0
+PASSING: Final[tuple[type[Exception], ...]] = (Again, PublishFailed, *TRANSIENT)
 
 
 @asynccontextmanager
-async def compose(settings: RoutingSettings, runtime: Runtime) -> AsyncIterator[ASGIApp]:
+async def compose(
+    settings: RoutingSettings, runtime: Runtime, on_step: StepHook | None = None
+) -> AsyncIterator[ASGIApp]:
+    """``on_step``: called after each step of the outbox, so that a test may stop there."""
     mongo = await runtime.enter(
         mongo_client(settings.mongodb_url.get_secret_value(), "parley-routing")
     )
@@ -56,7 +64,7 @@ async def compose(settings: RoutingSettings, runtime: Runtime) -> AsyncIterator[
     await answers.ensure_indexes()
 
     topic = DirectoryTopic(publisher, directory, things)
-    outbox = Outbox(store, things.project, topic.publish)
+    outbox = Outbox(store, things.project, topic.publish, on_step=on_step)
     service = DirectoryService(store, outbox, topic)
     consumer = BatchConsumer(
         [Topic.CONVERSATION],
@@ -69,16 +77,20 @@ async def compose(settings: RoutingSettings, runtime: Runtime) -> AsyncIterator[
     )
 
     async def sweep(stop: asyncio.Event) -> None:
-        await outbox.run_sweeper(
-            settings.routing_sweep_seconds, stop, retry_on=(PublishFailed, *TRANSIENT)
-        )
+        await outbox.run_sweeper(settings.routing_sweep_seconds, stop, retry_on=PASSING)
 
     async def follow_permissions(stop: asyncio.Event) -> None:
         """Tell every workspace what this version's permission table says, then count pending."""
-        for workspace_id in await things.workspace_ids():
-            await service.change(workspace_id, random_id("req"), rules.define_roles)
+        untold: list[str] | None = None
         while not stop.is_set():
-            PENDING.set(await store.count_pending())
+            try:
+                untold = await things.workspace_ids() if untold is None else untold
+                while untold and not stop.is_set():
+                    await service.change(untold[-1], random_id("req"), rules.define_roles)
+                    untold.pop()
+                PENDING.set(await store.count_pending())
+            except PASSING as error:
+                log.warning("tried again soon", task="permissions", error=type(error).__name__)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), PENDING_INTERVAL_SECONDS)
 

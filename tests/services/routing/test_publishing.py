@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from libs.events.directory import GroupState
+from libs.events.actions import Action
+from libs.events.directory import GroupState, Role, RoleState
 from libs.events.envelope import read_envelope
 from libs.eventstore.outbox import Outbox, Step
 from libs.eventstore.store import AsyncEventStore
@@ -15,7 +16,8 @@ from libs.runtime.mongo import mongo_client
 from libs.runtime.topics import create_topics
 from services.routing.directory import DirectoryService
 from services.routing.domain import rules
-from tests.services.routing.conftest import TOPICS, Client, Routing
+from services.routing.permissions import PERMISSIONS
+from tests.services.routing.conftest import TOPICS, Client, Routing, headers_of
 from tests.support.kafka import publish_state, read_records
 
 pytestmark = pytest.mark.servers
@@ -101,3 +103,53 @@ async def _append_only(collection: Any, workspace_id: str) -> None:
             "cause-1",
             lambda there: rules.add_group(there, "grp_1", name="Sales", member_ids=()),
         )
+
+
+async def test_a_new_permission_table_is_told_at_start(
+    routing: Routing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setitem(PERMISSIONS, Role.ANALYST, frozenset({Action.READ}))
+        async with routing.running() as client:
+            await client.open_workspace()
+
+    async with routing.running():
+        records = await routing.records(10)
+
+    last = read_envelope(records[-1].key, records[-1].headers, records[-1].value)
+    assert last.sequence == 2
+    assert last.body == RoleState(role=Role.ANALYST, actions=("read", "see_metrics"))
+
+
+async def test_two_replicas_change_one_workspace_at_once(routing: Routing) -> None:
+    """Nothing is lost, the versions of a thing appear in order, and the newest stays."""
+    async with routing.running() as one, routing.running() as other:
+        await one.open_workspace()
+        other.workspace_id = one.workspace_id
+        group_id = (await one.done("POST", "/v1/groups", {"name": "Sales"}))["group_id"]
+
+        answers = await asyncio.gather(
+            *(
+                client.call("PATCH", f"/v1/groups/{group_id}", {"name": f"Sales {number}"})
+                for number in range(8)
+                for client in (one, other)
+            )
+        )
+
+        # Both ask for each name: the one who comes directly after the other changes nothing.
+        assert {answer.status for answer in answers} == {200}
+        last = await one.call("PATCH", f"/v1/groups/{group_id}", {"name": "The last"})
+        records = await _until(
+            routing, lambda found: found[-1:] != [] and _name(found) == "The last"
+        )
+
+    assert last.offset <= records[-1].offset
+    seen = [int(headers_of(r)["ce_sequence"]) for r in records if r.key.decode() == group_id]
+    first_appearances = list(dict.fromkeys(seen))
+    assert first_appearances == list(range(1, max(seen) + 1))
+    assert max(seen) >= 1 + 8 + 1
+
+
+def _name(records: list[Any]) -> str:
+    last = read_envelope(records[-1].key, records[-1].headers, records[-1].value)
+    return last.body.name if isinstance(last.body, GroupState) else ""
