@@ -77,8 +77,9 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     app = service_app(runtime, "Parley", documented=True)
     shapes: set[type] = set()
     by_tag = {tag: Routes(app, shapes, tag) for tag in _TAGS}
-    add_account_routes(by_tag["accounts"], accounts, sessions, access)
+    # The busiest first: a request is compared with the routes in this order.
     add_conversation_routes(by_tag["conversations"], access, conversation, ingest)
+    add_account_routes(by_tag["accounts"], accounts, sessions, access)
     add_attachment_routes(
         by_tag["attachments"], access, ingest, settings.gateway_attachment_max_bytes
     )

@@ -176,9 +176,9 @@ class DirectoryApi:
         if await self.accounts.of_member(actor.workspace_id, member.member_id) is None:
             stale = await self.accounts.of_email(actor.workspace_id, member.email)
             former = actor.directory.members.get(stale.member_id) if stale else None
-            if stale is not None and (former is None or not former.active):
-                # Their address is somebody else's now: routing keeps addresses unique.
-                await self.accounts.remove(actor.workspace_id, stale.member_id)
+            if former is not None:
+                # A crash came between its member's change of address and the account's.
+                await self.accounts.follow_email(actor.workspace_id, former.member_id, former.email)
             password = await self.accounts.create(
                 actor.workspace_id, member.member_id, member.email, temporary=True
             )

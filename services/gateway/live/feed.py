@@ -46,15 +46,16 @@ class Feed:
             # Never a silent jump: what is gone from the topic is a reason to reload.
             auto_offset_reset="none",
         )
-        await consumer.start()
         try:
-            await self._begin(consumer)
+            await consumer.start()
+            await self._begin(consumer, MESSAGES_BEFORE)
             while not stop.is_set():
                 try:
                     fetched = await consumer.getmany(timeout_ms=POLL_MS)
                 except OffsetOutOfRangeError as error:
                     log.warning("events are gone before they were read", error=str(error))
-                    await self._begin(consumer)
+                    # From the end: what is known to be shown must not pass for something missed.
+                    await self._begin(consumer, 0)
                     continue
                 for partition, records in fetched.items():
                     place = self._place(partition)
@@ -66,7 +67,7 @@ class Feed:
         finally:
             await consumer.stop()
 
-    async def _begin(self, consumer: "AIOKafkaConsumer[bytes, bytes]") -> None:
+    async def _begin(self, consumer: "AIOKafkaConsumer[bytes, bytes]", before: int) -> None:
         # Assigned by hand: a change of the metadata must not lose the positions.
         partitions = sorted(consumer.assignment())
         consumer.unsubscribe()
@@ -76,7 +77,7 @@ class Feed:
         names = list(self._topics)
         self._positions = Positions([sum(p.topic == name for p in partitions) for name in names])
         for partition in partitions:
-            start = max(begins[partition], ends[partition] - MESSAGES_BEFORE)
+            start = max(begins[partition], ends[partition] - before)
             consumer.seek(partition, start)
             self._positions.move(self._place(partition), start)
         by_place = sorted(partitions, key=self._place)

@@ -7,7 +7,7 @@ import pytest
 
 from libs.events.directory import Role
 from services.gateway.api.attachments import LimitedFile
-from tests.services.gateway.conftest import BOT_TOKEN, Member, Team, new_team
+from tests.services.gateway.conftest import BOT_TOKEN, Api, Member, Suite, Team, new_team
 
 pytestmark = pytest.mark.servers
 
@@ -118,6 +118,23 @@ async def test_a_members_new_email_is_the_one_to_sign_in_with(team: Team) -> Non
     assert old.status == 401
 
 
+async def test_an_address_that_a_crash_left_on_an_account_is_free_for_its_new_member(
+    suite: Suite, team: Team
+) -> None:
+    dima = await team.add(Role.OPERATOR)
+    await team.owner.api("PATCH", f"/v1/members/{dima.member_id}", {"email": "d2@shop.example"})
+    await suite.accounts.update_one(
+        {"member_id": dima.member_id}, {"$set": {"email": "d1@shop.example"}}
+    )
+
+    body = {"name": "Ira", "email": "d1@shop.example", "role": "operator"}
+    made = await team.owner.api("POST", "/v1/members", body)
+
+    assert made.status == 201
+    assert await dima.api.sign_in("d1@shop.example", made.body["password"])
+    assert await dima.api.sign_in("d2@shop.example", dima.password)
+
+
 async def test_what_routing_refuses_is_passed_on_as_it_is(staff: Staff) -> None:
     team, _ = staff
     owner = team.owner.api
@@ -208,7 +225,7 @@ async def test_members_see_the_locations_groups_and_sources_that_are_theirs(team
     assert len(await _ids(ira, "members")) == 3
 
 
-async def test_another_workspace_is_not_there(team: Team, suite: Any, api: Any) -> None:
+async def test_another_workspace_is_not_there(team: Team, suite: Suite, api: Api) -> None:
     other = await new_team(suite, api)
 
     for method, path in (

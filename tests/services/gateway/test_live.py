@@ -33,6 +33,12 @@ from tests.support.kafka import envelope
 pytestmark = pytest.mark.servers
 
 
+@pytest.fixture
+def team(staff: tuple[Team, dict[Role, Member]]) -> Team:
+    """One workspace for all of these tests: each has conversations of its own."""
+    return staff[0]
+
+
 class Socket:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
