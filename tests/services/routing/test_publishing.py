@@ -18,6 +18,7 @@ from services.routing.directory import DirectoryService
 from services.routing.domain import rules
 from services.routing.permissions import PERMISSIONS
 from tests.services.routing.conftest import TOPICS, Client, Routing, headers_of
+from tests.support.between import Between
 from tests.support.kafka import publish_state, read_records
 
 pytestmark = pytest.mark.servers
@@ -81,6 +82,36 @@ async def test_a_change_whose_process_died_is_published_by_the_sweeper(
 
     last = read_envelope(records[-1].key, records[-1].headers, records[-1].value)
     assert last.body == GroupState(group_id="grp_1", name="Sales")
+
+
+async def test_a_change_that_kafka_does_not_acknowledge_is_stored_and_comes_later(
+    routing: Routing, kafka_bootstrap: str
+) -> None:
+    between = Between(kafka_bootstrap)
+    await between.open()
+    routing.environment["PARLEY_KAFKA_BOOTSTRAP_SERVERS"] = between.address
+    try:
+        async with routing.running() as client:
+            await client.open_workspace()
+            between.silent = True
+            refused = await client.call("POST", "/v1/groups", {"name": "Sales"}, key="k")
+            between.silent = False
+            await between.close()
+            await between.open()
+            for _ in range(100):
+                again = await client.call("POST", "/v1/groups", {"name": "Sales"}, key="k")
+                if again.status != 503:
+                    break
+                await asyncio.sleep(0.2)
+            records = await routing.records(10)
+    finally:
+        await between.close()
+
+    assert refused.status == 503
+    assert refused.headers["retry-after"] == "1"
+    assert again.status == 201
+    assert again.body["group_id"] in {record.key.decode() for record in records}
+    assert len({record.key for record in records}) == 10
 
 
 class _Died(Exception):
