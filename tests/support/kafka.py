@@ -1,9 +1,9 @@
 """What tests put on and read from the topics of their own namespace."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer
 
@@ -67,12 +67,56 @@ async def read_events(
     return [read_envelope(one.key, one.headers, one.value) for one in records]
 
 
-async def count_records(bootstrap: str, topic: str) -> int:
-    """How many records a topic (namespace included) has had."""
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        ends: dict[Any, int] = await consumer.end_offsets(list(consumer.assignment()))
-        return sum(ends.values())
-    finally:
-        await consumer.stop()
+class Tap:
+    """Follows topics (namespace included) from their beginning and keeps all their records.
+
+    Use as an async context manager, once the topics are there.
+    """
+
+    def __init__(self, bootstrap: str, topics: Sequence[str]) -> None:
+        self._bootstrap = bootstrap
+        self._topics = topics
+        self._moved = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+        self.records: list[Any] = []
+
+    async def __aenter__(self) -> Self:
+        consumer = AIOKafkaConsumer(
+            *self._topics,
+            bootstrap_servers=self._bootstrap,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+        )
+        await consumer.start()
+        self._task = asyncio.create_task(self._follow(consumer))
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def events(self, key: str | None = None) -> list[Envelope]:
+        """The events so far, of one key or of all."""
+        return [
+            read_envelope(one.key, one.headers, one.value)
+            for one in self.records
+            if key is None or one.key == key.encode()
+        ]
+
+    async def until[T](self, look: Callable[[], T | None], timeout_seconds: float = 20) -> T:
+        """What ``look`` finds, as soon as it finds something. Errors: TimeoutError."""
+        async with asyncio.timeout(timeout_seconds), self._moved:
+            while (found := look()) is None:
+                await self._moved.wait()
+            return found
+
+    async def _follow(self, consumer: Any) -> None:
+        try:
+            while True:
+                for fetched in (await consumer.getmany(timeout_ms=200)).values():
+                    self.records += fetched
+                async with self._moved:
+                    self._moved.notify_all()
+        finally:
+            await consumer.stop()

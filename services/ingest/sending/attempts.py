@@ -191,10 +191,9 @@ class Attempts:
         )
 
     async def lapsed(self, limit: int) -> list[Document]:
-        """Attempts whose owner is gone, in the order in which they were asked for."""
+        """Attempts whose owner is gone; those of a conversation as they were asked for."""
         query = {"until": {"$lt": datetime.now(UTC)}}
-        found = await self._collection.find(query).limit(limit).to_list()
-        return sorted(found, key=lambda document: document["order"])
+        return await self._collection.find(query).sort("order").limit(limit).to_list()
 
     async def claim(self, document: Document) -> bool:
         """Become the owner of a lapsed attempt, unless another was faster."""

@@ -1,19 +1,34 @@
-"""Ingest running on the real servers, with one Telegram source in its directory."""
+"""Ingest on the real servers: one that runs for all tests, and one that a test starts itself.
 
+Where a test can live beside others it takes ``shop``: a bot and its source of its own, on the
+ingest that runs for all of them. Where it has to stop, break or prepare something it takes
+``ingest``, which is not started and has a Kafka namespace and a database of its own.
+"""
+
+import asyncio
 import io
 import json
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from pymongo import AsyncMongoClient
+from yarl import URL
 
-from libs.events.content import Channel
+from libs.events.content import Channel, Content
 from libs.events.directory import SourceState
+from libs.events.envelope import Envelope
 from libs.events.ids import IdKey
-from libs.runtime.kafka import Publisher
+from libs.events.inbound import DeliveryChanged
+from libs.events.outbound import OutboundRequested
+from libs.runtime.kafka import Publisher, outgoing
 from libs.runtime.process import running
 from libs.runtime.sealing import Sealer
 from libs.runtime.settings import load
@@ -22,7 +37,7 @@ from libs.runtime.topics import create_topics
 from parley.doubles.bot_api import Bot, BotApiDouble
 from services.ingest.app import SERVICE
 from services.ingest.settings import IngestSettings
-from tests.support.kafka import publish_state
+from tests.support.kafka import Tap, envelope, publish_state
 
 WORKSPACE = "wsp_test"
 BOT_TOKEN = "4839574812:AAFD39kkdpWt3ywyRZergyOLMaJhac60qcq"
@@ -92,6 +107,23 @@ class Client:
                 body = await answer.text()
         raise AssertionError(f"ingest is not ready: {body}")
 
+    def url(self, path: str) -> str:
+        base = self.session._base_url
+        assert base is not None
+        return str(base.join(URL(path)))
+
+    async def answer_to(self, head: str) -> bytes:
+        """The first line of the answer to a request whose body does not come."""
+        base = URL(self.url("/"))
+        reader, writer = await asyncio.open_connection(base.host, base.port)
+        try:
+            writer.write(head.encode())
+            async with asyncio.timeout(5):
+                return await reader.readline()
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
     async def hook(
         self, update: bytes | dict[str, Any], secret: str | None = SECRET, source: str = SOURCE_ID
     ) -> int:
@@ -122,6 +154,146 @@ class Client:
             return answer.status, await answer.read(), sent
 
 
+class Shop:
+    """A bot, its source, and what a test asks of them through ``live``."""
+
+    def __init__(self, live: "Live", bot: Bot, source: SourceState) -> None:
+        self.live = live
+        self.bot = bot
+        self.source = source
+        self.bot.chats |= {ANNA, BORIS}
+
+    def conversation(self, chat: int = ANNA) -> str:
+        return IDS.conversation(self.source.source_id, str(chat))
+
+    def request(
+        self, name: str, text: str = "hello", chat: int = ANNA, **more: Any
+    ) -> OutboundRequested:
+        return OutboundRequested(
+            **{
+                "message_id": f"msg_{self.bot.id}_{name}",
+                "conversation_id": self.conversation(chat),
+                "case_id": "cas_1",
+                "source_id": self.source.source_id,
+                "channel": Channel.TELEGRAM,
+                "thread": str(chat),
+                "content": Content(text=text),
+                "requested_at": datetime.now(UTC),
+                "member_id": "mem_1",
+                **more,
+            }
+        )
+
+    async def ask(self, *requests: OutboundRequested) -> None:
+        await self.live.publisher.publish(
+            [outgoing(envelope(one, one.conversation_id, WORKSPACE)) for one in requests]
+        )
+
+    def changes(self, name: str) -> list[DeliveryChanged]:
+        message_id = f"msg_{self.bot.id}_{name}"
+        bodies = (event.body for event in self.live.delivery.events())
+        return [
+            body
+            for body in bodies
+            if isinstance(body, DeliveryChanged) and body.message_id == message_id
+        ]
+
+    async def told(self, *names: str) -> list[DeliveryChanged]:
+        """What became of the messages, as soon as it is known of all."""
+
+        def look() -> list[DeliveryChanged] | None:
+            changes = [self.changes(name) for name in names]
+            return [one[-1] for one in changes] if all(changes) else None
+
+        return await self.live.delivery.until(look)
+
+    async def hook(self, update: bytes | dict[str, Any], secret: str | None = SECRET) -> int:
+        return await self.live.client.hook(update, secret, self.source.source_id)
+
+    async def inbound(self, count: int, chat: int = ANNA) -> list[Envelope]:
+        """The first ``count`` events of the chat's conversation."""
+        key = self.conversation(chat)
+
+        def look() -> list[Envelope] | None:
+            events = self.live.inbound.events(key)
+            return events if len(events) >= count else None
+
+        return await self.live.inbound.until(look)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    client: Client
+    publisher: Publisher
+    telegram: BotApiDouble
+    delivery: Tap
+    inbound: Tap
+    environment: dict[str, str]
+
+    def topic(self, name: str) -> str:
+        return self.environment["PARLEY_KAFKA_NAMESPACE"] + name
+
+    async def connect(self, source: SourceState) -> None:
+        """Put the source on the directory; ingest knows it, and has registered its webhook."""
+        offset = await publish_state(self.publisher, source, source.source_id, WORKSPACE)
+        path = f"/internal/v1/sources/{source.source_id}/register?offset={offset}"
+        status, body, _ = await self.client.call("POST", path)
+        assert status == 200, body
+
+
+def environment_of(
+    bootstrap: str, namespace: str, mongodb_url: str, database: str, folder: Path
+) -> dict[str, str]:
+    return {
+        "PARLEY_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+        "PARLEY_KAFKA_NAMESPACE": namespace,
+        "PARLEY_MONGODB_URL": mongodb_url,
+        "PARLEY_MONGODB_DATABASE": database,
+        "PARLEY_DEPLOYMENT_KEY": DEPLOYMENT_KEY.hex(),
+        "PARLEY_SERVICE_KEY": SERVICE_KEY.hex(),
+        "PARLEY_INGEST_PUBLIC_URL": "http://127.0.0.1:1",
+        "PARLEY_INGEST_CONVERSATION_URL": "http://127.0.0.1:1",
+        "PARLEY_INGEST_TELEGRAM_API_URL": "http://127.0.0.1:1",
+        "PARLEY_INGEST_STORAGE_URL": (folder / "attachments").as_uri(),
+    }
+
+
+@pytest.fixture(scope="package")
+async def live(
+    kafka_bootstrap: str, mongodb_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Live]:
+    name = f"ingest_{uuid.uuid4().hex[:8]}"
+    environment = environment_of(
+        kafka_bootstrap, f"{name}.", mongodb_url, name, tmp_path_factory.mktemp("ingest")
+    )
+    made = await create_topics(kafka_bootstrap, f"{name}.")
+    async with (
+        BotApiDouble() as telegram,
+        Publisher(kafka_bootstrap, f"{name}.") as publisher,
+        Tap(kafka_bootstrap, [f"{name}.parley.delivery"]) as delivery,
+        Tap(kafka_bootstrap, [f"{name}.parley.inbound"]) as inbound,
+        Ingest(kafka_bootstrap, f"{name}.", environment).running(
+            PARLEY_INGEST_TELEGRAM_API_URL=telegram.url
+        ) as client,
+    ):
+        yield Live(client, publisher, telegram, delivery, inbound, environment)
+    async with AsyncMongoClient[dict[str, Any]](mongodb_url) as mongo:
+        await mongo.drop_database(name)
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    await admin.delete_topics(made)
+    await admin.close()
+
+
+@pytest.fixture
+async def shop(live: Live) -> Shop:
+    token = f"{uuid.uuid4().int % 10**12}:secret"
+    source = telegram_source(token)
+    shop = Shop(live, live.telegram.add_bot(token), source)
+    await live.connect(source)
+    return shop
+
+
 @pytest.fixture
 async def publisher(kafka_bootstrap: str, kafka_namespace: str) -> AsyncIterator[Publisher]:
     await create_topics(kafka_bootstrap, kafka_namespace)
@@ -140,30 +312,23 @@ async def ingest(
 ) -> Ingest:
     """Not started yet; its topics are there, and the source is on the directory."""
     await publish_state(publisher, telegram_source(), SOURCE_ID, WORKSPACE)
-    environment = {
-        "PARLEY_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
-        "PARLEY_KAFKA_NAMESPACE": kafka_namespace,
-        "PARLEY_MONGODB_URL": mongodb_url,
-        "PARLEY_MONGODB_DATABASE": mongodb_name,
-        "PARLEY_DEPLOYMENT_KEY": DEPLOYMENT_KEY.hex(),
-        "PARLEY_SERVICE_KEY": SERVICE_KEY.hex(),
-        "PARLEY_INGEST_PUBLIC_URL": "http://127.0.0.1:1",
-        "PARLEY_INGEST_CONVERSATION_URL": "http://127.0.0.1:1",
-        "PARLEY_INGEST_TELEGRAM_API_URL": "http://127.0.0.1:1",
-        "PARLEY_INGEST_STORAGE_URL": (tmp_path / "attachments").as_uri(),
-    }
+    environment = environment_of(
+        kafka_bootstrap, kafka_namespace, mongodb_url, mongodb_name, tmp_path
+    )
     return Ingest(kafka_bootstrap, kafka_namespace, environment)
 
 
 @pytest.fixture
-async def telegram() -> AsyncIterator[BotApiDouble]:
+async def own_telegram(ingest: Ingest) -> AsyncIterator[BotApiDouble]:
+    """For the ingest that the test starts itself."""
     async with BotApiDouble() as double:
+        ingest.environment["PARLEY_INGEST_TELEGRAM_API_URL"] = double.url
         yield double
 
 
 @pytest.fixture
-def bot(telegram: BotApiDouble, ingest: Ingest) -> Bot:
-    ingest.environment["PARLEY_INGEST_TELEGRAM_API_URL"] = telegram.url
-    bot = telegram.add_bot(BOT_TOKEN)
+def bot(own_telegram: BotApiDouble) -> Bot:
+    """Of the source that is on the directory of ``ingest``."""
+    bot = own_telegram.add_bot(BOT_TOKEN)
     bot.chats |= {ANNA, BORIS}
     return bot

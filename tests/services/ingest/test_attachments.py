@@ -11,12 +11,10 @@ import pytest
 
 from libs.events.api import StoredAttachments
 from libs.events.content import Attachment, Content
-from libs.runtime.kafka import Publisher
-from parley.doubles.bot_api import Bot, BotApiDouble
+from parley.doubles.bot_api import Bot
 from services.ingest.attachments.rules import FILE_MAX_BYTES, IMAGE_MAX_BYTES
 from services.ingest.attachments.store import Note
-from tests.services.ingest.conftest import ANNA, IDS, SOURCE_ID, WORKSPACE, Client, Ingest
-from tests.services.ingest.test_sending import ask, deliveries, request
+from tests.services.ingest.conftest import IDS, SOURCE_ID, WORKSPACE, Client, Ingest, Live, Shop
 from tests.services.ingest.test_telegram_hook import text_update
 
 pytestmark = pytest.mark.servers
@@ -44,111 +42,97 @@ async def describe(client: Client, *ids: str, workspace_id: str = WORKSPACE) -> 
     return list(msgspec.json.decode(answer, type=StoredAttachments).items)
 
 
-async def test_uploads(ingest: Ingest) -> None:
-    async with ingest.running() as client:
-        # An image is known by its content, and can be had back by its workspace alone.
-        status, image = await upload(client, PNG, "кіт.png", "application/octet-stream")
-        assert status == 201
-        assert image is not None
-        assert (image.kind, image.media_type, image.file_name) == ("image", "image/png", "кіт.png")
-        assert image.size_bytes == len(PNG)
-        assert await describe(client, image.attachment_id, "att_unknown") == [image]
-        assert await describe(client, image.attachment_id, workspace_id="wsp_other") == []
-        path = f"/v1/attachments/{image.attachment_id}"
-        status, content, headers = await client.call("GET", path)
-        assert (status, content, headers["content-type"]) == (200, PNG, "image/png")
-        assert (await client.call("GET", path, "wsp_other"))[0] == 404
-        async with client.session.get(path) as answer:
-            assert answer.status == 401
+async def test_uploads(live: Live) -> None:
+    client = live.client
+    # An image is known by its content, and can be had back by its workspace alone.
+    status, image = await upload(client, PNG, "кіт.png", "application/octet-stream")
+    assert status == 201
+    assert image is not None
+    assert (image.kind, image.media_type, image.file_name) == ("image", "image/png", "кіт.png")
+    assert image.size_bytes == len(PNG)
+    assert await describe(client, image.attachment_id, "att_unknown") == [image]
+    assert await describe(client, image.attachment_id, workspace_id="wsp_other") == []
+    path = f"/v1/attachments/{image.attachment_id}"
+    status, content, headers = await client.call("GET", path)
+    assert (status, content, headers["content-type"]) == (200, PNG, "image/png")
+    assert (await client.call("GET", path, "wsp_other"))[0] == 404
+    async with client.session.get(path) as answer:
+        assert answer.status == 401
 
-        # What only claims to be an image is a file, and a page is never shown as one.
-        status, page = await upload(client, b"<html>", "a.html", "text/html")
-        assert page is not None
-        assert page.kind == "file"
-        _, _, headers = await client.call("GET", f"/v1/attachments/{page.attachment_id}")
-        assert headers["content-disposition"].startswith("attachment")
+    # What only claims to be an image is a file, and a page is never shown as one.
+    status, page = await upload(client, b"<html>", "a.html", "text/html")
+    assert page is not None
+    assert page.kind == "file"
+    _, _, headers = await client.call("GET", f"/v1/attachments/{page.attachment_id}")
+    assert headers["content-disposition"].startswith("attachment")
 
-        # Refused before any work, and nothing is left behind.
-        kept = await files(ingest)
-        for content, name in (
-            (b"", "empty.txt"),
-            (b"MZ\x90\0" + b"\0" * 60, "invoice.pdf"),
-            (b"\x7fELF" + b"\0" * 60, "invoice.pdf"),
-            (b"\xcf\xfa\xed\xfe" + b"\0" * 60, "invoice.pdf"),
-            (b"hello", "setup.EXE"),
-            (b"hello", "image.dmg."),
-            (b"x" * 4096 + b"koly" + b"\0" * 508, "renamed.bin"),
-        ):
-            assert (await upload(client, content, name, "application/pdf"))[0] == 422, name
-        assert (await upload(client, PNG + b"\0" * IMAGE_MAX_BYTES))[0] == 413
-        assert await files(ingest) == kept
+    # Refused before any work, and nothing is left behind.
+    kept = await files(live)
+    for content, name in (
+        (b"", "empty.txt"),
+        (b"MZ\x90\0" + b"\0" * 60, "invoice.pdf"),
+        (b"\x7fELF" + b"\0" * 60, "invoice.pdf"),
+        (b"\xcf\xfa\xed\xfe" + b"\0" * 60, "invoice.pdf"),
+        (b"hello", "setup.EXE"),
+        (b"hello", "image.dmg."),
+        (b"x" * 4096 + b"koly" + b"\0" * 508, "renamed.bin"),
+    ):
+        assert (await upload(client, content, name, "application/pdf"))[0] == 422, name
+    assert (await upload(client, PNG + b"\0" * IMAGE_MAX_BYTES))[0] == 413
+    assert await files(live) == kept
 
-        for strange in ("..%2f..%2fetc%2fpasswd", "att_", "a.json"):
-            assert (await client.call("GET", f"/v1/attachments/{strange}"))[0] == 404
+    for strange in ("..%2f..%2fetc%2fpasswd", "att_", "a.json"):
+        assert (await client.call("GET", f"/v1/attachments/{strange}"))[0] == 404
 
 
-async def files(ingest: Ingest) -> set[str]:
-    folder = Path(urlsplit(ingest.environment["PARLEY_INGEST_STORAGE_URL"]).path)
+async def files(live: Live) -> set[str]:
+    folder = Path(urlsplit(live.environment["PARLEY_INGEST_STORAGE_URL"]).path)
     return {str(one) for one in await asyncio.to_thread(lambda: list(folder.rglob("*")))}
 
 
-async def test_a_body_that_says_it_is_too_large_is_not_read(ingest: Ingest) -> None:
-    async with ingest.running() as client:
-        token = client.tokens.issue("ingest", WORKSPACE)
-        base = client.session._base_url
-        assert base is not None
-        reader, writer = await asyncio.open_connection(base.host, base.port)
-        writer.write(
-            f"POST /v1/attachments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
-            f"Content-Length: {FILE_MAX_BYTES + 1}\r\n\r\n".encode()
-        )
-        async with asyncio.timeout(5):
-            assert b" 413 " in await reader.readline()
-        writer.close()
-        await writer.wait_closed()
+async def test_a_body_that_says_it_is_too_large_is_not_read(live: Live) -> None:
+    token = live.client.tokens.issue("ingest", WORKSPACE)
+    head = f"POST /v1/attachments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+    status_line = await live.client.answer_to(f"{head}Content-Length: {FILE_MAX_BYTES + 1}\r\n\r\n")
+    assert b" 413 " in status_line
 
 
-async def test_an_attachment_goes_out(ingest: Ingest, bot: Bot, publisher: Publisher) -> None:
-    async with ingest.running() as client:
-        _, image = await upload(client, PNG)
-        pages = b"%PDF-1.7" + b"\0" * 2_000_000
-        _, paper = await upload(client, pages, "рахунок 1.pdf", "application/pdf")
-        assert image is not None
-        assert paper is not None
-        gone = msgspec.structs.replace(paper, attachment_id="att_" + "a" * 24)
-        await ask(
-            publisher,
-            request("msg_1", content=Content(text="caption", attachments=(image,))),
-            request("msg_2", content=Content(text="two files", attachments=(image, paper))),
-            request("msg_3", content=Content(attachments=(gone,))),
-        )
-        told = await deliveries(ingest, 3)
+async def test_an_attachment_goes_out(live: Live, shop: Shop) -> None:
+    _, image = await upload(live.client, PNG)
+    pages = b"%PDF-1.7" + b"\0" * 2_000_000
+    _, paper = await upload(live.client, pages, "рахунок 1.pdf", "application/pdf")
+    assert image is not None
+    assert paper is not None
+    gone = msgspec.structs.replace(paper, attachment_id="att_" + "a" * 24)
+    await shop.ask(
+        shop.request("1", content=Content(text="caption", attachments=(image,))),
+        shop.request("2", content=Content(text="two files", attachments=(image, paper))),
+        shop.request("3", content=Content(attachments=(gone,))),
+    )
+    _, two, missing = await shop.told("1", "2", "3")
 
-    assert [(one.method, one.text, one.file) for one in bot.sent] == [
+    assert [(one.method, one.text, one.file) for one in shop.bot.sent] == [
         ("sendPhoto", "caption", PNG),
         ("sendMessage", "two files", None),
         ("sendPhoto", "", PNG),
         ("sendDocument", "", pages),
     ]
-    assert bot.sent[-1].file_name == "рахунок 1.pdf"
-    assert len(told["msg_2"].external_message_ids) == 3
-    assert told["msg_3"].reason_code == "no-attachment"
+    assert shop.bot.sent[-1].file_name == "рахунок 1.pdf"
+    assert len(two.external_message_ids) == 3
+    assert missing.reason_code == "no-attachment"
 
 
-async def test_a_pause_between_parts_repeats_none(
-    ingest: Ingest, bot: Bot, publisher: Publisher
-) -> None:
-    async with ingest.running() as client:
-        _, image = await upload(client, PNG)
-        assert image is not None
-        bot.pass_next()
-        bot.too_many(retry_after=1)
-        both = Content(text="x" * 1025, attachments=(image,))
-        await ask(publisher, request("msg_1", content=both))
-        told = await deliveries(ingest, 1)
+async def test_a_pause_between_parts_repeats_none(live: Live, shop: Shop) -> None:
+    _, image = await upload(live.client, PNG)
+    assert image is not None
+    shop.bot.pass_next()
+    shop.bot.too_many(retry_after=1)
+    both = Content(text="x" * 1025, attachments=(image,))
+    await shop.ask(shop.request("1", content=both))
+    [told] = await shop.told("1")
 
-    assert told["msg_1"].state == "sent"
-    assert [one.method for one in bot.sent] == ["sendMessage", "sendPhoto"]
+    assert told.state == "sent"
+    assert [one.method for one in shop.bot.sent] == ["sendMessage", "sendPhoto"]
 
 
 def photo_update(unique: str, file_id: str, size: int | None = None) -> dict[str, Any]:
@@ -161,89 +145,49 @@ def photo_update(unique: str, file_id: str, size: int | None = None) -> dict[str
     return update
 
 
-async def test_incoming_files_are_fetched(ingest: Ingest, bot: Bot) -> None:
-    bot.files["file-1"] = b"\xff\xd8\xff the picture"
-    async with ingest.running() as client:
-        for update in (
-            photo_update("u1", "file-1"),
-            photo_update("u1", "file-1"),
-            photo_update("u2", "file-gone"),
-            photo_update("u3", "file-1", 21 * 1024 * 1024),
-        ):
-            assert await client.hook(update) == 200
+async def test_incoming_files_are_fetched(live: Live, shop: Shop) -> None:
+    shop.bot.files["file-1"] = b"\xff\xd8\xff the picture"
+    for update in (
+        photo_update("u1", "file-1"),
+        photo_update("u1", "file-1"),
+        photo_update("u2", "file-gone"),
+        photo_update("u3", "file-1", 21 * 1024 * 1024),
+    ):
+        assert await shop.hook(update) == 200
 
-        here, gone, large = (
-            f"/v1/attachments/{IDS.attachment(SOURCE_ID, u)}" for u in ("u1", "u2", "u3")
-        )
-        assert (await eventually(client, here, 200))[1] == bot.files["file-1"]
-        _, problem = await eventually(client, gone, 404, "gone")
-        assert json.loads(problem)["reason"] == "gone"
-        await eventually(client, large, 404, "too-large")
-        [described] = await describe(client, IDS.attachment(SOURCE_ID, "u1"))
-        assert described.media_type == "image/jpeg"
+    ids = [IDS.attachment(shop.source.source_id, unique) for unique in ("u1", "u2", "u3")]
+    here, gone, large = (f"/v1/attachments/{one}" for one in ids)
+    assert await eventually(live.client, here, 200) == shop.bot.files["file-1"]
+    problem = await eventually(live.client, gone, 404, "gone")
+    assert json.loads(problem)["reason"] == "gone"
+    await eventually(live.client, large, 404, "too-large")
+    [described] = await describe(live.client, *ids)
+    assert described.media_type == "image/jpeg"
 
 
 async def test_a_file_that_was_not_reached_is_fetched_when_it_is_asked_for(
     ingest: Ingest, bot: Bot
 ) -> None:
     bot.files["file-1"] = b"late"
-    attachment_id = IDS.attachment(SOURCE_ID, "u1")
+    path = f"/v1/attachments/{IDS.attachment(SOURCE_ID, 'u1')}"
     async with ingest.running(PARLEY_INGEST_TELEGRAM_API_URL="http://127.0.0.1:1") as client:
         assert await client.hook(photo_update("u1", "file-1")) == 200
-        await eventually(client, f"/v1/attachments/{attachment_id}", 404, "unreachable")
+        await eventually(client, path, 404, "unreachable")
     async with ingest.running() as client:
-        _, content, _ = await client.call("GET", f"/v1/attachments/{attachment_id}")
+        _, content, _ = await client.call("GET", path)
         assert content == b"late"
 
 
-async def eventually(client: Client, path: str, status: int, word: str = "") -> tuple[int, bytes]:
+async def eventually(client: Client, path: str, status: int, word: str = "") -> bytes:
     async with asyncio.timeout(20):
         while True:
             answered, body, _ = await client.call("GET", path)
             if answered == status and word.encode() in body:
-                return answered, body
+                return body
             await asyncio.sleep(0.05)
 
 
-async def test_registration(ingest: Ingest, bot: Bot) -> None:
-    path = f"/internal/v1/sources/{SOURCE_ID}/register"
-    async with ingest.running(PARLEY_INGEST_PUBLIC_URL="https://in.example") as client:
-        status, body, _ = await client.call("POST", f"{path}?offset=0")
-        assert (status, json.loads(body)) == (
-            200,
-            {
-                "registered": True,
-                "error": None,
-                "webhook_url": f"https://in.example/hooks/telegram/{SOURCE_ID}",
-            },
-        )
-        assert bot.webhook["secret_token"] == "s3cret-token"
-        assert "edited_business_message" in bot.webhook["allowed_updates"]
-        assert (await client.call("POST", path))[0] == 400
-        assert (await client.call("POST", f"{path}?offset=0", "wsp_other"))[0] == 404
-    async with ingest.running(PARLEY_INGEST_PUBLIC_URL="http://in.example") as client:
-        _, body, _ = await client.call("POST", f"{path}?offset=0")
-        assert "HTTPS" in json.loads(body)["error"]
-
-
-async def test_the_double_delivers_like_telegram(
-    ingest: Ingest, bot: Bot, telegram: BotApiDouble
-) -> None:
-    async with ingest.running() as client:
-        bot.webhook = {
-            "url": f"{str(client.session._base_url).rstrip('/')}/hooks/telegram/{SOURCE_ID}",
-            "secret_token": "wrong",
-        }
-        update = bot.next_update("message", bot.message_from({"id": ANNA}, text="hi"))
-        assert await telegram.deliver(bot, update, attempts=2) == [403, 403]
-        bot.webhook["secret_token"] = "s3cret-token"
-        assert await telegram.deliver(bot, update) == [200]
-
-
 def test_a_note_can_be_read_by_the_next_version() -> None:
-    note = msgspec.json.decode(
-        b'{"attachment": {"attachment_id": "a", "kind": "file", '
-        b'"media_type": "x/y", "reference": "r", "new": 1}, "newer": 2}',
-        type=Note,
-    )
+    raw = {"attachment_id": "a", "kind": "file", "media_type": "x/y", "reference": "r", "new": 1}
+    note = msgspec.json.decode(msgspec.json.encode({"attachment": raw, "newer": 2}), type=Note)
     assert note.missing is None

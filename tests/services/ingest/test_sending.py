@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.devstack.ports import free_port
 from libs.events.content import Channel, Content
@@ -26,24 +27,31 @@ from tests.services.ingest.conftest import (
     SOURCE_ID,
     WORKSPACE,
     Ingest,
+    Live,
+    Shop,
     telegram_source,
 )
-from tests.support.kafka import envelope, publish_state, read_events, read_records
+from tests.support.kafka import envelope, read_events, read_records
 
 pytestmark = pytest.mark.servers
 
 AttemptsOf = Callable[[str], Attempts]
+Database = AsyncDatabase[dict[str, Any]]
 
 
 @pytest.fixture
-async def attempts(ingest: Ingest) -> AsyncIterator[AttemptsOf]:
-    """Of a replica by its name: one that dies as soon as it has written."""
+async def database(ingest: Ingest) -> AsyncIterator[Database]:
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
         ingest.environment["PARLEY_MONGODB_URL"], tz_aware=True
     )
     async with client:
-        database = client[ingest.environment["PARLEY_MONGODB_DATABASE"]]
-        yield lambda owner: Attempts(database["ingest_attempts"], owner, timedelta(0))
+        yield client[ingest.environment["PARLEY_MONGODB_DATABASE"]]
+
+
+@pytest.fixture
+def attempts(database: Database) -> AttemptsOf:
+    """Of a replica by its name: one that dies as soon as it has written."""
+    return lambda owner: Attempts(database["ingest_attempts"], owner, timedelta(0))
 
 
 def request(
@@ -77,119 +85,153 @@ async def deliveries(ingest: Ingest, count: int) -> dict[str, DeliveryChanged]:
     return {e.body.message_id: e.body for e in events if isinstance(e.body, DeliveryChanged)}
 
 
-async def test_a_reply_is_sent_and_told(ingest: Ingest, bot: Bot, publisher: Publisher) -> None:
-    await ask(publisher, request("msg_1", "first", reply_to_external="7"))
-    async with ingest.running():
-        told = await deliveries(ingest, 1)
+async def test_a_reply_is_sent_and_told(shop: Shop) -> None:
+    await shop.ask(shop.request("1", "first", reply_to_external="7"))
+    [told] = await shop.told("1")
 
-    assert [one.text for one in bot.sent] == ["first"]
-    assert bot.sent[0].fields["reply_parameters"]["message_id"] == 7
-    assert told["msg_1"].state == "sent"
-    assert told["msg_1"].external_message_ids == (str(bot.sent[0].message_id),)
+    [sent] = shop.bot.sent
+    assert sent.text == "first"
+    assert sent.fields["reply_parameters"]["message_id"] == 7
+    assert told.state == "sent"
+    assert told.external_message_ids == (str(sent.message_id),)
 
 
-async def test_order_within_a_conversation_and_others_beside_it(
-    ingest: Ingest, bot: Bot, publisher: Publisher
-) -> None:
-    await ask(publisher, *(request(f"msg_{n}", str(n)) for n in range(5)))
-    await ask(publisher, request("msg_boris", "to Boris", BORIS))
-    async with ingest.running():
-        await deliveries(ingest, 6)
+async def test_order_within_a_conversation_and_others_beside_it(shop: Shop) -> None:
+    await shop.ask(*(shop.request(str(n), str(n)) for n in range(5)))
+    await shop.ask(shop.request("boris", "to Boris", BORIS))
+    await shop.told("0", "1", "2", "3", "4", "boris")
 
-    by_chat = [[one.text for one in bot.sent if one.chat_id == chat] for chat in (ANNA, BORIS)]
+    by_chat = [[one.text for one in shop.bot.sent if one.chat_id == chat] for chat in (ANNA, BORIS)]
     assert by_chat == [["0", "1", "2", "3", "4"], ["to Boris"]]
 
 
-async def test_asked_twice_sent_once_and_told_twice(
-    ingest: Ingest, bot: Bot, publisher: Publisher
-) -> None:
-    await ask(publisher, request("msg_1"), request("msg_1"))
-    async with ingest.running():
-        await deliveries(ingest, 1)
-        await ask(publisher, request("msg_1"))
-        events = await read_events(ingest.bootstrap, ingest.topic("parley.delivery"), 2)
+async def test_a_business_chat_is_answered_through_its_connection(shop: Shop) -> None:
+    await shop.ask(shop.request("1", thread=f"business:bc_1:{ANNA}"))
+    await shop.told("1")
 
-    assert len(bot.sent) == 1
-    assert len({event.id for event in events}) == 1
+    assert shop.bot.sent[0].fields["business_connection_id"] == "bc_1"
+    assert shop.bot.sent[0].chat_id == ANNA
 
 
-async def test_what_telegram_refuses_has_failed_in_its_words(
-    ingest: Ingest, bot: Bot, publisher: Publisher
-) -> None:
-    bot.blocked_by.add(BORIS)
-    await ask(publisher, request("msg_unknown", chat=99), request("msg_blocked", chat=BORIS))
-    await ask(publisher, request("msg_long", "x" * 4097), request("msg_after", "still sent"))
-    async with ingest.running():
-        told = await deliveries(ingest, 4)
+async def test_asked_twice_sent_once_and_told_again(shop: Shop) -> None:
+    await shop.ask(shop.request("1"), shop.request("1"))
+    await shop.told("1")
+    await shop.ask(shop.request("1"), shop.request("2"))
+    await shop.told("2")
 
-    assert told["msg_unknown"].state == "failed"
-    assert told["msg_unknown"].reason == "Bad Request: chat not found"
-    assert told["msg_blocked"].reason_code == "telegram-403"
-    assert told["msg_long"].reason_code == "too-long"
-    assert told["msg_after"].state == "sent"
+    assert len(shop.bot.sent) == 2
+    states = await shop.live.delivery.until(lambda: ((c := shop.changes("1"))[1:] and c) or None)
+    assert {one.state for one in states} == {"sent"}
 
 
-async def test_a_source_that_is_gone_and_a_token_that_is_revoked(
-    ingest: Ingest, telegram: BotApiDouble, bot: Bot, publisher: Publisher
-) -> None:
-    revoked = telegram_source("777:revoked")
-    await publish_state(publisher, revoked, revoked.source_id, WORKSPACE)
-    await ask(
-        publisher,
-        request("msg_gone", source_id="src_gone", conversation_id="cnv_gone"),
-        request("msg_revoked", source_id=revoked.source_id, conversation_id="cnv_revoked"),
+async def test_what_telegram_refuses_has_failed_in_its_words(shop: Shop) -> None:
+    shop.bot.blocked_by.add(BORIS)
+    await shop.ask(shop.request("unknown", chat=99), shop.request("blocked", chat=BORIS))
+    await shop.ask(shop.request("long", "x" * 4097), shop.request("after", "still sent"))
+    unknown, blocked, long, after = await shop.told("unknown", "blocked", "long", "after")
+
+    assert (unknown.state, unknown.reason) == ("failed", "Bad Request: chat not found")
+    assert blocked.reason_code == "telegram-403"
+    assert long.reason_code == "too-long"
+    assert after.state == "sent"
+
+
+async def test_a_source_that_is_gone_and_a_token_that_is_revoked(live: Live, shop: Shop) -> None:
+    revoked = telegram_source(f"{shop.bot.id}7:revoked")
+    await live.connect(revoked)
+    await shop.ask(
+        shop.request("gone", source_id="src_gone"),
+        shop.request("revoked", source_id=revoked.source_id, conversation_id="cnv_revoked"),
     )
-    async with ingest.running():
-        told = await deliveries(ingest, 2)
+    gone, refused = await shop.told("gone", "revoked")
 
-    assert told["msg_gone"].reason_code == "source-not-connected"
-    assert told["msg_revoked"].reason_code == "telegram-401"
+    assert gone.reason_code == "source-not-connected"
+    assert refused.reason_code == "telegram-401"
 
 
 async def test_a_pause_that_telegram_asks_for_is_kept_and_others_go_on(
-    ingest: Ingest, telegram: BotApiDouble, bot: Bot, publisher: Publisher
+    live: Live, shop: Shop
 ) -> None:
-    other_token = "777:other"
+    other_token = f"{shop.bot.id}8:other"
     other = telegram_source(other_token)
-    other_bot = telegram.add_bot(other_token)
+    other_bot = live.telegram.add_bot(other_token)
     other_bot.chats.add(ANNA)
-    await publish_state(publisher, other, other.source_id, WORKSPACE)
-    bot.too_many(retry_after=2)
-    async with ingest.running():
-        started = time.monotonic()
-        await ask(publisher, request("msg_1"))
-        await ask(
-            publisher, request("msg_2", source_id=other.source_id, conversation_id="cnv_other")
-        )
-        await deliveries(ingest, 1)
-        assert len(other_bot.sent) == 1
-        told = await deliveries(ingest, 2)
+    await live.connect(other)
+    shop.bot.too_many(retry_after=2)
+    started = time.monotonic()
+    await shop.ask(shop.request("1"))
+    await shop.ask(shop.request("2", source_id=other.source_id, conversation_id="cnv_other"))
+    [paused, _] = await shop.told("1", "2")
 
-    assert told["msg_1"].state == "sent"
-    assert len(bot.sent) == 1
-    assert bot.calls == 2
-    assert bot.sent[0].at - started >= 2
+    assert paused.state == "sent"
+    assert shop.bot.calls == 2
+    assert shop.bot.sent[0].at - started >= 2
+    assert other_bot.sent[0].at < shop.bot.sent[0].at
 
 
-async def test_nobody_knows_whether_it_was_sent(
-    ingest: Ingest, bot: Bot, publisher: Publisher
-) -> None:
-    bot.break_next()
-    bot.refuse_next(502, "Bad Gateway")
-    await ask(publisher, request("msg_cut"), request("msg_502"), request("msg_after"))
-    async with ingest.running():
-        told = await deliveries(ingest, 3)
+async def test_a_rate_above_telegrams_is_slowed_down_and_nothing_is_lost(shop: Shop) -> None:
+    shop.bot.sends_per_second = 2
+    shop.bot.chats |= {1000, 1001, 1002, 1003}
+    await shop.ask(*(shop.request(str(n), chat=1000 + n) for n in range(4)))
+    told = await shop.told("0", "1", "2", "3")
 
-    assert [told[f"msg_{name}"].state for name in ("cut", "502", "after")] == [
-        "uncertain",
-        "uncertain",
-        "sent",
-    ]
-    assert bot.calls == 3
+    assert {one.state for one in told} == {"sent"}
+    assert len(shop.bot.sent) == 4
+
+
+async def test_nobody_knows_whether_it_was_sent(shop: Shop) -> None:
+    shop.bot.break_next()
+    shop.bot.refuse_next(502, "Bad Gateway")
+    await shop.ask(shop.request("cut"), shop.request("502"), shop.request("after"))
+    told = await shop.told("cut", "502", "after")
+
+    assert [one.state for one in told] == ["uncertain", "uncertain", "sent"]
+    assert shop.bot.calls == 3
+
+
+async def test_what_is_settled_is_not_kept(live: Live, shop: Shop) -> None:
+    asked = shop.request("1", "a secret")
+    await shop.ask(asked)
+    await shop.told("1")
+    async with AsyncMongoClient[dict[str, Any]](live.environment["PARLEY_MONGODB_URL"]) as mongo:
+        attempts = mongo[live.environment["PARLEY_MONGODB_DATABASE"]]["ingest_attempts"]
+        async with asyncio.timeout(5):
+            # Settled after it is told; MongoDB tells nobody.
+            while "lane" in (kept := await attempts.find_one({"_id": asked.message_id}) or {}):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    assert kept["state"] == "ended"
+    assert "a secret" not in str(kept)
+
+
+async def test_a_poison_message_is_buried_and_the_next_is_sent(live: Live, shop: Shop) -> None:
+    good = outgoing(envelope(shop.request("1"), shop.conversation(), WORKSPACE))
+    await live.publisher.publish([Outgoing(good.topic, good.key, b"{", good.headers), good])
+    [told] = await shop.told("1")
+    bootstrap = live.environment["PARLEY_KAFKA_BOOTSTRAP_SERVERS"]
+    dead = await read_records(bootstrap, live.topic("parley.outbound.dead"), lambda r: len(r) > 0)
+
+    assert told.state == "sent"
+    assert dead[0].value == b"{"
+
+
+async def test_the_widget_has_its_answer_at_once(live: Live, shop: Shop) -> None:
+    widget = SourceState(
+        source_id="src_widget",
+        channel=Channel.WIDGET,
+        name="Site",
+        location_id="loc_1",
+        account="w1",
+    )
+    await live.connect(widget)
+    await shop.ask(
+        shop.request("1", source_id="src_widget", channel=Channel.WIDGET, thread="visitor")
+    )
+    [told] = await shop.told("1")
+    assert told.state == "sent"
 
 
 async def test_what_was_not_reached_is_sent_when_it_is(
-    ingest: Ingest, bot: Bot, publisher: Publisher
+    ingest: Ingest, publisher: Publisher
 ) -> None:
     port = free_port()
     async with ingest.running(PARLEY_INGEST_TELEGRAM_API_URL=f"http://127.0.0.1:{port}"):
@@ -248,6 +290,23 @@ async def test_an_end_that_was_not_told_is_told(
     assert bot.calls == 0
 
 
+async def test_an_attempt_of_a_living_replica_is_left_to_it(
+    ingest: Ingest, bot: Bot, publisher: Publisher, database: Database
+) -> None:
+    alive = Attempts(database["ingest_attempts"], "snd_alive", timedelta(seconds=4))
+    lapses = datetime.now(UTC) + timedelta(seconds=4)
+    asked = request("msg_1")
+    await alive.insert([Attempt(WORKSPACE, 0, asked, datetime.now(UTC))], [])
+    assert await alive.begin(["msg_1"]) == [True]
+    await ask(publisher, asked, request("msg_2"))
+    async with ingest.running():
+        told = await deliveries(ingest, 2)
+
+    assert datetime.now(UTC) > lapses
+    assert (told["msg_1"].state, told["msg_2"].state) == ("uncertain", "sent")
+    assert bot.calls == 1
+
+
 async def test_a_lost_lease_is_no_leave_to_send(attempts: AttemptsOf) -> None:
     first, second = attempts("snd_1"), attempts("snd_2")
     await first.insert([Attempt(WORKSPACE, 0, request("msg_1"), datetime.now(UTC))], [])
@@ -257,47 +316,3 @@ async def test_a_lost_lease_is_no_leave_to_send(attempts: AttemptsOf) -> None:
     assert await first.begin(["msg_1"]) == [False]
     assert not await first.claim(lapsed)
     assert await second.begin(["msg_1"]) == [True]
-
-
-async def test_what_is_settled_is_not_kept(
-    ingest: Ingest, bot: Bot, publisher: Publisher, attempts: AttemptsOf
-) -> None:
-    await ask(publisher, request("msg_1", "a secret"))
-    async with ingest.running():
-        await deliveries(ingest, 1)
-    kept = (await attempts("snd_x").find(["msg_1"]))["msg_1"]
-    assert "a secret" not in str(kept)
-
-
-async def test_a_poison_message_is_buried_and_the_next_is_sent(
-    ingest: Ingest, bot: Bot, publisher: Publisher
-) -> None:
-    good = outgoing(envelope(request("msg_1"), "cnv", WORKSPACE))
-    poison = Outgoing(good.topic, good.key, b"{", good.headers)
-    await publisher.publish([poison, good])
-    async with ingest.running():
-        told = await deliveries(ingest, 1)
-        dead = await read_records(
-            ingest.bootstrap, ingest.topic("parley.outbound.dead"), lambda found: len(found) > 0
-        )
-
-    assert told["msg_1"].state == "sent"
-    assert dead[0].value == b"{"
-
-
-async def test_the_widget_has_its_answer_at_once(ingest: Ingest, publisher: Publisher) -> None:
-    widget = SourceState(
-        source_id="src_widget",
-        channel=Channel.WIDGET,
-        name="Site",
-        location_id="loc_1",
-        account="w1",
-    )
-    await publish_state(publisher, widget, "src_widget", WORKSPACE)
-    await ask(
-        publisher,
-        request("msg_1", source_id="src_widget", channel=Channel.WIDGET, thread="visitor"),
-    )
-    async with ingest.running():
-        told = await deliveries(ingest, 1)
-    assert told["msg_1"].state == "sent"

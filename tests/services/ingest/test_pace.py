@@ -1,0 +1,76 @@
+"""Rates kept on our side, and many callers in one round trip."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from services.ingest.sending.combine import Combiner
+from services.ingest.sending.pace import Bucket, Pace, Rate
+
+
+def test_a_bucket_lets_a_burst_pass_and_then_its_rate() -> None:
+    bucket = Bucket(Rate(per_second=2, burst=3), now=100)
+    for _ in range(3):
+        assert bucket.wait_seconds(100) == 0
+        bucket.take(100)
+    assert bucket.wait_seconds(100) == pytest.approx(0.5, abs=1e-5)
+    assert bucket.wait_seconds(100.5) == 0
+    assert not bucket.is_full(100.5)
+    assert bucket.is_full(101.5)
+
+
+async def test_a_chat_that_waits_keeps_no_other_waiting() -> None:
+    pace = Pace(Rate(per_second=100, burst=100))
+    slow = Rate(per_second=10, burst=1)
+    started = time.monotonic()
+    await asyncio.gather(*(pace.slot("bot", "anna", slow) for _ in range(4)))
+    assert time.monotonic() - started >= 0.29
+
+    started = time.monotonic()
+    waiting = asyncio.create_task(pace.slot("bot", "anna", slow))
+    await pace.slot("bot", "boris", slow)
+    assert not waiting.done()
+    await waiting
+
+
+async def test_a_blocked_account_waits_and_others_do_not() -> None:
+    pace = Pace(Rate(per_second=100, burst=100))
+    chat = Rate(per_second=100, burst=100)
+    pace.block("bot", 0.3)
+    pace.block("bot", 0.1)
+    started = time.monotonic()
+    await pace.slot("other", "anna", chat)
+    blocked = asyncio.create_task(pace.slot("bot", "anna", chat))
+    await asyncio.sleep(0)
+    assert not blocked.done()
+    await blocked
+    assert time.monotonic() - started >= 0.3
+
+
+async def test_what_arrives_during_a_write_goes_with_the_next() -> None:
+    batches: list[Sequence[int]] = []
+
+    async def write(batch: Sequence[int]) -> Sequence[int]:
+        batches.append(batch)
+        await asyncio.sleep(0.01)
+        return [2 * one for one in batch]
+
+    combined = Combiner(write)
+    assert await asyncio.gather(*(combined(n) for n in range(10))) == [2 * n for n in range(10)]
+    assert len(batches) == 1
+
+
+async def test_an_error_is_everybodys_and_the_next_write_goes_on() -> None:
+    failures = [True, False]
+
+    async def write(batch: Sequence[int]) -> Sequence[int]:
+        if failures.pop(0):
+            raise ConnectionError
+        return batch
+
+    combined = Combiner(write)
+    first = await asyncio.gather(combined(1), combined(2), return_exceptions=True)
+    assert all(isinstance(one, ConnectionError) for one in first)
+    assert await combined(3) == 3
