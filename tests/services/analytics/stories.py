@@ -54,7 +54,11 @@ class Case:
 
 
 class Story:
-    """One conversation. Each step takes ``minutes`` since the one before."""
+    """One conversation. Each step takes ``minutes`` since the one before.
+
+    As in the conversation service, Done leaves a customer who was not answered waiting: where the
+    case is reopened, that turn goes on.
+    """
 
     def __init__(self, workspace: str, name: str = "a", source: str = "src_a") -> None:
         self.workspace = workspace
@@ -111,7 +115,7 @@ class Story:
     def closes(self, member: str, minutes: float = 1) -> "Story":
         self._wait(minutes)
         if self.facts is not None and self.facts.state == "active":
-            self._set(state="done", closed_at=self.now, closed_by=member, waiting_since=None)
+            self._set(state="done", closed_at=self.now, closed_by=member)
             self.cases[-1].closed_at = self.now
             self._tell(CaseClosed, member_id=member)
         return self
@@ -237,10 +241,7 @@ class Recount:
             all=len(opened),
             responded=sum(bool(case.answers) for case in opened),
             unresponded=sum(
-                case.closed_at is None
-                and not case.turns[-1].is_answered
-                and not _was_closed_after_last_turn(case)
-                for case in opened
+                case.closed_at is None and not case.turns[-1].is_answered for case in opened
             ),
             assigned=sum(case.responsible is not None for case in opened),
             open=sum(case.state_at(end) != "done" for case in opened),
@@ -259,12 +260,6 @@ class Recount:
                 if case.closed_at is not None and start <= case.closed_at < end
             ],
         )
-
-
-def _was_closed_after_last_turn(case: Case) -> bool:
-    """A customer who was closed over and not written since is not waiting any more."""
-    last = case.turns[-1].started_at
-    return any(state == "done" and at > last for at, state in case.states)
 
 
 def average(values: Sequence[float]) -> float | None:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -115,10 +114,6 @@ async def test_a_case_closed_without_an_answer_is_neither_responded_nor_unrespon
     warehouse: Warehouse,
 ) -> None:
     story = Story(workspace()).writes(0).takes("mem_a").closes("mem_a")
-    # Whether or not the conversation still counts the customer as waiting after Done.
-    last = story.events[-1]
-    case = msgspec.structs.replace(last.body.case, waiting_since=START)  # type: ignore[attr-defined]
-    story.events[-1] = _with_body(last, msgspec.structs.replace(last.body, case=case))
 
     made = await (await project(warehouse, story)).summary(story.workspace, DAY)
 

@@ -6,7 +6,7 @@ What is each test's own is its workspace and its database.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ from libs.events.envelope import Envelope, read_envelope
 from libs.events.ids import random_id
 from libs.events.topics import Topic
 from libs.runtime.http import ServiceClient
-from libs.runtime.kafka import Publisher, outgoing
+from libs.runtime.kafka import Position, Publisher, outgoing
 from libs.runtime.process import running
 from libs.runtime.settings import load
 from libs.runtime.tokens import ServiceTokens
@@ -40,7 +40,7 @@ from libs.runtime.topics import create_topics
 from services.notify.app import SERVICE
 from services.notify.settings import NotifySettings
 from tests.services.notify.smtp_server import SmtpServer, smtp_server
-from tests.support.kafka import count_records, envelope, read_records
+from tests.support.kafka import envelope, read_records
 
 SERVICE_KEY = bytes(range(32, 64))
 TOKENS = ServiceTokens(SERVICE_KEY, "gateway")
@@ -195,22 +195,24 @@ class Notify:
         ):
             yield Client(client, self.workspace_id)
 
-    async def tell(self, *events: Envelope) -> None:
+    async def tell(self, *events: Envelope) -> list[Position]:
         own = [replace(event, workspace_id=self.workspace_id) for event in events]
-        await self._publisher.publish([outgoing(event) for event in own])
+        return await self._publisher.publish([outgoing(event) for event in own])
 
-    async def consumed(self) -> None:
-        """Until the service has committed every conversation event there is."""
-        told = await count_records(self.bootstrap, self.namespace + "parley.conversation")
+    async def consumed(self, positions: Sequence[Position]) -> None:
+        """Until the service has committed what stands at these positions."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:
 
-            async def committed() -> int:
+            async def committed() -> dict[int, int]:
                 offsets = await admin.list_consumer_group_offsets(self.namespace + "notify")
-                return sum(max(0, one.offset) for one in offsets.values())
+                return {place.partition: one.offset for place, one in offsets.items()}
 
-            await eventually(committed, lambda done: bool(done >= told))
+            await eventually(
+                committed,
+                lambda done: all(done.get(one.partition, 0) > one.offset for one in positions),
+            )
         finally:
             await admin.close()
 

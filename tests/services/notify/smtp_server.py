@@ -1,6 +1,7 @@
 """A real SMTP server on a free port, which answers as it is told."""
 
 import asyncio
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email import message_from_bytes, policy
@@ -8,6 +9,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from aiosmtpd.smtp import SMTP as SmtpProtocol
+from aiosmtpd.smtp import AuthResult
 
 ACCEPTED = "250 OK"
 
@@ -58,12 +60,30 @@ class SmtpServer:
 
 
 @asynccontextmanager
-async def smtp_server() -> AsyncIterator[SmtpServer]:
+async def smtp_server(user: str = "", password: str = "") -> AsyncIterator[SmtpServer]:
+    """With a ``user`` it takes mail from nobody else."""
     handler = SmtpServer()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: SmtpProtocol(handler, hostname="localhost", loop=loop), "127.0.0.1", 0
-    )
+
+    def authenticate(
+        _server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any
+    ) -> AuthResult:
+        known = (given.login.decode(), given.password.decode()) == (user, password)
+        return AuthResult(success=known, handled=False)
+
+    def protocol() -> SmtpProtocol:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a password without TLS is not safe
+            return SmtpProtocol(
+                handler,
+                hostname="localhost",
+                loop=loop,
+                authenticator=authenticate,
+                auth_required=bool(user),
+                auth_require_tls=False,
+            )
+
+    server = await loop.create_server(protocol, "127.0.0.1", 0)
     handler.port = server.sockets[0].getsockname()[1]
     try:
         yield handler

@@ -142,8 +142,7 @@ async def test_a_rule_can_be_off_and_so_can_each_channel(
     async with notify.running() as client:
         answer = await client.ask("PUT", RULE, actions=manage, body=rule)
         assert answer == (200, {"rule": "case-in-group", **rule})
-        await notify.tell(routed(1))
-        await notify.consumed()
+        await notify.consumed(await notify.tell(routed(1)))
         await client.ask("PUT", RULE, actions=manage, body=everything_on)
         await notify.tell(routed(2))
         items = await eventually(client.notifications, _has_case_2)

@@ -58,6 +58,20 @@ async def test_a_server_that_is_away_is_waited_for(notify: Notify) -> None:
         assert len(back.accepted) == 1
 
 
+async def test_a_refused_password_loses_no_email(notify: Notify) -> None:
+    async with smtp_server("parley", "p@ss/1") as server:
+        wrong = server.url.replace("smtp://", "smtp://parley:wrong@")
+        right = server.url.replace("smtp://", "smtp://parley:p%40ss%2F1@")
+
+        async with notify.running(PARLEY_NOTIFY_SMTP_URL=wrong):
+            await notify.tell(routed())
+            await eventually(notify.deliveries, lambda found: any("reason" in one for one in found))
+        async with notify.running(PARLEY_NOTIFY_SMTP_URL=right):
+            await eventually(notify.delivery_states, lambda states: states == ["sent"])
+
+        assert server.recipients == ["anna@team.example"]
+
+
 async def test_an_email_whose_end_is_not_known_is_uncertain_and_not_sent_again(
     notify: Notify, smtp: SmtpServer
 ) -> None:
