@@ -26,7 +26,9 @@ from benchmarks.usage import Usage, spent
 from libs.devstack.stack import Devstack
 from parley.suite import Suite
 
-FEW, MANY, LARGE = 1_000, 20_000, 100_000
+# Conversations in the inbox; the last only in the large run.
+SIZES: Final = {"1k": 1_000, "20k": 20_000, "100k": 100_000}
+EXTRA: Final = {"100k": "large"}
 SUSTAINED_CHATS: Final = 2_000
 SUSTAINED_MESSAGES: Final = 12_000
 CYCLES: Final = 1_000
@@ -44,7 +46,7 @@ def main() -> None:
     figures = Figures()
     with (
         tempfile.TemporaryDirectory(prefix="parley-bench-") as folder,
-        started(Path(folder), 2 * LARGE, say) as (stack, suite, double),
+        started(Path(folder), max(SIZES.values()) + SUSTAINED_CHATS, say) as (stack, suite, double),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         runner.run(measure(stack, suite, double, figures, size, say))
@@ -72,22 +74,21 @@ async def measure(
     """Everything in turn; before each measurement the suite has nothing left to do."""
     system = await connected(stack, suite, double, say)
     before = system.usage()
-    known, many = range(FEW), range(FEW, FEW + SUSTAINED_CHATS)
-    await webhook.fill(system, known)
-    await desk.measure_inbox(system, figures, "1k")
+    there = 0
+    for name, wanted in SIZES.items():
+        if name in EXTRA and size != EXTRA[name]:
+            continue
+        rate = await webhook.fill(system, range(there, wanted))
+        figures.put(f"new_conversations_per_s_to_{name}", rate)
+        there = wanted
+        await desk.measure_inbox(system, figures, name)
+    # From here on the suite works beside all these conversations.
+    known = range(there - min(SIZES.values()), there)
     await webhook.measure_accepts(system, figures, known)
     await live.measure(system, figures, known)
-    used = await webhook.measure_sustained(system, figures, many, SUSTAINED_MESSAGES)
+    new = range(there, there + SUSTAINED_CHATS)
+    used = await webhook.measure_sustained(system, figures, new, SUSTAINED_MESSAGES)
     await desk.measure_commands(system, figures, CYCLES)
-    there = len(known) + len(many)
-    sizes = {"20k": MANY, "100k": LARGE} if size == "large" else {"20k": MANY}
-    for name, wanted in sizes.items():
-        # Those that were closed are no longer in New.
-        upto = wanted + CYCLES
-        rate = await webhook.fill(system, range(there, upto))
-        figures.put(f"new_conversations_per_s_to_{name}", rate)
-        there = upto
-        await desk.measure_inbox(system, figures, name)
     _note(figures, "sustained", used)
     _note(figures, "whole_run", spent(before, system.usage()))
 

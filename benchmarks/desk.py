@@ -44,8 +44,8 @@ async def measure_commands(system: System, figures: Figures, cycles: int) -> Non
     Then each reply must be at the Bot API's double, once. Errors: WrongAnswer.
     """
     system.say(f"take, reply, close of {cycles} cases")
-    new = await system.pages("/v1/conversations?tab=new&limit=200")
-    paths = [f"/v1/conversations/{one['conversation_id']}" for one in new[:cycles]]
+    new = await system.newest(cycles)
+    paths = [f"/v1/conversations/{one['conversation_id']}" for one in new]
     work = [
         (
             system.api("POST", f"{path}/take"),

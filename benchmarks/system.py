@@ -14,7 +14,7 @@ import msgspec
 from benchmarks.child import Child
 from benchmarks.updates import Updates
 from benchmarks.usage import Usage, usage
-from benchmarks.wire import Connections, fetch, request
+from benchmarks.wire import Connections, WrongAnswer, fetch, request
 from libs.devstack.stack import Devstack, Servers
 from libs.events.topics import Topic
 from libs.runtime.settings import SERVICES, Settings, load
@@ -35,6 +35,7 @@ WORKSPACE: Final = {
 INBOUND_GROUP: Final = "conversation-inbound"
 IDLE_AFTER_S: Final = 0.5
 _STALLED_AFTER_S: Final = 30.0
+_PAGE: Final = 200
 _SAMPLE = re.compile(r"^(parley_consum\w+)\{(.*)\} (\S+)$", re.MULTILINE)
 
 
@@ -75,18 +76,19 @@ class System:
             method, self.gateway + path, {"authorization": f"Bearer {self.token}"}, encoded
         )
 
-    async def pages(self, path: str) -> list[dict[str, Any]]:
-        """All the items of a list of the public API."""
+    async def newest(self, count: int) -> list[dict[str, Any]]:
+        """The first ``count`` conversations of the tab New, page after page."""
         items: list[dict[str, Any]] = []
-        cursor = ""
+        cursor: str | None = ""
         async with Connections(self.gateway, 1) as connections:
-            while True:
-                answer = await connections.each[0].send(self.api("GET", path + cursor))
-                page = msgspec.json.decode(answer)
+            while len(items) < count and cursor is not None:
+                asking = self.api("GET", f"/v1/conversations?tab=new&limit={_PAGE}{cursor}")
+                page = msgspec.json.decode(await connections.each[0].send(asking))
                 items += page["items"]
-                if not page.get("next"):
-                    return items
-                cursor = f"&cursor={page['next']}"
+                cursor = f"&cursor={page['next']}" if page.get("next") else None
+        if len(items) < count:
+            raise WrongAnswer(f"{len(items)} of {count} conversations are in New")
+        return items[:count]
 
     async def samples(self, service: str) -> list[tuple[str, str, float]]:
         """A service's metrics of its consumers: name, labels, value."""

@@ -23,7 +23,7 @@ class Updates:
         self._headers = headers
         self._numbers = count(1)
 
-    def to(self, chat: int, text: str = _WORDS) -> bytes:
+    def to(self, chat: int, text: str = _WORDS, *, seconds_ago: int = 0) -> bytes:
         """A message in the private chat of that number, counted from 0; about 480 bytes."""
         number = next(self._numbers)
         person = {
@@ -38,7 +38,7 @@ class Updates:
                 "message_id": number,
                 "from": {**person, "is_bot": False, "language_code": "uk"},
                 "chat": {**person, "type": "private"},
-                "date": int(time.time()),
+                "date": int(time.time()) - seconds_ago,
                 "text": text,
             },
         }

@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from libs.runtime.sealing import CannotOpen, Sealer
-from libs.runtime.tokens import Caller, InvalidToken, ServiceTokens
+from libs.runtime.tokens import LEEWAY_SECONDS, Caller, InvalidToken, ServiceTokens
 
 KEY = bytes(range(32))
 
@@ -58,6 +58,18 @@ def test_a_token_tells_who_calls_and_what_they_may() -> None:
 def test_a_token_that_is_not_valid(wrong: str) -> None:
     with pytest.raises(InvalidToken):
         ServiceTokens(KEY, "routing").verify(wrong)
+
+
+def test_a_token_is_valid_again_and_again_until_it_expires() -> None:
+    tokens = ServiceTokens(KEY, "routing")
+    expires_at = int(time.time()) + 2
+    issued = token(exp=expires_at - LEEWAY_SECONDS)
+
+    assert tokens.verify(issued) == tokens.verify(issued)
+
+    time.sleep(max(0.0, expires_at - time.time()))
+    with pytest.raises(InvalidToken):
+        tokens.verify(issued)
 
 
 def test_what_is_sealed_opens_for_its_owner() -> None:
