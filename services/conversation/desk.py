@@ -175,6 +175,7 @@ class Desk[S, A: Aggregate[Any]]:
             try:
                 task.decide(aggregate)
             except (RuleBroken, NotThere) as refusal:
+                aggregate.undo_to(decided)
                 draft.answers.append((task, refusal))
                 draft.doubtful = True
                 continue

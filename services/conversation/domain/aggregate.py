@@ -44,6 +44,13 @@ class Aggregate[S]:
             raise ValueError(f"{self.stream} has no events yet")
         return Snapshot(self.version, self.now, self.state)
 
+    def undo_to(self, count: int) -> None:
+        """Only the first ``count`` changes stay: a decision that is refused leaves no half of it."""
+        if count < len(self.changes):
+            self.state = self.changes[count].before
+            self.version = self.changes[count].version - 1
+            del self.changes[count:]
+
     def _trigger(self, event: Event[S]) -> None:
         before = self.state
         self.state = event.apply(before)

@@ -170,3 +170,22 @@ def test_the_preview_is_one_short_line() -> None:
     assert preview_of(Content(text="a\n\n b " + "c" * 900)) == "a b " + "c" * (
         PREVIEW_CHARACTERS - 4
     )
+
+
+def test_a_decision_that_is_refused_half_way_leaves_no_half_of_it() -> None:
+    given = done_case("anna")
+    given.at(minutes(3)).receive(written(2, minutes(3)), PLACE)
+    given.at(minutes(4)).take("dima")
+    conversation = given.at(minutes(5))
+    before = conversation.snapshot()
+
+    conversation.note("anna", "note_1", "kept")
+    kept = len(conversation.changes)
+    conversation.reply("anna", "msg_9", Content(text="We do"))
+    with pytest.raises(TakenBy):
+        conversation.close("anna", manages=False)
+    conversation.undo_to(kept)
+
+    assert changes(conversation) == ["NoteAdded"]
+    assert conversation.version == before.version + 1
+    assert conversation.case == before.state.case
