@@ -195,6 +195,8 @@ class Lanes:
             finally:
                 self._calling.discard(task)
             POSTPONED.labels(request.channel.value, outcome.why).inc()
+            if self._stopping:
+                return
             if outcome.why == "network":
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
