@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 import uvloop
+from aiokafka.errors import KafkaError
+from pymongo.errors import PyMongoError
 
 from libs.events.topics import Topic
 from libs.runtime.logs import configure_logs
@@ -23,6 +25,9 @@ def main() -> None:
         cli(standalone_mode=True)
     except SettingsError as error:
         sys.exit(f"parley: {error}")
+    except (KafkaError, PyMongoError, ConnectionError) as error:
+        # A server that is not there is the operator's to mend: a sentence, not a stack of frames.
+        sys.exit(f"parley: a server does not answer: {error} (`parley doctor` looks at each)")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

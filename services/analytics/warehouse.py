@@ -27,7 +27,7 @@ _TRANSIENT_CODES: Final = frozenset({159, 202, 210, 241, 242, 252, 999})
 Row = dict[str, Any]
 
 
-class WarehouseUnavailable(Exception):
+class WarehouseUnavailable(ConnectionError):
     """ClickHouse does not answer, or cannot now."""
 
 

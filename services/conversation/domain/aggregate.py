@@ -45,7 +45,7 @@ class Aggregate[S]:
         return Snapshot(self.version, self.now, self.state)
 
     def undo_to(self, count: int) -> None:
-        """Only the first ``count`` changes stay: a decision that is refused leaves no half of it."""
+        """Only the first ``count`` changes stay: a refused decision leaves no half of it."""
         if count < len(self.changes):
             self.state = self.changes[count].before
             self.version = self.changes[count].version - 1
