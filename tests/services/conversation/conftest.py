@@ -1,18 +1,90 @@
-"""A world for each test, with a service running in it."""
+"""A world for each test: in the service that all share, or one that the test starts itself."""
 
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
+import structlog
+from aiokafka.admin import AIOKafkaAdminClient
+from pymongo import MongoClient
+from pymongo.asynchronous.database import AsyncDatabase
 
+from libs.runtime.mongo import Document, mongo_client
 from services.conversation.settings import ConversationSettings
 from tests.services.conversation.world import World, serving, settings_of, world_of
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> Iterator[None]:
+    """structlog's own default paints each local variable of a traceback, for seconds."""
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    yield
+    structlog.reset_defaults()
+
+
+@asynccontextmanager
+async def _namespace(kafka_bootstrap: str) -> AsyncIterator[str]:
+    """Topics cost seconds to make, so they are made twice and not for each test: what the tests
+    write into them is told apart by its workspace."""
+    namespace = f"t{uuid.uuid4().hex[:8]}."
+    yield namespace
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    try:
+        names = [name for name in await admin.list_topics() if name.startswith(namespace)]
+        await admin.delete_topics(names)
+    finally:
+        await admin.close()
+
+
+@pytest.fixture(scope="session")
+async def shared_namespace(kafka_bootstrap: str) -> AsyncIterator[str]:
+    """Where the service of all tests runs."""
+    async with _namespace(kafka_bootstrap) as namespace:
+        yield namespace
+
+
+@pytest.fixture(scope="session")
+async def own_namespace(kafka_bootstrap: str) -> AsyncIterator[str]:
+    """Where tests, one after the other, run services of their own."""
+    async with _namespace(kafka_bootstrap) as namespace:
+        yield namespace
+
+
+@pytest.fixture(scope="session")
+def shared_database(mongodb_url: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    yield name
+    with MongoClient[Document](mongodb_url) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+async def shared(
+    kafka_bootstrap: str, shared_namespace: str, mongodb_url: str, shared_database: str
+) -> AsyncIterator[World]:
+    """One running service for all tests that need nothing special of it."""
+    settings = settings_of(kafka_bootstrap, shared_namespace, mongodb_url, shared_database)
+    async with world_of(settings) as world, serving(world):
+        yield world
+
+
+@pytest.fixture
+async def served(shared: World) -> World:
+    """A workspace of the test's own, in the shared service."""
+    world = shared.beside()
+    await world.begin()
+    return world
+
+
 @pytest.fixture
 def settings(
-    kafka_bootstrap: str, kafka_namespace: str, mongodb_url: str, mongodb_name: str
+    kafka_bootstrap: str, own_namespace: str, mongodb_url: str, mongodb_name: str
 ) -> ConversationSettings:
-    return settings_of(kafka_bootstrap, kafka_namespace, mongodb_url, mongodb_name)
+    return settings_of(kafka_bootstrap, own_namespace, mongodb_url, mongodb_name)
 
 
 @pytest.fixture
@@ -23,6 +95,8 @@ async def world(settings: ConversationSettings) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-async def served(world: World) -> AsyncIterator[World]:
-    async with serving(world):
-        yield world
+async def database(settings: ConversationSettings) -> AsyncIterator[AsyncDatabase[Document]]:
+    """The service's database, seen from outside."""
+    client = mongo_client(settings.mongodb_url.get_secret_value(), "parley-tests")
+    async with client:
+        yield client[settings.mongodb_database]

@@ -147,12 +147,9 @@ async def test_what_may_not_be_seen_is_not_there(served: World) -> None:
     for action, body in (("messages", {"content": {"text": "x"}}), ("notes", {"text": "x"})):
         assert (await served.call(stranger, "POST", f"{case}/{action}", body)).status == 404
 
-    other = World(
-        served.bootstrap, served.namespace, served.publisher, served.settings, client=served.client
-    )
-    await other.begin()
+    other = served.beside()
     outsider = await other.member("Outsider", Role.OWNER)
-    await asyncio.sleep(0.5)
+    await other.settled()
     for method, path in (("GET", ""), ("GET", "/timeline"), ("POST", "/take")):
         assert (await other.call(outsider, method, f"{case}{path}")).status == 404
     page = await other.call(outsider, "GET", "/v1/conversations", query={"tab": "all"})

@@ -1,7 +1,5 @@
 """With an autoforward rule a case waits unseen until routing decides or time is up."""
 
-import asyncio
-
 import pytest
 
 from libs.events.conversation import CaseRouted
@@ -14,7 +12,7 @@ pytestmark = pytest.mark.servers
 async def test_a_decided_case_is_seen_by_its_group_only(served: World) -> None:
     olena, dima = await served.member("Olena"), await served.member("Dima")
     group_id = await served.autoforward(olena)
-    await asyncio.sleep(0.3)
+    await served.settled()
     conversation_id = served.conversation_id("1")
     await served.receive(served.inbound("1", 1))
     await served.events(2)
@@ -33,11 +31,11 @@ async def test_a_decided_case_is_seen_by_its_group_only(served: World) -> None:
 
 
 async def test_a_case_that_routing_forgot_is_shown_in_new(
-    kafka_bootstrap: str, kafka_namespace: str, mongodb_url: str, mongodb_name: str
+    kafka_bootstrap: str, own_namespace: str, mongodb_url: str, mongodb_name: str
 ) -> None:
     settings: ConversationSettings = settings_of(
         kafka_bootstrap,
-        kafka_namespace,
+        own_namespace,
         mongodb_url,
         mongodb_name,
         PARLEY_CONVERSATION_ROUTING_TIMEOUT_SECONDS="0.5",

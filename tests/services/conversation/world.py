@@ -3,7 +3,7 @@ directory, ingest that writes to Kafka, the gateway that calls."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ from libs.events.directory import (
     SourceState,
     WorkspaceState,
 )
-from libs.events.envelope import Envelope
+from libs.events.envelope import Envelope, read_envelope
 from libs.events.ids import IdKey, random_id
 from libs.events.inbound import DeliveryChanged, InboundReceived
 from libs.events.registry import Body
@@ -38,7 +38,7 @@ from libs.runtime.tokens import ServiceTokens
 from libs.runtime.topics import create_topics
 from services.conversation.app import compose
 from services.conversation.settings import ConversationSettings
-from tests.support.kafka import envelope, publish_state, read_events
+from tests.support.kafka import envelope, publish_state, read_records
 
 DEPLOYMENT_KEY = bytes(range(32))
 SERVICE_KEY = bytes(range(32, 64))
@@ -60,7 +60,8 @@ class Answer:
 
 @dataclass
 class World:
-    """One workspace with a source; ``client`` is None until the service runs."""
+    """One workspace with a source. While the service runs, ``client`` calls it and ``failure``
+    is what a part of it fails with."""
 
     bootstrap: str
     namespace: str
@@ -70,7 +71,16 @@ class World:
     location_id: str = field(default_factory=lambda: random_id("loc"))
     source_id: str = field(default_factory=lambda: random_id("src"))
     client: ServiceClient | None = None
+    failure: "asyncio.Future[None]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
     id_key: IdKey = field(default_factory=lambda: IdKey(DEPLOYMENT_KEY))
+
+    def beside(self) -> "World":
+        """Another workspace, in the same service."""
+        return World(
+            self.bootstrap, self.namespace, self.publisher, self.settings, client=self.client
+        )
 
     async def publish(self, body: Body, key: str, workspace_id: str | None = None) -> None:
         await self.publish_all([(body, key)], workspace_id)
@@ -201,7 +211,8 @@ class World:
         workspace_id: str | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Answer:
-        assert self.client is not None
+        if self.client is None:
+            raise RuntimeError("the service does not run")
         status, raw, _ = await self.client.call(
             method,
             path,
@@ -215,7 +226,25 @@ class World:
         return Answer(status, raw)
 
     async def events(self, number: int, topic: str = "parley.conversation") -> list[Envelope]:
-        return await read_events(self.bootstrap, self.namespace + topic, number)
+        """At least so many events of this workspace. Errors: TimeoutError."""
+
+        def own(records: list[Any]) -> list[Any]:
+            workspace = self.workspace_id.encode()
+            return [one for one in records if dict(one.headers)["ce_workspace"] == workspace]
+
+        records = await read_records(
+            self.bootstrap, self.namespace + topic, lambda records: len(own(records)) >= number
+        )
+        return [read_envelope(one.key, one.headers, one.value) for one in own(records)]
+
+    async def settled(self) -> None:
+        """The service has seen all that was published of the directory."""
+        probe = await self.member("Probe")
+
+        async def known() -> bool:
+            return (await self.call(probe, "GET", "/v1/conversations")).status == 200
+
+        await eventually(known)
 
     async def view(self, member_id: str, conversation_id: str) -> Answer:
         return await self.call(member_id, "GET", f"/v1/conversations/{conversation_id}")
@@ -281,14 +310,19 @@ async def serving(world: World, on_step: StepHook | None = None) -> AsyncIterato
         lambda settings, runtime: compose(settings, runtime, on_step),
     )
     tokens = ServiceTokens(SERVICE_KEY, "gateway")
-    async with running(spec, world.settings) as (url, _), aiohttp.ClientSession() as session:
-        async with asyncio.timeout(30):
-            while not await _ready(session, url):  # noqa: ASYNC110  # it is another's event
-                await asyncio.sleep(0.05)
+    async with running(spec, world.settings) as (url, failure), aiohttp.ClientSession() as session:
+        await eventually(lambda: _ready(session, url))
         async with ServiceClient("conversation", url, tokens) as client:
-            world.client = client
+            world.client, world.failure = client, failure
             yield world
             world.client = None
+
+
+async def eventually(check: Callable[[], Awaitable[bool]], timeout_seconds: float = 30) -> None:
+    """Return once ``check`` answers true. Errors: TimeoutError."""
+    async with asyncio.timeout(timeout_seconds):
+        while not await check():  # noqa: ASYNC110  # what it waits for is in another process
+            await asyncio.sleep(0.02)
 
 
 async def _ready(session: aiohttp.ClientSession, url: str) -> bool:

@@ -1,0 +1,81 @@
+"""The read models come from the commits, and can be made again while the service runs."""
+
+import asyncio
+
+import pytest
+from pymongo.asynchronous.database import AsyncDatabase
+
+from libs.runtime.mongo import Document
+from services.conversation.rebuild import rebuild_inbox
+from services.conversation.rows import INBOX, MESSAGES
+from tests.services.conversation.world import World, serving
+
+pytestmark = pytest.mark.servers
+
+
+async def rows(database: AsyncDatabase[Document]) -> dict[str, Document]:
+    inbox, messages = database[INBOX].find(), database[MESSAGES].find()
+    return {row["_id"]: row for row in (*await inbox.to_list(), *await messages.to_list())}
+
+
+async def test_what_is_rebuilt_equals_what_it_replaces(
+    world: World, database: AsyncDatabase[Document]
+) -> None:
+    dima = await world.member("Dima")
+    async with serving(world):
+        threads = [str(n) for n in range(30)]
+        await world.receive(*(world.inbound(t, n) for n in range(3) for t in threads))
+        await world.receive(world.inbound("0", 1, "edited", kind="edit"))
+        await world.events(121)
+        path = f"/v1/conversations/{world.conversation_id('0')}"
+        await world.call(dima, "POST", f"{path}/take")
+        body = {"content": {"text": "hi"}}
+        sent = (await world.call(dima, "POST", f"{path}/messages", body)).body["item"]
+        await world.deliver(world.conversation_id("0"), sent["id"], "sent", ("7",))
+        await world.events(124)
+
+        live = await rows(database)
+        assert len(live) == 32
+        unchanged = await rebuild_inbox(database)
+        assert (unchanged.conversations, unchanged.messages) == (30, 2)
+        assert (unchanged.replaced, unchanged.removed) == (0, 0)
+
+        # given rows that were lost, spoilt, and invented
+        ids = [world.conversation_id(thread) for thread in threads]
+        await database[INBOX].delete_many({"_id": {"$in": ids[:10]}})
+        await database[INBOX].update_many({"_id": {"$in": ids[10:15]}}, {"$set": {"people": ["x"]}})
+        await database[INBOX].insert_one({"_id": "cnv_nowhere", "v": 5})
+        await database[MESSAGES].delete_one({"_id": sent["id"]})
+
+        # when it is rebuilt while customers go on writing
+        async def writing() -> None:
+            for n in range(10, 20):
+                await world.receive(*(world.inbound(t, n) for t in threads))
+                await asyncio.sleep(0.02)
+
+        _, rebuilt = await asyncio.gather(writing(), rebuild_inbox(database))
+        assert rebuilt.removed == 1
+        await world.events(424)
+
+        # then nothing is missing, nothing is old, and another rebuild finds nothing to do
+        again = await rebuild_inbox(database)
+        assert (again.conversations, again.replaced, again.removed) == (30, 0, 0)
+        after = await rows(database)
+        assert after.keys() == live.keys()
+        assert {after[i]["v"] for i in ids[1:]} == {14}
+        assert after[sent["id"]] == live[sent["id"]]
+
+
+async def test_the_service_goes_on_where_rows_were_lost(
+    world: World, database: AsyncDatabase[Document]
+) -> None:
+    dima = await world.member("Dima")
+    conversation_id = world.conversation_id("1")
+    async with serving(world):
+        await world.receive(world.inbound("1", 1))
+        await world.seen(dima, conversation_id)
+    await database[INBOX].delete_many({})
+    async with serving(world):
+        await world.receive(world.inbound("1", 2))
+        view = await world.seen(dima, conversation_id)
+        assert view["version"] == 3

@@ -1,0 +1,87 @@
+"""The process stops after each step of append, project, publish, mark: the next one finishes it."""
+
+from collections.abc import Callable
+
+import pytest
+from pymongo.asynchronous.database import AsyncDatabase
+
+from libs.eventstore.outbox import Step
+from libs.runtime.mongo import Document
+from services.conversation.rows import COMMITS
+from tests.services.conversation.world import World, eventually, serving
+
+pytestmark = pytest.mark.servers
+
+
+class Stop(Exception):
+    """The process's end, at a step."""
+
+
+def stopping_at(wanted: Step) -> Callable[[Step], None]:
+    def on_step(step: Step) -> None:
+        if step is wanted:
+            raise Stop
+
+    return on_step
+
+
+async def eventually_published(database: AsyncDatabase[Document]) -> None:
+    async def none_pending() -> bool:
+        return await database[COMMITS].count_documents({"pending": True}) == 0
+
+    await eventually(none_pending)
+
+
+@pytest.mark.parametrize("step", list(Step))
+async def test_a_message_that_met_a_stop_is_there_once(
+    world: World, database: AsyncDatabase[Document], step: Step
+) -> None:
+    dima = await world.member("Dima")
+    conversation_id = world.conversation_id("1")
+    first = world.inbound("1", 1)
+    # given a process that takes in a message and ends at the step
+    async with serving(world, stopping_at(step)) as failing:
+        await world.receive(first)
+        with pytest.raises(Stop):
+            await failing.failure
+    # when another one goes on, and gets the message again
+    async with serving(world):
+        await world.receive(first, world.inbound("1", 2))
+        view = await world.seen(dima, conversation_id, lambda v: v["version"] >= 3)
+        await eventually_published(database)
+        # then it is there once, everywhere, in order
+        assert view["version"] == 3
+        events = await world.events(3)
+        sequences = [event.sequence for event in events]
+        assert sorted(set(sequences)) == [1, 2, 3]
+        assert [n for at, n in enumerate(sequences) if n not in sequences[:at]] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("step", list(Step))
+async def test_a_command_that_met_a_stop_is_answered_when_it_is_repeated(
+    world: World, database: AsyncDatabase[Document], step: Step
+) -> None:
+    dima = await world.member("Dima")
+    conversation_id = world.conversation_id("1")
+    path = f"/v1/conversations/{conversation_id}"
+    body = {"content": {"text": "hi"}, "close": True}
+    # given a case that is taken
+    async with serving(world):
+        await world.receive(world.inbound("1", 1))
+        await world.seen(dima, conversation_id)
+        assert (await world.call(dima, "POST", f"{path}/take")).status == 200
+    # when the process meets a stop while it answers and closes
+    async with serving(world, stopping_at(step)):
+        failed = await world.call(dima, "POST", f"{path}/messages", body, key="one")
+        assert failed.status == 500
+    # then the repeated command is answered as done, though the case is closed by now
+    async with serving(world):
+        sent = await world.call(dima, "POST", f"{path}/messages", body, key="one")
+        assert sent.status == 201, sent
+        assert sent.body["item"]["content"]["text"] == "hi"
+        assert sent.body["conversation"]["case"]["state"] == "done"
+        await eventually_published(database)
+        requests = await world.events(1, "parley.outbound")
+        assert {e.body.message_id for e in requests} == {sent.body["item"]["id"]}  # type: ignore[attr-defined]
+        view = await world.seen(dima, conversation_id)
+        assert view["version"] == 5
