@@ -128,7 +128,7 @@ def dlq_show(topic: str, partition: int, offset: int) -> None:
 @click.argument("offset", type=int)
 def dlq_replay(topic: str, partition: int, offset: int) -> None:
     """Put one dead letter's original back on its topic."""
-    from parley.dead_letters import NoSuchDeadLetter, dead_letter_at, replay
+    from parley.dead_letters import NoSuchDeadLetter, NotReplayable, dead_letter_at, replay
 
     async def again() -> str:
         settings = load(Settings)
@@ -138,7 +138,7 @@ def dlq_replay(topic: str, partition: int, offset: int) -> None:
 
     try:
         click.echo(_run(again()))
-    except NoSuchDeadLetter as error:
+    except (NoSuchDeadLetter, NotReplayable) as error:
         raise click.ClickException(str(error)) from error
 
 

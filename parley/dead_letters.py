@@ -13,6 +13,7 @@ from libs.runtime.settings import Settings
 
 _POLL_MS: Final = 2000
 _OURS: Final = "parley_dead_"
+_WEBHOOK: Final = "webhook:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,10 @@ class DeadLetter:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+
+
+class NotReplayable(Exception):
+    """It never was a message of its topic."""
 
 
 class NoSuchDeadLetter(Exception):
@@ -78,7 +83,15 @@ async def dead_letter_at(
 
 
 async def replay(settings: Settings, letter: DeadLetter) -> Position:
-    """Put the original back on its topic, with its own key, bytes and headers."""
+    """Put the original back on its topic, with its own key, bytes and headers.
+
+    Errors: NotReplayable, PublishFailed.
+    """
+    if letter.origin.startswith(_WEBHOOK):
+        raise NotReplayable(
+            f"this is the body of a webhook ({letter.origin}), which was never a message of "
+            f"{letter.topic.value}: look at it with `parley dlq show`"
+        )
     original = Outgoing(letter.topic.value, letter.key, letter.value, letter.headers)
     async with Publisher(settings.kafka_bootstrap_servers, settings.kafka_namespace) as publisher:
         return (await publisher.publish([original]))[0]

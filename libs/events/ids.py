@@ -4,13 +4,12 @@ The same webhook gives the same ids on every replica and after every crash, with
 because the hash is keyed, a phone number cannot be guessed back from the id made of it.
 """
 
-import base64
 import hashlib
 import hmac
 import secrets
 from typing import Final
 
-_DIGEST_BYTES: Final = 15  # 120 bits, 24 characters of base32 without padding
+_DIGEST_BYTES: Final = 15  # 120 bits, 30 hexadecimal digits
 KEY_MIN_BYTES: Final = 32
 
 
@@ -26,13 +25,13 @@ class IdKey:
         self._key = hmac.digest(key, b"parley ids", "sha256")
 
     def derive(self, kind: str, *parts: str) -> str:
-        """``kind`` and an underscore before 24 characters of base32 over the parts, in order."""
+        """``kind`` and an underscore before 30 hexadecimal digits of the parts' keyed hash."""
         hashed = hashlib.blake2b(key=self._key, digest_size=_DIGEST_BYTES, person=kind.encode())
         for part in parts:
             encoded = part.encode()
             hashed.update(len(encoded).to_bytes(4, "big"))
             hashed.update(encoded)
-        return f"{kind}_{_text(hashed.digest())}"
+        return f"{kind}_{hashed.hexdigest()}"
 
     def source(self, workspace_id: str, channel: str, account: str) -> str:
         return self.derive("src", workspace_id, channel, account)
@@ -52,8 +51,4 @@ class IdKey:
 
 def random_id(kind: str) -> str:
     """An id for what nothing outside names: a member, a group, a note, a case opened by hand."""
-    return f"{kind}_{_text(secrets.token_bytes(_DIGEST_BYTES))}"
-
-
-def _text(digest: bytes) -> str:
-    return base64.b32encode(digest).decode().lower()
+    return f"{kind}_{secrets.token_hex(_DIGEST_BYTES)}"

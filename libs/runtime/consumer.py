@@ -35,7 +35,7 @@ from libs.runtime.metrics import (
 
 log = structlog.get_logger()
 
-POLL_MS: Final = 1000
+POLL_MS: Final = 250
 COMMIT_INTERVAL_SECONDS: Final = 0.25
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 10.0

@@ -15,7 +15,7 @@ from libs.runtime.problems import Unavailable
 
 log = structlog.get_logger()
 
-POLL_MS: Final = 1000
+POLL_MS: Final = 250
 
 
 class CompactedTable:

@@ -50,7 +50,7 @@ async def test_a_forged_webhook_is_refused_and_writes_nothing(company: Company) 
 async def test_an_unknown_source_and_a_body_too_large_are_refused(company: Company) -> None:
     bot, _source = await company.connect_telegram()
 
-    unknown, _ = await post_hook(company, bot, b"{}", secret_of(bot), "src_" + "a" * 24)
+    unknown, _ = await post_hook(company, bot, b"{}", secret_of(bot), "src_" + "a" * 30)
     large, _ = await post_hook(company, bot, b"x" * 5_000_000, secret_of(bot))
 
     assert unknown == 404
@@ -74,6 +74,9 @@ async def test_malformed_json_of_a_verified_platform_is_kept_as_a_dead_letter(
     assert (code, f"inbound {' '.join(place)}" in listed.decode()) == (0, True)
     code, shown, _error = await parley(company.suite, "dlq", "show", "inbound", *place)
     assert (code, shown) == (0, body)
+    code, _out, said = await parley(company.suite, "dlq", "replay", "inbound", *place)
+    assert code == 1
+    assert "the body of a webhook" in said
 
 
 async def test_a_poison_message_becomes_a_dead_letter_and_its_partition_goes_on(

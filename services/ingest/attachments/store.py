@@ -14,7 +14,7 @@ from obstore.store import ObjectStore, from_url
 
 from libs.events.content import Attachment
 
-_ID: Final = re.compile(r"att_[a-z2-7]{24}")
+_ID: Final = re.compile(r"att_[0-9a-f]{30}")
 _LOCAL_SCHEMES: Final = ("file://", "memory://")
 
 

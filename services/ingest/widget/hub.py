@@ -21,7 +21,7 @@ from libs.runtime.problems import Unavailable
 
 log = structlog.get_logger()
 
-POLL_MS: Final = 1000
+POLL_MS: Final = 250
 TOPIC_WAIT_SECONDS: Final = 15
 QUEUE_SIZE: Final = 200
 

@@ -103,7 +103,7 @@ async def test_an_attachment_goes_out(live: Live, shop: Shop) -> None:
     _, paper = await upload(live.client, pages, "рахунок 1.pdf", "application/pdf")
     assert image is not None
     assert paper is not None
-    gone = msgspec.structs.replace(paper, attachment_id="att_" + "a" * 24)
+    gone = msgspec.structs.replace(paper, attachment_id="att_" + "a" * 30)
     await shop.ask(
         shop.request("1", content=Content(text="caption", attachments=(image,))),
         shop.request("2", content=Content(text="two files", attachments=(image, paper))),
