@@ -1,0 +1,86 @@
+"""The suite over servers of its own, because they are killed; a team at work for each test."""
+
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from libs.devstack import Devstack
+from libs.runtime.settings import Settings, load
+from parley.bootstrap import bootstrap_workspace
+from parley.doubles.bot_api import BotApiDouble
+from parley.migrate import migrate_all
+from parley.suite import Suite
+from tests.crash.gate import Gate
+from tests.crash.load import Team, hire_team
+from tests.crash.parts import Parts
+from tests.e2e.team import Company
+
+CUSTOMERS = 12
+STOPPABLE = ("conversation", "routing")
+
+
+@dataclass(frozen=True)
+class World:
+    """The suite, the servers under it, and what stands for Telegram."""
+
+    suite: Suite
+    parts: Parts
+    telegram: BotApiDouble
+    gate: Gate
+
+
+@pytest.fixture(scope="session")
+def crash_devstack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devstack]:
+    with Devstack(tmp_path_factory.mktemp("crash-servers")) as devstack:
+        yield devstack
+
+
+@pytest.fixture(scope="session")
+async def world(
+    crash_devstack: Devstack, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    folder = tmp_path_factory.mktemp("crash-suite")
+    async with BotApiDouble() as telegram, Gate(telegram.url) as gate:
+        suite = Suite(
+            crash_devstack.servers,
+            folder,
+            settings={"PARLEY_INGEST_TELEGRAM_API_URL": gate.url},
+            commands={name: _stoppable(name, folder) for name in STOPPABLE},
+        )
+        parts = Parts(suite, crash_devstack, folder)
+        await migrate_all(suite.settings)
+        try:
+            await parts.start_all()
+            yield World(suite, parts, telegram, gate)
+        finally:
+            await parts.stop_all()
+
+
+def _stoppable(name: str, folder: Path) -> list[str]:
+    return [sys.executable, "-m", "tests.crash.stop_at", name, str(folder / f"{name}.stop")]
+
+
+@pytest.fixture
+async def team(world: World) -> AsyncIterator[Team]:
+    """In a workspace of the test's own, with all parts there."""
+    await world.parts.restart_dead()
+    async with AsyncExitStack() as stack:
+        email = f"owner-{uuid.uuid4().hex[:8]}@example.com"
+        workspace = {
+            "name": "Bakery",
+            "owner_name": "Vitaly",
+            "owner_email": email,
+            "language": "en",
+            "time_zone": "Europe/Kyiv",
+        }
+        made = await bootstrap_workspace(
+            load(Settings, world.suite.settings), world.suite.url("gateway"), workspace
+        )
+        company = Company(world.suite, world.telegram, stack)
+        await company.open(made.email, made.password or "")
+        yield await hire_team(company, CUSTOMERS)

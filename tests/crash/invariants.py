@@ -1,0 +1,224 @@
+"""What must hold when all is quiet again, each breach told with what it is about."""
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from libs.events.topics import Topic
+from parley.client import ApiClient
+from tests.crash import recount
+from tests.crash.load import Agent, Team
+from tests.e2e.team import Json, period
+
+# A lease of ten seconds has to lapse before what a killed sender had begun is uncertain.
+QUIET_WITHIN_S = 60.0
+SETTLED_S = 2.0
+_ENDINGS = ("sent", "delivered", "read", "uncertain")
+
+
+class Breaches(AssertionError):
+    """At least one invariant does not hold."""
+
+    def __init__(self, breaches: Sequence[str]) -> None:
+        super().__init__(f"{len(breaches)} breaches:\n" + "\n".join(breaches[:60]))
+
+
+async def assert_whole(team: Team) -> None:
+    """Return when everything holds, and goes on to hold. Errors: Breaches."""
+    deadline = time.monotonic() + QUIET_WITHIN_S
+    breaches = await _breaches(team)
+    while breaches and time.monotonic() < deadline:
+        await asyncio.sleep(1)
+        breaches = await _breaches(team)
+    if not breaches:
+        # What is late must not bring anything a second time.
+        await asyncio.sleep(SETTLED_S)
+        breaches = await _breaches(team)
+    if breaches:
+        raise Breaches(breaches)
+
+
+async def _breaches(team: Team) -> list[str]:
+    timelines = await _timelines(team)
+    cases = [case for timeline in timelines.values() for case in recount.cases_of(timeline)]
+    return [
+        *team.unexpected,
+        *_incoming(team, timelines),
+        *_outgoing(team, timelines),
+        *_cases(team, timelines),
+        *await _figures(team, cases),
+        *await _notifications(team, timelines),
+        *await _groups(team),
+        *await _kafka(team),
+    ]
+
+
+async def _timelines(team: Team) -> dict[str, list[Json]]:
+    """Each conversation's items, oldest first, by the customer's name."""
+    owner = team.company.owner
+    rows = await _all_pages(owner, "/v1/conversations", tab="all")
+    names = Counter(row["customer"]["name"] for row in rows)
+    assert not (twice := [name for name, n in names.items() if n > 1]), f"two threads: {twice}"
+    timelines = {}
+    for row in rows:
+        path = f"/v1/conversations/{row['conversation_id']}/timeline"
+        timelines[row["customer"]["name"]] = (await _all_pages(owner, path))[::-1]
+    return timelines
+
+
+async def _all_pages(client: ApiClient, path: str, **query: str) -> list[Json]:
+    items: list[Json] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        more = {"cursor": cursor} if cursor else {}
+        page = await client.get(path, limit="100", **query, **more)
+        items += page["items"]
+        cursor = page.get("next")
+    return items
+
+
+def _incoming(team: Team, timelines: dict[str, list[Json]]) -> list[str]:
+    """Every acknowledged message exactly once, in the order in which it was sent."""
+    breaches = []
+    for customer in team.customers:
+        shown = [
+            item["content"]["text"]
+            for item in timelines.get(customer.name, [])
+            if item.get("direction") == "incoming"
+        ]
+        breaches += _compared(f"{customer.name}'s messages", customer.acknowledged, shown)
+    return breaches
+
+
+def _compared(what: str, wanted: Sequence[str], found: Sequence[str]) -> list[str]:
+    breaches = [
+        f"{what}: {kind} {sorted(texts)}"
+        for kind, texts in (
+            ("lost", Counter(wanted) - Counter(found)),
+            ("doubled or never asked for", Counter(found) - Counter(wanted)),
+        )
+        if texts
+    ]
+    if not breaches and list(wanted) != list(found):
+        at = next(i for i, pair in enumerate(zip(wanted, found, strict=True)) if pair[0] != pair[1])
+        breaches.append(f"{what}: out of order, {found[at]!r} stands where {wanted[at]!r} was")
+    return breaches
+
+
+def _outgoing(team: Team, timelines: dict[str, list[Json]]) -> list[str]:
+    """Every accepted reply has an end, and left at most once, in order; nothing else left."""
+    breaches = []
+    accepted = {reply.message_id: reply for agent in team.agents for reply in agent.replies}
+    shown = [item for items in timelines.values() for item in items if _is_outgoing(item)]
+    breaches += _compared("replies", sorted(accepted), sorted(item["id"] for item in shown))
+    left: dict[int, list[str]] = defaultdict(list)
+    for message in team.bot.sent:
+        left[message.chat_id].append(message.text)
+    for customer in team.customers:
+        replies = [item for item in timelines.get(customer.name, []) if _is_outgoing(item)]
+        chat = left.pop(customer.person["id"], [])
+        times = Counter(chat)
+        for item in replies:
+            state, text = item["delivery"]["state"], item["content"]["text"]
+            told = f"reply {item['id']} ({text!r} to {customer.name})"
+            if state not in _ENDINGS:
+                breaches.append(f"{told} is {state}: {item['delivery']}")
+            elif times[text] != 1 and not (state == "uncertain" and times[text] == 0):
+                breaches.append(f"{told} is {state} and left {times[text]} times")
+        order = [item["content"]["text"] for item in replies if times[item["content"]["text"]]]
+        breaches += _compared(f"what left to {customer.name}", order, chat)
+    if left:
+        breaches.append(f"something left to nobody's chat: {dict(left)}")
+    return breaches
+
+
+def _is_outgoing(item: Json) -> bool:
+    return bool(item["kind"] == "message" and item["direction"] == "outgoing")
+
+
+def _cases(team: Team, timelines: dict[str, list[Json]]) -> list[str]:
+    """One responsible a case, who was told so; each command that was accepted had one effect."""
+    breaches = []
+    taken = {agent.member_id: agent.taken for agent in team.agents}
+    closed = Counter(place for agent in team.agents for place in agent.closed)
+    for name, timeline in timelines.items():
+        for case in recount.cases_of(timeline):
+            if len(case.responsibles) > 1:
+                breaches.append(f"{case.case_id} of {name} was taken by {case.responsibles}")
+        place = timeline[0]["case_id"].rpartition(".")[0]
+        takers = {item["member_id"] for item in timeline if item.get("key") == "case-taken"}
+        told = {member_id for member_id, places in taken.items() if place in places}
+        if takers != told:
+            breaches.append(f"{place} of {name}: taken by {takers}, told so were {told}")
+        closings = sum(item.get("key") == "case-closed" for item in timeline)
+        if closings != closed[place]:
+            breaches.append(f"{place} of {name}: closed {closings} times, asked {closed[place]}")
+    return breaches
+
+
+async def _figures(team: Team, cases: Sequence[recount.Case]) -> list[str]:
+    owner, within = team.company.owner, period(datetime.now(UTC))
+    summary = await owner.get("/v1/metrics/summary", **within)
+    members = await owner.get("/v1/metrics/performance", by="member", **within)
+    return [
+        *recount.differences("summary", recount.told_summary(summary), recount.summary_of(cases)),
+        *recount.differences(
+            "by member", recount.told_by_member(members), recount.by_member(cases)
+        ),
+    ]
+
+
+async def _notifications(team: Team, timelines: dict[str, list[Json]]) -> list[str]:
+    """Each case that came into the group was told to each of its members once."""
+    routed = [
+        item["case_id"]
+        for timeline in timelines.values()
+        for item in timeline
+        if item.get("key") == "case-routed" and item.get("group_id") == team.group_id
+    ]
+
+    async def told(agent: Agent) -> list[str]:
+        items = await _all_pages(agent.client, "/v1/notifications")
+        cases = sorted(item["case_id"] for item in items)
+        return _compared(f"notifications of {agent.name}", sorted(routed), cases)
+
+    return [breach for agent in team.agents for breach in await told(agent)]
+
+
+async def _groups(team: Team) -> list[str]:
+    groups = await _all_pages(team.company.owner, "/v1/groups")
+    shown = {g["group_id"]: g["name"] for g in groups if g["group_id"] != team.group_id}
+    return recount.differences("groups", shown, team.groups)
+
+
+async def _kafka(team: Team) -> list[str]:
+    """No dead letter, and no group that has not read everything."""
+    settings = team.company.suite.settings
+    servers = settings["PARLEY_KAFKA_BOOTSTRAP_SERVERS"]
+    topics = [topic.value for topic in Topic]
+    dead = [topic.dead_letter for topic in Topic]
+    breaches = []
+    consumer = AIOKafkaConsumer(*topics, *dead, bootstrap_servers=servers)
+    await consumer.start()
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    try:
+        await admin.start()
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(list(consumer.assignment()))
+        for partition, end in ends.items():
+            if partition.topic in dead and end:
+                breaches.append(f"{end} dead letters on {partition.topic}")
+        for group, _protocol in await admin.list_consumer_groups():
+            offsets = await admin.list_consumer_group_offsets(group)
+            for partition, committed in offsets.items():
+                if 0 <= committed.offset < ends.get(partition, 0):
+                    behind = ends[partition] - committed.offset
+                    breaches.append(f"{group} is {behind} behind on {partition}")
+    finally:
+        await admin.close()
+        await consumer.stop()
+    return breaches
