@@ -163,3 +163,24 @@ async def test_a_message_of_a_source_nobody_knows_is_a_dead_letter_and_the_rest_
     )
     assert dict(dead.headers)["parley_dead_reason"] == b"its source is not known in its workspace"
     assert (await served.view(dima, stranger.conversation_id)).status == 404
+
+
+async def test_what_no_commit_can_hold_is_a_dead_letter_and_its_neighbours_are_not(
+    served: World,
+) -> None:
+    dima = await served.member("Dima")
+    conversation_id = served.conversation_id("1")
+    await served.receive(
+        served.inbound("1", 1, "before"),
+        served.inbound("1", 2, "x" * 480_000),
+        served.inbound("1", 3, "after"),
+    )
+    await served.seen(dima, conversation_id, lambda v: v["last_message"]["preview"] == "after")
+    assert texts(await served.timeline(dima, conversation_id)) == ["before", "after"]
+    dead = await read_records(
+        served.bootstrap,
+        f"{served.namespace}parley.inbound.dead",
+        lambda records: any(len(one.value) > 480_000 for one in records),
+    )
+    [large] = [one for one in dead if len(one.value) > 480_000]
+    assert dict(large.headers)["parley_dead_reason"] == b"it is larger than a commit may be"
