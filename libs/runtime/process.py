@@ -128,6 +128,8 @@ async def running[S: Settings](
                     log_config=None,
                     # A live socket takes small frames only, also before it has said who it is.
                     ws_max_size=64 * 1024,
+                    # Compressing each small frame once a socket costs more than it saves.
+                    ws_per_message_deflate=False,
                     server_header=False,
                     date_header=False,
                     timeout_keep_alive=75,
