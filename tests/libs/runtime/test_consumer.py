@@ -138,6 +138,15 @@ async def test_offsets_are_committed_only_after_the_effects(broker: Broker) -> N
     assert list(after.values()) == [3]
 
 
+async def test_a_patient_consumer_gets_messages_that_nothing_else_joins(broker: Broker) -> None:
+    effects = Effects()
+    async with running(broker.consumer(effects, patience_seconds=0.1)):
+        await broker.put("a", key="one")
+        await effects.wait(lambda seen: seen == ["a"])
+        await broker.put("b", key="one")
+        await effects.wait(lambda seen: seen == ["a", "b"])
+
+
 async def test_what_is_done_is_committed_when_it_stops(broker: Broker) -> None:
     effects = Effects()
     await broker.put("a", "b", key="one")
