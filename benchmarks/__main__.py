@@ -31,7 +31,7 @@ SIZES: Final = {"1k": 1_000, "20k": 20_000, "100k": 100_000}
 EXTRA: Final = {"100k": "large"}
 SUSTAINED_CHATS: Final = 2_000
 SUSTAINED_MESSAGES: Final = 12_000
-CYCLES: Final = 1_000
+CYCLES: Final = 600
 
 
 def main() -> None:

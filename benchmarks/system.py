@@ -3,7 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ WORKSPACE: Final = {
 INBOUND_GROUP: Final = "conversation-inbound"
 IDLE_AFTER_S: Final = 0.5
 _STALLED_AFTER_S: Final = 30.0
+_POLL_S: Final = 0.1
 _PAGE: Final = 200
 _SAMPLE = re.compile(r"^(parley_consum\w+)\{(.*)\} (\S+)$", re.MULTILINE)
 
@@ -107,16 +109,13 @@ class System:
             )
         )
 
-    async def until_projected(self, count: int, poll_s: float = 0.1) -> None:
+    async def until_projected(self, count: int) -> None:
         """Wait for the ``count``-th inbound message. Errors: Stalled."""
-        loop = asyncio.get_running_loop()
-        last, moved_at = -1, loop.time()
-        while (now := await self.projected()) < count:
-            if now != last:
-                last, moved_at = now, loop.time()
-            elif loop.time() - moved_at > _STALLED_AFTER_S:
-                raise Stalled(f"{now} of {count} messages are in the read model")
-            await asyncio.sleep(poll_s)
+        await until("messages in the read model", count, self.projected)
+
+    async def replies_sent(self) -> int:
+        """How many the double has taken."""
+        return int(json.loads(await asyncio.to_thread(self.double.ask))["sent"])
 
     async def until_idle(self) -> None:
         """Wait until no service has anything left to consume: a measurement begins in peace."""
@@ -128,6 +127,17 @@ class System:
                 return
             before = now
             await asyncio.sleep(IDLE_AFTER_S)
+
+
+async def until(what: str, count: int, counted: Callable[[], Awaitable[int]]) -> None:
+    """Wait until so many are counted. Errors: Stalled."""
+    last, moved_at = -1, time.monotonic()
+    while (now := await counted()) < count:
+        if now != last:
+            last, moved_at = now, time.monotonic()
+        elif time.monotonic() - moved_at > _STALLED_AFTER_S:
+            raise Stalled(f"{now} of {count} {what}")
+        await asyncio.sleep(_POLL_S)
 
 
 @contextmanager
