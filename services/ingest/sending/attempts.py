@@ -116,7 +116,11 @@ class Attempts:
         return await self._collection.find(query, {"lane": 1, "owner": 1, "until": 1}).to_list()
 
     async def insert(self, mine: Sequence[Attempt], anyones: Sequence[Attempt]) -> set[str]:
-        """Make them durable as waiting; the ids of those that were not there before."""
+        """Make them durable as waiting; the ids of those that were not there before.
+
+        The driver repeats by itself a write whose answer got lost, so what is refused as being
+        there already may have been put there by this very call: then it counts as new.
+        """
         now = datetime.now(UTC)
         documents = [self._document(attempt, self.owner, now + self._lease) for attempt in mine]
         documents += [self._document(attempt, "", now) for attempt in anyones]
@@ -129,7 +133,12 @@ class Attempts:
             refused = (error.details or {}).get("writeErrors", [])
             if any(one["code"] != _DUPLICATE_KEY for one in refused):
                 raise
-            ids -= {documents[one["index"]]["_id"] for one in refused}
+            there = {documents[one["index"]]["_id"] for one in refused}
+            ids -= {
+                _id
+                for _id, found in (await self.find(list(there))).items()
+                if not self._is_waiting_here(found)
+            }
         return ids
 
     async def begin(self, ids: Sequence[str]) -> list[bool]:
@@ -178,9 +187,12 @@ class Attempts:
             {"$unset": {"lane": "", "owner": "", "until": "", "request": ""}},
         )
 
-    async def renew(self) -> None:
+    async def renew(self, held: Iterable[str]) -> None:
+        """Only what is held lives on: an attempt of ours that nobody works on must lapse, so that
+        the sweep finds it."""
         await self._collection.update_many(
-            {"owner": self.owner}, {"$set": {"until": datetime.now(UTC) + self._lease}}
+            {"_id": {"$in": list(held)}, "owner": self.owner},
+            {"$set": {"until": datetime.now(UTC) + self._lease}},
         )
 
     async def release(self) -> None:
@@ -200,6 +212,9 @@ class Attempts:
         still = {name: document[name] for name in ("_id", "state", "owner", "until")}
         change = {"$set": {"owner": self.owner, "until": datetime.now(UTC) + self._lease}}
         return (await self._collection.update_one(still, change)).modified_count == 1
+
+    def _is_waiting_here(self, document: Document) -> bool:
+        return document.get("owner") == self.owner and bool(document["state"] == "waiting")
 
     @staticmethod
     def _document(attempt: Attempt, owner: str, until: datetime) -> Document:

@@ -44,7 +44,7 @@ class Keeper:
                         await self._attempts.ensure_indexes()
                         is_indexed = True
                     if ticks % _RENEW_EVERY_TICKS == 0:
-                        await self._attempts.renew()
+                        await self._attempts.renew(self._lanes.held)
                     await self.sweep()
                 except SERVERS_AWAY as error:
                     log.warning("attempts are not swept yet", error=repr(error))

@@ -129,6 +129,11 @@ class Lanes:
         """Not before every source is known: an unknown one would be a refusal."""
         return self._sources.is_complete
 
+    @property
+    def held(self) -> frozenset[str]:
+        """The ids of what this replica is at work on."""
+        return frozenset(self._held)
+
     def holds(self, message_id: str) -> bool:
         """Whether this replica is at work on it."""
         return message_id in self._held

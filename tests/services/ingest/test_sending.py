@@ -85,6 +85,17 @@ async def deliveries(ingest: Ingest, count: int) -> dict[str, DeliveryChanged]:
     return {e.body.message_id: e.body for e in events if isinstance(e.body, DeliveryChanged)}
 
 
+async def test_a_write_that_the_driver_repeated_counts_as_the_first(
+    attempts: AttemptsOf,
+) -> None:
+    """Its first try was applied and its answer lost: the repeat meets the own document."""
+    attempt = Attempt(WORKSPACE, 1, request("1"), datetime.now(UTC))
+
+    assert await attempts("this").insert([attempt], []) == {"1"}
+    assert await attempts("this").insert([attempt], []) == {"1"}
+    assert await attempts("another").insert([attempt], []) == set()
+
+
 async def test_a_reply_is_sent_and_told(shop: Shop) -> None:
     await shop.ask(shop.request("1", "first", reply_to_external="7"))
     [told] = await shop.told("1")
