@@ -50,10 +50,10 @@ class Parts:
                 await asyncio.to_thread(process.start)
         await self._ready()
 
-    async def crash(self, name: str) -> None:
-        """``kill -9``; a moment later it is started again, and everything is ready again."""
+    async def crash(self, name: str, away_s: float = AWAY_S) -> None:
+        """``kill -9``; ``away_s`` later it is started again, and everything gets ready again."""
         await asyncio.to_thread(self._all[name].kill)
-        await asyncio.sleep(AWAY_S)
+        await asyncio.sleep(away_s)
         await self._back(name)
 
     def order_stop(self, name: str, step: Step, times: int) -> None:
