@@ -6,7 +6,6 @@ from typing import Any, Final
 import msgspec
 from fastapi import Request
 
-from libs.events.registry import Body
 from libs.runtime.http import read_limited
 from libs.runtime.problems import BadRequest, Invalid, TooLarge
 
@@ -15,10 +14,6 @@ BODY_LIMIT_BYTES: Final = 256 * 1024
 _UNKNOWN_FIELD = re.compile(r"unknown field `(?P<field>[^`]*)`")
 _MISSING_FIELD = re.compile(r"missing required field `(?P<field>[^`]*)`")
 _AT = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
-
-
-class RequestBody(Body, forbid_unknown_fields=True):
-    """Base of what may be asked for: a field that is not declared is refused, not ignored."""
 
 
 class BodyReader[T]:

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from libs.events.actions import Action
+from libs.events.api.figures import By
 from libs.runtime.http import caller_of, json_response
 from libs.runtime.problems import Forbidden, Invalid, Unavailable
 from libs.runtime.tokens import Caller, ServiceTokens
-from services.analytics.figures import By, Period
+from services.analytics.figures import Period
 from services.analytics.reports import Reports
 from services.analytics.warehouse import WarehouseUnavailable
 

@@ -2,13 +2,23 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
+from libs.events.api.figures import (
+    By,
+    ComparedDuration,
+    ComparedRate,
+    ComparedTimes,
+    Count,
+    Duration,
+    Performance,
+    PerformanceRow,
+    Rate,
+    Summary,
+    Times,
+)
 from services.analytics.durations import duration_text, percent_text, round_half_up
-
-By = Literal["member", "source", "channel", "group", "location"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +34,8 @@ class Period:
         return Period(self.start - (self.end - self.start), self.start)
 
 
-class Times(msgspec.Struct, frozen=True):
-    """Seconds; None where nothing was measured."""
+class Seconds(msgspec.Struct, frozen=True):
+    """None where nothing was measured."""
 
     measured: int = 0
     average: float | None = None
@@ -44,90 +54,8 @@ class Figures(msgspec.Struct, frozen=True):
     closed: int = 0
     turns: int = 0
     answered: int = 0
-    time_to_respond: Times = Times()
-    time_to_close: Times = Times()
-
-
-class Count(msgspec.Struct, frozen=True):
-    value: int
-    previous: int
-    change_percent: int | None
-
-
-class Rate(msgspec.Struct, frozen=True):
-    """``value`` is ``part / whole``, 0..1; None of nothing."""
-
-    part: int
-    whole: int
-    value: float | None
-    text: str
-
-
-class ComparedRate(Rate, frozen=True):
-    previous: float | None
-    previous_text: str
-    change_percent: int | None
-
-
-class Duration(msgspec.Struct, frozen=True):
-    seconds: float | None
-    text: str
-
-
-class ComparedDuration(Duration, frozen=True):
-    previous_seconds: float | None
-    previous_text: str
-    change_percent: int | None
-
-
-class Durations[D: Duration](msgspec.Struct, frozen=True):
-    """``measured``: how many answers, or closed cases, they are made of."""
-
-    measured: int
-    average: D
-    median: D
-    p90: D
-
-
-class Summary(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
-    start: datetime
-    end: datetime
-    previous_from: datetime
-    all: Count
-    responded: Count
-    unresponded: Count
-    assigned: Count
-    open: Count
-    closed: Count
-    response_rate_by_cases: ComparedRate
-    response_rate_by_turns: ComparedRate
-    time_to_respond: Durations[ComparedDuration]
-    time_to_close: Durations[ComparedDuration]
-
-
-class PerformanceRow(msgspec.Struct, frozen=True):
-    """``key`` is an id or a channel; None: no member, or no group.
-
-    ``response_rate`` by member is of turns while responsible, else of cases.
-    """
-
-    key: str | None
-    all: int
-    responded: int
-    unresponded: int
-    assigned: int
-    open: int
-    closed: int
-    response_rate: Rate
-    time_to_respond: Durations[Duration]
-    time_to_close: Durations[Duration]
-
-
-class Performance(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
-    by: By
-    start: datetime
-    end: datetime
-    items: tuple[PerformanceRow, ...]
+    time_to_respond: Seconds = Seconds()
+    time_to_close: Seconds = Seconds()
 
 
 def summary(period: Period, now: Figures, before: Figures) -> Summary:
@@ -184,11 +112,16 @@ def change_percent(now: float | None, before: float | None) -> int | None:
 
 
 def _count(now: int, before: int) -> Count:
-    return Count(now, before, change_percent(now, before))
+    return Count(value=now, previous=before, change_percent=change_percent(now, before))
 
 
 def _rate(part: int, whole: int) -> Rate:
-    return Rate(part, whole, part / whole if whole else None, percent_text(part, whole))
+    return Rate(
+        part=part,
+        whole=whole,
+        value=part / whole if whole else None,
+        text=percent_text(part, whole),
+    )
 
 
 def _compared_rate(now: tuple[int, int], before: tuple[int, int]) -> ComparedRate:
@@ -204,14 +137,19 @@ def _compared_rate(now: tuple[int, int], before: tuple[int, int]) -> ComparedRat
     )
 
 
-def _times(of: Times) -> Durations[Duration]:
+def _times(of: Seconds) -> Times:
     def duration(seconds: float | None) -> Duration:
-        return Duration(seconds, duration_text(seconds))
+        return Duration(seconds=seconds, text=duration_text(seconds))
 
-    return Durations(of.measured, duration(of.average), duration(of.median), duration(of.p90))
+    return Times(
+        measured=of.measured,
+        average=duration(of.average),
+        median=duration(of.median),
+        p90=duration(of.p90),
+    )
 
 
-def _compared_times(now: Times, before: Times) -> Durations[ComparedDuration]:
+def _compared_times(now: Seconds, before: Seconds) -> ComparedTimes:
     def duration(seconds: float | None, previous: float | None) -> ComparedDuration:
         return ComparedDuration(
             seconds=seconds,
@@ -221,9 +159,9 @@ def _compared_times(now: Times, before: Times) -> Durations[ComparedDuration]:
             change_percent=change_percent(seconds, previous),
         )
 
-    return Durations(
-        now.measured,
-        duration(now.average, before.average),
-        duration(now.median, before.median),
-        duration(now.p90, before.p90),
+    return ComparedTimes(
+        measured=now.measured,
+        average=duration(now.average, before.average),
+        median=duration(now.median, before.median),
+        p90=duration(now.p90, before.p90),
     )

@@ -6,13 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
+from libs.events.api.figures import By, Performance, Summary
 from services.analytics.figures import (
-    By,
     Figures,
-    Performance,
     Period,
-    Summary,
-    Times,
+    Seconds,
     performance,
     summary,
 )
@@ -54,7 +52,7 @@ class Reports:
         for name in _COUNTED + _MEASURED:
             for row in await self._query(name, parameters):
                 key = row.pop("key")
-                found: dict[str, Any] = {name: Times(**row)} if name in _MEASURED else row
+                found: dict[str, Any] = {name: Seconds(**row)} if name in _MEASURED else row
                 figures[key] = msgspec.structs.replace(figures.get(key, Figures()), **found)
         return figures
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from libs.events.actions import Action
+from libs.events.api import directory as asked
 from libs.events.directory import (
     AutoforwardState,
     GroupState,
@@ -72,8 +73,8 @@ LOCATIONS = Kind(
     id_field="location_id",
     state=LocationState,
     page=shapes.LocationPage,
-    adding=shapes.NewLocation,
-    changing=shapes.ChangeLocation,
+    adding=asked.NewLocation,
+    changing=asked.ChangeLocation,
     created=LocationState,
     all_of=lambda directory: directory.locations,
     visible=_sees_location,
@@ -84,8 +85,8 @@ MEMBERS = Kind(
     id_field="member_id",
     state=MemberState,
     page=shapes.MemberPage,
-    adding=shapes.NewMember,
-    changing=shapes.ChangeMember,
+    adding=asked.NewMember,
+    changing=asked.ChangeMember,
     created=shapes.CreatedMember,
     all_of=lambda directory: directory.members,
     # Everybody's name stands beside what they wrote.
@@ -97,8 +98,8 @@ GROUPS = Kind(
     id_field="group_id",
     state=GroupState,
     page=shapes.GroupPage,
-    adding=shapes.NewGroup,
-    changing=shapes.ChangeGroup,
+    adding=asked.NewGroup,
+    changing=asked.ChangeGroup,
     created=GroupState,
     all_of=lambda directory: directory.groups,
     visible=_sees_group,
@@ -109,8 +110,8 @@ SOURCES = Kind(
     id_field="source_id",
     state=SourceView,
     page=shapes.SourcePage,
-    adding=shapes.NewSource,
-    changing=shapes.ChangeSource,
+    adding=asked.NewSource,
+    changing=asked.ChangeSource,
     created=shapes.ConnectedSource,
     all_of=lambda directory: directory.sources,
     visible=_sees_source,
@@ -121,8 +122,8 @@ AUTOFORWARDS = Kind(
     id_field="autoforward_id",
     state=AutoforwardState,
     page=shapes.AutoforwardPage,
-    adding=shapes.NewAutoforward,
-    changing=shapes.ChangeAutoforward,
+    adding=asked.NewAutoforward,
+    changing=asked.ChangeAutoforward,
     created=AutoforwardState,
     all_of=lambda directory: directory.autoforwards,
     visible=_sees_autoforward,

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from libs.events.api.directory import WebhookRegistration
 from libs.events.content import Channel
 from libs.runtime.directory import Directory
 from libs.runtime.http import json_response
@@ -17,14 +17,6 @@ from services.ingest.channels.telegram import api
 from services.ingest.sources import SourceBook
 
 _DIRECTORY_SECONDS: Final = 10.0
-
-
-class Registration(msgspec.Struct, frozen=True):
-    """``error``: the platform's refusal in its words, or that it was not reached."""
-
-    registered: bool
-    error: str | None
-    webhook_url: str
 
 
 def register_route(
@@ -53,7 +45,9 @@ def register_route(
         url = f"{public_url.rstrip('/')}/hooks/{channel.value}/{source_id}"
         # The widget's pages know the address from the script's own: nobody is to be told.
         error = await _set_webhook(source_id, url) if channel is Channel.TELEGRAM else None
-        return json_response(Registration(error is None, error, url))
+        return json_response(
+            WebhookRegistration(registered=error is None, error=error, webhook_url=url)
+        )
 
     async def _set_webhook(source_id: str, url: str) -> str | None:
         credentials = sources.get(source_id, Channel.TELEGRAM).credentials

@@ -7,12 +7,13 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from libs.events.actions import Action
+from libs.events.api.notifications import NotificationRules, SetNotificationRule
 from libs.runtime.bodies import BodyReader
 from libs.runtime.http import caller_of, json_response
 from libs.runtime.problems import Forbidden, Invalid, NotFound
 from libs.runtime.tokens import Caller, ServiceTokens
 from services.notify.notifications import BadCursor, Notifications
-from services.notify.rules import CASE_IN_GROUP, Channels, Rules, view
+from services.notify.rules import CASE_IN_GROUP, Rules, view
 
 MOST_AT_ONCE: Final = 100
 
@@ -20,7 +21,7 @@ MOST_AT_ONCE: Final = 100
 def router(notifications: Notifications, rules: Rules, tokens: ServiceTokens) -> APIRouter:
     routes = APIRouter(prefix="/v1")
     caller_from = caller_of(tokens)
-    channels = BodyReader(Channels)
+    wanted_rule = BodyReader(SetNotificationRule)
 
     def member(request: Request) -> Caller:
         caller = caller_from(request)
@@ -51,13 +52,13 @@ def router(notifications: Notifications, rules: Rules, tokens: ServiceTokens) ->
     @routes.get("/notification-rules")
     async def all_rules(caller: AnyCaller) -> Response:
         found = await rules.of([caller.workspace_id])
-        return json_response({"items": [view(found[caller.workspace_id])]})
+        return json_response(NotificationRules(items=(view(found[caller.workspace_id]),)))
 
     @routes.put(f"/notification-rules/{CASE_IN_GROUP}")
     async def put_rule(caller: AnyCaller, request: Request) -> Response:
         if not caller.may(Action.MANAGE_DIRECTORY):
             raise Forbidden("your role does not change the rules")
-        wanted, _raw = await channels.read(request)
+        wanted, _raw = await wanted_rule.read(request)
         await rules.put(caller.workspace_id, wanted)
         return json_response(view(wanted))
 

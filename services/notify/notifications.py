@@ -6,31 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
 from pymongo import DESCENDING, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 
+from libs.events.api.notifications import NotificationPage, NotificationView
 from libs.events.notification import NotificationRaised
 from libs.runtime.mongo import Document
 
 _KEPT_DAYS: Final = 90
-
-
-class NotificationView(msgspec.Struct, frozen=True):
-    notification_id: str
-    kind: str
-    conversation_id: str
-    case_id: str
-    group_id: str | None
-    raised_at: datetime
-    read_at: datetime | None
-
-
-class NotificationPage(msgspec.Struct, frozen=True):
-    """Newest first. ``next`` is the cursor of the older page, None on the last one."""
-
-    items: tuple[NotificationView, ...]
-    next: str | None
 
 
 class BadCursor(Exception):
@@ -107,7 +90,7 @@ class MemberNotifications:
         )
         shown = found[:limit]
         more = _cursor(shown[-1]) if len(found) > limit else None
-        return NotificationPage(tuple(map(_view, shown)), more)
+        return NotificationPage(items=tuple(map(_view, shown)), next=more)
 
     async def mark_read(self, notification_id: str, at: datetime) -> NotificationView | None:
         """The first time counts. None where the member has no such notification."""

@@ -1,41 +1,25 @@
 """The rule of each workspace: whether, and how, a new case in a group is told."""
 
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Final
 
 from pymongo.asynchronous.collection import AsyncCollection
 
-from libs.events.registry import Body
-from libs.runtime.bodies import RequestBody
+from libs.events.api.notifications import NotificationRule, SetNotificationRule
 from libs.runtime.mongo import Document
 
 CASE_IN_GROUP: Final = "case-in-group"
 
 
-class Channels(RequestBody):
-    """The rule as it is set, whole. ``enabled`` false silences both channels."""
-
-    enabled: bool
-    in_app: bool
-    email: bool
+DEFAULT: Final = SetNotificationRule(enabled=True, in_app=True, email=True)
 
 
-DEFAULT: Final = Channels(enabled=True, in_app=True, email=True)
-
-
-class RuleView(Body, omit_defaults=False):
-    rule: Literal["case-in-group"]
-    enabled: bool
-    in_app: bool
-    email: bool
-
-
-def view(channels: Channels) -> RuleView:
-    return RuleView(
+def view(rule: SetNotificationRule) -> NotificationRule:
+    return NotificationRule(
         rule=CASE_IN_GROUP,
-        enabled=channels.enabled,
-        in_app=channels.in_app,
-        email=channels.email,
+        enabled=rule.enabled,
+        in_app=rule.in_app,
+        email=rule.email,
     )
 
 
@@ -45,21 +29,21 @@ class Rules:
     def __init__(self, collection: AsyncCollection[Document]) -> None:
         self._collection = collection
 
-    async def of(self, workspace_ids: Iterable[str]) -> dict[str, Channels]:
+    async def of(self, workspace_ids: Iterable[str]) -> dict[str, SetNotificationRule]:
         """Of every workspace asked for."""
         wanted = set(workspace_ids)
         found = {
-            document["_id"]: Channels(
+            document["_id"]: SetNotificationRule(
                 enabled=document["enabled"], in_app=document["in_app"], email=document["email"]
             )
             async for document in self._collection.find({"_id": {"$in": sorted(wanted)}})
         }
         return {workspace_id: found.get(workspace_id, DEFAULT) for workspace_id in wanted}
 
-    async def put(self, workspace_id: str, channels: Channels) -> None:
+    async def put(self, workspace_id: str, rule: SetNotificationRule) -> None:
         document = {
-            "enabled": channels.enabled,
-            "in_app": channels.in_app,
-            "email": channels.email,
+            "enabled": rule.enabled,
+            "in_app": rule.in_app,
+            "email": rule.email,
         }
         await self._collection.replace_one({"_id": workspace_id}, document, upsert=True)

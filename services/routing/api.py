@@ -10,6 +10,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from libs.events.actions import Action
+from libs.events.api import directory as asked
+from libs.events.api.directory import OFFSET_HEADER, FirstStates
 from libs.events.directory import (
     DirectoryState,
     LocationState,
@@ -25,7 +27,6 @@ from libs.runtime.kafka import PublishFailed
 from libs.runtime.mongo import TRANSIENT
 from libs.runtime.problems import Conflict, Forbidden, NotFound, Unavailable
 from libs.runtime.tokens import Caller, ServiceTokens
-from services.routing import requests
 from services.routing.directory import Decide, DirectoryService, Outcome
 from services.routing.domain import members, rules
 from services.routing.domain.errors import Again, Clash, NotThere, Refused
@@ -34,7 +35,6 @@ from services.routing.domain.sources import SourceRules
 from services.routing.domain.workspace import Workspace
 from services.routing.metrics import CHANGES
 
-OFFSET_HEADER: Final = "parley-directory-offset"
 _CREATED: Final = 201
 _NOT_NOW: Final[tuple[type[Exception], ...]] = (Again, PublishFailed, *TRANSIENT)
 
@@ -65,8 +65,8 @@ def _resources(sources: SourceRules) -> list[Resource]:
         Resource(
             "locations",
             "loc",
-            BodyReader(requests.AddLocation),
-            BodyReader(requests.ChangeLocation),
+            BodyReader(asked.NewLocation),
+            BodyReader(asked.ChangeLocation),
             rules.add_location,
             rules.change_location,
             rules.remove_location,
@@ -75,8 +75,8 @@ def _resources(sources: SourceRules) -> list[Resource]:
         Resource(
             "members",
             "mbr",
-            BodyReader(requests.AddMember),
-            BodyReader(requests.ChangeMember),
+            BodyReader(asked.NewMember),
+            BodyReader(asked.ChangeMember),
             members.add_member,
             members.change_member,
             members.deactivate_member,
@@ -86,8 +86,8 @@ def _resources(sources: SourceRules) -> list[Resource]:
         Resource(
             "groups",
             "grp",
-            BodyReader(requests.AddGroup),
-            BodyReader(requests.ChangeGroup),
+            BodyReader(asked.NewGroup),
+            BodyReader(asked.ChangeGroup),
             rules.add_group,
             rules.change_group,
             rules.remove_group,
@@ -96,8 +96,8 @@ def _resources(sources: SourceRules) -> list[Resource]:
         Resource(
             "sources",
             "src",
-            BodyReader(requests.ConnectSource),
-            BodyReader(requests.ChangeSource),
+            BodyReader(asked.NewSource),
+            BodyReader(asked.ChangeSource),
             sources.connect,
             sources.change,
             sources.disconnect,
@@ -107,8 +107,8 @@ def _resources(sources: SourceRules) -> list[Resource]:
         Resource(
             "autoforwards",
             "afw",
-            BodyReader(requests.AddAutoforward),
-            BodyReader(requests.ChangeAutoforward),
+            BodyReader(asked.NewAutoforward),
+            BodyReader(asked.ChangeAutoforward),
             rules.set_autoforward,
             rules.change_autoforward,
             rules.remove_autoforward,
@@ -133,7 +133,7 @@ class DirectoryApi:
         self._answers = answers
         self._caller = caller_of(tokens)
         self._ids = ids
-        self._opening = BodyReader(requests.OpenWorkspace)
+        self._opening = BodyReader(asked.OpenWorkspace)
 
     def router(self) -> APIRouter:
         router = APIRouter(prefix="/v1")
@@ -165,11 +165,11 @@ class DirectoryApi:
                 ),
                 opening=True,
             )
-            shown = {
-                "workspace": next(s for s in outcome.states if isinstance(s, WorkspaceState)),
-                "location": next(s for s in outcome.states if isinstance(s, LocationState)),
-                "owner": next(s for s in outcome.states if isinstance(s, MemberState)),
-            }
+            shown = FirstStates(
+                workspace=next(s for s in outcome.states if isinstance(s, WorkspaceState)),
+                location=next(s for s in outcome.states if isinstance(s, LocationState)),
+                owner=next(s for s in outcome.states if isinstance(s, MemberState)),
+            )
             return _answer(shown, _CREATED, outcome)
 
         return await self._answers.once(request, caller, raw, work)

@@ -1,6 +1,6 @@
 """Conversations, passed on to their service."""
 
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 from fastapi import Request
@@ -11,9 +11,11 @@ from libs.events.api import (
     AddNote,
     ConversationPage,
     ConversationView,
+    DescribeAttachments,
     SendMessage,
     Sent,
     StoredAttachments,
+    Tab,
     TimelinePage,
 )
 from libs.events.content import Attachment, Content
@@ -26,7 +28,6 @@ from services.gateway.api.shapes import PostMessage
 from services.gateway.upstream import Upstream, passed_on, path_id
 
 _ATTACHMENTS_AT_MOST: Final = 20
-_TABS: Final = ("new", "mine", "others", "done", "all")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -59,7 +60,7 @@ def add_conversation_routes(
         "name": "tab",
         "in": "query",
         "description": "Which cases.",
-        "schema": {"type": "string", "enum": list(_TABS)},
+        "schema": {"type": "string", "enum": list(get_args(Tab))},
     }
     routes.add(
         "GET", base, through.to(base, Action.READ),
@@ -113,7 +114,7 @@ async def _described(
     if len(ids) > _ATTACHMENTS_AT_MOST:
         raise invalid_field("attachments", f"must have at most {_ATTACHMENTS_AT_MOST} items")
     status, body, headers = await ingest.call(
-        "POST", "/v1/attachments/describe", actor=actor, body=_encode({"ids": ids})
+        "POST", "/v1/attachments/describe", actor=actor, body=_encode(DescribeAttachments(ids=ids))
     )
     if status >= REFUSED:
         raise PassedOn(passed_on(status, body, headers))

@@ -8,6 +8,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from libs.events.actions import Action
+from libs.events.api.directory import OFFSET_HEADER, WebhookRegistration
 from libs.events.directory import MemberState, SourceState
 from libs.runtime.bodies import invalid_field
 from libs.runtime.directory import Directory
@@ -22,21 +23,12 @@ from services.gateway.sessions import Sessions
 from services.gateway.things import KINDS, MEMBERS, SOURCES, Kind
 from services.gateway.upstream import Upstream, passed_on, path_id
 
-OFFSET_HEADER: Final = "parley-directory-offset"
 _PAGE_DEFAULT: Final = 100
 _PAGE_MOST: Final = 500
 _REMOVING: Final = {
     "members": "Deactivate a member; their sessions and API tokens end",
     "sources": "Disconnect a source; its conversations stay",
 }
-
-
-class _Registered(msgspec.Struct):
-    """Ingest's answer."""
-
-    registered: bool
-    webhook_url: str
-    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +190,7 @@ class DirectoryApi:
             error = unavailable.detail
         else:
             if status < REFUSED:
-                answer = msgspec.json.decode(body, type=_Registered)
+                answer = msgspec.json.decode(body, type=WebhookRegistration)
                 registered, url, error = answer.registered, answer.webhook_url, answer.error
             else:
                 error = f"ingest refused with {status}"

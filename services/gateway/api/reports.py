@@ -1,145 +1,21 @@
 """Notifications and figures, passed on to the services that keep them."""
 
-from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, get_args
 
 from libs.events.actions import Action
-from libs.events.registry import Body
-from libs.runtime.bodies import RequestBody
+from libs.events.api.figures import By, Performance, Summary
+from libs.events.api.notifications import (
+    NotificationPage,
+    NotificationRule,
+    NotificationRules,
+    NotificationView,
+    SetNotificationRule,
+)
 from libs.runtime.problems import Invalid
 from services.gateway.access import Access
 from services.gateway.api.passing import ANSWERED, PassThrough
 from services.gateway.api.routes import PAGE, Routes
 from services.gateway.upstream import Upstream
-
-
-class Count(Body):
-    """``change_percent`` against the period before; null where that was 0."""
-
-    value: int
-    previous: int
-    change_percent: int | None
-
-
-class Rate(Body):
-    """``value`` is ``part / whole``, 0..1; null of nothing. ``text`` is how it is shown."""
-
-    part: int
-    whole: int
-    value: float | None
-    text: str
-
-
-class ComparedRate(Rate):
-    previous: float | None
-    previous_text: str
-    change_percent: int | None
-
-
-class Duration(Body):
-    seconds: float | None
-    text: str
-
-
-class ComparedDuration(Duration):
-    previous_seconds: float | None
-    previous_text: str
-    change_percent: int | None
-
-
-class Times(Body):
-    """``measured``: how many answers, or closed cases, they are made of."""
-
-    measured: int
-    average: Duration
-    median: Duration
-    p90: Duration
-
-
-class ComparedTimes(Body):
-    measured: int
-    average: ComparedDuration
-    median: ComparedDuration
-    p90: ComparedDuration
-
-
-class Summary(Body, rename={"start": "from", "end": "to"}):
-    """Cases opened in the period, beside the period of the same length just before."""
-
-    start: datetime
-    end: datetime
-    previous_from: datetime
-    all: Count
-    responded: Count
-    unresponded: Count
-    assigned: Count
-    open: Count
-    closed: Count
-    response_rate_by_cases: ComparedRate
-    response_rate_by_turns: ComparedRate
-    time_to_respond: ComparedTimes
-    time_to_close: ComparedTimes
-
-
-class PerformanceRow(Body):
-    """``key`` is an id or a channel; null: no member, or no group."""
-
-    key: str | None
-    all: int
-    responded: int
-    unresponded: int
-    assigned: int
-    open: int
-    closed: int
-    response_rate: Rate
-    time_to_respond: Times
-    time_to_close: Times
-
-
-class Performance(Body, rename={"start": "from", "end": "to"}):
-    by: Literal["member", "source", "channel", "group", "location"]
-    start: datetime
-    end: datetime
-    items: tuple[PerformanceRow, ...]
-
-
-class NotificationView(Body):
-    """``read_at`` is null until the member has read it."""
-
-    notification_id: str
-    kind: str
-    conversation_id: str
-    case_id: str
-    group_id: str | None
-    raised_at: datetime
-    read_at: datetime | None
-
-
-class NotificationPage(Body):
-    """Newest first."""
-
-    items: tuple[NotificationView, ...]
-    next: str | None
-
-
-class NotificationRule(Body):
-    rule: Literal["case-in-group"]
-    enabled: bool
-    in_app: bool
-    email: bool
-
-
-class NotificationRules(Body):
-    items: tuple[NotificationRule, ...]
-
-
-class SetNotificationRule(RequestBody):
-    """The rule whole. ``enabled`` false silences both ways of telling."""
-
-    enabled: bool
-    in_app: bool
-    email: bool
-
 
 _PERIOD: Final[tuple[dict[str, Any], ...]] = tuple(
     {
@@ -156,7 +32,7 @@ _BY: Final[dict[str, Any]] = {
     "in": "query",
     "required": True,
     "description": "What the rows are of.",
-    "schema": {"type": "string", "enum": ["member", "source", "channel", "group", "location"]},
+    "schema": {"type": "string", "enum": list(get_args(By))},
 }
 
 

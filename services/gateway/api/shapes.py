@@ -1,23 +1,17 @@
 """What the public API takes and answers by itself, beside what it passes on."""
 
 from datetime import datetime
-from typing import Literal
 
-import msgspec
-
+from libs.events.api.requests import RequestBody
 from libs.events.content import Channel
 from libs.events.directory import (
     AutoforwardState,
     GroupState,
     LocationState,
     MemberState,
-    Role,
     WorkspaceState,
 )
 from libs.events.registry import Body
-from libs.runtime.bodies import RequestBody
-
-Language = Literal["ru", "uk", "en"]
 
 
 class ProblemDetails(Body):
@@ -85,17 +79,6 @@ class ApiTokens(Body):
     items: tuple[ApiTokenView, ...]
 
 
-class OpenWorkspace(RequestBody):
-    """What ``parley bootstrap`` asks for."""
-
-    name: str
-    language: Language
-    location_name: str
-    time_zone: str
-    owner_name: str
-    owner_email: str
-
-
 class OpenedWorkspace(Body):
     """``password`` is shown once, when the account is made."""
 
@@ -107,80 +90,13 @@ class OpenedWorkspace(Body):
     password: str | None = None
 
 
-# The directory. In a PATCH, what is absent stays as it is.
+# The directory
 
 
-class NewLocation(RequestBody):
-    """``time_zone`` is a name of the IANA database."""
-
-    name: str
-    time_zone: str = "UTC"
-
-
-class ChangeLocation(RequestBody):
-    name: str | None = None
-    time_zone: str | None = None
-
-
-class NewMember(RequestBody):
-    """``location_ids`` empty: all locations."""
-
-    name: str
-    email: str
-    role: Role
-    location_ids: tuple[str, ...] = ()
-
-
-class ChangeMember(RequestBody):
-    name: str | None = None
-    email: str | None = None
-    role: Role | None = None
-    location_ids: tuple[str, ...] | None = None
-    active: bool | None = None
-
-
-class CreatedMember(Body):
+class CreatedMember(MemberState):
     """``password`` is shown this once; None where the member's account was there already."""
 
-    member_id: str
-    name: str
-    email: str
-    role: Role
-    location_ids: tuple[str, ...] = ()
-    active: bool = True
     password: str | None = None
-
-
-class NewGroup(RequestBody):
-    """``member_ids`` empty: everyone may see the group."""
-
-    name: str
-    member_ids: tuple[str, ...] = ()
-
-
-class ChangeGroup(RequestBody):
-    name: str | None = None
-    member_ids: tuple[str, ...] | None = None
-
-
-class NewSource(RequestBody):
-    """``credentials`` of telegram: ``bot_token``; of widget: ``identity_secret``, if wanted."""
-
-    channel: Channel
-    name: str
-    location_id: str
-    credentials: dict[str, str] = msgspec.field(default_factory=dict)
-    allowed_origins: tuple[str, ...] = ()
-
-
-class ChangeSource(RequestBody):
-    """``connected`` true connects a source again that was disconnected with DELETE."""
-
-    name: str | None = None
-    location_id: str | None = None
-    credentials: dict[str, str] | None = None
-    allowed_origins: tuple[str, ...] | None = None
-    connected: Literal[True] | None = None
 
 
 class SourceView(Body):
@@ -206,16 +122,6 @@ class Webhook(Body):
 
 class ConnectedSource(SourceView):
     webhook: Webhook
-
-
-class NewAutoforward(RequestBody):
-    source_ids: tuple[str, ...]
-    group_id: str
-
-
-class ChangeAutoforward(RequestBody):
-    source_ids: tuple[str, ...] | None = None
-    group_id: str | None = None
 
 
 class LocationPage(Body):

@@ -7,25 +7,17 @@ import msgspec
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from libs.events.directory import LocationState, MemberState, Role, WorkspaceState
+from libs.events.api.directory import OFFSET_HEADER, FirstStates, OpenWorkspace
+from libs.events.directory import MemberState, Role
 from libs.runtime.bodies import BodyReader
 from libs.runtime.directory import Directory
 from libs.runtime.http import caller_of, json_response
 from libs.runtime.problems import Forbidden
 from libs.runtime.tokens import ServiceTokens
 from services.gateway.accounts import Accounts, normal_email
-from services.gateway.api.directory import OFFSET_HEADER
 from services.gateway.api.passing import REFUSED
-from services.gateway.api.shapes import OpenedWorkspace, OpenWorkspace
+from services.gateway.api.shapes import OpenedWorkspace
 from services.gateway.upstream import Upstream, passed_on
-
-
-class _Opened(msgspec.Struct):
-    """Routing's answer."""
-
-    workspace: WorkspaceState
-    location: LocationState
-    owner: MemberState
 
 
 def add_workspace_route(
@@ -57,7 +49,7 @@ def add_workspace_route(
             if status >= REFUSED:
                 return passed_on(status, body, headers)
             await directory.table.wait_for(int(headers[OFFSET_HEADER]), wait_seconds)
-            opened = msgspec.json.decode(body, type=_Opened)
+            opened = msgspec.json.decode(body, type=FirstStates)
             return json_response(
                 await _with_account(
                     accounts,

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from libs.events.api import StoredAttachments
+from libs.events.api import DescribeAttachments, StoredAttachments
 from libs.events.content import Attachment
 from libs.events.ids import random_id
-from libs.runtime.bodies import BodyReader, RequestBody
+from libs.runtime.bodies import BodyReader
 from libs.runtime.http import json_response
 from libs.runtime.problems import Invalid, NotFound, TooLarge, Unavailable
 from libs.runtime.tokens import Caller
@@ -24,10 +24,6 @@ from services.ingest.metrics import ATTACHMENTS
 _DESCRIBE_MAX: Final = 100
 _NAME_MAX_CHARACTERS: Final = 255
 _DEFAULT_TYPE: Final = "application/octet-stream"
-
-
-class Describe(RequestBody):
-    ids: tuple[str, ...]
 
 
 class _Upload:
@@ -73,7 +69,7 @@ def attachment_routes(
 
     Errors: 401, 404, 413, 422 (an executable, an empty file), 503 (storage away).
     """
-    describing = BodyReader(Describe)
+    describing = BodyReader(DescribeAttachments)
 
     async def upload(request: Request) -> Response:
         caller = caller_of(request)

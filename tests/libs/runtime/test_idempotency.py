@@ -7,7 +7,8 @@ from pymongo import AsyncMongoClient
 from starlette.requests import Request
 from starlette.responses import Response
 
-from libs.runtime.bodies import BodyReader, RequestBody
+from libs.events.api.requests import RequestBody
+from libs.runtime.bodies import BodyReader
 from libs.runtime.idempotency import Answers
 from libs.runtime.mongo import Document
 from libs.runtime.problems import BadRequest, Conflict, Invalid, TooLarge, Unavailable

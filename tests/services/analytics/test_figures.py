@@ -5,7 +5,7 @@ import msgspec
 from services.analytics.figures import (
     Figures,
     Period,
-    Times,
+    Seconds,
     change_percent,
     performance,
     summary,
@@ -45,9 +45,9 @@ def test_a_summary_of_nothing_has_no_times_and_no_rates() -> None:
 
 def test_a_summary_compares_each_figure_with_the_period_before() -> None:
     now = Figures(
-        all=122, responded=3, turns=11, answered=7, time_to_close=Times(3, 694_800, 185, 74_640)
+        all=122, responded=3, turns=11, answered=7, time_to_close=Seconds(3, 694_800, 185, 74_640)
     )
-    before = Figures(all=100, responded=4, time_to_close=Times(2, 347_400, 185, 74_640))
+    before = Figures(all=100, responded=4, time_to_close=Seconds(2, 347_400, 185, 74_640))
 
     made = summary(MARCH, now, before)
 

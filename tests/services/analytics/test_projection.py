@@ -10,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from libs.events.api.figures import Summary
 from libs.events.content import Content
 from libs.events.conversation import MessageDeliveryChanged
 from libs.events.envelope import Envelope
 from libs.events.registry import Body
 from services.analytics.consumers import Projection
-from services.analytics.figures import Period, Summary
+from services.analytics.figures import Period
 from services.analytics.reports import Reports
 from services.analytics.warehouse import Warehouse
 from tests.services.analytics.stories import (

@@ -1,17 +1,12 @@
 """The document: every route with its errors, and the real answers are what it says."""
 
 import re
-from typing import Any, get_args
+from typing import Any
 
 import jsonschema
-import msgspec
 import pytest
 
 from libs.events.directory import Role
-from services.analytics import figures
-from services.gateway.api import reports, shapes
-from services.notify import notifications, rules
-from services.routing import requests
 from tests.services.gateway.conftest import Answer, Api, Member, Team
 
 pytestmark = pytest.mark.servers
@@ -190,52 +185,6 @@ async def test_real_answers_are_what_the_document_says(
     ]:
         answer = await who(method.upper(), path.replace("{id}", ids), body)
         check(document, method, path.partition("?")[0], answer)
-
-
-def test_the_shapes_of_reports_are_those_of_the_services_that_make_them() -> None:
-    for ours, theirs in (
-        (reports.Summary, figures.Summary),
-        (reports.Performance, figures.Performance),
-        (reports.NotificationPage, notifications.NotificationPage),
-        (reports.NotificationRule, rules.RuleView),
-        (reports.SetNotificationRule, rules.Channels),
-    ):
-        assert _fields(ours) == _fields(theirs)
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [
-        (shapes.NewLocation, requests.AddLocation),
-        (shapes.ChangeLocation, requests.ChangeLocation),
-        (shapes.NewMember, requests.AddMember),
-        (shapes.ChangeMember, requests.ChangeMember),
-        (shapes.NewGroup, requests.AddGroup),
-        (shapes.ChangeGroup, requests.ChangeGroup),
-        (shapes.NewSource, requests.ConnectSource),
-        (shapes.ChangeSource, requests.ChangeSource),
-        (shapes.NewAutoforward, requests.AddAutoforward),
-        (shapes.ChangeAutoforward, requests.ChangeAutoforward),
-    ],
-)
-def test_the_shapes_that_are_taken_are_those_that_routing_takes(ours: type, theirs: type) -> None:
-    assert _fields(ours) == _fields(theirs)
-
-
-def _fields(shape: Any) -> Any:
-    """What is said of a struct by JSON, all the way down, without its name and docstring."""
-    if isinstance(shape, type) and issubclass(shape, msgspec.Struct):
-        return {
-            one.encode_name: (_fields(one.type), one.required)
-            for one in msgspec.structs.fields(shape)
-        }
-    origin, arguments = getattr(shape, "__origin__", None), get_args(shape)
-    if isinstance(origin, type) and issubclass(origin, msgspec.Struct):
-        return {
-            one.encode_name: (_fields(one.type), one.required)
-            for one in msgspec.structs.fields(shape)
-        }
-    return (origin, tuple(_fields(a) for a in arguments)) if arguments else shape
 
 
 async def test_answers_carry_what_keeps_a_browser_safe(api: Api) -> None:

@@ -1,9 +1,9 @@
-"""The shapes in which the services answer each other, and the gateway the world, over HTTP."""
+"""Conversations: their pages and timelines, and what is said in them."""
 
 from datetime import datetime
 from typing import Literal
 
-from libs.events.content import Attachment, Content, DeliveryState, Direction, Sender
+from libs.events.content import Content, DeliveryState, Direction, Sender
 from libs.events.conversation import CaseFacts
 from libs.events.registry import Body
 
@@ -112,7 +112,3 @@ class CustomerTimeline(Body):
 
     items: tuple[CustomerMessage, ...]
     more: bool = False
-
-
-class StoredAttachments(Body):
-    items: tuple[Attachment, ...]

@@ -1,0 +1,40 @@
+"""The shapes in which the services answer each other, and the gateway the world, over HTTP.
+
+Those of conversations and their attachments can be imported from here; the others, whose names are
+shorter, from the module that says what they are of: ``directory``, ``notifications``, ``figures``.
+"""
+
+from libs.events.api.attachments import DescribeAttachments, StoredAttachments
+from libs.events.api.conversations import (
+    AddNote,
+    ConversationPage,
+    ConversationView,
+    CustomerMessage,
+    CustomerRef,
+    CustomerTimeline,
+    Delivery,
+    LastMessage,
+    SendMessage,
+    Sent,
+    Tab,
+    TimelineItem,
+    TimelinePage,
+)
+
+__all__ = [
+    "AddNote",
+    "ConversationPage",
+    "ConversationView",
+    "CustomerMessage",
+    "CustomerRef",
+    "CustomerTimeline",
+    "Delivery",
+    "DescribeAttachments",
+    "LastMessage",
+    "SendMessage",
+    "Sent",
+    "StoredAttachments",
+    "Tab",
+    "TimelineItem",
+    "TimelinePage",
+]

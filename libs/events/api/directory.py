@@ -1,0 +1,116 @@
+"""The directory: what may be asked of it, and what routing and ingest answer to that.
+
+In a PATCH, what is absent stays as it is.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+from libs.events.api.requests import RequestBody
+from libs.events.content import Channel
+from libs.events.directory import LocationState, MemberState, Role, WorkspaceState
+from libs.events.registry import Body
+
+Language = Literal["ru", "uk", "en"]
+
+# The header of an answer to a change: where on ``parley.directory`` its last state stands.
+OFFSET_HEADER: Final = "parley-directory-offset"
+
+
+class OpenWorkspace(RequestBody):
+    """What ``parley bootstrap`` asks for. ``time_zone`` is a name of the IANA database."""
+
+    name: str
+    language: Language
+    location_name: str
+    time_zone: str
+    owner_name: str
+    owner_email: str
+
+
+class FirstStates(Body):
+    """A workspace just opened, as routing answers it."""
+
+    workspace: WorkspaceState
+    location: LocationState
+    owner: MemberState
+
+
+class NewLocation(RequestBody):
+    """``time_zone`` is a name of the IANA database."""
+
+    name: str
+    time_zone: str = "UTC"
+
+
+class ChangeLocation(RequestBody):
+    name: str | None = None
+    time_zone: str | None = None
+
+
+class NewMember(RequestBody):
+    """``location_ids`` empty: all locations."""
+
+    name: str
+    email: str
+    role: Role
+    location_ids: tuple[str, ...] = ()
+
+
+class ChangeMember(RequestBody):
+    name: str | None = None
+    email: str | None = None
+    role: Role | None = None
+    location_ids: tuple[str, ...] | None = None
+    active: bool | None = None
+
+
+class NewGroup(RequestBody):
+    """``member_ids`` empty: everyone may see the group."""
+
+    name: str
+    member_ids: tuple[str, ...] = ()
+
+
+class ChangeGroup(RequestBody):
+    name: str | None = None
+    member_ids: tuple[str, ...] | None = None
+
+
+class NewSource(RequestBody):
+    """``credentials`` of telegram: ``bot_token``; of widget: ``identity_secret``, if wanted."""
+
+    channel: Channel
+    name: str
+    location_id: str
+    credentials: dict[str, str] = msgspec.field(default_factory=dict)
+    allowed_origins: tuple[str, ...] = ()
+
+
+class ChangeSource(RequestBody):
+    """``connected`` true connects a source again that was disconnected with DELETE."""
+
+    name: str | None = None
+    location_id: str | None = None
+    credentials: dict[str, str] | None = None
+    allowed_origins: tuple[str, ...] | None = None
+    connected: Literal[True] | None = None
+
+
+class NewAutoforward(RequestBody):
+    source_ids: tuple[str, ...]
+    group_id: str
+
+
+class ChangeAutoforward(RequestBody):
+    source_ids: tuple[str, ...] | None = None
+    group_id: str | None = None
+
+
+class WebhookRegistration(Body):
+    """``error``: the platform's refusal in its words, or that it was not reached."""
+
+    registered: bool
+    error: str | None
+    webhook_url: str
