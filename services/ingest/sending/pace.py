@@ -5,6 +5,7 @@ Kept by each replica for itself: a conversation's sends, and mostly a chat's, st
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,40 +48,77 @@ class Bucket:
         self._at = now
 
 
+class _Line:
+    """Those who wait for the tokens of one bucket: first come, first served, one at a time."""
+
+    __slots__ = ("bucket", "turn", "users")
+
+    def __init__(self, rate: Rate, now: float) -> None:
+        self.bucket = Bucket(rate, now)
+        self.turn = asyncio.Lock()  # wakes its waiters in the order in which they came
+        self.users = 0
+
+    async def __aenter__(self) -> None:
+        self.users += 1
+        try:
+            await self.turn.acquire()
+        except BaseException:
+            self.users -= 1
+            raise
+
+    async def __aexit__(self, *_exc: object) -> None:
+        self.turn.release()
+        self.users -= 1
+
+    def is_idle(self, now: float) -> bool:
+        return not self.users and self.bucket.is_full(now)
+
+
 class Pace:
-    """Slots by account and by chat of that account."""
+    """Slots by account and by chat of that account.
+
+    Whoever waits stands in the line of the chat, its first in the line of the account: for each
+    line one sleeps, and a slot wakes nobody who cannot have it.
+    """
 
     def __init__(self, account: Rate) -> None:
         self._rate = account
-        self._buckets: dict[tuple[str, ...], Bucket] = {}
+        self._lines: dict[tuple[str, ...], _Line] = {}
         self._blocked_until: dict[str, float] = {}
 
     async def slot(self, account: str, chat: str, chat_rate: Rate) -> None:
         """Return when one call to the chat is allowed; it is counted at once."""
-        while True:
-            now = time.monotonic()
-            of_account = self._bucket((account,), self._rate, now)
-            of_chat = self._bucket((account, chat), chat_rate, now)
-            wait = max(
-                self._blocked_until.get(account, 0.0) - now,
-                of_account.wait_seconds(now),
-                of_chat.wait_seconds(now),
-            )
-            if wait <= 0:
-                of_account.take(now)
-                of_chat.take(now)
-                return
-            await asyncio.sleep(wait)
+        of_chat = self._line((account, chat), chat_rate)
+        async with of_chat:
+            await _until(of_chat.bucket.wait_seconds)
+            of_account = self._line((account,), self._rate)
+            async with of_account:
+
+                def wait_seconds(now: float) -> float:
+                    blocked = self._blocked_until.get(account, 0.0) - now
+                    return max(blocked, of_account.bucket.wait_seconds(now))
+
+                now = await _until(wait_seconds)
+                of_account.bucket.take(now)
+                of_chat.bucket.take(now)
 
     def block(self, account: str, seconds: float) -> None:
         """No slot of the account for so long."""
         until = time.monotonic() + seconds
         self._blocked_until[account] = max(until, self._blocked_until.get(account, 0.0))
 
-    def _bucket(self, key: tuple[str, ...], rate: Rate, now: float) -> Bucket:
-        bucket = self._buckets.get(key)
-        if bucket is None:
-            if len(self._buckets) > _FORGET_ABOVE:
-                self._buckets = {k: b for k, b in self._buckets.items() if not b.is_full(now)}
-            bucket = self._buckets[key] = Bucket(rate, now)
-        return bucket
+    def _line(self, key: tuple[str, ...], rate: Rate) -> _Line:
+        line = self._lines.get(key)
+        if line is None:
+            now = time.monotonic()
+            if len(self._lines) > _FORGET_ABOVE:
+                self._lines = {k: one for k, one in self._lines.items() if not one.is_idle(now)}
+            line = self._lines[key] = _Line(rate, now)
+        return line
+
+
+async def _until(wait_seconds: Callable[[float], float]) -> float:
+    """Sleep until it is nothing any more: it may have grown meanwhile. The instant it is."""
+    while (wait := wait_seconds(now := time.monotonic())) > 0:  # noqa: ASYNC110  # it is a clock
+        await asyncio.sleep(wait)
+    return now

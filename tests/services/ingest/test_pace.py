@@ -49,6 +49,45 @@ async def test_a_blocked_account_waits_and_others_do_not() -> None:
     assert time.monotonic() - started >= 0.3
 
 
+async def test_who_waits_for_an_account_is_served_in_order_and_sleeps_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Woken at every slot, a queue of n would cost n² wake-ups."""
+    pace = Pace(Rate(per_second=200, burst=1))
+    served: list[int] = []
+    sleeps: list[float] = []
+    sleep = asyncio.sleep
+
+    async def counted(seconds: float) -> None:
+        sleeps.append(seconds)
+        await sleep(seconds)
+
+    async def send(number: int) -> None:
+        await pace.slot("bot", f"chat {number}", Rate(per_second=1, burst=5))
+        served.append(number)
+
+    monkeypatch.setattr(asyncio, "sleep", counted)
+    started = time.monotonic()
+    await asyncio.gather(*(send(number) for number in range(50)))
+
+    assert time.monotonic() - started >= 49 / 200 - 0.01
+    assert served == list(range(50))
+    # A timer may go off a little early.
+    assert len(sleeps) <= 2 * 50
+
+
+async def test_who_gives_up_waiting_leaves_the_line_to_the_next() -> None:
+    pace = Pace(Rate(per_second=20, burst=1))
+    chat = Rate(per_second=100, burst=100)
+    await pace.slot("bot", "anna", chat)
+    waiting = [asyncio.create_task(pace.slot("bot", "anna", chat)) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    waiting[0].cancel()
+    waiting[1].cancel()
+    async with asyncio.timeout(1):
+        await waiting[2]
+
+
 async def test_what_arrives_during_a_write_goes_with_the_next() -> None:
     batches: list[Sequence[int]] = []
 
