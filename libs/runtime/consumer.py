@@ -32,6 +32,7 @@ from libs.runtime.metrics import (
     CONSUMER_RETRIES,
     DEAD_LETTERS,
 )
+from libs.runtime.stopping import stopped_within
 
 log = structlog.get_logger()
 
@@ -128,7 +129,7 @@ class BatchConsumer:
                     async with self._busy:
                         await self._handle(consumer, fetched, stop)
                     if self._linger_seconds:
-                        await _stopped_within(stop, self._linger_seconds)
+                        await stopped_within(stop, self._linger_seconds)
         finally:
             committer.cancel()
             await asyncio.gather(committer, return_exceptions=True)
@@ -157,7 +158,7 @@ class BatchConsumer:
             except self._transient as error:
                 CONSUMER_RETRIES.labels(self._group).inc()
                 log.warning("batch will be tried again", group=self._group, error=repr(error))
-                if await _stopped_within(stop, pause):
+                if await stopped_within(stop, pause):
                     return
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         for tp, records in batches.items():
@@ -260,11 +261,3 @@ def dead_letter(
         ("parley_dead_origin", origin.encode()),
     ]
     return Outgoing(topic.dead_letter, record.key, record.value, headers)
-
-
-async def _stopped_within(stop: asyncio.Event, seconds: float) -> bool:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True

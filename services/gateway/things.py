@@ -25,9 +25,7 @@ class Kind:
     """``one`` names a thing in summaries and ids of operations; ``visible`` decides for those who
     do not manage the directory."""
 
-    path: str
     one: str
-    id_field: str
     state: type
     page: type
     adding: type
@@ -35,6 +33,14 @@ class Kind:
     created: type
     all_of: Callable[[WorkspaceDirectory], Mapping[str, Any]]
     visible: Callable[[Actor, Any], bool]
+
+    @property
+    def path(self) -> str:
+        return f"{self.one.lower()}s"
+
+    @property
+    def id_field(self) -> str:
+        return f"{self.one.lower()}_id"
 
     def find(self, actor: Actor, thing_id: str) -> Any | None:
         """None where it is not there, or not for the actor to see."""
@@ -68,9 +74,7 @@ def _sees_autoforward(actor: Actor, rule: AutoforwardState) -> bool:
 
 
 LOCATIONS = Kind(
-    path="locations",
     one="Location",
-    id_field="location_id",
     state=LocationState,
     page=shapes.LocationPage,
     adding=asked.NewLocation,
@@ -80,9 +84,7 @@ LOCATIONS = Kind(
     visible=_sees_location,
 )
 MEMBERS = Kind(
-    path="members",
     one="Member",
-    id_field="member_id",
     state=MemberState,
     page=shapes.MemberPage,
     adding=asked.NewMember,
@@ -93,9 +95,7 @@ MEMBERS = Kind(
     visible=lambda _actor, _member: True,
 )
 GROUPS = Kind(
-    path="groups",
     one="Group",
-    id_field="group_id",
     state=GroupState,
     page=shapes.GroupPage,
     adding=asked.NewGroup,
@@ -105,9 +105,7 @@ GROUPS = Kind(
     visible=_sees_group,
 )
 SOURCES = Kind(
-    path="sources",
     one="Source",
-    id_field="source_id",
     state=SourceView,
     page=shapes.SourcePage,
     adding=asked.NewSource,
@@ -117,9 +115,7 @@ SOURCES = Kind(
     visible=_sees_source,
 )
 AUTOFORWARDS = Kind(
-    path="autoforwards",
     one="Autoforward",
-    id_field="autoforward_id",
     state=AutoforwardState,
     page=shapes.AutoforwardPage,
     adding=asked.NewAutoforward,

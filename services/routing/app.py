@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
@@ -21,6 +21,7 @@ from libs.runtime.mongo import TRANSIENT, check_mongo, mongo_client
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.sealing import Sealer
 from libs.runtime.settings import key_bytes
+from libs.runtime.stopping import stopped_within
 from libs.runtime.tokens import ServiceTokens
 from services.routing import consumers, credentials
 from services.routing.api import DirectoryApi
@@ -91,8 +92,7 @@ async def compose(
                 PENDING.set(await store.count_pending())
             except PASSING as error:
                 log.warning("tried again soon", task="permissions", error=type(error).__name__)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), PENDING_INTERVAL_SECONDS)
+            await stopped_within(stop, PENDING_INTERVAL_SECONDS)
 
     runtime.run("directory", directory.table.run)
     runtime.run("directory repair", topic.keep_right)

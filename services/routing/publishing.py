@@ -18,6 +18,7 @@ from libs.runtime.directory import Directory
 from libs.runtime.kafka import Publisher, PublishFailed
 from libs.runtime.mongo import TRANSIENT
 from libs.runtime.outbox import publish_messages
+from libs.runtime.stopping import stopped_within
 from services.routing.metrics import REPAIRED
 from services.routing.things import Things
 
@@ -67,10 +68,7 @@ class DirectoryTopic:
                     everything = await self._repair(everything)
                 except _PASSING as error:
                     log.warning("directory not put right yet", error=type(error).__name__)
-            try:
-                await asyncio.wait_for(stop.wait(), REPAIR_INTERVAL.total_seconds())
-            except TimeoutError:
-                continue
+            await stopped_within(stop, REPAIR_INTERVAL.total_seconds())
 
     async def _repair(self, everything: bool) -> bool:
         if everything:

@@ -6,6 +6,7 @@ from typing import Final
 import structlog
 from pymongo.errors import PyMongoError
 
+from libs.runtime.stopping import stopped_within
 from services.gateway.access import Access
 from services.gateway.live.hub import Hub
 from services.gateway.sessions import Sessions
@@ -25,7 +26,7 @@ class Watch:
 
     async def run(self, stop: asyncio.Event) -> None:
         checks = 0
-        while not await _stopped_within(stop, CHECK_SECONDS):
+        while not await stopped_within(stop, CHECK_SECONDS):
             checks += 1
             if checks % PING_EVERY_CHECKS == 0:
                 self._hub.ping()
@@ -41,11 +42,3 @@ class Watch:
             checked = {principal.key for principal in principals}
             self._hub.end(checked - valid)
             self._hub.end_unless(lambda one: self._access.seen_as(one) is not None)
-
-
-async def _stopped_within(stop: asyncio.Event, seconds: float) -> bool:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True
