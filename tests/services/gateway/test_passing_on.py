@@ -15,7 +15,7 @@ from libs.events.ids import random_id
 from libs.events.inbound import InboundReceived
 from libs.runtime.kafka import outgoing
 from tests.services.gateway.conftest import Answer, Api, Member, Suite, Team, new_team
-from tests.services.gateway.test_live import Socket, ready
+from tests.services.gateway.sockets import Socket, ready
 from tests.services.gateway.test_openapi import check
 from tests.support.kafka import envelope
 
