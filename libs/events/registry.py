@@ -24,11 +24,12 @@ class _KeywordsOnly(msgspec.StructMeta):
 
 # The decorator tells type checkers what the metaclass and the options below do for subclasses.
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
-class Body(msgspec.Struct, metaclass=_KeywordsOnly, frozen=True, omit_defaults=True):
+class Body(msgspec.Struct, metaclass=_KeywordsOnly, frozen=True, omit_defaults=True, gc=False):
     """Base of every public event and command: an immutable JSON object.
 
     Unknown fields are ignored on reading, so that a producer may be newer than its consumer by
-    an added field; a changed meaning is a new version with a type name of its own.
+    an added field; a changed meaning is a new version with a type name of its own. Bodies hold no
+    references to each other in a circle, so the garbage collector need not look at them (``gc``).
     """
 
 

@@ -8,7 +8,7 @@ import msgspec
 MAX_VERSION = 9_999_999_999
 
 
-class StoredEvent(msgspec.Struct, frozen=True):
+class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     """One fact of a stream, as its service wrote it.
 
     `type` is the stable, versioned topic (`conversation.case-taken.v1`); `data` the encoded
@@ -19,7 +19,7 @@ class StoredEvent(msgspec.Struct, frozen=True):
     data: bytes
 
 
-class PublicMessage(msgspec.Struct, frozen=True):
+class PublicMessage(msgspec.Struct, frozen=True, gc=False):
     """One message for the broker, complete: the sweeper can send it without the service's code.
 
     `sequence` is gapless within `subject`; `time` is the fact's time, aware; `headers` are those
@@ -37,7 +37,7 @@ class PublicMessage(msgspec.Struct, frozen=True):
     data: bytes
 
 
-class Commit(msgspec.Struct, frozen=True):
+class Commit(msgspec.Struct, frozen=True, gc=False):
     """All that one decision appended to a stream: stored whole or not at all.
 
     `stream`: any non-empty name without a colon. `first`: the version of the first event, one
@@ -78,7 +78,7 @@ class Commit(msgspec.Struct, frozen=True):
         return self.first + len(self.events) - 1
 
 
-class Appended(msgspec.Struct, frozen=True):
+class Appended(msgspec.Struct, frozen=True, gc=False):
     """The outcome of a commit that is now in the store."""
 
     commit: Commit

@@ -66,6 +66,8 @@ class Outbox:
 
     `settle`: how long a commit may be on its way before the sweeper takes it for abandoned.
     `sweep_limit`: how many commits it takes at once.
+    `mark_later`: commits are marked beside the work, by `run_marker`, as many as have gathered in
+    one write. Nobody waits for it; what a crash leaves unmarked is published once more.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Outbox:
         on_step: StepHook | None = None,
         settle: timedelta = timedelta(seconds=5),
         sweep_limit: int = 500,
+        mark_later: bool = False,
     ) -> None:
         self._store = store
         self._project = project
@@ -85,6 +88,9 @@ class Outbox:
         self._settle = settle
         self._sweep_limit = sweep_limit
         self._lanes = Lanes()
+        self._mark_later = mark_later
+        self._to_mark: list[Commit] = []
+        self._published = asyncio.Event()
 
     async def commit(
         self, commits: Sequence[Commit], *, pending_before: Sequence[Commit] | None = None
@@ -145,6 +151,30 @@ class Outbox:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), interval_s)
 
+    async def run_marker(
+        self, stop: asyncio.Event, *, retry_on: tuple[type[Exception], ...] = ()
+    ) -> None:
+        """Mark what was published until `stop`, with `mark_later`.
+
+        `retry_on`: as in `run_sweeper`, which takes up what could not be marked. While one write is
+        under way the next commits gather, so the busier it is the fewer writes a commit costs.
+        """
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while self._to_mark or not stop.is_set():
+                published = asyncio.create_task(self._published.wait())
+                await asyncio.wait({published, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                published.cancel()
+                self._published.clear()
+                commits, self._to_mark = self._to_mark, []
+                try:
+                    if commits:
+                        await self._mark(commits)
+                except retry_on as error:
+                    _log.warning("not marked, left to the sweep", extra={"error": repr(error)})
+        finally:
+            stopping.cancel()
+
     async def _with_those_before(
         self,
         appended: Sequence[Commit],
@@ -185,6 +215,13 @@ class Outbox:
         for lane in lanes.values():
             lane.failed = False
         await self._reached(Step.PUBLISHED)
+        if self._mark_later:
+            self._to_mark += commits
+            self._published.set()
+        else:
+            await self._mark(commits)
+
+    async def _mark(self, commits: Sequence[Commit]) -> None:
         await self._store.mark_published(commits)
         await self._reached(Step.MARKED)
 

@@ -47,6 +47,7 @@ from services.conversation.settings import ConversationSettings
 from services.conversation.sweeping import PASSING, RoutingTimeouts, pause_until, watch_unpublished
 
 _DIRECTORY_POLL_SECONDS: Final = 0.05
+_RECEIPTS_LINGER_SECONDS: Final = 0.1
 
 
 @asynccontextmanager
@@ -75,6 +76,7 @@ async def compose(
         publish,
         on_step=on_step,
         settle=timedelta(seconds=settings.conversation_settle_seconds),
+        mark_later=True,
     )
     conversations = Conversations(inbox, messages)
     sent_messages = SentMessages(messages)
@@ -100,7 +102,9 @@ async def compose(
         (Topic.COMMANDS, CommandsHandler(desk)),
     ]
     for topic, handler in handlers:
-        _consume(topic, handler, settings, runtime, publisher, directory)
+        # Nobody waits at a screen for "sent": many receipts in one batch cost little more than one.
+        linger = _RECEIPTS_LINGER_SECONDS if topic is Topic.DELIVERY else 0.0
+        _consume(topic, handler, settings, runtime, publisher, directory, linger)
 
     queue = CommandQueue(desk)
     timeouts = RoutingTimeouts(
@@ -110,6 +114,7 @@ async def compose(
     runtime.run("directory", directory.table.run)
     runtime.run("commands queue", queue.run)
     runtime.run("routing timeouts", timeouts.run)
+    runtime.run("marker", lambda stop: outbox.run_marker(stop, retry_on=PASSING))
     runtime.run("sweeper", lambda stop: outbox.run_sweeper(interval, stop, retry_on=PASSING))
     runtime.run("unpublished", lambda stop: watch_unpublished(store, stop))
     runtime.ready_when("mongodb", lambda: check_mongo(client))
@@ -118,6 +123,7 @@ async def compose(
 
     parts = Parts(
         queue=queue,
+        loader=loader,
         directory=directory,
         store=store,
         inbox=inbox,
@@ -138,6 +144,7 @@ def _consume(
     runtime: Runtime,
     publisher: Publisher,
     directory: Directory,
+    linger_seconds: float,
 ) -> None:
     consumer = BatchConsumer(
         [topic],
@@ -147,6 +154,7 @@ def _consume(
         namespace=settings.kafka_namespace,
         publisher=publisher,
         transient=TRANSIENT,
+        linger_seconds=linger_seconds,
     )
 
     async def run(stop: asyncio.Event) -> None:

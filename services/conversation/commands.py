@@ -1,7 +1,7 @@
 """What a member does to a conversation, from the rule's check to the answer."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -24,6 +24,7 @@ from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.state import ConversationState
 from services.conversation.inbox import Hints, Inbox
 from services.conversation.limits import check_content, check_note
+from services.conversation.loading import Loader
 from services.conversation.metrics import COMMANDS
 from services.conversation.publishing import audience_of
 from services.conversation.refusals import problem_of
@@ -35,19 +36,23 @@ from services.conversation.views import conversation_view, timeline_item
 type Decide = Callable[[Conversation], None]
 type ConversationTask = Task[Conversation]
 type ConversationOutcome = Outcome[ConversationState]
+type _Waiting = tuple[ConversationTask, asyncio.Future[ConversationOutcome]]
 
+_BATCHES: Final = 2
 _NOT_NOW: Final[tuple[type[Exception], ...]] = (Transient, PublishFailed, *TRANSIENT)
 
 
 class CommandQueue:
     """Members' commands, taken together: whatever waits is decided and committed as one batch.
 
-    So sixteen agents cost hardly more round trips than one, and nobody waits for a timer.
+    So sixteen agents cost hardly more round trips than one, and nobody waits for a timer. Two
+    batches of different conversations may be under way: one is decided while the other's
+    writes are being acknowledged.
     """
 
     def __init__(self, desk: Desk[ConversationState, Conversation]) -> None:
         self._desk = desk
-        self._waiting: list[tuple[ConversationTask, asyncio.Future[ConversationOutcome]]] = []
+        self._waiting: list[_Waiting] = []
         self._arrived = asyncio.Event()
 
     async def decide(self, task: ConversationTask) -> ConversationOutcome:
@@ -59,21 +64,31 @@ class CommandQueue:
 
     async def run(self, stop: asyncio.Event) -> None:
         stopping = asyncio.create_task(stop.wait())
+        under_way: dict[asyncio.Task[None], set[str]] = {}
         try:
-            while self._waiting or not stop.is_set():
+            while self._waiting or under_way or not stop.is_set():
                 arriving = asyncio.create_task(self._arrived.wait())
-                await asyncio.wait({arriving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                ends = [arriving, *under_way, *([] if stop.is_set() else [stopping])]
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 arriving.cancel()
                 self._arrived.clear()
-                batch, self._waiting = self._waiting, []
-                if batch:
-                    await self._together(batch)
+                for done in [batch for batch in under_way if batch.done()]:
+                    del under_way[done]
+                    done.result()
+                if len(under_way) < _BATCHES and (batch := self._next(under_way.values())):
+                    streams = {task.stream for task, _ in batch}
+                    under_way[asyncio.create_task(self._together(batch))] = streams
         finally:
             stopping.cancel()
 
-    async def _together(
-        self, batch: Sequence[tuple[ConversationTask, "asyncio.Future[ConversationOutcome]"]]
-    ) -> None:
+    def _next(self, under_way: Iterable[set[str]]) -> list[_Waiting]:
+        """What waits for a conversation that no batch under way is about."""
+        taken = set[str]().union(*under_way)
+        batch = [one for one in self._waiting if one[0].stream not in taken]
+        self._waiting = [one for one in self._waiting if one[0].stream in taken]
+        return batch
+
+    async def _together(self, batch: Sequence[_Waiting]) -> None:
         try:
             outcomes = await self._desk.handle([task for task, _ in batch])
         except Exception as error:
@@ -96,6 +111,7 @@ class Parts:
     """What the answers are made with; one for the process."""
 
     queue: CommandQueue
+    loader: Loader[ConversationState]
     directory: Directory
     store: AsyncEventStore
     inbox: Rows
@@ -152,7 +168,7 @@ class Desktop:
 
     async def send(self, conversation_id: str, cause: str, message: SendMessage) -> Sent:
         """Errors: Invalid, CaseTaken, CaseNotTaken, CaseDone."""
-        snapshot = await self._snapshot(conversation_id)
+        snapshot = await self._remembered(conversation_id)
         check_content(snapshot.state.thread.channel, message.content)
         quoted = None
         if message.reply_to is not None:
@@ -196,6 +212,22 @@ class Desktop:
             raise NotFound("There is no such conversation") from error
         except _NOT_NOW as error:
             raise Unavailable from error
+
+    async def _remembered(self, conversation_id: str) -> Snapshot[ConversationState]:
+        """A state that may be a moment old: good for what never changes, such as the channel.
+
+        Whether the member may act is decided on the state that the commit is made from.
+        """
+        try:
+            loaded = (await self._parts.loader.quickly([conversation_id]))[conversation_id]
+        except _NOT_NOW as error:
+            raise Unavailable from error
+        snapshot = loaded.snapshot
+        if snapshot is None or snapshot.state.thread.workspace_id != self._caller.workspace_id:
+            raise NotFound("There is no such conversation")
+        if not self._directory.may_see(self._member, audience_of(snapshot.state)):
+            raise NotFound("There is no such conversation")
+        return snapshot
 
     async def _do(
         self, command: str, conversation_id: str, cause: str, decide: Decide, characters: int = 0

@@ -7,7 +7,7 @@ import msgspec
 from services.conversation.domain.events import Event
 
 
-class Change[S](msgspec.Struct, frozen=True):
+class Change[S](msgspec.Struct, frozen=True, gc=False):
     """One event that was decided: its version in the stream, and the state around it."""
 
     version: int
@@ -16,7 +16,7 @@ class Change[S](msgspec.Struct, frozen=True):
     after: S
 
 
-class Snapshot[S](msgspec.Struct, frozen=True):
+class Snapshot[S](msgspec.Struct, frozen=True, gc=False):
     """An aggregate as it stands at a version. States are immutable, so it may be shared."""
 
     version: int

@@ -19,7 +19,7 @@ class UnknownEvent(Exception):
     """A stored event that this version does not know: a newer one wrote it. Never skip it."""
 
 
-class Event[S](msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event[S](msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A fact of one stream; ``S`` is the stream's state, None before the first event.
 
     ``at`` is the fact's time: the platform's for what came from there, else when it was done.

@@ -27,7 +27,7 @@ _FORWARD: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
 }
 
 
-class SentIn(msgspec.Struct, frozen=True, omit_defaults=True):
+class SentIn(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Where the message was sent. ``case_id`` is empty while its sending is not known here."""
 
     workspace_id: str
@@ -35,7 +35,7 @@ class SentIn(msgspec.Struct, frozen=True, omit_defaults=True):
     case_id: str = ""
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """What ingest tells of the message. ``reason`` in the platform's words, the code stable."""
 
     state: DeliveryState
@@ -45,7 +45,7 @@ class Receipt(msgspec.Struct, frozen=True):
     reason_code: str | None = None
 
 
-class SentMessageState(msgspec.Struct, frozen=True, omit_defaults=True):
+class SentMessageState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     sent_in: SentIn
     state: DeliveryState
     external_message_ids: tuple[str, ...] = ()

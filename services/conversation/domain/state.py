@@ -15,7 +15,7 @@ PREVIEW_CHARACTERS: Final = 140
 RECENTLY_SENT: Final = 8
 
 
-class Thread(msgspec.Struct, frozen=True, omit_defaults=True):
+class Thread(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Where the conversation takes place; it never changes. ``thread`` is the platform's id."""
 
     workspace_id: str
@@ -25,7 +25,7 @@ class Thread(msgspec.Struct, frozen=True, omit_defaults=True):
     thread: str
 
 
-class Case(msgspec.Struct, frozen=True, omit_defaults=True):
+class Case(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The latest case. Times are fact times, none before ``opened_at``.
 
     ``held_since``: when the present responsible got it. ``recorded_at``: when the case's opening
@@ -60,7 +60,7 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
         return (self.responsible, *self.participants) if self.responsible else self.participants
 
 
-class Head(msgspec.Struct, frozen=True, omit_defaults=True):
+class Head(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The last message, as a list shows it."""
 
     direction: Direction
@@ -68,14 +68,14 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True):
     preview: str = ""
 
 
-class SentIn(msgspec.Struct, frozen=True, array_like=True):
+class SentIn(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Which case a message was sent in."""
 
     message_id: str
     case_id: str
 
 
-class ConversationState(msgspec.Struct, frozen=True, omit_defaults=True):
+class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """``active_at`` orders the inbox: the last message, opening, closing or reopening."""
 
     thread: Thread

@@ -57,6 +57,7 @@ class Replica:
         stop_at: Step | None = None,
         settle: timedelta = timedelta(0),
         sweep_limit: int = 500,
+        mark_later: bool = False,
     ) -> None:
         self.steps: list[Step] = []
         self.projected: list[tuple[str, int]] = []
@@ -69,6 +70,7 @@ class Replica:
             on_step=self._on_step,
             settle=settle,
             sweep_limit=sweep_limit,
+            mark_later=mark_later,
         )
 
     async def note(self, stream: str, *, cause: str = "", events: int = 1) -> AppendOutcome:

@@ -237,3 +237,32 @@ async def until(store: AsyncEventStore, enough: Callable[[int], bool]) -> None:
     async with asyncio.timeout(5):
         while not enough(await store.count_pending()):  # noqa: ASYNC110 - a server's state
             await asyncio.sleep(0.002)
+
+
+async def test_what_is_marked_later_is_marked_many_in_a_write_and_nobody_waits(
+    store: AsyncEventStore,
+) -> None:
+    topic = Topic()
+    replica = Replica(store, topic, mark_later=True)
+    await replica.outbox.commit([commit_of("a"), commit_of("b")], pending_before=())
+    await replica.outbox.commit([commit_of("a", 2)], pending_before=())
+
+    assert await store.count_pending() == 3
+    assert Step.MARKED not in replica.steps
+    stop = asyncio.Event()
+    stop.set()
+    await replica.outbox.run_marker(stop)
+
+    assert await store.count_pending() == 0
+    assert replica.steps.count(Step.MARKED) == 1
+    assert topic.first_appearances() == {"a": [1, 2], "b": [1]}
+
+
+async def test_what_a_crash_left_unmarked_is_published_once_more(store: AsyncEventStore) -> None:
+    topic = Topic()
+    await Replica(store, topic, mark_later=True).outbox.commit([commit_of("a")], pending_before=())
+
+    assert await Replica(store, topic).outbox.sweep() == 1
+
+    assert [message.sequence for message in topic.arrived] == [1, 1]
+    assert await store.count_pending() == 0
