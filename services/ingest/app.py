@@ -26,6 +26,7 @@ from services.ingest.attachments.store import AttachmentStore, open_storage
 from services.ingest.channels.telegram.api import BotApi
 from services.ingest.channels.telegram.hook import telegram_hook
 from services.ingest.channels.telegram.sender import TelegramSender
+from services.ingest.hooks import Hooks
 from services.ingest.registration import register_route
 from services.ingest.sending.attempts import Attempts
 from services.ingest.sending.keeper import Keeper
@@ -114,13 +115,12 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
     caller = caller_of(parts.tokens)
     app = service_app(runtime, "Parley ingest")
     routes: list[BaseRoute] = [
-        telegram_hook(parts.sources, Acceptor(hooks), parts.ids),
         *await _compose_widget(parts, hooks),
         *attachment_routes(parts.store, fetcher, caller),
         register_route(parts.directory, parts.sources, bots, settings.ingest_public_url, caller),
     ]
     app.router.routes[:0] = routes
-    yield app
+    yield Hooks(app, {Channel.TELEGRAM: telegram_hook(parts.sources, Acceptor(hooks), parts.ids)})
 
 
 def _compose_sending(parts: _Composition, bots: BotApi, publisher: Publisher) -> None:

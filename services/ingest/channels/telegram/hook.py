@@ -4,16 +4,15 @@ No database, no other service and no pydantic on this path: the directory in mem
 """
 
 import hmac
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Final
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from libs.events.content import Channel
 from libs.events.ids import IdKey
-from libs.runtime.http import read_limited
-from libs.runtime.problems import Forbidden, NotFound, TooLarge, Unauthorized, Unavailable
+from libs.runtime.problems import Forbidden, NotFound, Problem, Unauthorized
 from services.ingest.accept import Acceptor
 from services.ingest.channels.telegram.limits import SECRET_HEADER, WEBHOOK_MAX_BYTES
 from services.ingest.channels.telegram.updates import (
@@ -23,30 +22,37 @@ from services.ingest.channels.telegram.updates import (
     normalise,
     read_update,
 )
+from services.ingest.hooks import Delivery, Hook
 from services.ingest.metrics import IGNORED, REFUSED
 from services.ingest.sources import OpenSource, SourceBook
 
-_CHANNEL = Channel.TELEGRAM
+_CHANNEL: Final = Channel.TELEGRAM
+_SECRET_HEADER: Final = SECRET_HEADER.encode()
+_TAKEN: Final = Response(b"{}", media_type="application/json")
+# Others are counted by the kind of their problem.
+_REASONS: Final[Mapping[type[Problem], str]] = {
+    NotFound: "unknown-source",
+    Unauthorized: "unsigned",
+    Forbidden: "forged",
+}
 
 
-def telegram_hook(sources: SourceBook, acceptor: Acceptor, ids: IdKey) -> Route:
-    """``POST /hooks/telegram/{source_id}``: 200 when Kafka has it or nothing is to be kept.
+def telegram_hook(sources: SourceBook, acceptor: Acceptor, ids: IdKey) -> Hook:
+    """200 when Kafka has it or nothing is to be kept.
 
-    Errors: 401 (no secret), 403 (a wrong one), 404 (unknown source), 413, 503 (Telegram repeats).
+    Errors: 400 (it broke off), 401 (no secret), 403 (a wrong one), 404 (unknown source), 413, 503
+    (Telegram repeats).
     """
 
-    async def hook(request: Request) -> Response:
+    async def hook(delivery: Delivery) -> Response:
         try:
-            source = sources.get(request.path_params["source_id"], _CHANNEL)
-            _verify(request, source)
-            raw = await read_limited(request, WEBHOOK_MAX_BYTES)
-            if raw is None:
-                raise TooLarge(f"an update has at most {WEBHOOK_MAX_BYTES} bytes")
-            await _take(raw, source)
-        except (NotFound, Unauthorized, Forbidden, TooLarge, Unavailable) as refusal:
-            REFUSED.labels(_CHANNEL.value, _REASONS[type(refusal)]).inc()
-            return refusal.response()
-        return Response(b"{}", media_type="application/json")
+            source = sources.get(delivery.source_id, _CHANNEL)
+            _verify(delivery, source)
+            await _take(await delivery.body(WEBHOOK_MAX_BYTES), source)
+        except Problem as refusal:
+            REFUSED.labels(_CHANNEL.value, _REASONS.get(type(refusal), refusal.kind)).inc()
+            raise
+        return _TAKEN
 
     async def _take(raw: bytes, source: OpenSource) -> None:
         received_at = datetime.now(UTC)
@@ -68,23 +74,14 @@ def telegram_hook(sources: SourceBook, acceptor: Acceptor, ids: IdKey) -> Route:
             return
         await acceptor.accept(source.workspace_id, [event])
 
-    return Route("/hooks/telegram/{source_id}", hook, methods=["POST"])
+    return hook
 
 
-_REASONS: dict[type[Exception], str] = {
-    NotFound: "unknown-source",
-    Unauthorized: "unsigned",
-    Forbidden: "forged",
-    TooLarge: "too-large",
-    Unavailable: "unavailable",
-}
-
-
-def _verify(request: Request, source: OpenSource) -> None:
-    given = request.headers.get(SECRET_HEADER)
+def _verify(delivery: Delivery, source: OpenSource) -> None:
+    given = delivery.header(_SECRET_HEADER)
     if given is None:
         raise Unauthorized("the secret token is missing")
     expected = source.credentials.secret_token
     # Without a secret of ours nobody can prove anything.
-    if not expected or not hmac.compare_digest(given.encode(), expected.encode()):
+    if not expected or not hmac.compare_digest(given, expected.encode()):
         raise Forbidden("the secret token is wrong")
