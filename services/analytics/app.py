@@ -26,6 +26,8 @@ from services.analytics.warehouse import (
 )
 
 _MAX_BATCH: Final = 5_000
+# Little beside the flush interval, and most messages then come in few fetches.
+_PATIENCE_SECONDS: Final = 0.25
 
 
 @asynccontextmanager
@@ -51,6 +53,7 @@ async def compose(settings: AnalyticsSettings, runtime: Runtime) -> AsyncIterato
         transient=(WarehouseUnavailable,),
         max_batch=_MAX_BATCH,
         linger_seconds=settings.analytics_flush_interval_seconds,
+        patience_seconds=_PATIENCE_SECONDS,
     )
     runtime.run("analytics consumer", consumer.run)
     runtime.ready_when("clickhouse", warehouse.check)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypedDict, Unpack
 
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
@@ -9,7 +10,7 @@ from starlette.types import ASGIApp
 from libs.events.content import Channel
 from libs.events.ids import IdKey, random_id
 from libs.events.topics import Topic
-from libs.runtime.consumer import BatchConsumer, Handler
+from libs.runtime.consumer import BatchConsumer, Handler, Wanted
 from libs.runtime.directory import Directory
 from libs.runtime.http import ServiceClient, caller_of, service_app
 from libs.runtime.kafka import Publisher
@@ -20,7 +21,7 @@ from libs.runtime.settings import key_bytes
 from libs.runtime.tokens import ServiceTokens
 from services.ingest.accept import Acceptor
 from services.ingest.attachments.fetch import TRANSIENT as STORAGE_TRANSIENT
-from services.ingest.attachments.fetch import Fetcher
+from services.ingest.attachments.fetch import Fetcher, may_have_attachments
 from services.ingest.attachments.routes import attachment_routes
 from services.ingest.attachments.store import AttachmentStore, open_storage
 from services.ingest.channels.telegram.api import BotApi
@@ -41,6 +42,14 @@ from services.ingest.widget.visitors import VisitorTokens
 
 # Few at a time: a picture is in memory while it is fetched.
 _FETCH_BATCH = 50
+# A file is there before anybody has opened the conversation.
+_FETCH_PATIENCE_SECONDS = 0.25
+
+
+class _ConsumerOptions(TypedDict, total=False):
+    max_batch: int
+    patience_seconds: float
+    wanted: Wanted
 
 
 class _Composition:
@@ -77,7 +86,7 @@ class _Composition:
         handler: Handler,
         publisher: Publisher,
         transient: tuple[type[Exception], ...],
-        max_batch: int = 500,
+        **options: Unpack[_ConsumerOptions],
     ) -> None:
         consumer = BatchConsumer(
             [topic],
@@ -87,7 +96,7 @@ class _Composition:
             namespace=self.settings.kafka_namespace,
             publisher=publisher,
             transient=transient,
-            max_batch=max_batch,
+            **options,
         )
         self.runtime.run(group, consumer.run)
 
@@ -109,7 +118,9 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
         fetcher.handle,
         background,
         STORAGE_TRANSIENT,
-        _FETCH_BATCH,
+        max_batch=_FETCH_BATCH,
+        patience_seconds=_FETCH_PATIENCE_SECONDS,
+        wanted=may_have_attachments,
     )
 
     caller = caller_of(parts.tokens)

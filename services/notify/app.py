@@ -8,9 +8,10 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp
 
+from libs.events.conversation import CaseOpened, CaseRouted
 from libs.events.ids import IdKey
 from libs.events.topics import Topic
-from libs.runtime.consumer import BatchConsumer
+from libs.runtime.consumer import BatchConsumer, of_types
 from libs.runtime.directory import Directory
 from libs.runtime.http import service_app
 from libs.runtime.kafka import Publisher
@@ -28,6 +29,9 @@ from services.notify.settings import NotifySettings
 from services.notify.worker import DeliveryWorker
 
 log = structlog.get_logger()
+
+# Nobody waits for it: the console shows a new case by itself.
+_PATIENCE_SECONDS: Final = 0.25
 
 
 @asynccontextmanager
@@ -64,6 +68,8 @@ async def compose(settings: NotifySettings, runtime: Runtime) -> AsyncIterator[A
         namespace=settings.kafka_namespace,
         publisher=publisher,
         transient=TRANSIENT,
+        patience_seconds=_PATIENCE_SECONDS,
+        wanted=of_types(CaseOpened, CaseRouted),
     )
     runtime.run("directory", directory.table.run)
     runtime.run("announcer", consumer.run)

@@ -8,11 +8,12 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp
 
+from libs.events.conversation import CaseOpened
 from libs.events.ids import IdKey, random_id
 from libs.events.topics import Topic
 from libs.eventstore.outbox import Outbox, StepHook
 from libs.eventstore.store import AsyncEventStore
-from libs.runtime.consumer import BatchConsumer
+from libs.runtime.consumer import BatchConsumer, of_types
 from libs.runtime.directory import Directory
 from libs.runtime.http import service_app
 from libs.runtime.idempotency import Answers
@@ -38,6 +39,8 @@ from services.routing.things import Things
 log = structlog.get_logger()
 
 PENDING_INTERVAL_SECONDS: Final = 10.0
+# A case waits unseen until it is routed, at most this much longer.
+_PATIENCE_SECONDS: Final = 0.05
 PASSING: Final[tuple[type[Exception], ...]] = (Again, PublishFailed, *TRANSIENT)
 
 
@@ -75,6 +78,8 @@ async def compose(
         namespace=settings.kafka_namespace,
         publisher=publisher,
         transient=TRANSIENT,
+        patience_seconds=_PATIENCE_SECONDS,
+        wanted=of_types(CaseOpened),
     )
 
     async def sweep(stop: asyncio.Event) -> None:

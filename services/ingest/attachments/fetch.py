@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
+from aiokafka import ConsumerRecord
 
 from libs.events.content import Attachment, Channel
 from libs.events.inbound import InboundReceived
@@ -29,6 +30,13 @@ UNREACHABLE: Final = "unreachable"
 _TRIES: Final = 3
 _PAUSE_SECONDS: Final = 0.5
 _TOO_LARGE: Final = 413
+# In a JSON text these bytes are a field's name: within a value its quotes would be escaped.
+_ATTACHMENTS: Final = b'"attachments":'
+
+
+def may_have_attachments(record: "ConsumerRecord[bytes, bytes]") -> bool:
+    """Without decoding it; most messages are text alone."""
+    return _ATTACHMENTS in (record.value or b"")
 
 
 class Fetcher:

@@ -10,7 +10,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from libs.events.commands import RouteCase
 from libs.events.topics import Topic
-from libs.runtime.consumer import BatchConsumer, Handler, Received, Refused, Transient
+from libs.runtime.consumer import (
+    BatchConsumer,
+    Handler,
+    Received,
+    Refused,
+    Transient,
+    of_types,
+)
 from libs.runtime.kafka import Outgoing, Publisher, outgoing
 from libs.runtime.topics import create_topics
 from tests.support.kafka import envelope, read_records
@@ -145,6 +152,23 @@ async def test_a_patient_consumer_gets_messages_that_nothing_else_joins(broker: 
         await effects.wait(lambda seen: seen == ["a"])
         await broker.put("b", key="one")
         await effects.wait(lambda seen: seen == ["a", "b"])
+
+
+async def test_what_is_not_wanted_is_consumed_unread(broker: Broker) -> None:
+    effects = Effects()
+    foreign = Outgoing(TOPIC, b"one", b"{", [("ce_type", b"parley.case.taken.v1")])
+    untyped = Outgoing(TOPIC, b"one", b"{", [])
+    await broker.publisher.publish([foreign, untyped])
+    await broker.put("a", key="one")
+    await broker.publisher.publish([foreign])
+
+    async with running(broker.consumer(effects, wanted=of_types(RouteCase))):
+        await effects.wait(lambda seen: seen == ["a"])
+        [letter] = await broker.dead_letters(1)
+    committed = await broker.committed()
+
+    assert letter.headers[0][0] == "parley_dead_reason"
+    assert sum(committed.values()) == 4
 
 
 async def test_what_is_done_is_committed_when_it_stops(broker: Broker) -> None:
