@@ -1,4 +1,7 @@
-"""One small composition for all tests here; each test connects a source of its own."""
+"""One small composition, with conversation behind it, for all tests here.
+
+Each test connects a source of its own, in a workspace of its own.
+"""
 
 import asyncio
 import uuid
@@ -9,20 +12,24 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from pymongo import AsyncMongoClient
 
 from libs.runtime.kafka import Publisher
 from libs.runtime.process import running
+from libs.runtime.settings import Settings, load
 from libs.runtime.topics import create_topics
+from services.conversation.app import SERVICE as CONVERSATION
+from services.conversation.settings import ConversationSettings
 from services.ingest.widget.limiter import Rate
 from services.ingest.widget.routes import WidgetLimits
 from tests.services.ingest.widget.site import (
     ORIGIN,
-    History,
     Site,
     connect_source,
-    settings_for,
+    environment_for,
     widget_service,
 )
+from tests.services.ingest.widget.team import Team
 
 READY_SECONDS = 20
 # All tests come from one address; the limits have tests of their own.
@@ -37,8 +44,8 @@ class Stack:
     namespace: str
     publisher: Publisher
     http: aiohttp.ClientSession
-    history: History
-    history_url: str
+    mongo: dict[str, str]
+    conversation_url: str
     url: str
 
     @asynccontextmanager
@@ -51,12 +58,13 @@ class Stack:
     ) -> AsyncIterator[str]:
         """A second process of the service with something different about it: its URL."""
         spec = widget_service(
-            self.history_url,
+            self.conversation_url,
             limits=limits,
             follows_directory=follows_directory,
             publishes_to=publishes_to,
         )
-        async with running(spec, settings_for(self.bootstrap, self.namespace)) as (url, _):
+        settings = load(Settings, environment_for(self.bootstrap, self.namespace))
+        async with running(spec, settings) as (url, _):
             if follows_directory:
                 await ready(self.http, url)
             yield url
@@ -69,12 +77,11 @@ class Stack:
         identity_secret: str | None = None,
         connected: bool = True,
     ) -> Site:
-        source_id, workspace_id = await connect_source(
+        source_id, workspace_id, member_id = await connect_source(
             self.publisher, origins=origins, identity_secret=identity_secret, connected=connected
         )
-        site = Site(
-            url or self.url, self.http, self.publisher, self.history, source_id, workspace_id
-        )
+        team = Team(self.http, self.conversation_url, workspace_id, member_id)
+        site = Site(url or self.url, self.http, self.publisher, source_id, workspace_id, team)
         async with asyncio.timeout(READY_SECONDS):
             while True:
                 status, _ = await site.messages("none", origin=origins[0])
@@ -107,17 +114,25 @@ async def widget_namespace(kafka_bootstrap: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def stack(kafka_bootstrap: str, widget_namespace: str) -> AsyncIterator[Stack]:
-    settings = settings_for(kafka_bootstrap, widget_namespace)
-    history = History()
+async def stack(
+    kafka_bootstrap: str, widget_namespace: str, mongodb_url: str
+) -> AsyncIterator[Stack]:
+    environment = environment_for(kafka_bootstrap, widget_namespace)
+    database = "test_" + uuid.uuid4().hex[:8]
+    mongo = {"PARLEY_MONGODB_URL": mongodb_url, "PARLEY_MONGODB_DATABASE": database}
+    own = load(Settings, environment)
+    desk = load(ConversationSettings, environment | mongo)
     async with (
         aiohttp.ClientSession() as http,
+        AsyncMongoClient[dict[str, object]](mongodb_url) as client,
         Publisher(kafka_bootstrap, widget_namespace) as publisher,
-        running(history.service(), settings) as (history_url, _),
-        running(widget_service(history_url, limits=GENEROUS), settings) as (url, _),
+        running(CONVERSATION, desk) as (desk_url, _),
+        running(widget_service(desk_url, limits=GENEROUS), own) as (url, _),
     ):
+        await ready(http, desk_url)
         await ready(http, url)
-        yield Stack(kafka_bootstrap, widget_namespace, publisher, http, history, history_url, url)
+        yield Stack(kafka_bootstrap, widget_namespace, publisher, http, mongo, desk_url, url)
+        await client.drop_database(database)
 
 
 @pytest.fixture

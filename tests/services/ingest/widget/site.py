@@ -10,49 +10,43 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from fastapi import Request
-from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
-from libs.events.api import CustomerMessage, CustomerTimeline
 from libs.events.content import Channel, Content, Direction
-from libs.events.conversation import (
-    CaseFacts,
-    ConversationEvent,
-    Message,
-    MessageReceived,
-    MessageSent,
+from libs.events.conversation import CaseFacts, ConversationEvent, Message, MessageSent
+from libs.events.directory import (
+    DirectoryState,
+    LocationState,
+    MemberState,
+    Role,
+    SourceState,
+    WorkspaceState,
 )
-from libs.events.directory import SourceState
 from libs.events.ids import IdKey, random_id
 from libs.runtime.directory import Directory
-from libs.runtime.http import ServiceClient, caller_of, json_response, service_app
+from libs.runtime.http import ServiceClient, service_app
 from libs.runtime.kafka import Publisher, outgoing
-from libs.runtime.problems import NotFound
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.sealing import Sealer
-from libs.runtime.settings import Settings, key_bytes, load
+from libs.runtime.settings import Settings, key_bytes
 from libs.runtime.tokens import ServiceTokens
 from services.ingest.widget.hub import WidgetHub
 from services.ingest.widget.routes import WidgetDependencies, WidgetLimits, widget_routes
 from services.ingest.widget.visitors import VisitorTokens
+from tests.services.ingest.widget.team import SERVICE_KEY, Team
 from tests.support.kafka import envelope, publish_state
 
 DEPLOYMENT_KEY = "d1" * 32
-SERVICE_KEY = "5e" * 32
 ORIGIN = "https://shop.example"
 
 
-def settings_for(bootstrap: str, namespace: str) -> Settings:
-    return load(
-        Settings,
-        {
-            "PARLEY_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
-            "PARLEY_KAFKA_NAMESPACE": namespace,
-            "PARLEY_DEPLOYMENT_KEY": DEPLOYMENT_KEY,
-            "PARLEY_SERVICE_KEY": SERVICE_KEY,
-        },
-    )
+def environment_for(bootstrap: str, namespace: str) -> dict[str, str]:
+    return {
+        "PARLEY_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+        "PARLEY_KAFKA_NAMESPACE": namespace,
+        "PARLEY_DEPLOYMENT_KEY": DEPLOYMENT_KEY,
+        "PARLEY_SERVICE_KEY": SERVICE_KEY,
+    }
 
 
 def widget_service(
@@ -98,42 +92,6 @@ def widget_service(
     return ServiceSpec("ingest", Settings, compose)
 
 
-@dataclass
-class History:
-    """What conversation would answer, in its contract's shapes and over real HTTP.
-
-    ``test_whole.py`` holds the widget against conversation itself; with this a test can say what
-    is in a history, edge by edge.
-    """
-
-    by_conversation: dict[str, list[CustomerMessage]] = field(default_factory=dict)
-    asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
-
-    def service(self) -> ServiceSpec[Settings]:
-        @asynccontextmanager
-        async def compose(settings: Settings, runtime: Runtime) -> AsyncIterator[ASGIApp]:
-            verified = caller_of(ServiceTokens(key_bytes(settings.service_key), "conversation"))
-
-            async def timeline(request: Request) -> Any:
-                caller = verified(request)
-                conversation_id = request.path_params["conversation_id"]
-                query = dict(request.query_params)
-                self.asked.append((caller.service, caller.workspace_id, query))
-                limit, after = int(query["limit"]), int(query["after"])
-                items = self.by_conversation.get(conversation_id)
-                if items is None:
-                    raise NotFound("There is no such conversation")
-                found = [item for item in items if item.position > after]
-                return json_response(CustomerTimeline(items=tuple(found[:limit]), more=False))
-
-            app = service_app(runtime, "History")
-            path = "/internal/v1/customer-timeline/{conversation_id}"
-            app.router.routes.append(APIRoute(path, timeline, response_model=None))
-            yield app
-
-        return ServiceSpec("conversation", Settings, compose)
-
-
 @dataclass(frozen=True)
 class Site:
     """A connected widget source of its own, and what its pages and its team do."""
@@ -141,9 +99,9 @@ class Site:
     url: str
     http: aiohttp.ClientSession
     publisher: Publisher
-    history: History
     source_id: str
     workspace_id: str
+    team: Team
     ids: IdKey = field(default_factory=lambda: IdKey(bytes.fromhex(DEPLOYMENT_KEY)))
 
     async def session(self, origin: str | None = ORIGIN, **body: object) -> tuple[int, Any]:
@@ -187,19 +145,18 @@ class Site:
     def conversation_of(self, visitor_id: str) -> str:
         return self.ids.conversation(self.source_id, visitor_id)
 
+    async def heard(self, token: str, text: str = "Hello") -> str:
+        """The conversation, once it has this message of the visitor's and a member took it."""
+        status, answer = await self.send(token, text)
+        assert status == 202, answer
+        conversation_id = await self.team.newest()
+        await self.team.has(conversation_id, answer["message_id"])
+        await self.team.take(conversation_id)
+        return conversation_id
+
     async def publish(self, event: ConversationEvent, position: int) -> None:
-        """As conversation does: its read model has it before Kafka does."""
+        """To Kafka alone: what conversation never was told of is not in a history."""
         key = event.case.conversation_id
-        if isinstance(event, MessageSent | MessageReceived):
-            self.history.by_conversation.setdefault(key, []).append(
-                CustomerMessage(
-                    message_id=event.message.message_id,
-                    direction=event.message.direction,
-                    content=event.message.content,
-                    occurred_at=event.message.occurred_at,
-                    position=position,
-                )
-            )
         await self.publisher.publish([outgoing(envelope(event, key, self.workspace_id, position))])
 
     def case(self, visitor_id: str, channel: Channel = Channel.WIDGET) -> CaseFacts:
@@ -244,20 +201,28 @@ async def connect_source(
     origins: tuple[str, ...] = (ORIGIN,),
     identity_secret: str | None = None,
     connected: bool = True,
-) -> tuple[str, str]:
-    """A source of a new workspace, as routing publishes it: the ids of source and workspace."""
-    source_id, workspace_id = random_id("src"), random_id("wsp")
+) -> tuple[str, str, str]:
+    """A source of a new workspace, as routing publishes them: ids of source, workspace, owner."""
+    source_id, workspace_id, member_id = random_id("src"), random_id("wsp"), random_id("mem")
     sealer = Sealer(bytes.fromhex(DEPLOYMENT_KEY), "credentials")
     credentials = {"identity_secret": identity_secret} if identity_secret else {}
-    state = SourceState(
-        source_id=source_id,
-        channel=Channel.WIDGET,
-        name="Shop",
-        location_id="loc_1",
-        account="w1",
-        connected=connected,
-        sealed_credentials=sealer.seal(msgspec.json.encode(credentials), source_id),
-        allowed_origins=origins,
-    )
-    await publish_state(publisher, state, source_id, workspace_id)
-    return source_id, workspace_id
+    states: dict[str, DirectoryState] = {
+        workspace_id: WorkspaceState(workspace_id=workspace_id, name="Shop"),
+        "loc_1": LocationState(location_id="loc_1", name="Podil"),
+        member_id: MemberState(
+            member_id=member_id, name="Ann", email="a@shop.example", role=Role.OWNER
+        ),
+        source_id: SourceState(
+            source_id=source_id,
+            channel=Channel.WIDGET,
+            name="Shop",
+            location_id="loc_1",
+            account="w1",
+            connected=connected,
+            sealed_credentials=sealer.seal(msgspec.json.encode(credentials), source_id),
+            allowed_origins=origins,
+        ),
+    }
+    for sequence, (key, state) in enumerate(states.items(), 1):
+        await publish_state(publisher, state, key, workspace_id, sequence)
+    return source_id, workspace_id, member_id

@@ -8,12 +8,11 @@ from contextlib import AsyncExitStack
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from libs.events.conversation import MessageReceived
 from libs.events.inbound import InboundReceived
 from libs.events.topics import Topic
 from tests.services.ingest.widget.conftest import Stack
 from tests.services.ingest.widget.page import PAGE, WAIT_SECONDS, Widget
-from tests.services.ingest.widget.site import Site, message
+from tests.services.ingest.widget.site import Site
 from tests.support.browser import chromium, needs_chromium, pages
 from tests.support.kafka import read_events
 
@@ -28,7 +27,7 @@ class Shop:
 
     def __init__(self, stack: Stack, site: Site, address: str, widget: Widget) -> None:
         self.stack, self.site, self.address, self.widget = stack, site, address, widget
-        self.position = 0
+        self.taken = False
 
     async def accepted(self, count: int) -> list[InboundReceived]:
         """Every message on Kafka once, in order, as soon as there are ``count``."""
@@ -45,19 +44,15 @@ class Shop:
             wanted = len(events) + 1
 
     async def take_in(self, inbound: InboundReceived) -> None:
-        case = self.site.case(inbound.thread)
-        self.position += 2
-        received = MessageReceived(
-            case=case,
-            recorded_at=inbound.received_at,
-            received_at=inbound.received_at,
-            message=message("incoming", inbound.content, inbound.message_id),
-        )
-        await self.site.publish(received, self.position)
+        """As soon as conversation has it; the first who writes is taken."""
+        conversation_id = inbound.conversation_id
+        await self.site.team.has(conversation_id, inbound.message_id)
+        if not self.taken:
+            await self.site.team.take(conversation_id)
+            self.taken = True
 
     async def answer(self, visitor_id: str, text: str) -> None:
-        self.position += 1
-        await self.site.publish(self.site.sent(visitor_id, text), self.position)
+        await self.site.team.answer(self.site.conversation_of(visitor_id), text)
 
 
 @pytest.fixture
@@ -203,8 +198,9 @@ async def test_a_refused_message_is_marked_and_does_not_hold_up_the_next(shop: S
     await asyncio.to_thread(widget.driver.refresh)
     await asyncio.to_thread(widget.open)
     await asyncio.to_thread(widget.write, "Accepted")
+    # What could not be sent stands last, once the history has what could.
     await asyncio.to_thread(
-        widget.shows, ("mine", "Refused", "failed"), ("mine", "Accepted", "sent")
+        widget.shows, ("mine", "Accepted", "sent"), ("mine", "Refused", "failed")
     )
     assert widget.find(".failed button").text == "Try again"
     await asyncio.to_thread(widget.picture, "failed")

@@ -1,10 +1,12 @@
 """A visitor's session, their messages and their history, over HTTP and real Kafka."""
 
+import dataclasses
 import hashlib
 import hmac
 import json
 import uuid
 
+import msgspec
 import pytest
 
 from libs.events.content import Attachment, Channel, Content
@@ -194,27 +196,28 @@ async def test_a_source_without_a_secret_vouches_for_nobody(site: Site) -> None:
 
 async def test_the_history_is_the_visitors_own(site: Site) -> None:
     ann, bob = await site.visitor(), await site.visitor()
-    await site.publish(site.sent(ann["visitor_id"], "For Ann"), 3)
+    conversation_id = await site.heard(ann["token"])
+    assert conversation_id == site.conversation_of(ann["visitor_id"])
+    await site.team.call("POST", f"/{conversation_id}/notes", {"text": "Between us"})
+    await site.team.answer(conversation_id, "For Ann")
     photo = Attachment(
         attachment_id="att_1", kind="image", media_type="image/png", reference="a handle of ours"
     )
-    await site.publish(site.sent(ann["visitor_id"], Content(attachments=(photo,))), 5)
+    attached = [msgspec.to_builtins(photo)]
+    await site.team.answer(conversation_id, "", attachments=attached)
 
     status, page = await site.messages(ann["token"])
     assert status == 200
-    assert [(one["position"], one["direction"]) for one in page["items"]] == [
-        (3, "outgoing"),
-        (5, "outgoing"),
-    ]
-    assert page["items"][0]["content"]["text"] == "For Ann"
-    assert "mem_1" not in json.dumps(page)
-    assert "a handle of ours" not in json.dumps(page)
-    _, rest = await site.messages(ann["token"], after="3")
-    assert [one["position"] for one in rest["items"]] == [5]
+    hello, answer, picture = page["items"]
+    assert [one["direction"] for one in page["items"]] == ["incoming", "outgoing", "outgoing"]
+    assert hello["position"] < answer["position"] < picture["position"]
+    assert answer["content"]["text"] == "For Ann"
+    assert picture["content"]["attachments"][0]["attachment_id"] == "att_1"
+    for ours in (site.team.member_id, "a handle of ours", "Between us"):
+        assert ours not in json.dumps(page)
+    _, rest = await site.messages(ann["token"], after=str(answer["position"]))
+    assert rest["items"] == [picture]
     assert await site.messages(bob["token"]) == (200, {"items": []})
-    service, workspace_id, query = site.history.asked[-1]
-    assert (service, workspace_id) == ("ingest", site.workspace_id)
-    assert query["after"] == "0"
 
 
 @pytest.mark.parametrize("after", ["-1", "x", "1e3", "²", "9" * 16])
@@ -240,9 +243,7 @@ async def test_sessions_are_limited_by_address_and_messages_by_visitor(stack: St
 
 async def test_a_replica_that_has_not_caught_up_says_so(stack: Stack, site: Site) -> None:
     async with stack.another(follows_directory=False) as url:
-        behind = Site(
-            url, site.http, site.publisher, site.history, site.source_id, site.workspace_id
-        )
+        behind = dataclasses.replace(site, url=url)
         assert (await behind.session())[0] == 503
 
 
