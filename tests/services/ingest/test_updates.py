@@ -1,7 +1,8 @@
 """Each body as the Bot API documents it, and the event that it becomes.
 
 ``updates/*.json`` hold the body under ``update`` and the event under ``event``; in place of the
-event, ``ignored`` names the kind that is counted.
+event, ``ignored`` names the kind that is counted. All were received long after Telegram's date, so
+the event has that date and not the finer instant of receipt.
 """
 
 import json
@@ -85,6 +86,29 @@ def test_a_clock_ahead_of_ours_does_not_bring_facts_from_the_future() -> None:
     update = golden("text")["update"]
     update["message"]["date"] = int((RECEIVED_AT + timedelta(hours=1)).timestamp())
     assert event_of(update).occurred_at == RECEIVED_AT
+
+
+@pytest.mark.parametrize(
+    ("received_after", "occurred_after"),
+    [
+        (0.0, 0.0),
+        (0.123456, 0.123),  # within the second that Telegram told
+        (0.999999, 0.999),
+        (1.0, 0.999),  # on the way when the second ended: not before what came within it
+        (1.999999, 0.999),
+        (2.0, 0.0),  # late: when in that second, nobody knows
+        (-0.5, -0.5),  # a clock ahead of ours
+    ],
+)
+def test_of_what_comes_at_once_the_instant_within_telegrams_second_is_ours(
+    received_after: float, occurred_after: float
+) -> None:
+    """Telegram's dates are whole seconds: of many in one second, lists would know no order."""
+    update = golden("text")["update"]
+    told = datetime.fromtimestamp(update["message"]["date"], UTC)
+    event = event_of(update, told + timedelta(seconds=received_after))
+    assert event.occurred_at == told + timedelta(seconds=occurred_after)
+    assert event.occurred_at <= event.received_at
 
 
 def test_a_business_chat_is_another_conversation_of_the_same_customer() -> None:

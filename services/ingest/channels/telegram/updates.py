@@ -4,7 +4,7 @@ Source: https://core.telegram.org/bots/api#update and #message
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -39,6 +39,10 @@ KINDS: Final = frozenset(
     }
 )
 _BUSINESS: Final = "business"
+# Up to a second after the one that was told: two messages of one second, of which the later comes
+# after its end, stay in the order in which they came.
+_AT_ONCE: Final = timedelta(seconds=2)
+_LAST_OF_A_SECOND: Final = timedelta(milliseconds=999)
 # In this order: an animation carries a copy of itself as a document, a venue as a location.
 _FILES: Final[tuple[tuple[str, AttachmentKind, str], ...]] = (
     ("animation", "video", "video/mp4"),
@@ -135,18 +139,25 @@ def normalise(
         message_id=ids.message(source_id, str(thread), external_id),
         external_message_id=external_id,
         content=content,
-        occurred_at=min(_instant(happened, received_at), received_at),
+        occurred_at=_occurred_at(happened, received_at),
         received_at=received_at,
         reply_to=ids.message(source_id, str(thread), str(quoted.message_id)) if quoted else None,
         reply_to_external=str(quoted.message_id) if quoted else None,
     )
 
 
-def _instant(seconds: int, otherwise: datetime) -> datetime:
+def _occurred_at(seconds: int, received_at: datetime) -> datetime:
+    """The platform's time, never later than receipt. Telegram tells whole seconds; of what comes
+    at once our clock knows the instant within that second, so that busy lists have an order.
+    """
     try:
-        return datetime.fromtimestamp(seconds, UTC)
+        told = datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):
-        return otherwise
+        return received_at
+    if not timedelta() <= received_at - told < _AT_ONCE:
+        return min(told, received_at)
+    received = received_at.replace(microsecond=received_at.microsecond // 1000 * 1000)
+    return min(received, told + _LAST_OF_A_SECOND)
 
 
 def _is_ours(message: TelegramMessage, account: str) -> bool:
