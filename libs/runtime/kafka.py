@@ -87,7 +87,8 @@ class Publisher:
                     )
                     for message in messages
                 ]
-                done = await asyncio.gather(*waiting)
+                # One alone, as a webhook has it, is not worth a gathering.
+                done = [await waiting[0]] if len(waiting) == 1 else await asyncio.gather(*waiting)
         except (KafkaError, TimeoutError) as error:
             PUBLISH_FAILURES.inc()
             raise PublishFailed(f"Kafka did not acknowledge: {error!r}") from error
