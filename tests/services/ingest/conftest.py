@@ -28,6 +28,7 @@ from libs.events.envelope import Envelope
 from libs.events.ids import IdKey
 from libs.events.inbound import DeliveryChanged
 from libs.events.outbound import OutboundRequested
+from libs.events.topics import Topic
 from libs.runtime.kafka import Publisher, outgoing
 from libs.runtime.process import running
 from libs.runtime.sealing import Sealer
@@ -40,6 +41,7 @@ from services.ingest.settings import IngestSettings
 from tests.support.kafka import Tap, envelope, publish_state
 
 WORKSPACE = "wsp_test"
+TOPICS = (Topic.CONVERSATION, Topic.DELIVERY, Topic.DIRECTORY, Topic.INBOUND, Topic.OUTBOUND)
 BOT_TOKEN = "4839574812:AAFD39kkdpWt3ywyRZergyOLMaJhac60qcq"
 BOT_ID = "4839574812"
 SECRET = "s3cret-token"
@@ -266,7 +268,7 @@ async def live(
     environment = environment_of(
         kafka_bootstrap, f"{name}.", mongodb_url, name, tmp_path_factory.mktemp("ingest")
     )
-    made = await create_topics(kafka_bootstrap, f"{name}.")
+    made = await create_topics(kafka_bootstrap, f"{name}.", topics=TOPICS)
     async with (
         BotApiDouble() as telegram,
         Publisher(kafka_bootstrap, f"{name}.") as publisher,
@@ -296,7 +298,7 @@ async def shop(live: Live) -> Shop:
 
 @pytest.fixture
 async def publisher(kafka_bootstrap: str, kafka_namespace: str) -> AsyncIterator[Publisher]:
-    await create_topics(kafka_bootstrap, kafka_namespace)
+    await create_topics(kafka_bootstrap, kafka_namespace, topics=TOPICS)
     async with Publisher(kafka_bootstrap, kafka_namespace) as publisher:
         yield publisher
 

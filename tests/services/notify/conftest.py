@@ -37,6 +37,7 @@ from libs.runtime.process import running
 from libs.runtime.settings import load
 from libs.runtime.tokens import ServiceTokens
 from libs.runtime.topics import create_topics
+from services.notify import worker
 from services.notify.app import SERVICE
 from services.notify.settings import NotifySettings
 from tests.services.notify.smtp_server import SmtpServer, smtp_server
@@ -259,7 +260,14 @@ async def shared_namespace(kafka_bootstrap: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is due again is looked for often: only how soon it is found depends on it."""
+    monkeypatch.setattr(worker, "POLL_SECONDS", 0.1)
+
+
+@pytest.fixture
 async def notify(
+    often: None,
     kafka_bootstrap: str,
     shared_namespace: str,
     mongodb_url: str,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from libs.eventstore.store import AsyncEventStore
 from libs.runtime.kafka import Publisher
 from libs.runtime.mongo import mongo_client
 from libs.runtime.topics import create_topics
+from services.routing import app
 from services.routing.directory import DirectoryService
 from services.routing.domain import rules
 from services.routing.permissions import PERMISSIONS
@@ -85,8 +87,9 @@ async def test_a_change_whose_process_died_is_published_by_the_sweeper(
 
 
 async def test_a_change_that_kafka_does_not_acknowledge_is_stored_and_comes_later(
-    routing: Routing, kafka_bootstrap: str
+    routing: Routing, kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(app, "Publisher", partial(Publisher, timeout_seconds=2))
     between = Between(kafka_bootstrap)
     await between.open()
     routing.environment["PARLEY_KAFKA_BOOTSTRAP_SERVERS"] = between.address
