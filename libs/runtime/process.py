@@ -18,6 +18,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from libs.runtime.broken_connections import understand_uvloop
 from libs.runtime.settings import Settings
 from libs.runtime.tracing import configure_tracing
 
@@ -72,10 +73,12 @@ class Runtime:
                 await task(self.stop)
                 if not self.stop.is_set():
                     raise RuntimeError(f"{name} ended by itself")
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                # Nobody cancels a task here: a cancellation is one that a driver let out of its own
+                # (aiokafka's consumer does on stopping), and must not end the task unnoticed.
                 log.error("task failed", task=name, exc_info=error)
                 if not failure.done():
-                    failure.set_exception(error)
+                    failure.set_exception(_as_exception(name, error))
 
         tasks = [asyncio.create_task(watch(n, t), name=n) for n, t in self._tasks.items()]
         try:
@@ -100,6 +103,10 @@ class ServiceSpec[S: Settings]:
     migrate: Callable[[S], Awaitable[str]] | None = None
 
 
+def _as_exception(name: str, error: BaseException) -> Exception:
+    return error if isinstance(error, Exception) else RuntimeError(f"{name} was cancelled")
+
+
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handlers: ``serve`` has them, for the tasks' sake too."""
 
@@ -113,6 +120,7 @@ async def running[S: Settings](
     spec: ServiceSpec[S], settings: S, port: int = 0
 ) -> AsyncIterator[tuple[str, "asyncio.Future[None]"]]:
     """The service, serving: its base URL, and a future that fails when a part of it fails."""
+    understand_uvloop()
     async with Runtime(spec.name) as runtime:
         if settings.otlp_endpoint:
             provider = configure_tracing(spec.name, settings.otlp_endpoint)

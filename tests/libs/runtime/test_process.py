@@ -96,6 +96,14 @@ async def test_a_task_that_ends_by_itself_ends_the_service() -> None:
         await asyncio.wait_for(serve(service({"short": end}), SETTINGS, 0, asyncio.Event()), 10)
 
 
+async def test_a_cancellation_that_leaks_out_of_a_task_ends_the_process() -> None:
+    async def leak(_stop: asyncio.Event) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(RuntimeError, match="leaky was cancelled"):
+        await asyncio.wait_for(serve(service({"leaky": leak}), SETTINGS, 0, asyncio.Event()), 10)
+
+
 async def test_it_stops_when_told() -> None:
     closed: list[str] = []
     stop = asyncio.Event()
