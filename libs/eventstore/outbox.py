@@ -47,6 +47,9 @@ type Projector = Callable[[Sequence[Commit]], Awaitable[None]]
 type Publisher = Callable[[Sequence[PublicMessage]], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
+# A mark is a write like any other; ten a second are far fewer than the batches of a busy service,
+# and far sooner than the sweeper looks.
+_MARK_EVERY_S = 0.1
 
 
 class Step(Enum):
@@ -156,8 +159,7 @@ class Outbox:
     ) -> None:
         """Mark what was published until `stop`, with `mark_later`.
 
-        `retry_on`: as in `run_sweeper`, which takes up what could not be marked. While one write is
-        under way the next commits gather, so the busier it is the fewer writes a commit costs.
+        `retry_on`: as in `run_sweeper`, which takes up what could not be marked.
         """
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -166,6 +168,8 @@ class Outbox:
                 await asyncio.wait({published, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 published.cancel()
                 self._published.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.shield(stopping), _MARK_EVERY_S)
                 commits, self._to_mark = self._to_mark, []
                 try:
                     if commits:

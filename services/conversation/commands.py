@@ -1,7 +1,7 @@
 """What a member does to a conversation, from the rule's check to the answer."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -38,16 +38,13 @@ type ConversationTask = Task[Conversation]
 type ConversationOutcome = Outcome[ConversationState]
 type _Waiting = tuple[ConversationTask, asyncio.Future[ConversationOutcome]]
 
-_BATCHES: Final = 2
 _NOT_NOW: Final[tuple[type[Exception], ...]] = (Transient, PublishFailed, *TRANSIENT)
 
 
 class CommandQueue:
     """Members' commands, taken together: whatever waits is decided and committed as one batch.
 
-    So sixteen agents cost hardly more round trips than one, and nobody waits for a timer. Two
-    batches of different conversations may be under way: one is decided while the other's
-    writes are being acknowledged.
+    So sixteen agents cost hardly more round trips than one, and nobody waits for a timer.
     """
 
     def __init__(self, desk: Desk[ConversationState, Conversation]) -> None:
@@ -64,29 +61,17 @@ class CommandQueue:
 
     async def run(self, stop: asyncio.Event) -> None:
         stopping = asyncio.create_task(stop.wait())
-        under_way: dict[asyncio.Task[None], set[str]] = {}
         try:
-            while self._waiting or under_way or not stop.is_set():
+            while self._waiting or not stop.is_set():
                 arriving = asyncio.create_task(self._arrived.wait())
-                ends = [arriving, *under_way, *([] if stop.is_set() else [stopping])]
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({arriving, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 arriving.cancel()
                 self._arrived.clear()
-                for done in [batch for batch in under_way if batch.done()]:
-                    del under_way[done]
-                    done.result()
-                if len(under_way) < _BATCHES and (batch := self._next(under_way.values())):
-                    streams = {task.stream for task, _ in batch}
-                    under_way[asyncio.create_task(self._together(batch))] = streams
+                batch, self._waiting = self._waiting, []
+                if batch:
+                    await self._together(batch)
         finally:
             stopping.cancel()
-
-    def _next(self, under_way: Iterable[set[str]]) -> list[_Waiting]:
-        """What waits for a conversation that no batch under way is about."""
-        taken = set[str]().union(*under_way)
-        batch = [one for one in self._waiting if one[0].stream not in taken]
-        self._waiting = [one for one in self._waiting if one[0].stream in taken]
-        return batch
 
     async def _together(self, batch: Sequence[_Waiting]) -> None:
         try:
