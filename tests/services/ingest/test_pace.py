@@ -72,8 +72,8 @@ async def test_who_waits_for_an_account_is_served_in_order_and_sleeps_once(
 
     assert time.monotonic() - started >= 49 / 200 - 0.01
     assert served == list(range(50))
-    # A timer may go off a little early.
-    assert len(sleeps) <= 2 * 50
+    # A timer may go off a little early, and is set again; waking everybody would take 1,225.
+    assert len(sleeps) <= 6 * 50
 
 
 async def test_who_gives_up_waiting_leaves_the_line_to_the_next() -> None:
