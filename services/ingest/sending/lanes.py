@@ -104,11 +104,8 @@ class Lanes:
         )
         # What another replica still holds of a conversation goes first: behind it the new ones
         # wait until nobody else holds any.
-        elsewhere = {
-            one["lane"]
-            for one in open_attempts
-            if one["owner"] != attempts.owner and one["_id"] not in asked
-        }
+        # That may be one of this very batch, which a replica took and did not live to commit.
+        elsewhere = {one["lane"] for one in open_attempts if one["owner"] != attempts.owner}
         new = [one for one in asked.values() if one.id not in known]
         mine = [one for one in new if one.conversation_id not in elsewhere]
         inserted = await attempts.insert(

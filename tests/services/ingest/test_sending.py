@@ -285,6 +285,20 @@ async def test_an_attempt_not_yet_begun_by_a_dead_replica_is_sent_in_order(
     assert [one.text for one in bot.sent] == ["0", "1", "2"]
 
 
+async def test_what_a_dead_replica_took_and_did_not_commit_still_goes_first(
+    ingest: Ingest, bot: Bot, publisher: Publisher, database: Database
+) -> None:
+    """Its request comes again with the next one, while its lease has not lapsed yet."""
+    dead = Attempts(database["ingest_attempts"], "snd_dead", timedelta(seconds=4))
+    asked = request("msg_0", "0")
+    await dead.insert([Attempt(WORKSPACE, 0, asked, datetime.now(UTC))], [])
+    await ask(publisher, asked, request("msg_1", "1"))
+    async with ingest.running():
+        await deliveries(ingest, 2)
+
+    assert [one.text for one in bot.sent] == ["0", "1"]
+
+
 async def test_an_end_that_was_not_told_is_told(
     ingest: Ingest, bot: Bot, attempts: AttemptsOf
 ) -> None:
