@@ -8,16 +8,20 @@ from typing import Final, Self
 
 import aiohttp
 import msgspec
+import structlog
 from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.runtime.metrics import HTTP_REQUESTS, HTTP_SECONDS
-from libs.runtime.problems import Unauthorized, install_problem_handlers
+from libs.runtime.mongo import TRANSIENT
+from libs.runtime.problems import Unauthorized, Unavailable, install_problem_handlers
 from libs.runtime.process import Check, Runtime
 from libs.runtime.tokens import Caller, InvalidToken, ServiceTokens
 from libs.runtime.tracing import span, trace_headers
+
+log = structlog.get_logger()
 
 CHECK_TIMEOUT_SECONDS: Final = 5.0
 CALL_TIMEOUT_SECONDS: Final = 15.0
@@ -35,6 +39,8 @@ def service_app(runtime: Runtime, title: str, *, documented: bool = False) -> Fa
         redoc_url=None,
     )
     install_problem_handlers(app)
+    for error in TRANSIENT:
+        app.add_exception_handler(error, _server_away)
     app.add_middleware(Measured)
 
     async def healthz(_request: Request) -> Response:
@@ -57,6 +63,11 @@ def service_app(runtime: Runtime, title: str, *, documented: bool = False) -> Fa
     for path, endpoint in (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)):
         app.add_route(path, endpoint, include_in_schema=False)
     return app
+
+
+async def _server_away(request: Request, error: Exception) -> Response:
+    log.warning("a server does not answer", path=request.url.path, error=type(error).__name__)
+    return Unavailable().response()
 
 
 async def _state(check: Check) -> str:

@@ -164,11 +164,14 @@ async def serve[S: Settings](
         # What was made so far lives as long as the process: no collection has to look at it again.
         gc.collect()
         gc.freeze()
-        log.info("serving", url=url, seconds=round(time.monotonic() - started, 3))
-        stopping = asyncio.create_task(stop.wait())
-        ends: list[asyncio.Future[Any]] = [stopping, failure]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
+        try:
+            log.info("serving", url=url, seconds=round(time.monotonic() - started, 3))
+            stopping = asyncio.create_task(stop.wait())
+            ends: list[asyncio.Future[Any]] = [stopping, failure]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+        finally:
+            gc.unfreeze()
         if failure.done():
             failure.result()
     log.info("stopped")

@@ -5,6 +5,7 @@ query. This bounds how long a token still works after it was ended on another re
 replica that ended it, it is forgotten at once.
 """
 
+import contextlib
 import hashlib
 import secrets
 import time
@@ -17,6 +18,7 @@ from typing import Any, Final, Literal
 from pymongo import ASCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
 
 from libs.events.ids import random_id
 from libs.runtime.mongo import Document
@@ -78,14 +80,15 @@ class Sessions:
         token, key = _new_token(SESSION_PREFIX)
         now = datetime.now(UTC)
         expires_at = now + self._lifetime
-        await self._sessions.insert_one(
+        await _insert(
+            self._sessions,
             {
                 "_id": key,
                 "workspace_id": workspace_id,
                 "member_id": member_id,
                 "created_at": now,
                 "expires_at": expires_at,
-            }
+            },
         )
         return token, expires_at
 
@@ -150,14 +153,15 @@ class Sessions:
             return None
         token, key = _new_token(API_TOKEN_PREFIX)
         kept = ApiToken(random_id("tok"), name, _milliseconds(datetime.now(UTC)))
-        await self._tokens.insert_one(
+        await _insert(
+            self._tokens,
             {
                 "_id": key,
                 "token_id": kept.token_id,
                 "name": name,
                 "created_at": kept.created_at,
                 **member,
-            }
+            },
         )
         return token, kept
 
@@ -209,6 +213,12 @@ class Sessions:
         self._cache.move_to_end(principal.key)
         if len(self._cache) > CACHED_AT_MOST:
             self._cache.popitem(last=False)
+
+
+async def _insert(tokens: AsyncCollection[Document], document: Document) -> None:
+    """The id is random: who meets it there already is a driver that repeated its own insert."""
+    with contextlib.suppress(DuplicateKeyError):
+        await tokens.insert_one(document)
 
 
 def _new_token(prefix: str) -> tuple[str, str]:

@@ -226,11 +226,17 @@ class World:
         return Answer(status, raw)
 
     async def events(self, number: int, topic: str = "parley.conversation") -> list[Envelope]:
-        """At least so many events of this workspace. Errors: TimeoutError."""
+        """At least so many events of this workspace, each where it arrived first: an event may
+        be published again, which consumers pass over. Errors: TimeoutError."""
 
         def own(records: list[Any]) -> list[Any]:
             workspace = self.workspace_id.encode()
-            return [one for one in records if dict(one.headers)["ce_workspace"] == workspace]
+            first: dict[bytes, Any] = {}
+            for one in records:
+                headers = dict(one.headers)
+                if headers["ce_workspace"] == workspace:
+                    first.setdefault(headers["ce_id"], one)
+            return list(first.values())
 
         records = await read_records(
             self.bootstrap, self.namespace + topic, lambda records: len(own(records)) >= number
