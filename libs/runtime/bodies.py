@@ -41,6 +41,14 @@ class BodyReader[T]:
         return decoded
 
 
+def read_query[T](request: Request, query: type[T]) -> T:
+    """The query's parameters as a struct, numbers out of their texts. Errors: Invalid."""
+    try:
+        return msgspec.convert(dict(request.query_params), query, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid_field(*_named(str(error))) from error
+
+
 def invalid_field(field: str, message: str) -> Invalid:
     """The 422 for one field, in the shape that FastAPI's own validation has here too."""
     return Invalid(
