@@ -31,7 +31,7 @@ from services.conversation.desk import Desk
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.sent_message import SentMessage, SentMessageState
 from services.conversation.domain.state import ConversationState
-from services.conversation.inbox import Hints
+from services.conversation.inbox import EncodedViews, Hints
 from services.conversation.kinds import Conversations, SentMessages
 from services.conversation.loading import Loader
 from services.conversation.projection import Projection
@@ -129,6 +129,7 @@ async def compose(
         inbox=inbox,
         messages=messages,
         hints=Hints(),
+        views=EncodedViews(),
         id_key=IdKey(key_bytes(settings.deployment_key)),
     )
     tokens = ServiceTokens(key_bytes(settings.service_key), runtime.service)

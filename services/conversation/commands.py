@@ -22,7 +22,7 @@ from services.conversation.desk import Desk
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.state import ConversationState
-from services.conversation.inbox import Hints, Inbox
+from services.conversation.inbox import EncodedViews, Hints, Inbox
 from services.conversation.limits import check_content, check_note
 from services.conversation.loading import Loader
 from services.conversation.metrics import COMMANDS
@@ -102,6 +102,7 @@ class Parts:
     inbox: Rows
     messages: Rows
     hints: Hints
+    views: EncodedViews
     id_key: IdKey
 
 
@@ -120,7 +121,14 @@ class Desktop:
     @property
     def inbox(self) -> Inbox:
         parts, caller = self._parts, self._caller
-        return Inbox(parts.inbox, parts.hints, caller.workspace_id, self._member, self._directory)
+        return Inbox(
+            parts.inbox,
+            parts.hints,
+            parts.views,
+            caller.workspace_id,
+            self._member,
+            self._directory,
+        )
 
     async def timeline(self, conversation_id: str) -> Timeline:
         snapshot = await self._snapshot(conversation_id)

@@ -20,8 +20,9 @@ from typing import Final, get_args
 import msgspec
 from pymongo import DESCENDING
 
-from libs.events.api import ConversationPage, Tab
+from libs.events.api import Tab
 from libs.events.directory import MemberState, Role
+from libs.events.registry import Body
 from libs.events.visibility import visible_groups
 from libs.runtime.bodies import invalid_field
 from libs.runtime.directory import WorkspaceDirectory
@@ -38,6 +39,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SPAN: Final = timedelta(seconds=1)
 _SHORTEST_SPAN: Final = timedelta(milliseconds=5)
 _HINTS: Final = 10_000
+_VIEWS: Final = 5_000  # of about 1 kB each
 _FIELDS: Final = {"v": 1, "state": 1, "recorded_at": 1, "active_at": 1}
 _SEES_EVERYTHING: Final = (Role.OWNER, Role.ADMIN)
 
@@ -73,6 +75,32 @@ class Hints:
             self._hints.popitem(last=False)
 
 
+class EncodedPage(Body):
+    """A ``ConversationPage`` whose items are encoded already."""
+
+    items: tuple[msgspec.Raw, ...]
+    next: str | None = None
+
+
+class EncodedViews:
+    """The views of rows as they are answered, by id and version: the same ones are asked for by
+    every agent, again and again, and a row of a version never changes."""
+
+    def __init__(self) -> None:
+        self._encoded: OrderedDict[str, tuple[int, msgspec.Raw]] = OrderedDict()
+
+    def of(self, row: Document) -> msgspec.Raw:
+        known = self._encoded.get(row["_id"])
+        if known is not None and known[0] == row["v"]:
+            return known[1]
+        view = msgspec.Raw(msgspec.json.encode(conversation_view(snapshot_of(row))))
+        self._encoded[row["_id"]] = (row["v"], view)
+        self._encoded.move_to_end(row["_id"])
+        if len(self._encoded) > _VIEWS:
+            self._encoded.popitem(last=False)
+        return view
+
+
 class Inbox:
     """One workspace's inbox as one of its members sees it."""
 
@@ -80,12 +108,14 @@ class Inbox:
         self,
         rows: Rows,
         hints: Hints,
+        views: EncodedViews,
         workspace_id: str,
         member: MemberState,
         directory: WorkspaceDirectory,
     ) -> None:
         self._rows = rows
         self._hints = hints
+        self._views = views
         self._workspace_id = workspace_id
         self._member = member
         self._directory = directory
@@ -100,7 +130,7 @@ class Inbox:
             raise NotThere
         return snapshot
 
-    async def page(self, tab: Tab, cursor: str | None, limit: int) -> ConversationPage:
+    async def page(self, tab: Tab, cursor: str | None, limit: int) -> EncodedPage:
         """Errors: Invalid (the cursor)."""
         after = _place_of(cursor) if cursor else None
         lists = await asyncio.gather(
@@ -111,9 +141,9 @@ class Inbox:
             key=lambda row: (row["active_at"], row["_id"]),
             reverse=True,
         )
-        items = tuple(conversation_view(snapshot_of(row)) for row in rows[:limit])
+        items = tuple(self._views.of(row) for row in rows[:limit])
         more = len(rows) > limit
-        return ConversationPage(items=items, next=_cursor_of(rows[limit - 1]) if more else None)
+        return EncodedPage(items=items, next=_cursor_of(rows[limit - 1]) if more else None)
 
     def _lists(self, tab: Tab) -> list[tuple[str, Document]]:
         """The conditions of the lists that a tab unites, each with its name for the hints."""
