@@ -23,6 +23,7 @@ from libs.runtime.mongo import TRANSIENT, Document, check_mongo, mongo_client
 from libs.runtime.outbox import publish_messages
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.settings import key_bytes
+from libs.runtime.stopping import stopped_within
 from libs.runtime.tokens import ServiceTokens
 from services.conversation.api import add_routes
 from services.conversation.commands import CommandQueue, Parts
@@ -44,7 +45,7 @@ from services.conversation.rows import (
     MESSAGES,
 )
 from services.conversation.settings import ConversationSettings
-from services.conversation.sweeping import PASSING, RoutingTimeouts, pause_until, watch_unpublished
+from services.conversation.sweeping import PASSING, RoutingTimeouts, watch_unpublished
 
 _DIRECTORY_POLL_SECONDS: Final = 0.05
 _RECEIPTS_LINGER_SECONDS: Final = 0.1
@@ -161,7 +162,7 @@ def _consume(
     async def run(stop: asyncio.Event) -> None:
         # A message's source and its rules are looked up in the directory: first all of it.
         while not directory.table.is_caught_up and not stop.is_set():
-            await pause_until(stop, _DIRECTORY_POLL_SECONDS)
+            await stopped_within(stop, _DIRECTORY_POLL_SECONDS)
         await consumer.run(stop)
 
     runtime.run(f"consumer of {topic.value}", run)

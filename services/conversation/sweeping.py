@@ -12,6 +12,7 @@ from libs.eventstore.store import AsyncEventStore
 from libs.runtime.consumer import Transient
 from libs.runtime.kafka import PublishFailed
 from libs.runtime.mongo import TRANSIENT
+from libs.runtime.stopping import stopped_within
 from services.conversation.desk import Desk
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.state import ConversationState
@@ -49,7 +50,7 @@ class RoutingTimeouts:
                 await self.sweep()
             except PASSING as error:
                 log.warning("routing sweep failed, is tried again", error=repr(error))
-            await pause_until(stop, pause)
+            await stopped_within(stop, pause)
 
     async def sweep(self) -> int:
         """How many cases were put into New."""
@@ -81,9 +82,4 @@ async def watch_unpublished(store: AsyncEventStore, stop: asyncio.Event) -> None
     while not stop.is_set():
         with contextlib.suppress(*PASSING):
             UNPUBLISHED.set(await store.count_pending())
-        await pause_until(stop, _GAUGE_SECONDS)
-
-
-async def pause_until(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
+        await stopped_within(stop, _GAUGE_SECONDS)
