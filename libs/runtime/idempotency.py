@@ -51,7 +51,8 @@ class Answers:
         ``raw`` is the request's body. Without the header the cause is a new one. Only what the
         work decided is kept: an answer, or a refusal below 500; a failure may be tried again.
         Errors: Invalid (a key that is too long, or was used for another request), Unavailable
-        (the store does not answer), the work's.
+        (the store does not answer, or did not keep the answer: it is to be asked again with the
+        same key), the work's.
         """
         key = request.headers.get(HEADER)
         if key is None:
@@ -71,9 +72,10 @@ class Answers:
             try:
                 kept = await self._keep(name, asked, answer)
             except TRANSIENT as error:
-                # It is done, and its cause keeps it from being done again: say so all the same.
+                # It may be done, and its cause keeps it from being done again. An answer that is
+                # not kept must not be given: the next one would tell of what came after it.
                 log.warning("answer not kept", error=type(error).__name__)
-                return answer
+                raise Unavailable("This was not confirmed; repeat it with the same key") from error
         if kept["asked"] != asked:
             raise invalid_field(HEADER, "was used for another request")
         return Response(kept["body"], kept["status"], dict(kept["headers"]))

@@ -1,11 +1,11 @@
-"""A broker that falls silent, or is gone for a while, without touching the one that all share."""
+"""A server that falls silent, or is gone for a while, without touching the one that all share."""
 
 import asyncio
 import contextlib
 
 
 class Between:
-    """Stands between a client and the broker: passes on, or falls silent, or is gone."""
+    """Stands between a client and its server (``host:port``): passes on, falls silent, is gone."""
 
     def __init__(self, bootstrap: str) -> None:
         host, _, port = bootstrap.rpartition(":")

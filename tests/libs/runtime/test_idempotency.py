@@ -1,6 +1,7 @@
 """First answers are given again, and strict bodies name the field that is wrong."""
 
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest
 from pymongo import AsyncMongoClient
@@ -13,6 +14,7 @@ from libs.runtime.idempotency import Answers
 from libs.runtime.mongo import Document
 from libs.runtime.problems import BadRequest, Conflict, Invalid, TooLarge, Unavailable
 from libs.runtime.tokens import Caller
+from tests.support.between import Between
 
 CALLER = Caller("gateway", "wsp_1", "mbr_1")
 
@@ -53,6 +55,14 @@ async def answers(mongodb_url: str, mongodb_name: str) -> AsyncIterator[Answers]
         answers = Answers(client[mongodb_name]["answers"])
         await answers.ensure_indexes()
         yield answers
+
+
+@pytest.fixture
+async def between(mongodb_url: str) -> AsyncIterator[Between]:
+    between = Between(urlsplit(mongodb_url).netloc)
+    await between.open()
+    yield between
+    await between.close()
 
 
 pytestmark = pytest.mark.servers
@@ -97,6 +107,28 @@ async def test_a_failure_may_be_tried_again_for_the_same_cause(answers: Answers)
 
     assert (failed.status_code, done.status_code) == (503, 201)
     assert len(set(work.causes)) == 1
+
+
+async def test_an_answer_that_was_not_kept_is_not_given(
+    between: Between, mongodb_name: str
+) -> None:
+    url = f"mongodb://{between.address}/?directConnection=true&serverSelectionTimeoutMS=500"
+    async with AsyncMongoClient[Document](url) as client:
+        answers = Answers(client[mongodb_name]["answers"])
+        work = Work()
+
+        async def cut_off(cause: str) -> Response:
+            await between.close()
+            return await work(cause)
+
+        with pytest.raises(Unavailable):
+            await answers.once(request("k"), CALLER, b"{}", cut_off)
+        await between.open()
+        repeated = await answers.once(request("k"), CALLER, b"{}", work)
+        again = await answers.once(request("k"), CALLER, b"{}", work)
+
+        assert shown(repeated) == shown(again) == (201, b'{"n":2}', "7")
+        assert len(set(work.causes)) == 1
 
 
 async def test_keys_of_others_are_others(answers: Answers) -> None:
