@@ -112,7 +112,7 @@ async def test_a_failure_may_be_tried_again_for_the_same_cause(answers: Answers)
 async def test_an_answer_that_was_not_kept_is_not_given(
     between: Between, mongodb_name: str
 ) -> None:
-    url = f"mongodb://{between.address}/?directConnection=true&serverSelectionTimeoutMS=500"
+    url = f"mongodb://{between.address}/?directConnection=true&serverSelectionTimeoutMS=2000"
     async with AsyncMongoClient[Document](url) as client:
         answers = Answers(client[mongodb_name]["answers"])
         work = Work()
