@@ -41,9 +41,12 @@ class GeoPoint(Body):
 
 
 class Content(Body):
+    """``erased``: there was something, and it was forgotten with its person."""
+
     text: str = ""
     attachments: tuple[Attachment, ...] = ()
     point: GeoPoint | None = None
+    erased: bool = False
 
     @property
     def is_empty(self) -> bool:

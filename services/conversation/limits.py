@@ -26,6 +26,8 @@ TEXT_LIMITS: Final = {
 
 def check_content(channel: Channel, content: Content) -> None:
     """Errors: Invalid, naming the field."""
+    if content.erased:
+        raise invalid_field("content.erased", "is said by Parley alone")
     if not (content.text.strip() or content.attachments or content.point):
         raise invalid_field("content", "is empty")
     limit = TEXT_LIMITS[channel]

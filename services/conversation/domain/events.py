@@ -3,13 +3,19 @@
 A stored event's name (``conversation.case-taken.v1``) is for ever. Where its shape changes, the new
 shape is a new name, and an upcaster turns the old payload into the new one on reading. What a
 person wrote uses the contract's value types (``libs.events.content``), which only ever grow.
+
+What a person said and who they are is declared as *personal* with the event. Those fields are what
+is sealed at rest, and what an erased event is without: each then has its type's blank.
 """
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from types import UnionType
+from typing import Any, Final, Union, get_args, get_origin
 
 import msgspec
+
+from libs.events.content import Content, Sender
 
 Payload = dict[str, Any]
 Upcaster = Callable[[Payload], Payload]
@@ -32,23 +38,42 @@ class Event[S](msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
         raise NotImplementedError
 
 
+# A text's is empty, an optional value's None; these say more than nothing.
+_BLANKS: Final[dict[type, Any]] = {
+    Content: Content(erased=True),
+    Sender: Sender(external_id=""),
+}
+
 _encoder: Final = msgspec.json.Encoder()
 _names: Final[dict[type[Event[Any]], str]] = {}
 _decoders: Final[dict[str, msgspec.json.Decoder[Any]]] = {}
 _upcasters: Final[dict[str, tuple[str, Upcaster]]] = {}
+_personal: Final[dict[str, dict[str, Any]]] = {}
 
 
-def stored[E: type[Event[Any]]](name: str) -> Callable[[E], E]:
-    """Declare an event under its stable name."""
+def stored[E: type[Event[Any]]](name: str, personal: tuple[str, ...] = ()) -> Callable[[E], E]:
+    """Declare an event under its stable name, and which of its fields are ``personal``.
+
+    Errors: ValueError (a name declared twice, a field that is not there or has no blank).
+    """
 
     def declare(event: E) -> E:
         if name in _decoders:
             raise ValueError(f"two events are stored as {name}")
+        types = {field.name: field.type for field in msgspec.structs.fields(event)}
+        if unknown := set(personal) - types.keys():
+            raise ValueError(f"{name} has no field {', '.join(sorted(unknown))}")
+        _personal[name] = {field: _blank(types[field]) for field in personal}
         _names[event] = name
         _decoders[name] = msgspec.json.Decoder(event)
         return event
 
     return declare
+
+
+def personal(name: str) -> dict[str, Any]:
+    """The personal fields of the event stored as ``name``, each with its blank."""
+    return _personal[name]
 
 
 def upcast(old: str, new: str, upcaster: Upcaster) -> None:
@@ -91,3 +116,16 @@ def _old(name: str, payload: bytes) -> Event[Any]:
 
 def _event_of(name: str) -> type[Event[Any]]:
     return next(event for event, stored_as in _names.items() if stored_as == name)
+
+
+def _blank(kind: Any) -> Any:
+    """What stands in a field of this type once it was erased."""
+    kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    if type(None) in kinds:
+        return None
+    plain = get_origin(kinds[0]) or kinds[0]
+    if plain in _BLANKS:
+        return _BLANKS[plain]
+    if plain not in (str, tuple, dict):
+        raise ValueError(f"{kind!r} has no blank, so it cannot be personal")
+    return plain()

@@ -51,7 +51,7 @@ class StillOpen(RuleBroken):
     """The latest case is not done, so none can be reopened."""
 
 
-@stored("conversation.case-opened.v1")
+@stored("conversation.case-opened.v1", personal=("thread", "customer_name"))
 class CaseOpened(Event[ConversationState], frozen=True, kw_only=True):
     """The customer's message, or the team's first own, began a case. ``at`` is its opening.
 

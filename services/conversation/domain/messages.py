@@ -54,7 +54,7 @@ class Written(msgspec.Struct, frozen=True):
     reply_to: str | None = None
 
 
-@stored("conversation.message-received.v1")
+@stored("conversation.message-received.v1", personal=("content", "sender"))
 class MessageReceived(CaseEvent, frozen=True, kw_only=True):
     """The customer wrote. ``starts_turn``: nobody owed an answer before this message."""
 
@@ -76,7 +76,7 @@ class MessageReceived(CaseEvent, frozen=True, kw_only=True):
         )
 
 
-@stored("conversation.message-sent.v1")
+@stored("conversation.message-sent.v1", personal=("content", "sender"))
 class MessageSent(CaseEvent, frozen=True, kw_only=True):
     """The team wrote: ``member_id``, or (None) the account's owner in the platform's own app.
 
@@ -108,7 +108,7 @@ class MessageSent(CaseEvent, frozen=True, kw_only=True):
         return replace(changed, case=case, recently_sent=sent)
 
 
-@stored("conversation.message-edited.v1")
+@stored("conversation.message-edited.v1", personal=("content", "sender"))
 class MessageEdited(CaseEvent, frozen=True, kw_only=True):
     """The message's whole content after the edit. An edit does not reopen and starts no turn."""
 
@@ -122,7 +122,7 @@ class MessageEdited(CaseEvent, frozen=True, kw_only=True):
         return state
 
 
-@stored("conversation.note-added.v1")
+@stored("conversation.note-added.v1", personal=("text",))
 class NoteAdded(CaseEvent, frozen=True, kw_only=True):
     note_id: str
     member_id: str

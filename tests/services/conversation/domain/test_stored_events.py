@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args, get_origin
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from libs.events.content import Attachment, Channel, Content, GeoPoint, Sender
 from services.conversation.domain import events, life, messages, sent_message
@@ -29,6 +30,31 @@ CONTENT = Content(
     ),
     point=GeoPoint(latitude=50.45, longitude=30.52, title="Podil"),
 )
+
+# Texts of stored events that name nobody and say nothing of a person: ids that Parley made, the
+# platforms' numbers of messages, and the words of the platforms' refusals. Whatever else holds a
+# text is to be declared personal.
+HARMLESS = {
+    "workspace_id",
+    "conversation_id",
+    "source_id",
+    "location_id",
+    "group_id",
+    "customer_id",
+    "member_id",
+    "responsible",
+    "responsible_before",
+    "joined",
+    "message_id",
+    "note_id",
+    "reply_to",
+    "external_message_id",
+    "external_message_ids",
+    "reply_to_external",
+    "sent_in",
+    "reason",
+    "reason_code",
+}
 
 EXAMPLES: dict[str, Event[Any]] = {
     name_of(event): event
@@ -109,6 +135,38 @@ def test_a_payload_stays_as_it_was_first_written(name: str) -> None:
     golden = (GOLDEN / f"{name}.json").read_bytes()
     assert decode(name, golden) == EXAMPLES[name]
     assert msgspec.json.decode(encode(EXAMPLES[name])) == msgspec.json.decode(golden)
+
+
+class TestPersonalFields:
+    @pytest.mark.parametrize("name", events.names())
+    def test_every_text_is_declared_personal_or_known_to_be_harmless(self, name: str) -> None:
+        fields = msgspec.structs.fields(type(EXAMPLES[name]))
+        texts = {field.name for field in fields if _holds_text(field.type)}
+        assert texts - HARMLESS <= events.personal(name).keys()
+        assert not HARMLESS & events.personal(name).keys()
+
+    @pytest.mark.parametrize("name", events.names())
+    def test_an_erased_event_has_blanks_that_can_be_written_down(self, name: str) -> None:
+        erased = replace(EXAMPLES[name], **events.personal(name))
+        assert decode(name, encode(erased)) == erased
+
+    def test_what_is_personal_has_to_be_a_field(self) -> None:
+        with pytest.raises(ValueError, match="has no field nickname"):
+            events.stored("conversation.made-up.v1", personal=("nickname",))(life.CaseClosed)
+
+    def test_what_has_no_blank_cannot_be_personal(self) -> None:
+        with pytest.raises(ValueError, match="has no blank"):
+            events.stored("conversation.made-up.v1", personal=("at",))(life.CaseClosed)
+
+
+def _holds_text(kind: Any) -> bool:
+    """Whether a value of the type may hold a text that somebody wrote. Literals and enumerations
+    do not."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return any(_holds_text(field.type) for field in msgspec.structs.fields(kind))
+    if get_origin(kind) is Literal:
+        return False
+    return kind in (str, Any) or any(_holds_text(part) for part in get_args(kind))
 
 
 def test_an_event_of_a_newer_version_is_not_skipped() -> None:
