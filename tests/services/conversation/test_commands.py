@@ -20,23 +20,6 @@ async def a_new_case(world: World, member_id: str, thread: str = "1") -> str:
     return f"/v1/conversations/{conversation_id}"
 
 
-async def test_of_many_who_take_at_once_one_wins_and_the_others_are_told_who(
-    served: World,
-) -> None:
-    names = {await served.member(f"Agent{n}"): f"Agent{n}" for n in range(12)}
-    for round_ in range(3):
-        case = await a_new_case(served, next(iter(names)), str(round_))
-        answers = await asyncio.gather(*(served.call(m, "POST", f"{case}/take") for m in names))
-        winners = [m for m, a in zip(names, answers, strict=True) if a.status == 200]
-        assert len(winners) == 1
-        for answer in answers:
-            if answer.status != 200:
-                assert answer.status == 409
-                assert answer.body["type"] == "urn:parley:problem:case-taken"
-                assert answer.body["member_id"] == winners[0]
-                assert answer.body["detail"].startswith(f"{names[winners[0]]} took this case at ")
-
-
 async def test_a_refusal_says_what_stands_against_it(served: World) -> None:
     dima, olena = await served.member("Dima"), await served.member("Olena")
     case = await a_new_case(served, dima)
