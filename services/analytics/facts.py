@@ -5,20 +5,23 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from libs.events.conversation import (
+    CaseClosed,
     CaseFacts,
+    CaseOpened,
+    CaseReopened,
+    CaseRouted,
+    CaseTaken,
     ConversationEvent,
-    MessageEdited,
     MessageReceived,
     MessageSent,
-    NoteAdded,
 )
 from libs.events.envelope import Envelope
 
 # ClickHouse's DateTime64 holds the years 1900 to 2299 and wraps silently outside of them.
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
-# They leave a case in the state it was in.
-_NOT_OF_ITS_LIFE: Final = (MessageReceived, MessageSent, MessageEdited, NoteAdded)
+# Only these bring a case to another state; all others leave it in the one it was in.
+_MOVES: Final = (CaseOpened, CaseRouted, CaseTaken, CaseClosed, CaseReopened)
 
 
 class NotAnInstant(Exception):
@@ -109,7 +112,7 @@ def _facts(envelope: Envelope, event: ConversationEvent) -> Iterator[Fact]:
     workspace, sequence, case = envelope.workspace_id, envelope.sequence, event.case
     place = (case.source_id, str(case.channel), case.location_id, case.group_id)
     yield _version(workspace, sequence, case)
-    if not isinstance(event, _NOT_OF_ITS_LIFE):
+    if isinstance(event, _MOVES):
         yield StateReached(
             workspace, envelope.id, case.case_id, sequence, case.state, envelope.time
         )

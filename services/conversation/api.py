@@ -81,6 +81,20 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
 
         return endpoint
 
+    def acting_with[T](
+        reader: BodyReader[T], act: Callable[[Desktop, str, str, T], Awaitable[ConversationView]]
+    ) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            caller = verified(request)
+            body, raw = await reader.read(request)
+
+            async def work(cause: str) -> Response:
+                return json_response(await act(Desktop(parts, caller), _id(request), cause, body))
+
+            return await answers.once(request, caller, raw, work)
+
+        return endpoint
+
     def writing[T](
         reader: BodyReader[T], write: Callable[[Desktop, str, str, T], Writing]
     ) -> Endpoint:

@@ -1,0 +1,69 @@
+"""Members' commands, waiting to be decided together."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from libs.runtime.consumer import Transient
+from libs.runtime.kafka import PublishFailed
+from libs.runtime.mongo import TRANSIENT
+from services.conversation.desk import Desk
+from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.state import ConversationState
+from services.conversation.tasks import Outcome, Task
+
+type ConversationTask = Task[Conversation]
+type ConversationOutcome = Outcome[ConversationState]
+type _Waiting = tuple[ConversationTask, asyncio.Future[ConversationOutcome]]
+
+NOT_NOW: Final[tuple[type[Exception], ...]] = (Transient, PublishFailed, *TRANSIENT)
+
+
+class CommandQueue:
+    """Members' commands, taken together: whatever waits is decided and committed as one batch.
+
+    So sixteen agents cost hardly more round trips than one, and nobody waits for a timer.
+    """
+
+    def __init__(self, desk: Desk[ConversationState, Conversation]) -> None:
+        self._desk = desk
+        self._waiting: list[_Waiting] = []
+        self._arrived = asyncio.Event()
+
+    async def decide(self, task: ConversationTask) -> ConversationOutcome:
+        """Errors: the driver's and the broker's."""
+        future: asyncio.Future[ConversationOutcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((task, future))
+        self._arrived.set()
+        return await future
+
+    async def run(self, stop: asyncio.Event) -> None:
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while self._waiting or not stop.is_set():
+                arriving = asyncio.create_task(self._arrived.wait())
+                await asyncio.wait({arriving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                arriving.cancel()
+                self._arrived.clear()
+                batch, self._waiting = self._waiting, []
+                if batch:
+                    await self._together(batch)
+        finally:
+            stopping.cancel()
+
+    async def _together(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            outcomes = await self._desk.handle([task for task, _ in batch])
+        except Exception as error:
+            if len(batch) > 1 and not isinstance(error, NOT_NOW):
+                # One of them met a bug: it alone is to fail, and each finds out which it was.
+                for one in batch:
+                    await self._together([one])
+                return
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), outcome in zip(batch, outcomes, strict=True):
+            if not future.done():
+                future.set_result(outcome)
