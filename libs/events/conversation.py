@@ -6,7 +6,10 @@ to wait, when the team answered) are measured once, by the aggregate, and travel
 
 from typing import Literal
 
+import msgspec
+
 from libs.events.content import Channel, Content, DeliveryState, Direction, Sender
+from libs.events.marks import FieldValue, Priority
 from libs.events.registry import Body, Instant, public
 from libs.events.topics import Topic
 
@@ -30,7 +33,10 @@ class CaseFacts(Body):
 
     ``waiting_since`` is the first customer message that nobody has answered, None when the
     team's answer is the last word. ``first_response_at`` is the first human answer.
-    ``responsible_before`` is who was responsible for the case before this one.
+    ``responsible_before`` is who was responsible for the case before this one. ``short_number``
+    is the case's number in its workspace, 0 where it was opened before cases had one. ``unread``
+    and ``flagged`` are of the whole conversation. ``status``, ``type``, ``topics``, ``reasons``
+    and ``components`` are ids of labels, ``fields`` values by the ids of custom fields.
     """
 
     case_id: str
@@ -52,6 +58,17 @@ class CaseFacts(Body):
     last_message_at: Instant | None = None
     closed_at: Instant | None = None
     closed_by: str | None = None
+    short_number: int = 0
+    unread: bool = False
+    flagged: bool = False
+    priority: Priority = "none"
+    status: str | None = None
+    type: str | None = None
+    tags: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
+    fields: dict[str, FieldValue] = msgspec.field(default_factory=dict)
 
 
 class ConversationEvent(Body):

@@ -35,10 +35,12 @@ from services.conversation.domain.state import ConversationState
 from services.conversation.inbox import EncodedViews, Hints
 from services.conversation.kinds import Conversations, SentMessages
 from services.conversation.loading import Loader
+from services.conversation.numbers import CaseNumbers
 from services.conversation.projection import Projection
 from services.conversation.rows import (
     ANSWERS,
     COMMITS,
+    COUNTERS,
     INBOX,
     INBOX_INDEXES,
     MESSAGE_INDEXES,
@@ -97,8 +99,9 @@ async def compose(
     )
 
     directory = Directory(settings)
+    numbers = CaseNumbers(database[COUNTERS])
     handlers: list[tuple[Topic, Handler]] = [
-        (Topic.INBOUND, InboundHandler(desk, directory, messages)),
+        (Topic.INBOUND, InboundHandler(desk, directory, messages, numbers)),
         (Topic.DELIVERY, DeliveryHandler(sent_desk, loader, store, messages)),
         (Topic.COMMANDS, CommandsHandler(desk)),
     ]

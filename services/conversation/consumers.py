@@ -4,6 +4,7 @@ Each handler takes a whole batch, turns its messages into tasks, and has the des
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -27,6 +28,7 @@ from services.conversation.domain.sent_message import (
 from services.conversation.domain.state import ConversationState, case_id_of
 from services.conversation.loading import Loader
 from services.conversation.metrics import RECEIVED_TO_PUBLISHED
+from services.conversation.numbers import CaseNumbers
 from services.conversation.publishing import audience_of
 from services.conversation.rows import Rows
 from services.conversation.tasks import Done, NotThere, Outcome, Task, TooMuch
@@ -45,10 +47,12 @@ class InboundHandler:
         desk: Desk[ConversationState, Conversation],
         directory: Directory,
         messages: Rows,
+        numbers: CaseNumbers,
     ) -> None:
         self._desk = desk
         self._directory = directory
         self._messages = messages
+        self._numbers = numbers
 
     async def __call__(self, batch: Sequence[Received]) -> list[Refused]:
         inbound = [(one, one.envelope.body) for one in batch]
@@ -64,6 +68,9 @@ class InboundHandler:
                 continue
             tasks.append(_task_of(one, body, place, quoted))
             origins.append((one, body))
+        # Within a batch a conversation opens one case at most: nobody closes it meanwhile.
+        streams = {(task.workspace_id, task.stream) for task in tasks}
+        await self._numbers.reserve(Counter(workspace_id for workspace_id, _ in streams))
         outcomes = await self._desk.handle(tasks)
         now = datetime.now(UTC)
         for (one, body), outcome in zip(origins, outcomes, strict=True):
@@ -94,6 +101,7 @@ class InboundHandler:
                 channel=source.channel,
                 location_id=source.location_id,
                 routed=self._directory.of(workspace_id).autoforward_of(source_id) is not None,
+                next_number=self._numbers.of(workspace_id),
             )
             for source_id, (workspace_id, source) in known.items()
         }

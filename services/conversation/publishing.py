@@ -104,6 +104,17 @@ def facts_of(state: ConversationState) -> CaseFacts:
         last_message_at=case.last_message_at,
         closed_at=case.closed_at,
         closed_by=case.closed_by,
+        short_number=case.short_number,
+        unread=state.unread,
+        flagged=state.flagged,
+        priority=case.priority,
+        status=case.status,
+        type=case.type,
+        tags=case.tags,
+        topics=case.topics,
+        reasons=case.reasons,
+        components=case.components,
+        fields=case.fields,
     )
 
 

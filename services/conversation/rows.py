@@ -44,6 +44,7 @@ COMMITS: Final = "conversation_commits"
 INBOX: Final = "conversation_inbox"
 MESSAGES: Final = "conversation_messages"
 ANSWERS: Final = "conversation_answers"
+COUNTERS: Final = "conversation_counters"
 
 _DUPLICATE_KEY: Final = 11000
 _FIND_BATCH: Final = 10_000

@@ -71,6 +71,7 @@ class CaseOpened(Event[ConversationState], frozen=True, kw_only=True):
     recorded_at: datetime
     routed: bool
     responsible_before: str | None = None
+    short_number: int = 0
 
     def apply(self, state: ConversationState | None) -> ConversationState:
         case = Case(
@@ -82,6 +83,7 @@ class CaseOpened(Event[ConversationState], frozen=True, kw_only=True):
             opened_by=self.opened_by,
             recorded_at=self.recorded_at,
             responsible_before=self.responsible_before,
+            short_number=self.short_number,
         )
         if state is not None:
             return replace(state, case=case, active_at=active(state, self.at))

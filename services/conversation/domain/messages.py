@@ -1,5 +1,6 @@
 """The messages of a conversation: receive, edit, send, note."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -30,6 +31,7 @@ class Place(msgspec.Struct, frozen=True):
     """What the directory says of the source that a message came by.
 
     ``routed``: the source has an autoforward rule, so a new case waits in routing.
+    ``next_number`` gives a case that is opened its number in the workspace, another each time.
     """
 
     workspace_id: str
@@ -37,6 +39,7 @@ class Place(msgspec.Struct, frozen=True):
     channel: Channel
     location_id: str
     routed: bool
+    next_number: Callable[[], int]
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -73,6 +76,7 @@ class MessageReceived(CaseEvent, frozen=True, kw_only=True):
             changed,
             case=replace(changed.case, waiting_since=waiting),
             customer_name=self.sender.name or state.customer_name,
+            unread=True,
         )
 
 
@@ -264,6 +268,7 @@ class Messages(Life):
                 recorded_at=self.now,
                 routed=place.routed and opened_by_customer,
                 responsible_before=before,
+                short_number=place.next_number(),
             )
         )
 

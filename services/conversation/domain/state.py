@@ -6,6 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from libs.events.content import Channel, Content, Direction
+from libs.events.marks import FieldValue, Priority
 
 CaseState = Literal["routing", "new", "active", "done"]
 
@@ -28,8 +29,10 @@ class Thread(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 class Case(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The latest case. Times are fact times, none before ``opened_at``.
 
-    ``held_since``: when the present responsible got it. ``recorded_at``: when the case's opening
-    was written down, from which the wait for routing counts.
+    ``number`` counts within the conversation; ``short_number`` is unique in the workspace, 0 where
+    the case was opened before cases had one. ``held_since``: when the present responsible got it.
+    ``recorded_at``: when the case's opening was written down, from which the wait for routing
+    counts.
     """
 
     case_id: str
@@ -49,6 +52,15 @@ class Case(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     last_message_at: datetime | None = None
     closed_at: datetime | None = None
     closed_by: str | None = None
+    short_number: int = 0
+    priority: Priority = "none"
+    status: str | None = None
+    type: str | None = None
+    tags: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
+    fields: dict[str, FieldValue] = msgspec.field(default_factory=dict)
 
     @property
     def repeat(self) -> bool:
@@ -76,7 +88,10 @@ class SentIn(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """``active_at`` orders the inbox: the last message, opening, closing or reopening."""
+    """``active_at`` orders the inbox: the last message, opening, closing or reopening.
+
+    ``unread``: the customer wrote since somebody marked the conversation read.
+    """
 
     thread: Thread
     customer_id: str
@@ -85,6 +100,8 @@ class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=Tru
     active_at: datetime
     last_message: Head | None = None
     recently_sent: tuple[SentIn, ...] = ()
+    unread: bool = False
+    flagged: bool = False
 
 
 def case_id_of(conversation_id: str, number: int) -> str:

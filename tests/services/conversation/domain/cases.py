@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 from libs.events.content import Channel, Content, Sender
@@ -17,6 +18,7 @@ PLACE = Place(
     channel=Channel.TELEGRAM,
     location_id="loc_1",
     routed=False,
+    next_number=count(1).__next__,
 )
 ROUTED = Place(
     workspace_id="wsp_1",
@@ -24,6 +26,7 @@ ROUTED = Place(
     channel=Channel.TELEGRAM,
     location_id="loc_1",
     routed=True,
+    next_number=count(1).__next__,
 )
 
 

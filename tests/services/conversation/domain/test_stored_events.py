@@ -74,6 +74,7 @@ EXAMPLES: dict[str, Event[Any]] = {
             recorded_at=AT,
             routed=True,
             responsible_before="mem_1",
+            short_number=1042,
         ),
         life.CaseRouted(at=AT, case=2, group_id="grp_1", reason="autoforward"),
         life.CaseTaken(at=AT, case=2, member_id="mem_2", joined=("mem_1",)),
