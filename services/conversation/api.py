@@ -59,7 +59,8 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
     async def conversations(request: Request) -> Response:
         desk = desktop(request)
         asked = read_query(request, _TabQuery)
-        return json_response(await desk.inbox.page(asked.tab, asked.cursor, asked.limit))
+        page = await desk.inbox.page(asked.tab, asked.cursor, asked.limit)
+        return Response(page, media_type="application/json")
 
     async def conversation(request: Request) -> Response:
         return json_response(await desktop(request).view(_id(request)))

@@ -32,7 +32,7 @@ from services.conversation.desk import Desk
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.sent_message import SentMessage, SentMessageState
 from services.conversation.domain.state import ConversationState
-from services.conversation.inbox import EncodedViews, Hints
+from services.conversation.inbox import Lists
 from services.conversation.kinds import Conversations, SentMessages
 from services.conversation.loading import Loader
 from services.conversation.numbers import CaseNumbers
@@ -132,8 +132,7 @@ async def compose(
         store=store,
         inbox=inbox,
         messages=messages,
-        hints=Hints(),
-        views=EncodedViews(),
+        lists=Lists(),
         id_key=IdKey(key_bytes(settings.deployment_key)),
     )
     tokens = ServiceTokens(key_bytes(settings.service_key), runtime.service)

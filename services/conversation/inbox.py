@@ -7,13 +7,15 @@ move is never skipped.
 SecantusDB resolves every match before it sorts or limits (5 µs each), so a page is asked for by a
 narrow range of the sort key, which widens until the page is full. Where to begin is remembered for
 each list: the newest row seen, and the span of time that filled the last page.
+
+Agents who see the same ask for the same pages all day: those who ask at once share a read.
 """
 
 import asyncio
 import base64
 import binascii
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, get_args
 
@@ -22,11 +24,11 @@ from pymongo import DESCENDING
 
 from libs.events.api import Tab
 from libs.events.directory import MemberState, Role
-from libs.events.registry import Body
 from libs.events.visibility import visible_groups
 from libs.runtime.bodies import invalid_field
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
+from libs.runtime.sharing import SharedReads
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.state import ConversationState
 from services.conversation.publishing import audience_of
@@ -42,6 +44,7 @@ _HINTS: Final = 10_000
 _VIEWS: Final = 5_000  # of about 1 kB each
 _FIELDS: Final = {"v": 1, "state": 1, "recorded_at": 1, "active_at": 1}
 _SEES_EVERYTHING: Final = (Role.OWNER, Role.ADMIN)
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class _Place(msgspec.Struct, frozen=True, array_like=True):
@@ -75,7 +78,7 @@ class Hints:
             self._hints.popitem(last=False)
 
 
-class EncodedPage(Body):
+class EncodedPage(msgspec.Struct, omit_defaults=True):
     """A ``ConversationPage`` whose items are encoded already."""
 
     items: tuple[msgspec.Raw, ...]
@@ -93,12 +96,21 @@ class EncodedViews:
         known = self._encoded.get(row["_id"])
         if known is not None and known[0] == row["v"]:
             return known[1]
-        view = msgspec.Raw(msgspec.json.encode(conversation_view(snapshot_of(row))))
+        view = msgspec.Raw(_encode(conversation_view(snapshot_of(row))))
         self._encoded[row["_id"]] = (row["v"], view)
         self._encoded.move_to_end(row["_id"])
         if len(self._encoded) > _VIEWS:
             self._encoded.popitem(last=False)
         return view
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """What a process keeps for all who ask for pages."""
+
+    hints: Hints = field(default_factory=Hints)
+    views: EncodedViews = field(default_factory=EncodedViews)
+    pages: SharedReads[bytes] = field(default_factory=SharedReads)
 
 
 class Inbox:
@@ -107,15 +119,15 @@ class Inbox:
     def __init__(
         self,
         rows: Rows,
-        hints: Hints,
-        views: EncodedViews,
+        lists: Lists,
         workspace_id: str,
         member: MemberState,
         directory: WorkspaceDirectory,
     ) -> None:
         self._rows = rows
-        self._hints = hints
-        self._views = views
+        self._hints = lists.hints
+        self._views = lists.views
+        self._pages = lists.pages
         self._workspace_id = workspace_id
         self._member = member
         self._directory = directory
@@ -130,11 +142,19 @@ class Inbox:
             raise NotThere
         return snapshot
 
-    async def page(self, tab: Tab, cursor: str | None, limit: int) -> EncodedPage:
-        """Errors: Invalid (the cursor)."""
+    async def page(self, tab: Tab, cursor: str | None, limit: int) -> bytes:
+        """An encoded ``ConversationPage``. Errors: Invalid (the cursor)."""
         after = _place_of(cursor) if cursor else None
+        lists = self._lists(tab)
+        # The conditions hold all that the member's rights make of the question.
+        key = _encode((lists, cursor, limit))
+        return await self._pages.get(key, lambda: self._read(lists, after, limit))
+
+    async def _read(
+        self, conditions: list[tuple[str, Document]], after: _Place | None, limit: int
+    ) -> bytes:
         lists = await asyncio.gather(
-            *(self._newest(key, condition, after, limit + 1) for key, condition in self._lists(tab))
+            *(self._newest(key, condition, after, limit + 1) for key, condition in conditions)
         )
         rows = sorted(
             (row for rows in lists for row in rows),
@@ -143,7 +163,7 @@ class Inbox:
         )
         items = tuple(self._views.of(row) for row in rows[:limit])
         more = len(rows) > limit
-        return EncodedPage(items=items, next=_cursor_of(rows[limit - 1]) if more else None)
+        return _encode(EncodedPage(items, _cursor_of(rows[limit - 1]) if more else None))
 
     def _lists(self, tab: Tab) -> list[tuple[str, Document]]:
         """The conditions of the lists that a tab unites, each with its name for the hints."""

@@ -17,7 +17,7 @@ from services.conversation.commands.queue import NOT_NOW, CommandQueue
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.state import ConversationState
-from services.conversation.inbox import EncodedViews, Hints, Inbox
+from services.conversation.inbox import Inbox, Lists
 from services.conversation.loading import Loader
 from services.conversation.metrics import COMMANDS
 from services.conversation.publishing import audience_of
@@ -40,8 +40,7 @@ class Parts:
     store: AsyncEventStore
     inbox: Rows
     messages: Rows
-    hints: Hints
-    views: EncodedViews
+    lists: Lists
     id_key: IdKey
 
 
@@ -65,8 +64,7 @@ class Workplace:
         parts, caller = self._parts, self._caller
         return Inbox(
             parts.inbox,
-            parts.hints,
-            parts.views,
+            parts.lists,
             caller.workspace_id,
             self._member,
             self._directory,
