@@ -3,14 +3,17 @@
     {_id: "<stream>:<first, ten digits>", stream, first, last, causes: […], at: date,
      events: [{type, data}, …],
      public: [{topic, type, id, key, subject, sequence, time, headers, data}, …],
-     pending: true}
+     prev: hash, hash: hash, pending: true}
 
 The id is the optimistic lock: a writer's version is always one at which a commit ends, so two who
 decided on the same version want the same id. Zero-padded, a range of ids is a range of versions.
 
-Fields that are not named here are ignored, so that a later writer may add to the document (a hash
-of the commit before, a key's generation) and older readers go on. Snapshots are no commits: they
-live in a collection of their own.
+`hash` is over `prev` and all that never changes (see `commits.hash_of`; `_id` and `last` follow
+from it), so the commits of a stream are a chain.
+
+Fields that are not named here are ignored, so that a later writer may add to the document (a key's
+generation) and older readers go on. Snapshots are no commits: they live in a collection of their
+own.
 """
 
 from collections.abc import Mapping
@@ -25,6 +28,8 @@ Document = dict[str, Any]
 
 CAUSES_INDEX = "causes"
 PENDING_INDEX = "pending"
+# Of a stored commit from which the hash was taken away: it fits nothing.
+_NO_HASH = b"none"
 
 # Equality on `stream` alone (loading) is served by the prefix of the causes' index: one index
 # fewer to write. The index over the unpublished ones holds only those, so it stays tiny.
@@ -54,6 +59,8 @@ def to_document(commit: Commit) -> Document:
         "at": commit.recorded_at,
         "events": [{"type": event.type, "data": event.data} for event in commit.events],
     }
+    document["prev"] = commit.prev
+    document["hash"] = commit.hash
     if commit.public:
         document["public"] = [_from_message(message) for message in commit.public]
     if commit.pending:
@@ -71,6 +78,8 @@ def from_document(document: Mapping[str, Any]) -> Commit:
         events=tuple(StoredEvent(event["type"], event["data"]) for event in document["events"]),
         public=tuple(_to_message(message) for message in document.get("public", ())),
         pending=document.get("pending", False),
+        prev=document.get("prev", b""),
+        hash=document.get("hash") or _NO_HASH,
     )
 
 

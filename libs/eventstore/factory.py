@@ -44,7 +44,9 @@ class Factory(InfrastructureFactory[MongoTrackingRecorder]):
         )
 
     def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
-        recorder = MongoAggregateRecorder(self.datastore, collection_name=f"stored_{purpose}")
+        recorder = MongoAggregateRecorder(
+            self.datastore, collection_name=f"stored_{purpose}", chained=purpose == "events"
+        )
         return self._with_indexes(recorder)
 
     def application_recorder(self) -> ApplicationRecorder:

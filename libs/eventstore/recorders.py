@@ -8,6 +8,9 @@ reads the notifications.
 The library promises that every single version of a stream is unique, where a commit's id only
 protects its first. So a commit written here gives its versions as its causes: the unique index
 over the causes then refuses any overlap.
+
+The library does not say which hash a commit follows on, so it is looked up, one query a call. What
+is found stays right: the library decides on events that are there, and they cannot change.
 """
 
 from collections.abc import Iterator, Sequence
@@ -45,15 +48,23 @@ _WINDOW = 1_000
 
 
 class MongoAggregateRecorder(AggregateRecorder):
-    """Stored events of aggregates (or their snapshots) in one collection."""
+    """Stored events of aggregates (or their snapshots) in one collection.
+
+    `chained`: each commit follows on the one before it. Snapshots follow on nothing.
+    """
 
     indexes: Sequence[IndexModel] = (*INDEXES, _LAST_INDEX)
 
     def __init__(
-        self, datastore: MongoDatastore, *, collection_name: str = "stored_events"
+        self,
+        datastore: MongoDatastore,
+        *,
+        collection_name: str = "stored_events",
+        chained: bool = True,
     ) -> None:
         self.datastore = datastore
         self.collection = datastore.collection(collection_name)
+        self._chained = chained
 
     def ensure_indexes(self) -> None:
         with library_errors():
@@ -62,13 +73,15 @@ class MongoAggregateRecorder(AggregateRecorder):
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
     ) -> Sequence[int] | None:
-        documents = self._documents(stored_events)
-        if len(documents) == 1:  # atomic by itself
+        runs = list(_runs(stored_events))
+        if len(runs) == 1:  # atomic by itself
             with library_errors():
-                self.collection.insert_one(documents[0])
-        elif documents:
+                self.collection.insert_one(self._documents(runs)[0])
+        elif runs:
             self.datastore.in_transaction(
-                lambda session: self.collection.insert_many(documents, session=session)
+                lambda session: self.collection.insert_many(
+                    self._documents(runs, session), session=session
+                )
             )
         return None
 
@@ -108,21 +121,42 @@ class MongoAggregateRecorder(AggregateRecorder):
         ]
         return events[::-1] if reverse else events
 
-    def _documents(self, stored_events: Sequence[StoredEvent]) -> list[Document]:
+    def _documents(
+        self, runs: Sequence[Sequence[StoredEvent]], session: ClientSession | None = None
+    ) -> list[Document]:
         now = datetime.now(UTC)
-        return [
-            to_document(
-                commits.Commit(
-                    stream=self.datastore.stream(run[0].originator_id),
-                    first=run[0].originator_version,
-                    causes=tuple(str(event.originator_version) for event in run),
-                    recorded_at=now,
-                    events=tuple(commits.StoredEvent(event.topic, event.state) for event in run),
-                    pending=False,
-                )
+        heads = self._heads(runs, session) if self._chained else {}
+        documents = []
+        for run in runs:
+            stream, first = self.datastore.stream(run[0].originator_id), run[0].originator_version
+            commit = commits.Commit(
+                stream=stream,
+                first=first,
+                causes=tuple(str(event.originator_version) for event in run),
+                recorded_at=now,
+                events=tuple(commits.StoredEvent(event.topic, event.state) for event in run),
+                pending=False,
+                prev=heads.get((stream, first - 1), commits.GENESIS),
             )
-            for run in _runs(stored_events)
+            heads[stream, commit.last] = commit.hash
+            documents.append(to_document(commit))
+        return documents
+
+    def _heads(
+        self, runs: Sequence[Sequence[StoredEvent]], session: ClientSession | None
+    ) -> dict[tuple[str, int], bytes]:
+        """The hashes of the commits on which the runs follow, by stream and last version."""
+        ends = [
+            {
+                "stream": self.datastore.stream(run[0].originator_id),
+                "last": run[0].originator_version - 1,
+            }
+            for run in runs
         ]
+        found = self.collection.find(
+            {"$or": ends}, {"stream": 1, "last": 1, "hash": 1}, session=session
+        )
+        return {(one["stream"], one["last"]): one["hash"] for one in found}
 
 
 class MongoApplicationRecorder(MongoAggregateRecorder, ApplicationRecorder):
@@ -145,12 +179,13 @@ class MongoApplicationRecorder(MongoAggregateRecorder, ApplicationRecorder):
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
     ) -> Sequence[int] | None:
-        documents = self._documents(stored_events)
+        runs = list(_runs(stored_events))
 
         def insert(session: ClientSession) -> list[int]:
             self._insert_more(session, **kwargs)
-            if not documents:
+            if not runs:
                 return []
+            documents = self._documents(runs, session)
             ids = self._next_ids(session, len(stored_events))
             position = ids[0] - 1
             for document in documents:
@@ -159,7 +194,7 @@ class MongoApplicationRecorder(MongoAggregateRecorder, ApplicationRecorder):
             self.collection.insert_many(documents, session=session)
             return ids
 
-        if not documents and not kwargs:
+        if not runs and not kwargs:
             return []
         with self._writing:
             return self.datastore.in_transaction(insert)

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from libs.eventstore.commits import Appended, Commit
+from msgspec.structs import replace
+
+from libs.eventstore.commits import GENESIS, Appended, Commit
 from libs.eventstore.errors import CommitTooLarge
 from libs.eventstore.outbox import Outbox
 from libs.eventstore.store import AsyncEventStore
@@ -187,7 +189,6 @@ class Desk[S, A: Aggregate[Any]]:
                 origins += [task] * len(changes)
                 weight += task.weight_bytes
         if aggregate.changes:
-            draft.snapshot = aggregate.snapshot()
             draft.commit = Commit(
                 stream=stream,
                 first=aggregate.loaded_version + 1,
@@ -195,7 +196,9 @@ class Desk[S, A: Aggregate[Any]]:
                 recorded_at=aggregate.now,
                 events=stored_events(aggregate),
                 public=self._kind.public(aggregate, origins),
+                prev=loaded.snapshot.head if loaded.snapshot else GENESIS,
             )
+            draft.snapshot = replace(aggregate.snapshot(), head=draft.commit.hash)
         return draft
 
     async def _commit(self, drafts: Sequence[_Draft[S, A]]) -> set[str]:

@@ -103,7 +103,7 @@ def replay[S](snapshot: Snapshot[S] | None, commits: Iterable[Commit]) -> Snapsh
         for stored in commit.events:
             state = decode(stored.type, stored.data).apply(state)
         if state is not None:
-            snapshot = Snapshot(commit.last, commit.recorded_at, state)
+            snapshot = Snapshot(commit.last, commit.recorded_at, state, commit.hash)
     return snapshot
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from libs.events.directory import DirectoryState
 from libs.events.envelope import Envelope
 from libs.events.registry import decode
-from libs.eventstore.commits import Appended, Commit
+from libs.eventstore.commits import GENESIS, Appended, Commit
 from libs.eventstore.errors import CauseRepeated, VersionConflict
 from libs.eventstore.outbox import Outbox
 from libs.eventstore.store import AsyncEventStore
@@ -128,4 +128,5 @@ def _commit(
             )
             for number, change in enumerate(changes, 1)
         ),
+        prev=loaded[-1].hash if loaded else GENESIS,
     )

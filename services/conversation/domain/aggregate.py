@@ -17,11 +17,16 @@ class Change[S](msgspec.Struct, frozen=True, gc=False):
 
 
 class Snapshot[S](msgspec.Struct, frozen=True, gc=False):
-    """An aggregate as it stands at a version. States are immutable, so it may be shared."""
+    """An aggregate as it stands at a version. States are immutable, so it may be shared.
+
+    ``head``: the hash of the commit that ends at the version, on which the next one follows; empty
+    while that commit is only being decided, or where nobody decides anything on it.
+    """
 
     version: int
     recorded_at: datetime
     state: S
+    head: bytes = b""
 
 
 class Aggregate[S]:

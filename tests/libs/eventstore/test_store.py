@@ -192,7 +192,7 @@ async def test_a_later_version_of_the_document_is_still_read(
     store: AsyncEventStore, commits: AsyncCollection[dict[str, Any]]
 ) -> None:
     await appended(store, commit_of("a"))
-    await commits.update_one({"stream": "a"}, {"$set": {"hash": b"h", "events.0.sealed": 1}})
+    await commits.update_one({"stream": "a"}, {"$set": {"generation": 2, "events.0.sealed": 1}})
 
     assert await store.load({"a": 0}) == {"a": [commit_of("a")]}
 
