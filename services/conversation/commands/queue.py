@@ -18,17 +18,22 @@ type _Waiting = tuple[ConversationTask, asyncio.Future[ConversationOutcome]]
 
 NOT_NOW: Final[tuple[type[Exception], ...]] = (Transient, PublishFailed, *TRANSIENT)
 
+_COMPANY_SECONDS: Final = 0.008
+
 
 class CommandQueue:
     """Members' commands, taken together: whatever waits is decided and committed as one batch.
 
-    So sixteen agents cost hardly more round trips than one, and nobody waits for a timer.
+    So sixteen agents cost hardly more round trips than one. Whoever is alone does not wait; where
+    several came at once, others are about to, and a short wait for them saves round trips, Kafka's
+    above all: 16 % of the CPU of all processes at 16 connections.
     """
 
     def __init__(self, desk: Desk[ConversationState, Conversation]) -> None:
         self._desk = desk
         self._waiting: list[_Waiting] = []
         self._arrived = asyncio.Event()
+        self._several = False
 
     async def decide(self, task: ConversationTask) -> ConversationOutcome:
         """Errors: the driver's and the broker's."""
@@ -44,8 +49,11 @@ class CommandQueue:
                 arriving = asyncio.create_task(self._arrived.wait())
                 await asyncio.wait({arriving, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 arriving.cancel()
+                if self._several:
+                    await asyncio.sleep(_COMPANY_SECONDS)
                 self._arrived.clear()
                 batch, self._waiting = self._waiting, []
+                self._several = len(batch) > 1
                 if batch:
                     await self._together(batch)
         finally:
