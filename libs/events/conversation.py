@@ -28,6 +28,14 @@ class Audience(Body):
     member_ids: tuple[str, ...] = ()
 
 
+class Offer(Body):
+    """The case is offered to ``member_id``, who has neither accepted nor declined it yet."""
+
+    member_id: str
+    offered_by: str
+    offered_at: Instant
+
+
 class CaseFacts(Body):
     """The case after the event.
 
@@ -53,6 +61,8 @@ class CaseFacts(Body):
     responsible: str | None = None
     responsible_before: str | None = None
     participants: tuple[str, ...] = ()
+    offer: Offer | None = None
+    due_at: Instant | None = None
     waiting_since: Instant | None = None
     first_response_at: Instant | None = None
     last_message_at: Instant | None = None
@@ -109,7 +119,12 @@ class Response(Body):
 
 @public("parley.case.opened.v1", Topic.CONVERSATION)
 class CaseOpened(ConversationEvent):
-    """A case began: the customer's first message, or the first after Done."""
+    """A case began: the customer's first message, or the first after Done.
+
+    ``member_id`` opened it by hand.
+    """
+
+    member_id: str | None = None
 
 
 @public("parley.case.routed.v1", Topic.CONVERSATION)
@@ -131,6 +146,101 @@ class CaseClosed(ConversationEvent):
 
 @public("parley.case.reopened.v1", Topic.CONVERSATION)
 class CaseReopened(ConversationEvent):
+    member_id: str
+
+
+@public("parley.case.assigned.v1", Topic.CONVERSATION)
+class CaseAssigned(ConversationEvent):
+    """``member_id`` gave the case to ``case.responsible``, who is to be told of it."""
+
+    member_id: str
+
+
+@public("parley.case.unassigned.v1", Topic.CONVERSATION)
+class CaseUnassigned(ConversationEvent):
+    """``member_id`` put the case back into its group's New: nobody is responsible now."""
+
+    member_id: str
+
+
+@public("parley.case.forwarded.v1", Topic.CONVERSATION)
+class CaseForwarded(ConversationEvent):
+    """``member_id`` put the case into the New of ``case.group_id``, whose members are to look."""
+
+    member_id: str
+
+
+@public("parley.case.taken-over.v1", Topic.CONVERSATION)
+class CaseTakenOver(ConversationEvent):
+    """``member_id`` took an active case out of another's hands."""
+
+    member_id: str
+
+
+@public("parley.case.due-changed.v1", Topic.CONVERSATION)
+class CaseDueChanged(ConversationEvent):
+    """``case.due_at`` is another one, or none."""
+
+    member_id: str
+
+
+@public("parley.case.transfer-offered.v1", Topic.CONVERSATION)
+class TransferOffered(ConversationEvent):
+    """``member_id`` offered the case to ``to``, who is to be told and to answer."""
+
+    member_id: str
+    to: str
+
+
+@public("parley.case.transfer-accepted.v1", Topic.CONVERSATION)
+class TransferAccepted(ConversationEvent):
+    """``member_id`` accepted, and is responsible now."""
+
+    member_id: str
+
+
+@public("parley.case.transfer-declined.v1", Topic.CONVERSATION)
+class TransferDeclined(ConversationEvent):
+    """``member_id`` does not want the case: the responsible is to be told that they keep it."""
+
+    member_id: str
+
+
+@public("parley.case.transfer-withdrawn.v1", Topic.CONVERSATION)
+class TransferWithdrawn(ConversationEvent):
+    """``member_id`` took back what had been offered to ``to``."""
+
+    member_id: str
+    to: str
+
+
+@public("parley.case.participant-added.v1", Topic.CONVERSATION)
+class ParticipantAdded(ConversationEvent):
+    """``participant`` may write to the customer now; ``member_id`` added them."""
+
+    member_id: str
+    participant: str
+
+
+@public("parley.case.participant-removed.v1", Topic.CONVERSATION)
+class ParticipantRemoved(ConversationEvent):
+    """``participant`` may not write to the customer any more; ``member_id`` removed them."""
+
+    member_id: str
+    participant: str
+
+
+@public("parley.case.participant-left.v1", Topic.CONVERSATION)
+class ParticipantLeft(ConversationEvent):
+    """``member_id`` is no participant any more, by their own will."""
+
+    member_id: str
+
+
+@public("parley.case.sent-to-crm.v1", Topic.CONVERSATION)
+class CaseSentToCrm(ConversationEvent):
+    """``member_id`` asks for the case and its customer to go to the workspace's CRM."""
+
     member_id: str
 
 

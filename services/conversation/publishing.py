@@ -3,7 +3,7 @@
 What the team writes asks besides for its sending, on ``parley.outbound``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,14 +14,30 @@ from libs.events.outbound import OutboundRequested
 from libs.events.registry import Body
 from libs.eventstore.commits import PublicMessage, StoredEvent
 from libs.runtime.outbox import public_message
-from services.conversation.domain import life, messages
+from services.conversation.domain import assignment, life, messages, participants, transfer
 from services.conversation.domain.aggregate import Aggregate, Change
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.events import encode, name_of
 from services.conversation.domain.sent_message import SentMessage
-from services.conversation.domain.state import ConversationState
+from services.conversation.domain.state import ConversationState, Offer
 
 SOURCE: Final = "/parley/conversation"
+
+# Those of which, beside the case, there is only to tell who did it.
+_OF_A_MEMBER: Final[dict[type[life.MemberEvent], Callable[..., Body]]] = {
+    life.CaseTaken: public.CaseTaken,
+    life.CaseClosed: public.CaseClosed,
+    life.CaseReopened: public.CaseReopened,
+    life.CaseSentToCrm: public.CaseSentToCrm,
+    assignment.CaseAssigned: public.CaseAssigned,
+    assignment.CaseUnassigned: public.CaseUnassigned,
+    assignment.CaseForwarded: public.CaseForwarded,
+    assignment.CaseTakenOver: public.CaseTakenOver,
+    assignment.CaseDueChanged: public.CaseDueChanged,
+    transfer.TransferAccepted: public.TransferAccepted,
+    transfer.TransferDeclined: public.TransferDeclined,
+    participants.ParticipantLeft: public.ParticipantLeft,
+}
 
 
 def stored_events(aggregate: Aggregate[Any]) -> tuple[StoredEvent, ...]:
@@ -99,6 +115,8 @@ def facts_of(state: ConversationState) -> CaseFacts:
         responsible=case.responsible,
         responsible_before=case.responsible_before,
         participants=case.participants,
+        offer=_offer(case.offer),
+        due_at=case.due_at,
         waiting_since=case.waiting_since,
         first_response_at=case.first_response_at,
         last_message_at=case.last_message_at,
@@ -159,16 +177,24 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
         "audience_after": audience_of(change.after),
     }
     match change.event:
-        case life.CaseOpened():
-            return public.CaseOpened(**common)
+        case life.CaseOpened() as event:
+            return public.CaseOpened(member_id=event.member_id, **common)
         case life.CaseRouted() as event:
             return public.CaseRouted(reason=event.reason, **common)
-        case life.CaseTaken() as event:
-            return public.CaseTaken(member_id=event.member_id, **common)
-        case life.CaseClosed() as event:
-            return public.CaseClosed(member_id=event.member_id, **common)
-        case life.CaseReopened() as event:
-            return public.CaseReopened(member_id=event.member_id, **common)
+        case life.MemberEvent() as event if type(event) in _OF_A_MEMBER:
+            return _OF_A_MEMBER[type(event)](member_id=event.member_id, **common)
+        case transfer.TransferOffered() as event:
+            return public.TransferOffered(member_id=event.member_id, to=event.to, **common)
+        case transfer.TransferWithdrawn() as event:
+            return public.TransferWithdrawn(member_id=event.member_id, to=event.to, **common)
+        case participants.ParticipantAdded() as event:
+            return public.ParticipantAdded(
+                member_id=event.member_id, participant=event.participant, **common
+            )
+        case participants.ParticipantRemoved() as event:
+            return public.ParticipantRemoved(
+                member_id=event.member_id, participant=event.participant, **common
+            )
         case messages.MessageReceived() as event:
             return public.MessageReceived(
                 message=_received(event),
@@ -185,6 +211,12 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
                 note_id=event.note_id, member_id=event.member_id, text=event.text, **common
             )
     raise TypeError(f"{type(change.event).__name__} has no public event")
+
+
+def _offer(offer: Offer | None) -> public.Offer | None:
+    if offer is None:
+        return None
+    return public.Offer(member_id=offer.member_id, offered_by=offer.offered_by, offered_at=offer.at)
 
 
 def _received(event: messages.MessageReceived) -> public.Message:

@@ -13,9 +13,9 @@ from libs.events.api import (
     TimelineItem,
 )
 from libs.events.content import Content
-from services.conversation.domain import life, messages
+from services.conversation.domain import assignment, life, messages, participants, transfer
 from services.conversation.domain.aggregate import Snapshot
-from services.conversation.domain.events import Event
+from services.conversation.domain.events import Event, name_of
 from services.conversation.domain.state import ConversationState, case_id_of
 from services.conversation.publishing import facts_of
 from services.conversation.rows import delivery_of, edit_of
@@ -124,18 +124,15 @@ def _delivery(row: MessageRow | None) -> Delivery:
 
 
 def _system(conversation_id: str, position: int, event: Event[Any]) -> TimelineItem | None:
-    member_id, group_id = None, None
+    """The trace of what happened to a case; its key is the middle of the event's stored name."""
+    number, member_id = 0, None
     match event:
         case life.CaseOpened():
-            key, number = "case-opened", event.number
+            number, member_id = event.number, event.member_id
         case life.CaseRouted():
-            key, number, group_id = "case-routed", event.case, event.group_id
-        case life.CaseTaken():
-            key, number, member_id = "case-taken", event.case, event.member_id
-        case life.CaseClosed():
-            key, number, member_id = "case-closed", event.case, event.member_id
-        case life.CaseReopened():
-            key, number, member_id = "case-reopened", event.case, event.member_id
+            number = event.case
+        case life.MemberEvent():
+            number, member_id = event.case, event.member_id
         case _:
             return None
     return TimelineItem(
@@ -145,6 +142,19 @@ def _system(conversation_id: str, position: int, event: Event[Any]) -> TimelineI
         position=position,
         case_id=case_id_of(conversation_id, number),
         member_id=member_id,
-        key=key,
-        group_id=group_id,
+        key=name_of(event).split(".")[1],
+        other_member_id=_other_member(event),
+        group_id=getattr(event, "group_id", None),
+        due_at=getattr(event, "due_at", None),
     )
+
+
+def _other_member(event: Event[Any]) -> str | None:
+    match event:
+        case assignment.CaseAssigned():
+            return event.responsible
+        case transfer.TransferOffered() | transfer.TransferWithdrawn():
+            return event.to
+        case participants.ParticipantAdded() | participants.ParticipantRemoved():
+            return event.participant
+    return None

@@ -47,7 +47,10 @@ class Delivery(Body):
 
 
 class TimelineItem(Body):
-    """A message, a note, or the trace of an action (``kind`` system, ``key`` and ``members``).
+    """A message, a note, or the trace of an action (``kind`` system, ``key`` and its variables).
+
+    Of an action, ``member_id`` did it and ``other_member_id`` is whom it concerns: who was given
+    the case, or offered it, who was added or removed.
 
     ``at`` is the fact's time; ``position`` orders the items of a conversation and never changes.
     ``via_platform``: an outgoing message written with the platform's own application.
@@ -68,7 +71,9 @@ class TimelineItem(Body):
     via_platform: bool = False
     text: str | None = None
     key: str | None = None
+    other_member_id: str | None = None
     group_id: str | None = None
+    due_at: datetime | None = None
 
 
 class TimelinePage(Body):

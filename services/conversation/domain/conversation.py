@@ -1,7 +1,10 @@
 """The aggregate: one thread between a customer and a source, and its cases one after another."""
 
+from services.conversation.domain.assignment import Assignment
 from services.conversation.domain.messages import Messages
+from services.conversation.domain.participants import Participants
+from services.conversation.domain.transfer import Transfer
 
 
-class Conversation(Messages):
-    """Its rules are in ``life.py`` and ``messages.py``; here they come together."""
+class Conversation(Messages, Assignment, Transfer, Participants):
+    """Its rules are one file a family; here they come together."""

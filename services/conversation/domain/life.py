@@ -1,4 +1,4 @@
-"""The life of a case: open, route, take, close, reopen.
+"""The life of a case: open, route, take, close, reopen, send to the CRM.
 
 routing ──route──▶ new ──take──▶ active ──close──▶ done
    (or new at once)                 ▲──────reopen─────┘
@@ -13,6 +13,7 @@ from libs.events.content import Channel
 from services.conversation.domain.aggregate import Aggregate
 from services.conversation.domain.events import Event, stored
 from services.conversation.domain.state import (
+    PARTICIPANTS_AT_MOST,
     Case,
     ConversationState,
     Thread,
@@ -51,11 +52,20 @@ class StillOpen(RuleBroken):
     """The latest case is not done, so none can be reopened."""
 
 
+class HasOpenCase(RuleBroken):
+    """The latest case is not done, so no other is opened: ``member_id`` has it, or nobody yet."""
+
+    def __init__(self, member_id: str | None) -> None:
+        super().__init__(f"{member_id or 'nobody'} has the open case")
+        self.member_id = member_id
+
+
 @stored("conversation.case-opened.v1", personal=("thread", "customer_name"))
 class CaseOpened(Event[ConversationState], frozen=True, kw_only=True):
     """The customer's message, or the team's first own, began a case. ``at`` is its opening.
 
-    Carries the thread, so that a stream can be read from any case's beginning.
+    Carries the thread, so that a stream can be read from any case's beginning. ``member_id``
+    opened it by hand.
     """
 
     workspace_id: str
@@ -72,6 +82,7 @@ class CaseOpened(Event[ConversationState], frozen=True, kw_only=True):
     routed: bool
     responsible_before: str | None = None
     short_number: int = 0
+    member_id: str | None = None
 
     def apply(self, state: ConversationState | None) -> ConversationState:
         case = Case(
@@ -113,6 +124,12 @@ class CaseEvent(Event[ConversationState], frozen=True, kw_only=True):
         raise NotImplementedError
 
 
+class MemberEvent(CaseEvent, frozen=True, kw_only=True):
+    """Base of what a member did to a case."""
+
+    member_id: str
+
+
 @stored("conversation.case-routed.v1")
 class CaseRouted(CaseEvent, frozen=True, kw_only=True):
     """Routing put the case into a group's New, or (undecided) nobody did in time."""
@@ -125,58 +142,63 @@ class CaseRouted(CaseEvent, frozen=True, kw_only=True):
 
 
 @stored("conversation.case-taken.v1")
-class CaseTaken(CaseEvent, frozen=True, kw_only=True):
+class CaseTaken(MemberEvent, frozen=True, kw_only=True):
     """``joined``: the former responsible of a repeat case, who becomes a participant."""
 
-    member_id: str
     joined: tuple[str, ...] = ()
 
     def change(self, state: ConversationState) -> ConversationState:
-        case = state.case
-        others = tuple(m for m in (*case.participants, *self.joined) if m != self.member_id)
-        return replace(
-            state,
-            case=replace(
-                case,
-                state="active",
-                responsible=self.member_id,
-                held_since=self.at,
-                participants=others,
-            ),
-        )
+        return replace(state, case=held(state.case, self.member_id, self.at, self.joined))
 
 
 @stored("conversation.case-closed.v1")
-class CaseClosed(CaseEvent, frozen=True, kw_only=True):
-    member_id: str
-
+class CaseClosed(MemberEvent, frozen=True, kw_only=True):
     def change(self, state: ConversationState) -> ConversationState:
-        done = replace(state.case, state="done", closed_at=self.at, closed_by=self.member_id)
+        done = replace(
+            state.case,
+            state="done",
+            closed_at=self.at,
+            closed_by=self.member_id,
+            offer=None,
+            due_at=None,
+        )
         return replace(state, case=done, active_at=active(state, self.at))
 
 
 @stored("conversation.case-reopened.v1")
-class CaseReopened(CaseEvent, frozen=True, kw_only=True):
+class CaseReopened(MemberEvent, frozen=True, kw_only=True):
     """``member_id`` reopened it, ``responsible`` holds it from now on."""
 
-    member_id: str
     responsible: str
     joined: tuple[str, ...] = ()
 
     def change(self, state: ConversationState) -> ConversationState:
         case = state.case
         same = case.responsible == self.responsible
-        others = tuple(m for m in (*case.participants, *self.joined) if m != self.responsible)
-        again = replace(
-            case,
-            state="active",
-            responsible=self.responsible,
-            held_since=case.held_since if same else self.at,
-            participants=others,
-            closed_at=None,
-            closed_by=None,
-        )
+        since = case.held_since if same and case.held_since else self.at
+        again = held(case, self.responsible, since, self.joined)
+        again = replace(again, closed_at=None, closed_by=None)
         return replace(state, case=again, active_at=active(state, self.at))
+
+
+@stored("conversation.case-sent-to-crm.v1")
+class CaseSentToCrm(MemberEvent, frozen=True, kw_only=True):
+    """A member asked for what is known of the case and its customer to go to the CRM."""
+
+    def change(self, state: ConversationState) -> ConversationState:
+        return state
+
+
+def held(case: Case, member_id: str, since: datetime, joined: tuple[str, ...]) -> Case:
+    """The case in a member's hands. Whoever it was offered to, the offer has lapsed."""
+    return replace(
+        case,
+        state="active",
+        responsible=member_id,
+        held_since=since,
+        participants=tuple(m for m in (*case.participants, *joined) if m != member_id),
+        offer=None,
+    )
 
 
 class Life(Aggregate[ConversationState]):
@@ -211,16 +233,19 @@ class Life(Aggregate[ConversationState]):
             return
         self._refuse_done()
         self._refuse_held_by_another(member_id)
-        before = case.responsible_before
-        joined = (before,) if before and before != member_id else ()
         self._trigger(
-            CaseTaken(at=self.at(self.now), case=case.number, member_id=member_id, joined=joined)
+            CaseTaken(
+                at=self.at(self.now),
+                case=case.number,
+                member_id=member_id,
+                joined=self._joined(case.responsible_before, member_id),
+            )
         )
 
-    def close(self, member_id: str, *, manages: bool) -> None:
-        """The responsible closes; who manages cases closes any. Closing one's own twice is fine.
+    def close(self, member_id: str, *, manages: bool, untaken: bool = False) -> None:
+        """The responsible closes; who manages cases closes any, and ``untaken`` what nobody took.
 
-        Errors: TakenBy, NobodyTookIt, AlreadyDone.
+        Closing twice is nothing to who closed. Errors: TakenBy, NobodyTookIt, AlreadyDone.
         """
         case = self.case
         if case.state == "done" and case.closed_by == member_id:
@@ -228,7 +253,7 @@ class Life(Aggregate[ConversationState]):
         self._refuse_done()
         if not manages:
             self._refuse_held_by_another(member_id)
-            if case.responsible != member_id:
+            if case.responsible is None and not untaken:
                 raise NobodyTookIt
         self._trigger(CaseClosed(at=self.at(self.now), case=case.number, member_id=member_id))
 
@@ -243,20 +268,77 @@ class Life(Aggregate[ConversationState]):
             raise StillOpen
         former = case.responsible
         responsible = former if manages and former else member_id
-        joined = (former,) if former and former != responsible else ()
         self._trigger(
             CaseReopened(
                 at=self.at(self.now),
                 case=case.number,
                 member_id=member_id,
                 responsible=responsible,
-                joined=joined,
+                joined=self._joined(former, responsible),
             )
         )
+
+    def open_by_hand(self, member_id: str, location_id: str, short_number: int) -> None:
+        """The next case of a conversation whose latest is done, in the hands of who opened it.
+
+        ``location_id`` is the source's, ``short_number`` the workspace's next. Errors: HasOpenCase.
+        """
+        case, state = self.case, self.state
+        if state is None or case.state != "done":
+            raise HasOpenCase(case.responsible)
+        thread = state.thread
+        self._trigger(
+            CaseOpened(
+                at=max(self.now, case.closed_at or self.now),
+                workspace_id=thread.workspace_id,
+                conversation_id=thread.conversation_id,
+                source_id=thread.source_id,
+                channel=thread.channel,
+                thread=thread.thread,
+                customer_id=state.customer_id,
+                customer_name=state.customer_name,
+                number=case.number + 1,
+                location_id=location_id,
+                opened_by="team",
+                recorded_at=self.now,
+                routed=False,
+                responsible_before=case.responsible or case.responsible_before,
+                short_number=short_number,
+                member_id=member_id,
+            )
+        )
+        self.take(member_id)
+
+    def send_to_crm(self, member_id: str, *, manages: bool) -> None:
+        """Those who belong to the case send it, as often as they like; who manages cases any.
+
+        Errors: TakenBy, NobodyTookIt.
+        """
+        case = self.case
+        if not manages and member_id not in case.participants:
+            self._refuse_held_by_another(member_id)
+            if case.responsible is None:
+                raise NobodyTookIt
+        self._trigger(CaseSentToCrm(at=self.at(self.now), case=case.number, member_id=member_id))
 
     def at(self, fact: datetime) -> datetime:
         """A fact's time, clamped to the case's opening."""
         return max(fact, self.case.opened_at)
+
+    def _joined(self, former: str | None, responsible: str) -> tuple[str, ...]:
+        """Who had the case stays with it as a participant, while there is room."""
+        participants = self.case.participants
+        if former is None or former == responsible or former in participants:
+            return ()
+        return (former,) if len(participants) < PARTICIPANTS_AT_MOST else ()
+
+    def _refuse_unless_led_by(self, member_id: str, manages: bool) -> None:
+        """What only the responsible of an active case decides, or who manages cases."""
+        self._refuse_done()
+        if self.case.state != "active":
+            raise NobodyTookIt
+        if not manages:
+            self._refuse_held_by_another(member_id)
 
     def _refuse_done(self) -> None:
         case = self.case

@@ -249,7 +249,8 @@ class Messages(Life):
         opened_at = min(written.occurred_at, written.received_at)
         number, before = _FIRST, None
         if self.state is not None:
-            number, before = self.case.number + 1, self.case.responsible
+            number = self.case.number + 1
+            before = self.case.responsible or self.case.responsible_before
             # What was written before Done and arrived after it: cases do not overlap.
             opened_at = max(opened_at, self.case.closed_at or opened_at)
         self._trigger(

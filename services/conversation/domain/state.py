@@ -14,6 +14,8 @@ PREVIEW_CHARACTERS: Final = 140
 # A delivery's receipt names a message, not its case. Most come within seconds, so the latest few
 # answer nearly all; for an older one the stream itself is read.
 RECENTLY_SENT: Final = 8
+# More than any case needs, and few enough to be part of each event that tells of the case.
+PARTICIPANTS_AT_MOST: Final = 50
 
 
 class Thread(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -26,13 +28,22 @@ class Thread(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     thread: str
 
 
+class Offer(msgspec.Struct, frozen=True, gc=False):
+    """The case is offered to ``member_id``, who has neither accepted nor declined it yet."""
+
+    member_id: str
+    offered_by: str
+    at: datetime
+
+
 class Case(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The latest case. Times are fact times, none before ``opened_at``.
 
     ``number`` counts within the conversation; ``short_number`` is unique in the workspace, 0 where
     the case was opened before cases had one. ``held_since``: when the present responsible got it.
-    ``recorded_at``: when the case's opening was written down, from which the wait for routing
-    counts.
+    ``responsible_before``: who had the conversation's case before, or this one before it came back
+    to New. ``due_at``: until when it is to be dealt with. ``recorded_at``: when the case's opening
+    was written down, from which the wait for routing counts.
     """
 
     case_id: str
@@ -47,6 +58,8 @@ class Case(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     held_since: datetime | None = None
     responsible_before: str | None = None
     participants: tuple[str, ...] = ()
+    offer: Offer | None = None
+    due_at: datetime | None = None
     waiting_since: datetime | None = None
     first_response_at: datetime | None = None
     last_message_at: datetime | None = None
@@ -68,8 +81,11 @@ class Case(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def people(self) -> tuple[str, ...]:
-        """The members who belong to the case."""
-        return (self.responsible, *self.participants) if self.responsible else self.participants
+        """The members who belong to the case, whoever it is offered to among them."""
+        people = (self.responsible, *self.participants) if self.responsible else self.participants
+        if self.offer is None or self.offer.member_id in people:
+            return people
+        return (*people, self.offer.member_id)
 
 
 class Head(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -124,6 +124,14 @@ def test_a_new_case_has_to_be_taken_before_it_is_closed_but_a_manager_need_not()
     assert conversation.case.state == "done"
 
 
+def test_who_may_closes_what_nobody_took_but_not_what_somebody_did() -> None:
+    conversation = new_case().at(minutes(2))
+    conversation.close("moderator", manages=False, untaken=True)
+    assert (conversation.case.state, conversation.case.responsible) == ("done", None)
+    with pytest.raises(TakenBy):
+        active_case("dima").at(minutes(2)).close("moderator", manages=False, untaken=True)
+
+
 def test_closing_twice_is_nothing_to_who_closed_and_refused_to_others() -> None:
     given = done_case("dima")
     conversation = given.at(minutes(5))

@@ -13,6 +13,7 @@ from services.conversation.domain.state import ConversationState
 from tests.services.conversation.domain.cases import PLACE, ROUTED, STREAM, Given, minutes, written
 
 MEMBERS = ("dima", "olena", "ivan")
+GROUPS = ("grp_1", "grp_2")
 type Act = Callable[[Conversation, int], None]
 
 
@@ -37,7 +38,27 @@ def _route(conversation: Conversation, step: int) -> None:
 
 
 def _by(member_id: str) -> list[Act]:
+    def other(step: int) -> str:
+        return MEMBERS[step % len(MEMBERS)]
+
+    def manages(step: int) -> bool:
+        return step % 4 == 0
+
     return [
+        lambda c, step: c.assign(member_id, other(step), minutes(step), manages=manages(step)),
+        lambda c, step: c.unassign(member_id, manages=manages(step)),
+        lambda c, step: c.forward(member_id, GROUPS[step % 2], manages=manages(step)),
+        lambda c, step: c.take_over(member_id, manages=manages(step)),
+        lambda c, step: c.set_due(member_id, minutes(step), manages=manages(step)),
+        lambda c, step: c.offer(member_id, other(step), manages=manages(step)),
+        lambda c, step: c.accept(member_id),
+        lambda c, step: c.decline(member_id),
+        lambda c, step: c.withdraw(member_id, manages=manages(step)),
+        lambda c, step: c.add_participant(member_id, other(step), manages=manages(step)),
+        lambda c, step: c.remove_participant(member_id, other(step), manages=manages(step)),
+        lambda c, step: c.leave(member_id),
+        lambda c, step: c.open_by_hand(member_id, "loc_1", step),
+        lambda c, step: c.send_to_crm(member_id, manages=manages(step)),
         lambda c, step: c.take(member_id),
         lambda c, step: c.reply(member_id, f"msg_{step}", Content(text="hello")),
         lambda c, step: c.close(member_id, manages=False),
@@ -79,6 +100,10 @@ def test_rules_that_hold_at_every_moment(numbers: list[int]) -> None:
         assert case.responsible not in case.participants
         assert len(set(case.participants)) == len(case.participants)
         assert (case.closed_at is not None) == (case.state == "done")
+        # Only an active case is on offer, and never to who has it.
+        assert case.offer is None or case.state == "active"
+        assert case.offer is None or case.offer.member_id != case.responsible
+        assert len(set(case.people)) == len(case.people)
         # Timers never begin before the case does, and activity never goes back.
         for instant in (case.waiting_since, case.first_response_at, case.closed_at):
             assert instant is None or instant >= case.opened_at

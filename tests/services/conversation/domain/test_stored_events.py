@@ -9,7 +9,15 @@ import pytest
 from msgspec.structs import replace
 
 from libs.events.content import Attachment, Channel, Content, GeoPoint, Sender
-from services.conversation.domain import events, life, messages, sent_message
+from services.conversation.domain import (
+    assignment,
+    events,
+    life,
+    messages,
+    participants,
+    sent_message,
+    transfer,
+)
 from services.conversation.domain.events import Event, UnknownEvent, decode, encode, name_of
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -54,6 +62,8 @@ HARMLESS = {
     "sent_in",
     "reason",
     "reason_code",
+    "participant",
+    "to",
 }
 
 EXAMPLES: dict[str, Event[Any]] = {
@@ -74,12 +84,28 @@ EXAMPLES: dict[str, Event[Any]] = {
             recorded_at=AT,
             routed=True,
             responsible_before="mem_1",
+            member_id="mem_2",
             short_number=1042,
         ),
         life.CaseRouted(at=AT, case=2, group_id="grp_1", reason="autoforward"),
         life.CaseTaken(at=AT, case=2, member_id="mem_2", joined=("mem_1",)),
         life.CaseClosed(at=AT, case=2, member_id="mem_2"),
         life.CaseReopened(at=AT, case=2, member_id="mem_3", responsible="mem_2", joined=("mem_1",)),
+        life.CaseSentToCrm(at=AT, case=2, member_id="mem_2"),
+        assignment.CaseAssigned(
+            at=AT, case=2, member_id="mem_3", responsible="mem_2", due_at=AT, joined=("mem_1",)
+        ),
+        assignment.CaseUnassigned(at=AT, case=2, member_id="mem_2"),
+        assignment.CaseForwarded(at=AT, case=2, member_id="mem_2", group_id="grp_1"),
+        assignment.CaseTakenOver(at=AT, case=2, member_id="mem_3"),
+        assignment.CaseDueChanged(at=AT, case=2, member_id="mem_2", due_at=AT),
+        transfer.TransferOffered(at=AT, case=2, member_id="mem_2", to="mem_3"),
+        transfer.TransferAccepted(at=AT, case=2, member_id="mem_3", joined=("mem_2",)),
+        transfer.TransferDeclined(at=AT, case=2, member_id="mem_3"),
+        transfer.TransferWithdrawn(at=AT, case=2, member_id="mem_2", to="mem_3"),
+        participants.ParticipantAdded(at=AT, case=2, member_id="mem_2", participant="mem_3"),
+        participants.ParticipantRemoved(at=AT, case=2, member_id="mem_2", participant="mem_3"),
+        participants.ParticipantLeft(at=AT, case=2, member_id="mem_3"),
         messages.MessageReceived(
             at=AT,
             case=2,

@@ -1,0 +1,152 @@
+"""In whose hands a case is: assign, unassign, take over, forward to a group; and until when."""
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from services.conversation.domain.events import stored
+from services.conversation.domain.life import Life, MemberEvent, RuleBroken, held
+from services.conversation.domain.state import Case, ConversationState
+
+
+class HandedOnByTransfer(RuleBroken):
+    """Who is responsible offers the case: it is another's once they accept it."""
+
+
+@stored("conversation.case-assigned.v1")
+class CaseAssigned(MemberEvent, frozen=True, kw_only=True):
+    """``member_id`` made ``responsible`` the one. ``due_at`` None: it stays as it was."""
+
+    responsible: str
+    due_at: datetime | None = None
+    joined: tuple[str, ...] = ()
+
+    def change(self, state: ConversationState) -> ConversationState:
+        case = held(state.case, self.responsible, self.at, self.joined)
+        return replace(state, case=replace(case, due_at=self.due_at or case.due_at))
+
+
+@stored("conversation.case-unassigned.v1")
+class CaseUnassigned(MemberEvent, frozen=True, kw_only=True):
+    """The case is in its group's New again."""
+
+    def change(self, state: ConversationState) -> ConversationState:
+        return replace(state, case=_new_again(state.case, state.case.group_id))
+
+
+@stored("conversation.case-forwarded.v1")
+class CaseForwarded(MemberEvent, frozen=True, kw_only=True):
+    """The case is in another group's New."""
+
+    group_id: str
+
+    def change(self, state: ConversationState) -> ConversationState:
+        return replace(state, case=_new_again(state.case, self.group_id))
+
+
+@stored("conversation.case-taken-over.v1")
+class CaseTakenOver(MemberEvent, frozen=True, kw_only=True):
+    """``member_id`` took it out of another's hands."""
+
+    def change(self, state: ConversationState) -> ConversationState:
+        return replace(state, case=held(state.case, self.member_id, self.at, ()))
+
+
+@stored("conversation.case-due-changed.v1")
+class CaseDueChanged(MemberEvent, frozen=True, kw_only=True):
+    """``due_at`` None: there is no such time any more."""
+
+    due_at: datetime | None
+
+    def change(self, state: ConversationState) -> ConversationState:
+        return replace(state, case=replace(state.case, due_at=self.due_at))
+
+
+class Assignment(Life):
+    """The rules by which a case changes hands without the other's consent."""
+
+    def assign(
+        self, by: str, member_id: str, due_at: datetime | None = None, *, manages: bool
+    ) -> None:
+        """A new case is given to anybody, an active one only by who manages cases.
+
+        As after a take, the former responsible of a new case stays as a participant. From whom an
+        active one is taken away has nothing more to do with it. Errors: TakenBy,
+        HandedOnByTransfer, AlreadyDone.
+        """
+        case = self.case
+        self._refuse_done()
+        if case.responsible is not None and not manages:
+            self._refuse_held_by_another(by)
+            if case.responsible != member_id:
+                raise HandedOnByTransfer
+        if case.responsible == member_id:
+            if due_at is not None:
+                self.set_due(by, due_at, manages=manages)
+            return
+        taken_away = case.state == "active"
+        self._trigger(
+            CaseAssigned(
+                at=self.at(self.now),
+                case=case.number,
+                member_id=by,
+                responsible=member_id,
+                due_at=due_at,
+                joined=() if taken_away else self._joined(case.responsible_before, member_id),
+            )
+        )
+
+    def unassign(self, by: str, *, manages: bool) -> None:
+        """Errors: TakenBy, NobodyTookIt, AlreadyDone."""
+        self._refuse_unless_led_by(by, manages)
+        self._trigger(CaseUnassigned(at=self.at(self.now), case=self.case.number, member_id=by))
+
+    def forward(self, by: str, group_id: str, *, manages: bool) -> None:
+        """A new case is forwarded by anybody, an active one as other things of it are decided.
+
+        Errors: TakenBy, AlreadyDone.
+        """
+        case = self.case
+        self._refuse_done()
+        if not manages:
+            self._refuse_held_by_another(by)
+        if case.state == "new" and case.group_id == group_id:
+            return
+        self._trigger(
+            CaseForwarded(at=self.at(self.now), case=case.number, member_id=by, group_id=group_id)
+        )
+
+    def take_over(self, member_id: str, *, manages: bool) -> None:
+        """Who manages cases takes an active one out of another's hands.
+
+        Errors: TakenBy, NobodyTookIt, AlreadyDone.
+        """
+        self._refuse_unless_led_by(member_id, manages)
+        if self.case.responsible != member_id:
+            self._trigger(
+                CaseTakenOver(at=self.at(self.now), case=self.case.number, member_id=member_id)
+            )
+
+    def set_due(self, by: str, due_at: datetime | None, *, manages: bool) -> None:
+        """Errors: TakenBy, AlreadyDone."""
+        case = self.case
+        self._refuse_done()
+        if not manages:
+            self._refuse_held_by_another(by)
+        if due_at != case.due_at:
+            self._trigger(
+                CaseDueChanged(at=self.at(self.now), case=case.number, member_id=by, due_at=due_at)
+            )
+
+
+def _new_again(case: Case, group_id: str | None) -> Case:
+    """In a group's New, with the participants that it has: whoever takes it has their help."""
+    return replace(
+        case,
+        state="new",
+        group_id=group_id,
+        responsible=None,
+        held_since=None,
+        responsible_before=case.responsible or case.responsible_before,
+        offer=None,
+    )
