@@ -178,6 +178,23 @@ class AsyncEventStore:
             async for document in cursor:
                 yield from_document(document)
 
+    async def documents(
+        self, stream: str | None = None, *, batch_size: int = 200
+    ) -> AsyncIterator[list[Document]]:
+        """Everything as it is stored, or what ids say is a stream's, in the order of the ids.
+
+        For verification: where `load` and `all` tell of commits, this believes nothing.
+        """
+        wanted = {} if stream is None else {"_id": id_range(stream, -1)}
+        async with self._collection.find(wanted).sort("_id", ASCENDING) as cursor:
+            while batch := await cursor.to_list(batch_size):
+                yield batch
+
+    async def strangers(self, stream: str) -> list[Document]:
+        """Documents that `load` takes for the stream's and whose ids do not name it."""
+        found = self._collection.find({"stream": stream, "_id": {"$not": id_range(stream, -1)}})
+        return await found.to_list()
+
     def _encode(self, commit: Commit) -> RawBSONDocument:
         # Encoded once, for the limit and for the wire.
         encoded = bson.encode(to_document(commit))

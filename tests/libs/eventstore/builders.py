@@ -1,8 +1,11 @@
 """Commits as the tests need them: the text of an event tells which it is."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from libs.eventstore.commits import Commit, PublicMessage, StoredEvent
+from msgspec.structs import replace
+
+from libs.eventstore.commits import GENESIS, Commit, PublicMessage, StoredEvent
 
 AT = datetime(2025, 11, 2, 10, 41, 7, 123_456, tzinfo=UTC)
 
@@ -25,6 +28,18 @@ def commit_of(
         events=tuple(StoredEvent("test.noted.v1", f"{stream} {v}".encode()) for v in versions),
         public=tuple(message_of(stream, version) for version in versions) if public else (),
     )
+
+
+def chained(
+    stream: str, sizes: Sequence[int], *, after: tuple[int, bytes] = (0, GENESIS)
+) -> list[Commit]:
+    """Commits of so many events each, one built on the other. `after`: a version and its hash."""
+    (version, prev), commits = after, []
+    for size in sizes:
+        commit = replace(commit_of(stream, version + 1, events=size), prev=prev, hash=b"")
+        commits.append(commit)
+        version, prev = commit.last, commit.hash
+    return commits
 
 
 def message_of(stream: str, sequence: int) -> PublicMessage:
