@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 from libs.events.content import Channel
+from libs.events.marks import FieldKind, LabelKind
 from libs.events.registry import Body, public
 from libs.events.topics import Topic
 
@@ -92,6 +93,48 @@ class AutoforwardState(Body):
     group_id: str
 
 
+@public("parley.directory.label.v1", Topic.DIRECTORY)
+class LabelState(Body):
+    """What cases can be marked with, of the workspace's own choice: one catalogue for all kinds.
+
+    One that is not ``active`` is not given to cases any more; those that have it keep it.
+    ``position`` orders the labels of a kind.
+    """
+
+    label_id: str
+    kind: LabelKind
+    name: str
+    position: int = 0
+    active: bool = True
+
+
+class Choice(Body):
+    choice_id: str
+    name: str
+
+
+@public("parley.directory.field.v1", Topic.DIRECTORY)
+class FieldState(Body):
+    """The definition of a custom field of cases or of customers.
+
+    ``required``: a case is not closed before it says something. ``minimum`` and ``maximum`` are a
+    number's, ``max_characters`` a text's, ``choices`` those of a choice and of a multiple choice.
+    One that is not ``active`` takes no new value.
+    """
+
+    field_id: str
+    applies_to: Literal["case", "customer"]
+    name: str
+    kind: FieldKind
+    required: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    max_characters: int | None = None
+    choices: tuple[Choice, ...] = ()
+    position: int = 0
+    active: bool = True
+
+
 DirectoryState = (
     WorkspaceState
     | LocationState
@@ -100,4 +143,6 @@ DirectoryState = (
     | GroupState
     | SourceState
     | AutoforwardState
+    | LabelState
+    | FieldState
 )

@@ -8,7 +8,9 @@ from libs.events.conversation import Audience
 from libs.events.directory import (
     AutoforwardState,
     DirectoryState,
+    FieldState,
     GroupState,
+    LabelState,
     LocationState,
     MemberState,
     Role,
@@ -34,6 +36,8 @@ class WorkspaceDirectory:
     groups: dict[str, GroupState] = field(default_factory=dict)
     sources: dict[str, SourceState] = field(default_factory=dict)
     autoforwards: dict[str, AutoforwardState] = field(default_factory=dict)
+    labels: dict[str, LabelState] = field(default_factory=dict)
+    fields: dict[str, FieldState] = field(default_factory=dict)
 
     def may_see(self, member: MemberState, audience: Audience | None) -> bool:
         group = self.groups.get(audience.group_id or "") if audience else None
@@ -108,6 +112,10 @@ def _put(directory: WorkspaceDirectory, state: DirectoryState, *, present: bool)
             _set(directory.sources, thing_id, state, present)
         case AutoforwardState(autoforward_id=thing_id):
             _set(directory.autoforwards, thing_id, state, present)
+        case LabelState(label_id=thing_id):
+            _set(directory.labels, thing_id, state, present)
+        case FieldState(field_id=thing_id):
+            _set(directory.fields, thing_id, state, present)
 
 
 def _set[K, V](things: dict[K, V], key: K, state: V, present: bool) -> None:

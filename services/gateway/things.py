@@ -8,7 +8,9 @@ from libs.events.actions import Action
 from libs.events.api import directory as asked
 from libs.events.directory import (
     AutoforwardState,
+    FieldState,
     GroupState,
+    LabelState,
     LocationState,
     MemberState,
     SourceState,
@@ -124,4 +126,25 @@ AUTOFORWARDS = Kind(
     all_of=lambda directory: directory.autoforwards,
     visible=_sees_autoforward,
 )
-KINDS = (LOCATIONS, MEMBERS, GROUPS, SOURCES, AUTOFORWARDS)
+# What cases are marked with is no secret among those who read them.
+LABELS = Kind(
+    one="Label",
+    state=LabelState,
+    page=shapes.LabelPage,
+    adding=asked.NewLabel,
+    changing=asked.ChangeLabel,
+    created=LabelState,
+    all_of=lambda directory: directory.labels,
+    visible=lambda _actor, _label: True,
+)
+FIELDS = Kind(
+    one="Field",
+    state=FieldState,
+    page=shapes.FieldPage,
+    adding=asked.NewField,
+    changing=asked.ChangeField,
+    created=FieldState,
+    all_of=lambda directory: directory.fields,
+    visible=lambda _actor, _field: True,
+)
+KINDS = (LOCATIONS, MEMBERS, GROUPS, SOURCES, AUTOFORWARDS, LABELS, FIELDS)

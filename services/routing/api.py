@@ -28,7 +28,7 @@ from libs.runtime.mongo import TRANSIENT
 from libs.runtime.problems import Conflict, Forbidden, NotFound, Unavailable
 from libs.runtime.tokens import Caller, ServiceTokens
 from services.routing.directory import Decide, DirectoryService, Outcome
-from services.routing.domain import members, rules
+from services.routing.domain import catalogue, members, rules
 from services.routing.domain.errors import Again, Clash, NotThere, Refused
 from services.routing.domain.facts import Fact
 from services.routing.domain.sources import SourceRules
@@ -113,6 +113,28 @@ def _resources(sources: SourceRules) -> list[Resource]:
             rules.change_autoforward,
             rules.remove_autoforward,
             Workspace.autoforward,
+        ),
+        Resource(
+            "labels",
+            "lbl",
+            BodyReader(asked.NewLabel),
+            BodyReader(asked.ChangeLabel),
+            catalogue.add_label,
+            catalogue.change_label,
+            catalogue.remove_label,
+            Workspace.label,
+            stays=True,
+        ),
+        Resource(
+            "fields",
+            "fld",
+            BodyReader(asked.NewField),
+            BodyReader(asked.ChangeField),
+            catalogue.add_field,
+            catalogue.change_field,
+            catalogue.remove_field,
+            Workspace.field,
+            stays=True,
         ),
     ]
 

@@ -10,6 +10,7 @@ import msgspec
 from libs.events.api.requests import RequestBody
 from libs.events.content import Channel
 from libs.events.directory import LocationState, MemberState, Role, WorkspaceState
+from libs.events.marks import FieldKind, LabelKind
 from libs.events.registry import Body
 
 Language = Literal["ru", "uk", "en"]
@@ -106,6 +107,63 @@ class NewAutoforward(RequestBody):
 class ChangeAutoforward(RequestBody):
     source_ids: tuple[str, ...] | None = None
     group_id: str | None = None
+
+
+class NewLabel(RequestBody):
+    """``position`` orders the labels of a kind."""
+
+    kind: LabelKind
+    name: str
+    position: int = 0
+
+
+class ChangeLabel(RequestBody):
+    """``active`` true offers a label again that was taken away with DELETE."""
+
+    name: str | None = None
+    position: int | None = None
+    active: bool | None = None
+
+
+class FieldChoice(RequestBody):
+    """``choice_id`` is given where a choice stays that is there already; a new one gets its own."""
+
+    name: str
+    choice_id: str | None = None
+
+
+class NewField(RequestBody):
+    """A custom field of cases or of customers.
+
+    ``minimum`` and ``maximum`` are for numbers, ``max_characters`` for texts, ``choices`` for a
+    choice and for choices. ``required``: a case is not closed before it says something.
+    """
+
+    applies_to: Literal["case", "customer"]
+    name: str
+    kind: FieldKind
+    required: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    max_characters: int | None = None
+    choices: tuple[FieldChoice, ...] = ()
+    position: int = 0
+
+
+class ChangeField(RequestBody):
+    """What a field applies to and its kind stay. ``choices`` are all that are to be there.
+
+    ``active`` true offers a field again that was taken away with DELETE.
+    """
+
+    name: str | None = None
+    required: bool | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    max_characters: int | None = None
+    choices: tuple[FieldChoice, ...] | None = None
+    position: int | None = None
+    active: bool | None = None
 
 
 class WebhookRegistration(Body):

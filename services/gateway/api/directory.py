@@ -28,6 +28,8 @@ _PAGE_MOST: Final = 500
 _REMOVING: Final = {
     "members": "Deactivate a member; their sessions and API tokens end",
     "sources": "Disconnect a source; its conversations stay",
+    "labels": "Offer a label no longer; cases that have it keep it",
+    "fields": "Offer a custom field no longer; what it says stays",
 }
 
 

@@ -6,7 +6,9 @@ from libs.events.api.requests import RequestBody
 from libs.events.content import Channel
 from libs.events.directory import (
     AutoforwardState,
+    FieldState,
     GroupState,
+    LabelState,
     LocationState,
     MemberState,
     WorkspaceState,
@@ -146,6 +148,16 @@ class SourcePage(Body):
 
 class AutoforwardPage(Body):
     items: tuple[AutoforwardState, ...]
+    next: str | None = None
+
+
+class LabelPage(Body):
+    items: tuple[LabelState, ...]
+    next: str | None = None
+
+
+class FieldPage(Body):
+    items: tuple[FieldState, ...]
     next: str | None = None
 
 

@@ -6,7 +6,8 @@ from typing import Any, Literal
 import msgspec
 
 from libs.events.content import Channel
-from libs.events.directory import Role
+from libs.events.directory import Choice, Role
+from libs.events.marks import FieldKind, LabelKind
 from libs.events.registry import Body
 from libs.eventstore.commits import StoredEvent
 
@@ -156,3 +157,31 @@ class AutoforwardSet(Fact):
 @stored("routing.autoforward-removed.v1")
 class AutoforwardRemoved(Fact):
     autoforward_id: str
+
+
+@stored("routing.label-set.v1")
+class LabelSet(Fact):
+    """A label came, or is now like this."""
+
+    label_id: str
+    kind: LabelKind
+    name: str
+    position: int
+    active: bool
+
+
+@stored("routing.field-set.v1")
+class FieldSet(Fact):
+    """The definition of a custom field came, or is now like this."""
+
+    field_id: str
+    applies_to: Literal["case", "customer"]
+    name: str
+    kind: FieldKind
+    required: bool
+    minimum: float | None
+    maximum: float | None
+    max_characters: int | None
+    choices: tuple[Choice, ...]
+    position: int
+    active: bool

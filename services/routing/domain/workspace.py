@@ -15,7 +15,9 @@ import msgspec
 from libs.events.directory import (
     AutoforwardState,
     DirectoryState,
+    FieldState,
     GroupState,
+    LabelState,
     LocationState,
     MemberState,
     Role,
@@ -50,6 +52,8 @@ class Workspace:
     groups: dict[str, GroupState] = field(default_factory=dict)
     sources: dict[str, SourceState] = field(default_factory=dict)
     autoforwards: dict[str, AutoforwardState] = field(default_factory=dict)
+    labels: dict[str, LabelState] = field(default_factory=dict)
+    fields: dict[str, FieldState] = field(default_factory=dict)
     sequences: dict[str, int] = field(default_factory=dict)
 
     def evolve(self, fact: Fact) -> Change:
@@ -76,6 +80,12 @@ class Workspace:
 
     def autoforward(self, autoforward_id: str) -> AutoforwardState:
         return _there(self.autoforwards, autoforward_id)
+
+    def label(self, label_id: str) -> LabelState:
+        return _there(self.labels, label_id)
+
+    def field(self, field_id: str) -> FieldState:
+        return _there(self.fields, field_id)
 
     def autoforward_of(self, source_id: str) -> AutoforwardState | None:
         """The rule for new cases of the source; the first by id where several name it."""
@@ -120,6 +130,10 @@ class Workspace:
                 return _change(
                     self.sources, fact.source_id, connected=False, sealed_credentials=None
                 )
+            case facts.LabelSet():
+                return _put(self.labels, fact.label_id, _like(LabelState, fact))
+            case facts.FieldSet():
+                return _put(self.fields, fact.field_id, _like(FieldState, fact))
         raise TypeError(f"{type(fact).__name__} is not a fact of the directory")
 
 

@@ -71,7 +71,15 @@ async def test_the_document_has_every_route_that_the_api_promises(document: Any)
         "GET /v1/attachments/{id}",
         *(
             f"{method} /v1/{things}{one}"
-            for things in ("locations", "members", "groups", "sources", "autoforwards")
+            for things in (
+                "locations",
+                "members",
+                "groups",
+                "sources",
+                "autoforwards",
+                "labels",
+                "fields",
+            )
             for method, one in (
                 ("GET", ""),
                 ("POST", ""),
