@@ -8,6 +8,7 @@ class Action(StrEnum):
     TAKE = "take"
     ANSWER = "answer"
     NOTE = "note"
+    MARK = "mark"  # read, flagged, priority, tags, labels, custom fields, emotions
     CLOSE = "close"
     REOPEN = "reopen"
     MANAGE_CASES = "manage_cases"  # act on a case whoever is responsible for it

@@ -13,6 +13,8 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from libs.events.api import AddNote, ConversationView, SendMessage, Sent, Tab
+from libs.events.api.marks import ChangeMarks, MarkEmotion, SetFields, SetMark, SetPriority
+from libs.events.marks import MarkKind
 from libs.events.registry import Body
 from libs.runtime.bodies import BodyReader, read_query
 from libs.runtime.http import caller_of, json_response
@@ -111,6 +113,31 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
 
         return endpoint
 
+    def acting_on_message[T](
+        reader: BodyReader[T],
+        act: Callable[[Desktop, str, str, str, T], Awaitable[ConversationView]],
+    ) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            caller = verified(request)
+            body, raw = await reader.read(request)
+            message_id: str = request.path_params["message_id"]
+
+            async def work(cause: str) -> Response:
+                desk = Desktop(parts, caller)
+                return json_response(await act(desk, message_id, _id(request), cause, body))
+
+            return await answers.once(request, caller, raw, work)
+
+        return endpoint
+
+    def many(kind: MarkKind) -> Endpoint:
+        return acting_with(
+            BodyReader(ChangeMarks), lambda desk, *asked: desk.change_marks(kind, *asked)
+        )
+
+    def single(kind: MarkKind) -> Endpoint:
+        return acting_with(BodyReader(SetMark), lambda desk, *asked: desk.set_mark(kind, *asked))
+
     async def customer_timeline(request: Request) -> Response:
         caller = verified(request)
         if caller.service != "ingest":
@@ -131,6 +158,23 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         ("POST", f"{_ONE}/reopen", acting(Desktop.reopen)),
         ("POST", f"{_ONE}/messages", writing(BodyReader(SendMessage), Desktop.send)),
         ("POST", f"{_ONE}/notes", writing(BodyReader(AddNote), Desktop.note)),
+        ("POST", f"{_ONE}/read", acting(Desktop.read)),
+        ("POST", f"{_ONE}/unread", acting(Desktop.unread)),
+        ("POST", f"{_ONE}/flag", acting(Desktop.flag)),
+        ("POST", f"{_ONE}/unflag", acting(Desktop.unflag)),
+        ("POST", f"{_ONE}/priority", acting_with(BodyReader(SetPriority), Desktop.set_priority)),
+        ("POST", f"{_ONE}/tags", many("tag")),
+        ("POST", f"{_ONE}/topics", many("topic")),
+        ("POST", f"{_ONE}/reasons", many("reason")),
+        ("POST", f"{_ONE}/components", many("component")),
+        ("POST", f"{_ONE}/status", single("status")),
+        ("POST", f"{_ONE}/type", single("type")),
+        ("POST", f"{_ONE}/fields", acting_with(BodyReader(SetFields), Desktop.set_fields)),
+        (
+            "PUT",
+            f"{_ONE}/messages/{{message_id}}/emotion",
+            acting_on_message(BodyReader(MarkEmotion), Desktop.mark_emotion),
+        ),
         ("GET", "/internal/v1/customer-timeline/{conversation_id}", customer_timeline),
     ]
     for method, path, endpoint in routes:

@@ -19,13 +19,13 @@ from services.conversation.rows import (
     Rows,
     delivery_of,
     delivery_row,
-    edits_of,
     find_rows,
     inbox_row,
+    parts_of,
     replace_inbox,
     snapshot_of,
     update_delivery,
-    update_edit,
+    update_part,
     write_newer,
 )
 from services.conversation.tasks import Task
@@ -67,8 +67,8 @@ class Conversations:
         new = [row for row in rows if row["_id"] in begun]
         known = [row for row in rows if row["_id"] not in begun]
         await write_newer(self._inbox, new, known, replace_inbox)
-        if edits := edits_of(commits):
-            await write_newer(self._messages, edits, [], update_edit)
+        if parts := parts_of(commits):
+            await write_newer(self._messages, parts, [], update_part)
 
 
 class SentMessages:

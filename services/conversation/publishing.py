@@ -8,13 +8,22 @@ from datetime import datetime
 from typing import Any, Final
 
 from libs.events import conversation as public
+from libs.events import marking
 from libs.events.conversation import Audience, CaseFacts
 from libs.events.envelope import Envelope
 from libs.events.outbound import OutboundRequested
 from libs.events.registry import Body
 from libs.eventstore.commits import PublicMessage, StoredEvent
 from libs.runtime.outbox import public_message
-from services.conversation.domain import assignment, life, messages, participants, transfer
+from services.conversation.domain import (
+    assignment,
+    life,
+    marks,
+    messages,
+    participants,
+    reading,
+    transfer,
+)
 from services.conversation.domain.aggregate import Aggregate, Change
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.events import encode, name_of
@@ -37,6 +46,11 @@ _OF_A_MEMBER: Final[dict[type[life.MemberEvent], Callable[..., Body]]] = {
     transfer.TransferAccepted: public.TransferAccepted,
     transfer.TransferDeclined: public.TransferDeclined,
     participants.ParticipantLeft: public.ParticipantLeft,
+    reading.MarkedRead: marking.MarkedRead,
+    reading.MarkedUnread: marking.MarkedUnread,
+    marks.Flagged: marking.Flagged,
+    marks.Unflagged: marking.Unflagged,
+    marks.PrioritySet: marking.PrioritySet,
 }
 
 
@@ -194,6 +208,25 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
         case participants.ParticipantRemoved() as event:
             return public.ParticipantRemoved(
                 member_id=event.member_id, participant=event.participant, **common
+            )
+        case marks.MarksChanged() as event:
+            return marking.MarksChanged(
+                member_id=event.member_id,
+                kind=event.kind,
+                added=event.added,
+                removed=event.removed,
+                **common,
+            )
+        case marks.FieldsSet() as event:
+            return marking.FieldsSet(
+                member_id=event.member_id, field_ids=tuple(event.values), **common
+            )
+        case marks.MessageMarked() as event:
+            return marking.MessageMarked(
+                message_id=event.message_id,
+                member_id=event.member_id,
+                emotion=event.emotion,
+                **common,
             )
         case messages.MessageReceived() as event:
             return public.MessageReceived(

@@ -23,13 +23,14 @@ from services.conversation.loading import replay
 from services.conversation.rows import (
     COMMITS,
     INBOX,
+    MESSAGE_PARTS,
     MESSAGES,
     Rows,
     delivery_row,
-    edits_of,
     find_rows,
     inbox_row,
     insert_missing,
+    parts_of,
 )
 
 type Merged = Callable[[Document, Document], Document]
@@ -85,7 +86,7 @@ class _Beside:
         self.messages = messages
         self._rows: list[Document] = []
         self._deliveries: list[Document] = []
-        self._edits: list[Document] = []
+        self._parts: list[Document] = []
 
     async def add(self, stream: Sequence[Commit]) -> None:
         snapshot: Snapshot[Any] | None = replay(None, stream)
@@ -96,21 +97,21 @@ class _Beside:
             self._deliveries.append(delivery_row(name, snapshot))
         else:
             self._rows.append(inbox_row(name, snapshot))
-            self._edits += edits_of(stream)
-        if len(self._rows) + len(self._deliveries) + len(self._edits) >= _BATCH:
+            self._parts += parts_of(stream)
+        if len(self._rows) + len(self._deliveries) + len(self._parts) >= _BATCH:
             await self.flush()
 
     async def flush(self) -> None:
         if self._rows:
             await self.inbox.insert_many(self._rows, ordered=False)
-        # A message may have been edited and delivered: its row has both parts.
+        # A message may have been edited and delivered: its row has all its parts.
         parts = [
             UpdateOne({"_id": part["_id"]}, {"$set": _without_id(part)}, upsert=True)
-            for part in (*self._deliveries, *self._edits)
+            for part in (*self._deliveries, *self._parts)
         ]
         if parts:
             await self.messages.bulk_write(parts, ordered=False)
-        self._rows, self._deliveries, self._edits = [], [], []
+        self._rows, self._deliveries, self._parts = [], [], []
 
     async def drop(self) -> None:
         await self.inbox.drop()
@@ -177,7 +178,7 @@ def _versions(row: Document) -> Document:
     versions = {"_id": row["_id"]}
     if "v" in row:
         versions["v"] = row["v"]
-    for part in ("delivery", "edit"):
+    for part in ("delivery", *MESSAGE_PARTS):
         if part in row:
             versions[f"{part}.v"] = row[part]["v"]
     return versions
@@ -189,7 +190,8 @@ def _newer_row(live: Document, rebuilt: Document) -> Document:
 
 def _newer_parts(live: Document, rebuilt: Document) -> Document:
     merged = dict(rebuilt)
-    for part, beside in (("delivery", ("external",)), ("edit", ())):
+    besides = (("delivery", ("external",)), *((part, ()) for part in MESSAGE_PARTS))
+    for part, beside in besides:
         if live.get(part, {}).get("v", 0) > rebuilt.get(part, {}).get("v", 0):
             merged |= {name: live[name] for name in (part, *beside)}
     return merged

@@ -14,6 +14,7 @@ from services.conversation.domain.life import (
     StillOpen,
     TakenBy,
 )
+from services.conversation.domain.marks import FieldsMissing, TooManyFields, TooManyMarks
 from services.conversation.domain.participants import (
     NotParticipant,
     ResponsibleStays,
@@ -80,6 +81,18 @@ class ParticipantsFull(Conflict):
     kind, title = "too-many-participants", "This case has as many participants as it can"
 
 
+class TooManyMarksRefused(Conflict):
+    kind, title = "too-many-marks", "This case has as many marks of this kind as it can have"
+
+
+class TooManyFieldsRefused(Conflict):
+    kind, title = "too-many-fields", "The custom fields of this case say too much together"
+
+
+class CaseFieldsMissing(Conflict):
+    kind, title = "fields-missing", "Fields have to be filled before this case can be closed"
+
+
 def problem_of(
     refusal: RuleBroken | NotThere | TooMuch,
     directory: WorkspaceDirectory,
@@ -125,6 +138,13 @@ def problem_of(
             return ResponsibleCannotLeave("Transfer, forward or unassign the case first")
         case TooManyParticipants(at_most=at_most):
             return ParticipantsFull(f"A case has at most {at_most} participants", at_most=at_most)
+        case TooManyMarks(kind=kind, limit=limit):
+            return TooManyMarksRefused(f"A case has at most {limit} marks of the kind {kind}")
+        case TooManyFields():
+            return TooManyFieldsRefused("Shorten what the custom fields of this case say")
+        case FieldsMissing(field_ids=field_ids):
+            names = [f.name for i in field_ids if (f := directory.fields.get(i))]
+            return CaseFieldsMissing(f"Fill in {', '.join(names)} first", field_ids=field_ids)
         case TooMuch():
             return TooLarge("This is more than can be kept at once")
     return NotFound("There is no such conversation")

@@ -18,7 +18,7 @@ from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.events import Event, name_of
 from services.conversation.domain.state import ConversationState, case_id_of
 from services.conversation.publishing import facts_of
-from services.conversation.rows import delivery_of, edit_of
+from services.conversation.rows import delivery_of, edit_of, emotion_of
 
 type MessageRow = Mapping[str, Any]
 
@@ -105,6 +105,7 @@ def _message(
         edited_at=edited_at,
         delivery=delivery,
         via_platform=via_platform,
+        emotion=emotion_of(row) if row else None,
     )
 
 

@@ -13,9 +13,17 @@ PERMISSIONS: Final[dict[Role, frozenset[Action]]] = {
     Role.OWNER: _EVERYTHING,
     Role.ADMIN: _EVERYTHING,
     Role.OPERATOR: frozenset(
-        {Action.READ, Action.TAKE, Action.ANSWER, Action.NOTE, Action.CLOSE, Action.REOPEN}
+        {
+            Action.READ,
+            Action.TAKE,
+            Action.ANSWER,
+            Action.NOTE,
+            Action.MARK,
+            Action.CLOSE,
+            Action.REOPEN,
+        }
     ),
-    Role.MODERATOR: frozenset({Action.READ, Action.NOTE, Action.CLOSE}),
+    Role.MODERATOR: frozenset({Action.READ, Action.NOTE, Action.MARK, Action.CLOSE}),
     Role.ANALYST: frozenset({Action.READ, Action.SEE_METRICS}),
     Role.READ_ONLY: frozenset({Action.READ}),
 }

@@ -5,6 +5,7 @@ from typing import Literal
 
 from libs.events.content import Content, DeliveryState, Direction, Sender
 from libs.events.conversation import CaseFacts
+from libs.events.marks import Emotion
 from libs.events.registry import Body
 
 Tab = Literal["new", "mine", "others", "done", "all"]
@@ -69,6 +70,7 @@ class TimelineItem(Body):
     edited_at: datetime | None = None
     delivery: Delivery | None = None
     via_platform: bool = False
+    emotion: Emotion | None = None
     text: str | None = None
     key: str | None = None
     other_member_id: str | None = None

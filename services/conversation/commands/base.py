@@ -16,7 +16,9 @@ from libs.runtime.tracing import trace_headers
 from services.conversation.commands.queue import NOT_NOW, CommandQueue
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.state import ConversationState
+from services.conversation.fields import required_fields
 from services.conversation.inbox import Inbox, Lists
 from services.conversation.loading import Loader
 from services.conversation.metrics import COMMANDS
@@ -81,6 +83,13 @@ class Workplace:
     def _manages(self) -> bool:
         return self._caller.may(Action.MANAGE_CASES)
 
+    def _close(self, conversation: Conversation) -> None:
+        """As the aggregate does, where the fields that every case is to have are filled in."""
+        before = conversation.version
+        conversation.close(self._member.member_id, manages=self._manages)
+        if conversation.version > before:
+            conversation.require_fields(required_fields(self._directory, "case"))
+
     async def _snapshot(self, conversation_id: str) -> Snapshot[ConversationState]:
         try:
             return await self.inbox.get(conversation_id)
@@ -104,6 +113,17 @@ class Workplace:
         if not self._directory.may_see(self._member, audience_of(snapshot.state)):
             raise NotFound("There is no such conversation")
         return snapshot
+
+    async def _message(
+        self, conversation_id: str, message_id: str
+    ) -> tuple[Snapshot[ConversationState], MessageReceived | MessageSent]:
+        """The conversation as it is remembered, and how the message came into it."""
+        snapshot = await self._remembered(conversation_id)
+        timeline = Timeline(self._parts.store, self._parts.messages, snapshot)
+        placed = await timeline.find(message_id)
+        if placed is None or not isinstance(placed[1], MessageReceived | MessageSent):
+            raise NotFound("There is no such message")
+        return snapshot, placed[1]
 
     async def _acted(
         self, command: str, conversation_id: str, cause: str, decide: Decide

@@ -11,11 +11,8 @@ class LifeCommands(Workplace):
         return await self._acted("take", conversation_id, cause, lambda c: c.take(me))
 
     async def close(self, conversation_id: str, cause: str) -> ConversationView:
-        """Errors: CaseTaken, CaseNotTaken, CaseDone."""
-        me, manages = self._member.member_id, self._manages
-        return await self._acted(
-            "close", conversation_id, cause, lambda c: c.close(me, manages=manages)
-        )
+        """Errors: CaseTaken, CaseNotTaken, CaseDone, CaseFieldsMissing."""
+        return await self._acted("close", conversation_id, cause, self._close)
 
     async def reopen(self, conversation_id: str, cause: str) -> ConversationView:
         """Errors: CaseOpen."""

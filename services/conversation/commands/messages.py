@@ -16,7 +16,7 @@ class MessageCommands(Workplace):
         if message.reply_to is not None:
             timeline = Timeline(self._parts.store, self._parts.messages, snapshot)
             quoted = await timeline.external_id(message.reply_to)
-        member_id, manages = self._member.member_id, self._manages
+        member_id = self._member.member_id
         message_id = self._parts.id_key.derive("msg", conversation_id, cause)
 
         def decide(conversation: Conversation) -> None:
@@ -28,7 +28,7 @@ class MessageCommands(Workplace):
                 reply_to_external=quoted,
             )
             if message.close:
-                conversation.close(member_id, manages=manages)
+                self._close(conversation)
 
         done = await self._do("send", conversation_id, cause, decide, len(message.content.text))
         return await self._sent(done, message_id)

@@ -1,10 +1,12 @@
 """The aggregate: one thread between a customer and a source, and its cases one after another."""
 
 from services.conversation.domain.assignment import Assignment
+from services.conversation.domain.marks import Marks
 from services.conversation.domain.messages import Messages
 from services.conversation.domain.participants import Participants
+from services.conversation.domain.reading import Reading
 from services.conversation.domain.transfer import Transfer
 
 
-class Conversation(Messages, Assignment, Transfer, Participants):
+class Conversation(Messages, Assignment, Transfer, Participants, Reading, Marks):
     """Its rules are one file a family; here they come together."""

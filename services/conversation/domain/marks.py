@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from libs.events.marks import SINGLE, Emotion, FieldValue, MarkKind, Priority
 from services.conversation.domain.events import stored
-from services.conversation.domain.life import CaseEvent, Life, RuleBroken
+from services.conversation.domain.life import Life, MemberEvent, RuleBroken
 from services.conversation.domain.state import Case, ConversationState
 
 # They are in the state, which is written again with every message.
@@ -42,24 +42,19 @@ class FieldsMissing(RuleBroken):
 
 
 @stored("conversation.flagged.v1")
-class Flagged(CaseEvent, frozen=True, kw_only=True):
-    member_id: str
-
+class Flagged(MemberEvent, frozen=True, kw_only=True):
     def change(self, state: ConversationState) -> ConversationState:
         return replace(state, flagged=True)
 
 
 @stored("conversation.unflagged.v1")
-class Unflagged(CaseEvent, frozen=True, kw_only=True):
-    member_id: str
-
+class Unflagged(MemberEvent, frozen=True, kw_only=True):
     def change(self, state: ConversationState) -> ConversationState:
         return replace(state, flagged=False)
 
 
 @stored("conversation.priority-set.v1")
-class PrioritySet(CaseEvent, frozen=True, kw_only=True):
-    member_id: str
+class PrioritySet(MemberEvent, frozen=True, kw_only=True):
     priority: Priority
 
     def change(self, state: ConversationState) -> ConversationState:
@@ -67,10 +62,9 @@ class PrioritySet(CaseEvent, frozen=True, kw_only=True):
 
 
 @stored("conversation.marks-changed.v1")
-class MarksChanged(CaseEvent, frozen=True, kw_only=True):
+class MarksChanged(MemberEvent, frozen=True, kw_only=True):
     """Tags (the words themselves) or labels (their ids) came and went; all of one kind."""
 
-    member_id: str
     kind: MarkKind
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -85,10 +79,9 @@ class MarksChanged(CaseEvent, frozen=True, kw_only=True):
 
 
 @stored("conversation.fields-set.v1", personal=("values",))
-class FieldsSet(CaseEvent, frozen=True, kw_only=True):
+class FieldsSet(MemberEvent, frozen=True, kw_only=True):
     """Custom fields by id, with what they say now: None is nothing."""
 
-    member_id: str
     values: dict[str, FieldValue | None]
 
     def change(self, state: ConversationState) -> ConversationState:
@@ -101,10 +94,9 @@ class FieldsSet(CaseEvent, frozen=True, kw_only=True):
 
 
 @stored("conversation.message-marked.v1")
-class MessageMarked(CaseEvent, frozen=True, kw_only=True):
+class MessageMarked(MemberEvent, frozen=True, kw_only=True):
     """What somebody of the team hears in a message. It stays with the message, not in the state."""
 
-    member_id: str
     message_id: str
     emotion: Emotion | None
 
@@ -180,9 +172,9 @@ class Marks(Life):
         self._trigger(event)
 
     def require_fields(self, field_ids: Sequence[str]) -> None:
-        """Before a case is closed. Errors: FieldsMissing."""
+        """Of a case that is closed. Errors: FieldsMissing."""
         missing = [field_id for field_id in field_ids if field_id not in self.case.fields]
-        if missing and self.case.state != "done":
+        if missing:
             raise FieldsMissing(missing)
 
     def mark_message(self, member_id: str, message_id: str, emotion: Emotion | None) -> None:

@@ -7,22 +7,18 @@ take it from the eyes of those who have to look at it.
 from msgspec.structs import replace
 
 from services.conversation.domain.events import stored
-from services.conversation.domain.life import CaseEvent, Life
+from services.conversation.domain.life import Life, MemberEvent
 from services.conversation.domain.state import ConversationState
 
 
 @stored("conversation.marked-read.v1")
-class MarkedRead(CaseEvent, frozen=True, kw_only=True):
-    member_id: str
-
+class MarkedRead(MemberEvent, frozen=True, kw_only=True):
     def change(self, state: ConversationState) -> ConversationState:
         return replace(state, unread=False)
 
 
 @stored("conversation.marked-unread.v1")
-class MarkedUnread(CaseEvent, frozen=True, kw_only=True):
-    member_id: str
-
+class MarkedUnread(MemberEvent, frozen=True, kw_only=True):
     def change(self, state: ConversationState) -> ConversationState:
         return replace(state, unread=True)
 

@@ -22,6 +22,7 @@ from libs.events.content import Attachment, Content
 from libs.runtime.bodies import BodyReader, invalid_field
 from libs.runtime.problems import Conflict, Invalid
 from services.gateway.access import Access, Actor
+from services.gateway.api.marks import add_mark_routes
 from services.gateway.api.passing import ANSWERED, BODY_BYTES, REFUSED, PassedOn, PassThrough
 from services.gateway.api.routes import PAGE, Problems, Routes
 from services.gateway.api.shapes import PostMessage
@@ -103,6 +104,8 @@ def add_conversation_routes(
         name="reopenCase", summary="Go on with a case that was Done",
         answer=ConversationView, problems=commands,
     )  # fmt: skip
+
+    add_mark_routes(routes, through)
 
 
 async def _described(

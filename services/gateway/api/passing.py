@@ -26,12 +26,12 @@ class PassThrough:
     upstream: Upstream
 
     def to(self, path: str, action: Action | None, *, takes_body: bool = False) -> Endpoint:
-        """``path``: the service's, with ``{id}`` for the one in the request's path."""
+        """``path``: the service's, with ``{id}`` (or others) for those in the request's path."""
 
         async def endpoint(request: Request) -> Response:
             actor = (await self.access.actor(request.headers)).must(action)
             body = await read_body(request) if takes_body else None
-            there = path.format(id=path_id(request)) if "{id}" in path else path
+            there = path.format(**{name: path_id(request, name) for name in request.path_params})
             return await self.upstream.pass_on(request, actor, there, body)
 
         return endpoint

@@ -18,7 +18,9 @@ from libs.events.content import Channel, Content, DeliveryState, Sender
 from libs.events.directory import (
     AutoforwardState,
     DirectoryState,
+    FieldState,
     GroupState,
+    LabelState,
     LocationState,
     MemberState,
     Role,
@@ -350,4 +352,8 @@ def _key_of(state: DirectoryState) -> str:
             return state.source_id
         case AutoforwardState():
             return state.autoforward_id
+        case LabelState():
+            return state.label_id
+        case FieldState():
+            return state.field_id
     raise TypeError(f"{type(state).__name__} is not of these tests")

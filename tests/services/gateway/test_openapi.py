@@ -67,6 +67,14 @@ async def test_the_document_has_every_route_that_the_api_promises(document: Any)
         "POST /v1/conversations/{id}/notes",
         "POST /v1/conversations/{id}/close",
         "POST /v1/conversations/{id}/reopen",
+        *(
+            f"POST /v1/conversations/{{id}}/{mark}"
+            for mark in (
+                *("read", "unread", "flag", "unflag", "priority", "status", "type", "fields"),
+                *("tags", "topics", "reasons", "components"),
+            )
+        ),
+        "PUT /v1/conversations/{id}/messages/{message_id}/emotion",
         "POST /v1/attachments",
         "GET /v1/attachments/{id}",
         *(

@@ -6,20 +6,22 @@ from libs.events.actions import Action
 from libs.events.directory import Role
 from services.routing.permissions import PERMISSIONS, actions_of
 
-# Columns: read, take, answer, note, close, reopen, manage_cases, see_metrics, manage_directory.
+# Columns: read, take, answer, note, mark, close, reopen, manage_cases, see_metrics,
+# manage_directory.
 TABLE = {
-    "owner": "YYYYYYYYY",
-    "admin": "YYYYYYYYY",
-    "operator": "YYYYYY---",
-    "moderator": "Y--YY----",
-    "analyst": "Y------Y-",
-    "read_only": "Y--------",
+    "owner": "YYYYYYYYYY",
+    "admin": "YYYYYYYYYY",
+    "operator": "YYYYYYY---",
+    "moderator": "Y--YYY----",
+    "analyst": "Y-------Y-",
+    "read_only": "Y---------",
 }
 COLUMNS = (
     "read",
     "take",
     "answer",
     "note",
+    "mark",
     "close",
     "reopen",
     "manage_cases",

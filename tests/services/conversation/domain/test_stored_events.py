@@ -13,8 +13,10 @@ from services.conversation.domain import (
     assignment,
     events,
     life,
+    marks,
     messages,
     participants,
+    reading,
     sent_message,
     transfer,
 )
@@ -40,8 +42,9 @@ CONTENT = Content(
 )
 
 # Texts of stored events that name nobody and say nothing of a person: ids that Parley made, the
-# platforms' numbers of messages, and the words of the platforms' refusals. Whatever else holds a
-# text is to be declared personal.
+# platforms' numbers of messages, the words of the platforms' refusals, and the team's vocabulary of
+# tags and labels (``added``, ``removed``), by which cases are still counted after an erasure.
+# Whatever else holds a text is to be declared personal.
 HARMLESS = {
     "workspace_id",
     "conversation_id",
@@ -64,6 +67,8 @@ HARMLESS = {
     "reason_code",
     "participant",
     "to",
+    "added",
+    "removed",
 }
 
 EXAMPLES: dict[str, Event[Any]] = {
@@ -140,6 +145,30 @@ EXAMPLES: dict[str, Event[Any]] = {
             reply_to="msg_0",
         ),
         messages.NoteAdded(at=AT, case=2, note_id="note_1", member_id="mem_2", text="передзвонити"),
+        reading.MarkedRead(at=AT, case=2, member_id="mem_2"),
+        reading.MarkedUnread(at=AT, case=2, member_id="mem_2"),
+        marks.Flagged(at=AT, case=2, member_id="mem_2"),
+        marks.Unflagged(at=AT, case=2, member_id="mem_2"),
+        marks.PrioritySet(at=AT, case=2, member_id="mem_2", priority="urgent"),
+        marks.MarksChanged(
+            at=AT, case=2, member_id="mem_2", kind="tag", added=("кава",), removed=("чай",)
+        ),
+        marks.FieldsSet(
+            at=AT,
+            case=2,
+            member_id="mem_2",
+            values={
+                "fld_1": "2026-11-22",
+                "fld_2": 4.5,
+                "fld_3": True,
+                "fld_4": ("chc_1",),
+                "fld_5": None,
+                "fld_6": 7,
+            },
+        ),
+        marks.MessageMarked(
+            at=AT, case=2, member_id="mem_2", message_id="msg_1", emotion="negative"
+        ),
         sent_message.DeliveryChanged(
             at=AT,
             sent_in=sent_message.SentIn("wsp_1", "cnv_1", "cnv_1.2"),

@@ -1,0 +1,35 @@
+"""How cases and messages are marked."""
+
+import msgspec
+
+from libs.events.api.requests import RequestBody
+from libs.events.marks import Emotion, FieldValue, Priority
+
+
+class SetPriority(RequestBody):
+    priority: Priority
+
+
+class ChangeMarks(RequestBody):
+    """Tags, as words; topics, reasons and components, as ids of labels."""
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+class SetMark(RequestBody):
+    """The status or the type of a case; null takes it away."""
+
+    label_id: str | None
+
+
+class SetFields(RequestBody):
+    """Values of custom fields by the fields' ids; null takes one away. Others stay."""
+
+    values: dict[str, FieldValue | None] = msgspec.field(default_factory=dict)
+
+
+class MarkEmotion(RequestBody):
+    """What is heard in a message; null takes the mark away."""
+
+    emotion: Emotion | None
