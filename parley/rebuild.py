@@ -1,7 +1,7 @@
 """``parley rebuild``: a read model made again from the events, while the services run."""
 
 from libs.runtime.mongo import mongo_client
-from libs.runtime.settings import MongoSettings, load
+from libs.runtime.settings import MongoSettings, key_bytes, load
 from services.conversation.rebuild import rebuild_inbox
 
 
@@ -10,7 +10,9 @@ async def rebuild_read_model() -> str:
     settings = load(MongoSettings)
     client = mongo_client(settings.mongodb_url.get_secret_value(), "parley-rebuild")
     try:
-        rebuilt = await rebuild_inbox(client[settings.mongodb_database])
+        rebuilt = await rebuild_inbox(
+            client[settings.mongodb_database], key_bytes(settings.deployment_key)
+        )
     finally:
         await client.close()
     return (

@@ -1,7 +1,7 @@
 """What a message is made of, in whichever direction it goes."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
 from libs.events.registry import Body
 
@@ -48,6 +48,10 @@ class Content(Body):
     point: GeoPoint | None = None
     erased: bool = False
 
+    @classmethod
+    def blank(cls) -> Self:
+        return cls(erased=True)
+
     @property
     def is_empty(self) -> bool:
         return not (self.text or self.attachments or self.point)
@@ -60,3 +64,7 @@ class Sender(Body):
     name: str = ""
     username: str | None = None
     language: str | None = None
+
+    @classmethod
+    def blank(cls) -> Self:
+        return cls(external_id="")

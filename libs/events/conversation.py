@@ -4,7 +4,7 @@ So a consumer needs no memory of its own to know the case: the figures (when the
 to wait, when the team answered) are measured once, by the aggregate, and travel with the facts.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -14,6 +14,8 @@ from libs.events.registry import Body, Instant, public
 from libs.events.topics import Topic
 
 CaseState = Literal["routing", "new", "active", "done"]
+
+_MESSAGE: Final = ("message.content", "message.sender")
 
 
 class Audience(Body):
@@ -244,7 +246,7 @@ class CaseSentToCrm(ConversationEvent):
     member_id: str
 
 
-@public("parley.message.received.v1", Topic.CONVERSATION)
+@public("parley.message.received.v1", Topic.CONVERSATION, personal=_MESSAGE)
 class MessageReceived(ConversationEvent):
     """A customer's message. ``received_at`` is when ingest had it, for the latency to a screen.
 
@@ -256,7 +258,7 @@ class MessageReceived(ConversationEvent):
     starts_turn: bool = False
 
 
-@public("parley.message.sent.v1", Topic.CONVERSATION)
+@public("parley.message.sent.v1", Topic.CONVERSATION, personal=_MESSAGE)
 class MessageSent(ConversationEvent):
     """The team's message: accepted to be sent, or seen as sent by the platform."""
 
@@ -264,14 +266,14 @@ class MessageSent(ConversationEvent):
     response: Response | None = None
 
 
-@public("parley.message.edited.v1", Topic.CONVERSATION)
+@public("parley.message.edited.v1", Topic.CONVERSATION, personal=_MESSAGE)
 class MessageEdited(ConversationEvent):
     """The message's whole content after the edit."""
 
     message: Message
 
 
-@public("parley.note.added.v1", Topic.CONVERSATION)
+@public("parley.note.added.v1", Topic.CONVERSATION, personal=("text",))
 class NoteAdded(ConversationEvent):
     """Text that only the team sees."""
 

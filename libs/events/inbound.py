@@ -7,7 +7,7 @@ from libs.events.registry import Body, Instant, public
 from libs.events.topics import Topic
 
 
-@public("parley.inbound.received.v1", Topic.INBOUND)
+@public("parley.inbound.received.v1", Topic.INBOUND, personal=("thread", "sender", "content"))
 class InboundReceived(Body):
     """One message, or one edit of a message, as a platform's webhook told it.
 

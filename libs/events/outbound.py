@@ -5,7 +5,7 @@ from libs.events.registry import Body, Instant, public
 from libs.events.topics import Topic
 
 
-@public("parley.outbound.requested.v1", Topic.OUTBOUND)
+@public("parley.outbound.requested.v1", Topic.OUTBOUND, personal=("thread", "content"))
 class OutboundRequested(Body):
     """Send one message to the customer, at most once; ``message_id`` names the attempt."""
 

@@ -1,12 +1,13 @@
 """Every public event and command by its type name: how it is declared, encoded and decoded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, dataclass_transform
 
 import msgspec
 
+from libs.events.blanks import blanks_of
 from libs.events.topics import Topic
 
 # A time without its zone is not an instant: it is refused on reading, like any other wrong value.
@@ -43,12 +44,14 @@ class InvalidBody(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TypeSpec:
-    """``name`` is the CloudEvents type, such as ``parley.case.taken.v1``."""
+    """``name`` is the CloudEvents type, such as ``parley.case.taken.v1``. ``personal``: the paths
+    of what a person said and who they are, each with what stands there once it was erased."""
 
     name: str
     topic: Topic
     body: type[Body]
     decoder: msgspec.json.Decoder[Any]
+    personal: Mapping[str, Any]
 
 
 _by_name: dict[str, TypeSpec] = {}
@@ -56,13 +59,15 @@ _by_body: dict[type[Body], TypeSpec] = {}
 _encoder = msgspec.json.Encoder()
 
 
-def public[T: type[Body]](name: str, topic: Topic) -> Callable[[T], T]:
-    """Declare a body as the public type ``name`` on ``topic``."""
+def public[T: type[Body]](
+    name: str, topic: Topic, personal: tuple[str, ...] = ()
+) -> Callable[[T], T]:
+    """Declare a body as the public type ``name`` on ``topic``; ``personal`` are paths."""
 
     def declare(body: T) -> T:
         if name in _by_name:
             raise ValueError(f"two bodies are declared as {name}")
-        spec = TypeSpec(name, topic, body, msgspec.json.Decoder(body))
+        spec = TypeSpec(name, topic, body, msgspec.json.Decoder(body), blanks_of(body, personal))
         _by_name[name] = spec
         _by_body[body] = spec
         return body
@@ -72,6 +77,12 @@ def public[T: type[Body]](name: str, topic: Topic) -> Callable[[T], T]:
 
 def spec_of(body: Body | type[Body]) -> TypeSpec:
     return _by_body[body if isinstance(body, type) else type(body)]
+
+
+def personal_of(type_name: str) -> Mapping[str, Any]:
+    """The personal paths of a type; none of one that is not known."""
+    spec = _by_name.get(type_name)
+    return spec.personal if spec else {}
 
 
 def all_types() -> list[TypeSpec]:

@@ -33,6 +33,7 @@ from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.sent_message import SentMessage, SentMessageState
 from services.conversation.domain.state import ConversationState
 from services.conversation.inbox import Lists
+from services.conversation.keyring import Keyring
 from services.conversation.kinds import Conversations, SentMessages
 from services.conversation.loading import Loader
 from services.conversation.numbers import CaseNumbers
@@ -46,6 +47,7 @@ from services.conversation.rows import (
     MESSAGE_INDEXES,
     MESSAGES,
 )
+from services.conversation.sealed_store import SealedStore
 from services.conversation.settings import ConversationSettings
 from services.conversation.sweeping import PASSING, RoutingTimeouts, watch_unpublished
 
@@ -62,7 +64,11 @@ async def compose(
     runtime.closing(client.close)
     database = client[settings.mongodb_database]
     inbox, messages = database[INBOX], database[MESSAGES]
-    store = AsyncEventStore(database[COMMITS])
+    commits = AsyncEventStore(database[COMMITS])
+    keyring = Keyring(
+        database, key_bytes(settings.deployment_key), settings.conversation_cache_size
+    )
+    store = SealedStore(commits, keyring)
     answers = Answers(database[ANSWERS])
     await ensure_indexes(database)
     publisher = await runtime.enter(
@@ -70,11 +76,11 @@ async def compose(
     )
 
     async def publish(public: Sequence[PublicMessage]) -> None:
-        await publish_messages(publisher, public)
+        await publish_messages(publisher, await store.open_messages(public))
 
-    projection = Projection()
+    projection = Projection(store)
     outbox = Outbox(
-        store,
+        commits,
         projection.project,
         publish,
         on_step=on_step,
@@ -120,7 +126,7 @@ async def compose(
     runtime.run("routing timeouts", timeouts.run)
     runtime.run("marker", lambda stop: outbox.run_marker(stop, retry_on=PASSING))
     runtime.run("sweeper", lambda stop: outbox.run_sweeper(interval, stop, retry_on=PASSING))
-    runtime.run("unpublished", lambda stop: watch_unpublished(store, stop))
+    runtime.run("unpublished", lambda stop: watch_unpublished(commits, stop))
     runtime.ready_when("mongodb", lambda: check_mongo(client))
     runtime.ready_when("kafka", publisher.check)
     runtime.ready_when("directory", directory.table.check)

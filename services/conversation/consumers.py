@@ -12,7 +12,6 @@ from typing import Final
 from libs.events.commands import RouteCase
 from libs.events.directory import SourceState
 from libs.events.inbound import DeliveryChanged, InboundReceived
-from libs.eventstore.store import AsyncEventStore
 from libs.runtime.consumer import Received, Refused
 from libs.runtime.directory import Directory
 from services.conversation.desk import Desk
@@ -31,6 +30,7 @@ from services.conversation.metrics import RECEIVED_TO_PUBLISHED
 from services.conversation.numbers import CaseNumbers
 from services.conversation.publishing import audience_of
 from services.conversation.rows import Rows
+from services.conversation.sealed_store import SealedStore
 from services.conversation.tasks import Done, NotThere, Outcome, Task, TooMuch
 from services.conversation.timeline import Timeline
 
@@ -133,7 +133,7 @@ class DeliveryHandler:
         self,
         desk: Desk[SentMessageState, SentMessage],
         conversations: Loader[ConversationState],
-        store: AsyncEventStore,
+        store: SealedStore,
         messages: Rows,
     ) -> None:
         self._desk = desk

@@ -19,14 +19,15 @@ from msgspec.structs import replace
 from libs.eventstore.commits import GENESIS, Appended, Commit
 from libs.eventstore.errors import CommitTooLarge
 from libs.eventstore.outbox import Outbox
-from libs.eventstore.store import AsyncEventStore
 from libs.runtime.consumer import Transient
 from services.conversation.domain.aggregate import Aggregate, Snapshot
 from services.conversation.domain.life import RuleBroken
+from services.conversation.keyring import Wanted
 from services.conversation.loading import Loaded, Loader
 from services.conversation.metrics import COMMITS, CONFLICTS
 from services.conversation.projection import Projection
 from services.conversation.publishing import stored_events
+from services.conversation.sealed_store import SealedStore
 from services.conversation.tasks import Done, Kind, NotThere, Outcome, Task, TooMuch
 
 # A stream that is fought over by many is decided again this often before the caller has to.
@@ -36,23 +37,31 @@ _COMMIT_WEIGHT_BYTES: Final = 300_000
 
 
 @dataclass(slots=True, eq=False)
-class _Draft[S, A]:
+class _Draft[S, A: Aggregate[Any]]:
     """A stream's decisions of one round.
 
+    ``prev``: the hash of the commit that these follow on. ``origins``: the task of each change.
     ``doubtful``: something was refused or had no effect. ``later`` did not fit into the commit.
     """
 
-    stream: str
+    aggregate: A
+    prev: bytes
     pending: list[Commit]
     answers: list[tuple[Task[A], Outcome[S]]]
     later: list[Task[A]]
+    causes: list[str] = field(default_factory=list)
+    origins: list[Task[A]] = field(default_factory=list)
     doubtful: bool = False
     commit: Commit | None = None
     snapshot: Snapshot[S] | None = None
 
+    @property
+    def stream(self) -> str:
+        return self.aggregate.stream
+
 
 @dataclass(slots=True)
-class _Progress[S, A]:
+class _Progress[S, A: Aggregate[Any]]:
     """Across rounds: streams to be loaded carefully, and those that take one task a commit."""
 
     outcomes: dict[Task[A], Outcome[S]] = field(default_factory=dict)
@@ -68,7 +77,7 @@ class Desk[S, A: Aggregate[Any]]:
         kind: Kind[S, A],
         loader: Loader[S],
         projection: Projection,
-        store: AsyncEventStore,
+        store: SealedStore,
         outbox: Outbox,
     ) -> None:
         self._kind = kind
@@ -109,8 +118,10 @@ class Desk[S, A: Aggregate[Any]]:
                 again += own
             else:
                 drafts.append(draft)
+        decided = [draft for draft in drafts if draft.aggregate.changes]
+        await self._write_down(decided)
         try:
-            refused = await self._commit([draft for draft in drafts if draft.commit])
+            refused = await self._commit(decided)
         except CommitTooLarge as error:
             return self._narrowed(error.stream, tasks, progress)
         for draft in drafts:
@@ -157,9 +168,8 @@ class Desk[S, A: Aggregate[Any]]:
         now: datetime,
     ) -> _Draft[S, A]:
         aggregate = self._kind.make(stream, loaded.snapshot, now)
-        draft: _Draft[S, A] = _Draft(stream, loaded.pending, [], [])
-        causes: list[str] = []
-        origins: list[Task[A]] = []
+        prev = loaded.snapshot.head if loaded.snapshot else GENESIS
+        draft: _Draft[S, A] = _Draft(aggregate, prev, loaded.pending, [], [])
         weight = 0
         for at, task in enumerate(tasks):
             if aggregate.changes and weight + task.weight_bytes > limit:
@@ -170,7 +180,7 @@ class Desk[S, A: Aggregate[Any]]:
             ):
                 draft.answers.append((task, NotThere()))
                 continue
-            if task.cause in causes or (applied and task.cause in applied):
+            if task.cause in draft.causes or (applied and task.cause in applied):
                 draft.answers.append((task, Done(_state(aggregate), repeated=True)))
                 continue
             decided = len(aggregate.changes)
@@ -185,21 +195,43 @@ class Desk[S, A: Aggregate[Any]]:
             draft.answers.append((task, Done(_state(aggregate), changes)))
             draft.doubtful |= not changes
             if changes:
-                causes.append(task.cause)
-                origins += [task] * len(changes)
+                draft.causes.append(task.cause)
+                draft.origins += [task] * len(changes)
                 weight += task.weight_bytes
-        if aggregate.changes:
+        return draft
+
+    async def _write_down(self, drafts: Sequence[_Draft[S, A]]) -> None:
+        """The drafts' commits, with what is personal in them sealed. Errors: the driver's."""
+        wanted = {}
+        for draft in drafts:
+            begins = draft.aggregate.loaded_version == 0
+            if one := self._wanted(draft.aggregate.snapshot(), begins=begins):
+                wanted[draft.stream] = one
+        keys = await self._store.keys(wanted.values())
+        for draft in drafts:
+            aggregate, first = draft.aggregate, draft.aggregate.loaded_version + 1
+            events = stored_events(aggregate)
+            public = self._kind.public(aggregate, draft.origins)
+            if draft.stream in wanted:
+                key = keys[wanted[draft.stream].owner.identity]
+                events = self._store.sealed_events(draft.stream, first, events, key)
+                public = self._store.sealed_messages(public, key)
             draft.commit = Commit(
-                stream=stream,
-                first=aggregate.loaded_version + 1,
-                causes=tuple(causes),
+                stream=draft.stream,
+                first=first,
+                causes=tuple(draft.causes),
                 recorded_at=aggregate.now,
-                events=stored_events(aggregate),
-                public=self._kind.public(aggregate, origins),
-                prev=loaded.snapshot.head if loaded.snapshot else GENESIS,
+                events=events,
+                public=public,
+                prev=draft.prev,
             )
             draft.snapshot = replace(aggregate.snapshot(), head=draft.commit.hash)
-        return draft
+
+    def _wanted(self, snapshot: Snapshot[S], *, begins: bool) -> Wanted | None:
+        owner = self._kind.owner_of(snapshot.state)
+        if owner is None:
+            return None
+        return Wanted(owner, self._kind.workspace_of(snapshot.state), begins)
 
     async def _commit(self, drafts: Sequence[_Draft[S, A]]) -> set[str]:
         """Append and see to the end; the streams whose commits were refused."""

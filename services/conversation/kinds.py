@@ -28,6 +28,7 @@ from services.conversation.rows import (
     update_part,
     write_newer,
 )
+from services.conversation.sealing import Owner
 from services.conversation.tasks import Task
 
 _DELIVERY: Final = name_of(DeliveryChanged)
@@ -50,6 +51,9 @@ class Conversations:
 
     def workspace_of(self, state: ConversationState) -> str:
         return state.thread.workspace_id
+
+    def owner_of(self, state: ConversationState) -> Owner | None:
+        return Owner(state.customer_id, state.erasures + 1)
 
     def public(
         self, aggregate: Conversation, origins: Sequence[Task[Conversation]]
@@ -87,6 +91,9 @@ class SentMessages:
 
     def workspace_of(self, state: SentMessageState) -> str:
         return state.sent_in.workspace_id
+
+    def owner_of(self, state: SentMessageState) -> None:
+        return None
 
     def public(
         self, aggregate: SentMessage, origins: Sequence[Task[SentMessage]]

@@ -25,9 +25,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from libs.eventstore.commits import Commit
-from libs.eventstore.store import AsyncEventStore
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.events import decode
+from services.conversation.sealed_store import SealedStore
 from services.conversation.tasks import Kind
 
 
@@ -42,7 +42,7 @@ class Loaded[S]:
 class Loader[S]:
     """Loads streams of one kind. ``cache_size``: how many states are kept in memory."""
 
-    def __init__(self, kind: Kind[S, Any], store: AsyncEventStore, cache_size: int) -> None:
+    def __init__(self, kind: Kind[S, Any], store: SealedStore, cache_size: int) -> None:
         self._kind = kind
         self._store = store
         self._cache_size = cache_size

@@ -19,6 +19,7 @@ from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.events import name_of
 from services.conversation.domain.sent_message import DeliveryChanged
+from services.conversation.keyring import Keyring
 from services.conversation.loading import replay
 from services.conversation.rows import (
     COMMITS,
@@ -32,10 +33,12 @@ from services.conversation.rows import (
     insert_missing,
     parts_of,
 )
+from services.conversation.sealed_store import SealedStore
 
 type Merged = Callable[[Document, Document], Document]
 
 _BATCH: Final = 500
+_KEYS_CACHED: Final = 5_000
 _DELIVERY: Final = name_of(DeliveryChanged)
 
 
@@ -51,10 +54,11 @@ class Rebuilt:
     removed: int
 
 
-async def rebuild_inbox(database: AsyncDatabase[Document]) -> Rebuilt:
+async def rebuild_inbox(database: AsyncDatabase[Document], deployment_key: bytes) -> Rebuilt:
     """Rebuild the inbox's and the messages' rows. One at a time: the collections beside the live
     ones have fixed names, so that what a stopped rebuild left is dropped by the next."""
-    store = AsyncEventStore(database[COMMITS])
+    keyring = Keyring(database, deployment_key, _KEYS_CACHED)
+    store = SealedStore(AsyncEventStore(database[COMMITS]), keyring)
     inbox, messages = database[INBOX], database[MESSAGES]
     beside = _Beside(database[f"{INBOX}_rebuilt"], database[f"{MESSAGES}_rebuilt"])
     await beside.drop()
@@ -118,7 +122,7 @@ class _Beside:
         await self.messages.drop()
 
 
-async def _streams(store: AsyncEventStore) -> AsyncIterator[list[Commit]]:
+async def _streams(store: SealedStore) -> AsyncIterator[list[Commit]]:
     """The commits of each stream; a stream is as long as its commits were without a gap."""
     stream: list[Commit] = []
     async for commit in store.all():
@@ -161,7 +165,7 @@ async def _merge_batch(batch: Sequence[Document], live: Rows, merged: Merged) ->
     return replaced
 
 
-async def _remove_strangers(rebuilt: Rows, live: Rows, store: AsyncEventStore) -> int:
+async def _remove_strangers(rebuilt: Rows, live: Rows, store: SealedStore) -> int:
     removed = 0
     known = {row["_id"] async for row in rebuilt.find({}, {"_id": 1})}
     strangers = [row["_id"] async for row in live.find({}, {"_id": 1}) if row["_id"] not in known]

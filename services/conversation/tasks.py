@@ -9,6 +9,7 @@ from libs.events.conversation import Audience
 from libs.eventstore.commits import Commit, PublicMessage
 from services.conversation.domain.aggregate import Change, Snapshot
 from services.conversation.domain.life import RuleBroken
+from services.conversation.sealing import Owner
 
 _EVENT_WEIGHT_BYTES: Final = 2_000
 
@@ -60,6 +61,10 @@ class Kind[S, A](Protocol):
     def make(self, stream: str, snapshot: Snapshot[S] | None, now: datetime) -> A: ...
 
     def workspace_of(self, state: S) -> str: ...
+
+    def owner_of(self, state: S) -> Owner | None:
+        """Whose personal data its events hold; None where they hold none."""
+        ...
 
     def public(self, aggregate: A, origins: Sequence[Task[A]]) -> tuple[PublicMessage, ...]:
         """The public messages of the changes; ``origins`` are their tasks, one a change."""

@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from libs.events.api import CustomerTimeline, TimelinePage
-from libs.eventstore.store import AsyncEventStore
 from libs.runtime.bodies import invalid_field
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.events import Event, decode
 from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.state import ConversationState
 from services.conversation.rows import Rows, delivery_of, find_rows
+from services.conversation.sealed_store import SealedStore
 from services.conversation.views import (
     MessageRow,
     customer_message,
@@ -33,7 +33,7 @@ class Timeline:
     """Of the conversation whose state is given: who has that was allowed to see it."""
 
     def __init__(
-        self, store: AsyncEventStore, messages: Rows, snapshot: Snapshot[ConversationState]
+        self, store: SealedStore, messages: Rows, snapshot: Snapshot[ConversationState]
     ) -> None:
         self._store = store
         self._messages = messages

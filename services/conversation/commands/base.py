@@ -8,7 +8,6 @@ from libs.events.actions import Action
 from libs.events.api import ConversationView, Sent, TimelineItem
 from libs.events.directory import MemberState
 from libs.events.ids import IdKey
-from libs.eventstore.store import AsyncEventStore
 from libs.runtime.directory import Directory, WorkspaceDirectory
 from libs.runtime.problems import NotFound, Problem, Unavailable
 from libs.runtime.tokens import Caller
@@ -25,6 +24,7 @@ from services.conversation.metrics import COMMANDS
 from services.conversation.publishing import audience_of
 from services.conversation.refusals import problem_of
 from services.conversation.rows import Rows
+from services.conversation.sealed_store import SealedStore
 from services.conversation.tasks import Done, NotThere, Task
 from services.conversation.timeline import Timeline
 from services.conversation.views import conversation_view, timeline_item
@@ -39,7 +39,7 @@ class Parts:
     queue: CommandQueue
     loader: Loader[ConversationState]
     directory: Directory
-    store: AsyncEventStore
+    store: SealedStore
     inbox: Rows
     messages: Rows
     lists: Lists

@@ -10,12 +10,12 @@ is sealed at rest, and what an erased event is without: each then has its type's
 
 from collections.abc import Callable
 from datetime import datetime
-from types import UnionType
-from typing import Any, Final, Union, get_args, get_origin
+from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
-from libs.events.content import Content, Sender
+from libs.events.blanks import blanks_of
 
 Payload = dict[str, Any]
 Upcaster = Callable[[Payload], Payload]
@@ -38,12 +38,6 @@ class Event[S](msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
         raise NotImplementedError
 
 
-# A text's is empty, an optional value's None; these say more than nothing.
-_BLANKS: Final[dict[type, Any]] = {
-    Content: Content(erased=True),
-    Sender: Sender(external_id=""),
-}
-
 _encoder: Final = msgspec.json.Encoder()
 _names: Final[dict[type[Event[Any]], str]] = {}
 _decoders: Final[dict[str, msgspec.json.Decoder[Any]]] = {}
@@ -60,10 +54,7 @@ def stored[E: type[Event[Any]]](name: str, personal: tuple[str, ...] = ()) -> Ca
     def declare(event: E) -> E:
         if name in _decoders:
             raise ValueError(f"two events are stored as {name}")
-        types = {field.name: field.type for field in msgspec.structs.fields(event)}
-        if unknown := set(personal) - types.keys():
-            raise ValueError(f"{name} has no field {', '.join(sorted(unknown))}")
-        _personal[name] = {field: _blank(types[field]) for field in personal}
+        _personal[name] = blanks_of(event, personal)
         _names[event] = name
         _decoders[name] = msgspec.json.Decoder(event)
         return event
@@ -72,12 +63,21 @@ def stored[E: type[Event[Any]]](name: str, personal: tuple[str, ...] = ()) -> Ca
 
 
 def personal(name: str) -> dict[str, Any]:
-    """The personal fields of the event stored as ``name``, each with its blank."""
-    return _personal[name]
+    """The personal fields of the event stored as ``name``, each with its blank; none where this
+    version does not write it any longer."""
+    return _personal.get(name, {})
+
+
+def erased[E: Event[Any]](event: E) -> E:
+    """The event without what was personal in it."""
+    return replace(event, **_personal[name_of(event)])
 
 
 def upcast(old: str, new: str, upcaster: Upcaster) -> None:
-    """Payloads stored as ``old`` are turned by ``upcaster`` into those of ``new``."""
+    """Payloads stored as ``old`` are turned by ``upcaster`` into those of ``new``.
+
+    Of an event that was erased, the personal fields are missing in what the upcaster is given.
+    """
     _upcasters[old] = (new, upcaster)
 
 
@@ -110,22 +110,11 @@ def _old(name: str, payload: bytes) -> Event[Any]:
     while name in _upcasters:
         name, upcaster = _upcasters[name]
         fields = upcaster(fields)
-    event: Event[Any] = msgspec.convert(fields, _event_of(name))
+    # Of one that was erased, what is personal is not there any longer.
+    blanks = msgspec.to_builtins(_personal[name])
+    event: Event[Any] = msgspec.convert(blanks | fields, _event_of(name))
     return event
 
 
 def _event_of(name: str) -> type[Event[Any]]:
     return next(event for event, stored_as in _names.items() if stored_as == name)
-
-
-def _blank(kind: Any) -> Any:
-    """What stands in a field of this type once it was erased."""
-    kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-    if type(None) in kinds:
-        return None
-    plain = get_origin(kinds[0]) or kinds[0]
-    if plain in _BLANKS:
-        return _BLANKS[plain]
-    if plain not in (str, tuple, dict):
-        raise ValueError(f"{kind!r} has no blank, so it cannot be personal")
-    return plain()

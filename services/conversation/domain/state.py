@@ -106,7 +106,8 @@ class SentIn(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """``active_at`` orders the inbox: the last message, opening, closing or reopening.
 
-    ``unread``: the customer wrote since somebody marked the conversation read.
+    ``unread``: the customer wrote since somebody marked the conversation read. ``erasures``: how
+    often the customer was forgotten; ``forgotten`` is the version up to which, the last time.
     """
 
     thread: Thread
@@ -118,6 +119,8 @@ class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=Tru
     recently_sent: tuple[SentIn, ...] = ()
     unread: bool = False
     flagged: bool = False
+    erasures: int = 0
+    forgotten: int = 0
 
 
 def case_id_of(conversation_id: str, number: int) -> str:
