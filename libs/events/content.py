@@ -16,6 +16,7 @@ class Channel(StrEnum):
 Direction = Literal["incoming", "outgoing"]
 AttachmentKind = Literal["image", "video", "audio", "voice", "file", "sticker"]
 DeliveryState = Literal["queued", "sent", "delivered", "read", "failed", "uncertain"]
+ReachedState = Literal["delivered", "read"]
 
 
 class Attachment(Body):

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from libs.events.content import Channel, Content, DeliveryState, Direction, Sender
+from libs.events.content import Channel, Content, DeliveryState, Direction, ReachedState, Sender
 from libs.events.marks import FieldValue, Priority
 from libs.events.registry import Body, Instant, public
 from libs.events.topics import Topic
@@ -280,6 +280,18 @@ class NoteAdded(ConversationEvent):
     note_id: str
     member_id: str
     text: str
+
+
+@public("parley.message.watermark-moved.v1", Topic.CONVERSATION)
+class WatermarkMoved(ConversationEvent):
+    """The customer got, or read, all that was sent until ``up_to``: kept, because a message's own
+    receipt may come after it. Each message that it moves is told of besides.
+
+    ``up_to`` None: until a message whose own receipt has not come yet.
+    """
+
+    state: ReachedState
+    up_to: Instant | None = None
 
 
 @public("parley.message.delivery-changed.v1", Topic.CONVERSATION)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from libs.events.content import Channel, Content, DeliveryState, Direction, Sender
+from libs.events.content import Channel, Content, DeliveryState, Direction, ReachedState, Sender
 from libs.events.registry import Body, Instant, public
 from libs.events.topics import Topic
 
@@ -53,3 +53,20 @@ class DeliveryChanged(Body):
     external_message_ids: tuple[str, ...] = ()
     reason: str | None = None
     reason_code: str | None = None
+
+
+@public("parley.delivery.watermark.v1", Topic.DELIVERY)
+class DeliveryWatermark(Body):
+    """How far what was sent has got: everything up to a point was delivered, or read.
+
+    The point is ``up_to`` (what the platform took at this instant or before it, by the clock of
+    ``occurred_at`` in the messages' ``sent``) or ``up_to_external`` (the platform's id of a message
+    of the team's: it and what was taken before it). One of the two is given.
+    """
+
+    conversation_id: str
+    source_id: str
+    state: ReachedState
+    occurred_at: Instant
+    up_to: Instant | None = None
+    up_to_external: str | None = None

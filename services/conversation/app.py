@@ -27,7 +27,8 @@ from libs.runtime.stopping import stopped_within
 from libs.runtime.tokens import ServiceTokens
 from services.conversation.api import add_routes
 from services.conversation.commands import CommandQueue, Parts
-from services.conversation.consumers import CommandsHandler, DeliveryHandler, InboundHandler
+from services.conversation.consumers import CommandsHandler, InboundHandler
+from services.conversation.deliveries import DeliveryHandler
 from services.conversation.desk import Desk
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.sent_message import SentMessage, SentMessageState
@@ -108,7 +109,7 @@ async def compose(
     numbers = CaseNumbers(database[COUNTERS])
     handlers: list[tuple[Topic, Handler]] = [
         (Topic.INBOUND, InboundHandler(desk, directory, messages, numbers)),
-        (Topic.DELIVERY, DeliveryHandler(sent_desk, loader, store, messages)),
+        (Topic.DELIVERY, DeliveryHandler(sent_desk, desk, conversations.find, store, messages)),
         (Topic.COMMANDS, CommandsHandler(desk)),
     ]
     for topic, handler in handlers:

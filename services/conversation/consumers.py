@@ -1,4 +1,4 @@
-"""What comes by Kafka: customers' messages, deliveries, routing's decisions.
+"""What comes by Kafka: customers' messages and routing's decisions.
 
 Each handler takes a whole batch, turns its messages into tasks, and has the desk decide them.
 """
@@ -11,28 +11,17 @@ from typing import Final
 
 from libs.events.commands import RouteCase
 from libs.events.directory import SourceState
-from libs.events.inbound import DeliveryChanged, InboundReceived
+from libs.events.inbound import InboundReceived
 from libs.runtime.consumer import Received, Refused
 from libs.runtime.directory import Directory
 from services.conversation.desk import Desk
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
-from services.conversation.domain.messages import MessageSent, Place, Written
-from services.conversation.domain.sent_message import (
-    Receipt,
-    SentIn,
-    SentMessage,
-    SentMessageState,
-)
-from services.conversation.domain.state import ConversationState, case_id_of
-from services.conversation.loading import Loader
+from services.conversation.domain.messages import Place, Written
+from services.conversation.domain.state import ConversationState
 from services.conversation.metrics import RECEIVED_TO_PUBLISHED
 from services.conversation.numbers import CaseNumbers
-from services.conversation.publishing import audience_of
 from services.conversation.rows import Rows
-from services.conversation.sealed_store import SealedStore
-from services.conversation.tasks import Done, NotThere, Outcome, Task, TooMuch
-from services.conversation.timeline import Timeline
+from services.conversation.tasks import Done, Task, reason_of
 
 # A source's state and its first message travel on different topics: wait this long for the former.
 _SOURCE_WAIT_SECONDS: Final = 3.0
@@ -78,7 +67,7 @@ class InboundHandler:
                 if outcome.changes:
                     RECEIVED_TO_PUBLISHED.observe((now - body.received_at).total_seconds())
             else:
-                refused.append(Refused(one, _reason(outcome)))
+                refused.append(Refused(one, reason_of(outcome)))
         return refused
 
     async def _places(
@@ -126,65 +115,6 @@ class InboundHandler:
         }
 
 
-class DeliveryHandler:
-    """``parley.delivery``: what became of the messages that were sent."""
-
-    def __init__(
-        self,
-        desk: Desk[SentMessageState, SentMessage],
-        conversations: Loader[ConversationState],
-        store: SealedStore,
-        messages: Rows,
-    ) -> None:
-        self._desk = desk
-        self._conversations = conversations
-        self._store = store
-        self._messages = messages
-
-    async def __call__(self, batch: Sequence[Received]) -> list[Refused]:
-        receipts = [(one, one.envelope.body) for one in batch]
-        understood = [(one, b) for one, b in receipts if isinstance(b, DeliveryChanged)]
-        refused = [_not_expected(one) for one, b in receipts if not isinstance(b, DeliveryChanged)]
-        streams = {body.conversation_id for _, body in understood}
-        loaded = await self._conversations.quickly(streams) if streams else {}
-        tasks, origins = [], []
-        for one, body in understood:
-            snapshot = loaded[body.conversation_id].snapshot
-            workspace_id = one.envelope.workspace_id
-            if snapshot and snapshot.state.thread.workspace_id != workspace_id:
-                refused.append(Refused(one, "its conversation is of another workspace"))
-                continue
-            case_id = await self._case_of(snapshot, body.message_id)
-            tasks.append(
-                Task(
-                    workspace_id,
-                    body.message_id,
-                    _cause_of(body),
-                    _receipt(body, SentIn(workspace_id, body.conversation_id, case_id)),
-                    one.envelope.extra,
-                    # Where the message is not known (yet), its delivery is kept and told to nobody.
-                    audience=audience_of(snapshot.state) if snapshot and case_id else None,
-                )
-            )
-            origins.append(one)
-        outcomes = await self._desk.handle(tasks)
-        for one, outcome in zip(origins, outcomes, strict=True):
-            if not isinstance(outcome, Done):
-                refused.append(Refused(one, _reason(outcome)))
-        return refused
-
-    async def _case_of(self, snapshot: Snapshot[ConversationState] | None, message_id: str) -> str:
-        if snapshot is None:
-            return ""
-        for sent in snapshot.state.recently_sent:
-            if sent.message_id == message_id:
-                return sent.case_id
-        placed = await Timeline(self._store, self._messages, snapshot).find(message_id)
-        if placed is None or not isinstance(placed[1], MessageSent):
-            return ""
-        return case_id_of(snapshot.state.thread.conversation_id, placed[1].case)
-
-
 class CommandsHandler:
     """``parley.commands``: routing's decisions."""
 
@@ -211,7 +141,7 @@ class CommandsHandler:
         outcomes = await self._desk.handle(tasks)
         for one, outcome in zip(origins, outcomes, strict=True):
             if not isinstance(outcome, Done):
-                refused.append(Refused(one, _reason(outcome)))
+                refused.append(Refused(one, reason_of(outcome)))
         return refused
 
 
@@ -252,33 +182,9 @@ def _task_of(
     )
 
 
-def _receipt(body: DeliveryChanged, sent_in: SentIn) -> Callable[[SentMessage], None]:
-    receipt = Receipt(
-        state=body.state,
-        occurred_at=body.occurred_at,
-        external_message_ids=body.external_message_ids,
-        reason=body.reason,
-        reason_code=body.reason_code,
-    )
-    return lambda message: message.receipt(receipt, sent_in)
-
-
 def _route(body: RouteCase) -> Callable[[Conversation], None]:
     return lambda conversation: conversation.route(body.case_id, body.group_id)
 
 
-def _cause_of(body: DeliveryChanged) -> str:
-    """The same receipt twice is one cause; ingest names none, for it says all that it is."""
-    return "/".join(("delivery", body.state, *body.external_message_ids))
-
-
 def _not_expected(one: Received) -> Refused:
     return Refused(one, f"{type(one.envelope.body).__name__} is not expected on this topic")
-
-
-def _reason(outcome: Outcome[object]) -> str:
-    if isinstance(outcome, NotThere):
-        return "its conversation is not one of its workspace"
-    if isinstance(outcome, TooMuch):
-        return "it is larger than a commit may be"
-    return f"the case does not allow it: {type(outcome).__name__}"

@@ -23,6 +23,7 @@ from services.conversation.domain import (
     participants,
     reading,
     transfer,
+    watermarks,
 )
 from services.conversation.domain.aggregate import Aggregate, Change
 from services.conversation.domain.conversation import Conversation
@@ -243,6 +244,8 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
             return public.NoteAdded(
                 note_id=event.note_id, member_id=event.member_id, text=event.text, **common
             )
+        case watermarks.WatermarkMoved() as event:
+            return public.WatermarkMoved(state=event.state, up_to=event.up_to, **common)
     raise TypeError(f"{type(change.event).__name__} has no public event")
 
 

@@ -12,8 +12,12 @@ names workspace-wide unique members of the case.
 A message row (``conversation_messages``) holds, each under its own stream's version, what became of
 a message after it was written; a message to which nothing happened has none:
 
-    {_id: message id, conversation, delivery?: {v, recorded_at, head, state: <msgpack>},
-     external?: […], edit?: {v, at, content: <msgpack>}, emotion?: {v, emotion}}
+    {_id: message id, conversation, external?: […],
+     delivery?: {v, recorded_at, head, state: <msgpack>, reach, sent_at?},
+     edit?: {v, at, content: <msgpack>}, emotion?: {v, emotion}}
+
+``delivery.reach`` and ``delivery.sent_at`` repeat what a watermark asks for: which messages of the
+conversation that were sent until then are still on their way.
 
 A row is written only over an older version. Rows are written in few calls, measured on SecantusDB
 with a synchronised log: one replacement of a batch costs 460 µs (each is a transaction of its own),
@@ -74,9 +78,18 @@ INBOX_INDEXES: Final = (
         partialFilterExpression={"case_state": "routing"},
     ),
 )
-# A customer quotes a message of the team's by the platform's id.
+# A customer quotes a message of the team's by the platform's id; what a watermark asks is in
+# deliveries.py.
 MESSAGE_INDEXES: Final = (
     IndexModel([("conversation", ASCENDING), ("external", ASCENDING)], name="external"),
+    IndexModel(
+        [
+            ("conversation", ASCENDING),
+            ("delivery.reach", ASCENDING),
+            ("delivery.sent_at", ASCENDING),
+        ],
+        name="reach",
+    ),
 )
 
 
@@ -107,16 +120,19 @@ def snapshot_of(row: Mapping[str, Any]) -> Snapshot[ConversationState]:
 
 
 def delivery_row(stream: str, snapshot: Snapshot[SentMessageState]) -> Document:
+    state = snapshot.state
     return {
         "_id": stream,
-        "conversation": snapshot.state.sent_in.conversation_id,
+        "conversation": state.sent_in.conversation_id,
         "delivery": {
             "v": snapshot.version,
             "recorded_at": snapshot.recorded_at,
             "head": snapshot.head,
-            "state": _encoder.encode(snapshot.state),
+            "state": _encoder.encode(state),
+            "reach": state.state,
+            "sent_at": state.sent_at,
         },
-        "external": list(snapshot.state.external_message_ids),
+        "external": list(state.external_message_ids),
     }
 
 

@@ -53,6 +53,15 @@ class Done[S]:
 type Outcome[S] = Done[S] | RuleBroken | NotThere | TooMuch
 
 
+def reason_of(refusal: Outcome[object]) -> str:
+    """Why a message of Kafka's could not be applied, for its dead letter."""
+    if isinstance(refusal, NotThere):
+        return "its conversation is not one of its workspace"
+    if isinstance(refusal, TooMuch):
+        return "it is larger than a commit may be"
+    return f"the case does not allow it: {type(refusal).__name__}"
+
+
 class Kind[S, A](Protocol):
     """A kind of aggregate: how it is made, told to the world, and kept in read models."""
 

@@ -6,7 +6,8 @@ from services.conversation.domain.messages import Messages
 from services.conversation.domain.participants import Participants
 from services.conversation.domain.reading import Reading
 from services.conversation.domain.transfer import Transfer
+from services.conversation.domain.watermarks import Reached
 
 
-class Conversation(Messages, Assignment, Transfer, Participants, Reading, Marks):
+class Conversation(Messages, Assignment, Transfer, Participants, Reading, Marks, Reached):
     """Its rules are one file a family; here they come together."""

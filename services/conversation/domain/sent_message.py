@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from libs.events.content import DeliveryState
+from libs.events.content import DeliveryState, ReachedState
 from services.conversation.domain.aggregate import Aggregate
 from services.conversation.domain.events import Event, stored
 
@@ -25,6 +25,9 @@ _FORWARD: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
     "read": frozenset(),
     "failed": frozenset(),
 }
+
+# With these the platform says that it took the message.
+_TAKEN: Final[frozenset[DeliveryState]] = frozenset({"sent", "delivered", "read"})
 
 
 class SentIn(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -46,22 +49,27 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
 
 
 class SentMessageState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """``sent_at``: when the platform took it, as far as is known; None where it did not."""
+
     sent_in: SentIn
     state: DeliveryState
     external_message_ids: tuple[str, ...] = ()
     reason: str | None = None
     reason_code: str | None = None
+    sent_at: datetime | None = None
 
 
 @stored("conversation.message-delivery-changed.v1")
 class DeliveryChanged(Event[SentMessageState], frozen=True, kw_only=True):
-    """The delivery moved, or the platform's ids of the message became known."""
+    """The delivery moved, or the platform's ids of the message became known, or ``sent_at``, when
+    the platform took it."""
 
     sent_in: SentIn
     state: DeliveryState
     external_message_ids: tuple[str, ...] = ()
     reason: str | None = None
     reason_code: str | None = None
+    sent_at: datetime | None = None
 
     def apply(self, state: SentMessageState | None) -> SentMessageState:
         after = SentMessageState(
@@ -70,6 +78,7 @@ class DeliveryChanged(Event[SentMessageState], frozen=True, kw_only=True):
             external_message_ids=self.external_message_ids,
             reason=self.reason,
             reason_code=self.reason_code,
+            sent_at=self.sent_at,
         )
         if state is None:
             return after
@@ -80,20 +89,41 @@ class DeliveryChanged(Event[SentMessageState], frozen=True, kw_only=True):
 
 class SentMessage(Aggregate[SentMessageState]):
     def receipt(self, receipt: Receipt, sent_in: SentIn) -> None:
-        """A receipt that is behind what is known moves nothing back, but its ids are kept."""
+        """A receipt that is behind what is known moves nothing back, but its ids are kept, and the
+        time of the sending, which is no later than any word about the message."""
         present: DeliveryState = self.state.state if self.state else "queued"
         known = self.state.external_message_ids if self.state else ()
+        at = min(receipt.occurred_at, self.now)
+        sent_at = self.state.sent_at if self.state else None
+        earlier = receipt.state in _TAKEN and (sent_at is None or at < sent_at)
         moves = receipt.state in _FORWARD[present]
-        if not moves and set(receipt.external_message_ids) <= set(known):
+        if not (moves or earlier) and set(receipt.external_message_ids) <= set(known):
             return
         self._trigger(
             DeliveryChanged(
-                at=min(receipt.occurred_at, self.now),
+                at=at,
                 sent_in=sent_in,
                 state=receipt.state if moves else present,
                 external_message_ids=receipt.external_message_ids,
                 reason=receipt.reason if moves else self._reason,
                 reason_code=receipt.reason_code if moves else self._reason_code,
+                sent_at=at if earlier else sent_at,
+            )
+        )
+
+    def reached(self, state: ReachedState, occurred_at: datetime, up_to: datetime | None) -> None:
+        """All that the platform took until ``up_to`` has got as far as ``state``."""
+        message = self.state
+        if message is None or message.sent_at is None or up_to is None:
+            return
+        if message.sent_at > up_to or state not in _FORWARD[message.state]:
+            return
+        self._trigger(
+            DeliveryChanged(
+                at=min(occurred_at, self.now),
+                sent_in=message.sent_in,
+                state=state,
+                sent_at=message.sent_at,
             )
         )
 

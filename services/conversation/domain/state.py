@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from libs.events.content import Channel, Content, Direction
+from libs.events.content import Channel, Content, Direction, ReachedState
 from libs.events.marks import FieldValue, Priority
 
 CaseState = Literal["routing", "new", "active", "done"]
@@ -103,6 +103,24 @@ class SentIn(msgspec.Struct, frozen=True, gc=False, array_like=True):
     case_id: str
 
 
+class Awaited(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A watermark up to a message (the platform's id) whose own receipt has not come yet."""
+
+    state: ReachedState
+    external: str
+
+
+class Watermarks(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """How far what was sent has got, by the platform's time of its sending."""
+
+    delivered_up_to: datetime | None = None
+    read_up_to: datetime | None = None
+    awaited: tuple[Awaited, ...] = ()
+
+    def up_to(self, state: ReachedState) -> datetime | None:
+        return self.read_up_to if state == "read" else self.delivered_up_to
+
+
 class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """``active_at`` orders the inbox: the last message, opening, closing or reopening.
 
@@ -121,6 +139,7 @@ class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=Tru
     flagged: bool = False
     erasures: int = 0
     forgotten: int = 0
+    watermarks: Watermarks = Watermarks()
 
 
 def case_id_of(conversation_id: str, number: int) -> str:

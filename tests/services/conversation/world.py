@@ -14,7 +14,7 @@ import aiohttp
 
 from libs.events.actions import Action
 from libs.events.commands import RouteCase
-from libs.events.content import Channel, Content, DeliveryState, Sender
+from libs.events.content import Channel, Content, DeliveryState, ReachedState, Sender
 from libs.events.directory import (
     AutoforwardState,
     DirectoryState,
@@ -29,7 +29,7 @@ from libs.events.directory import (
 )
 from libs.events.envelope import Envelope, read_envelope
 from libs.events.ids import IdKey, random_id
-from libs.events.inbound import DeliveryChanged, InboundReceived
+from libs.events.inbound import DeliveryChanged, DeliveryWatermark, InboundReceived
 from libs.events.registry import Body
 from libs.eventstore.outbox import StepHook
 from libs.runtime.http import ServiceClient
@@ -181,16 +181,54 @@ class World:
         message_id: str,
         state: DeliveryState,
         external: tuple[str, ...] = (),
+        at: datetime | None = None,
     ) -> None:
-        body = DeliveryChanged(
+        body = self.receipt(conversation_id, message_id, state, external, at)
+        await self.publish(body, conversation_id)
+
+    def receipt(
+        self,
+        conversation_id: str,
+        message_id: str,
+        state: DeliveryState,
+        external: tuple[str, ...] = (),
+        at: datetime | None = None,
+    ) -> DeliveryChanged:
+        return DeliveryChanged(
             message_id=message_id,
             conversation_id=conversation_id,
             source_id=self.source_id,
             state=state,
-            occurred_at=datetime.now(UTC),
+            occurred_at=at or datetime.now(UTC),
             external_message_ids=external,
         )
+
+    async def reached(
+        self,
+        conversation_id: str,
+        state: ReachedState,
+        up_to: datetime | None = None,
+        external: str | None = None,
+    ) -> None:
+        """The platform says how far what was sent to the conversation has got."""
+        body = self.watermark(conversation_id, state, up_to, external)
         await self.publish(body, conversation_id)
+
+    def watermark(
+        self,
+        conversation_id: str,
+        state: ReachedState,
+        up_to: datetime | None = None,
+        external: str | None = None,
+    ) -> DeliveryWatermark:
+        return DeliveryWatermark(
+            conversation_id=conversation_id,
+            source_id=self.source_id,
+            state=state,
+            occurred_at=datetime.now(UTC),
+            up_to=up_to,
+            up_to_external=external,
+        )
 
     async def route(self, conversation_id: str, case_id: str, group_id: str | None) -> None:
         command = RouteCase(

@@ -18,6 +18,7 @@ from services.conversation.domain import (
     reading,
     sent_message,
     transfer,
+    watermarks,
 )
 from services.conversation.domain.events import Event, UnknownEvent, decode, encode, name_of
 
@@ -60,6 +61,7 @@ HARMLESS = {
     "reply_to",
     "external_message_id",
     "external_message_ids",
+    "up_to_external",
     "reply_to_external",
     "sent_in",
     "reason",
@@ -168,6 +170,7 @@ EXAMPLES: dict[str, Event[Any]] = {
         marks.MessageMarked(
             at=AT, case=2, member_id="mem_2", message_id="msg_1", emotion="negative"
         ),
+        watermarks.WatermarkMoved(at=AT, case=2, state="read", up_to=EARLIER, up_to_external="77"),
         sent_message.DeliveryChanged(
             at=AT,
             sent_in=sent_message.SentIn("wsp_1", "cnv_1", "cnv_1.2"),
@@ -175,6 +178,7 @@ EXAMPLES: dict[str, Event[Any]] = {
             external_message_ids=("77",),
             reason="bot was blocked by the user",
             reason_code="blocked",
+            sent_at=EARLIER,
         ),
     )
 }
