@@ -1,10 +1,20 @@
 """The contract between the services: topics, envelope, event and command types."""
 
-from libs.events import commands, conversation, directory, inbound, marking, notification, outbound
+from libs.events import (
+    commands,
+    conversation,
+    customer,
+    directory,
+    inbound,
+    marking,
+    notification,
+    outbound,
+)
 
 __all__ = [
     "commands",
     "conversation",
+    "customer",
     "directory",
     "inbound",
     "marking",

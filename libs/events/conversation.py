@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from libs.events.activity import ActivityKind, ActivityVariables
 from libs.events.content import Channel, Content, DeliveryState, Direction, ReachedState, Sender
 from libs.events.marks import FieldValue, Priority
 from libs.events.registry import Body, Instant, public
@@ -47,6 +48,8 @@ class CaseFacts(Body):
     is the case's number in its workspace, 0 where it was opened before cases had one. ``unread``
     and ``flagged`` are of the whole conversation. ``status``, ``type``, ``topics``, ``reasons``
     and ``components`` are ids of labels, ``fields`` values by the ids of custom fields.
+    ``withheld``: there is no case yet, because all that came was a blocked customer's; it is not
+    to be counted.
     """
 
     case_id: str
@@ -81,6 +84,7 @@ class CaseFacts(Body):
     reasons: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
     fields: dict[str, FieldValue] = msgspec.field(default_factory=dict)
+    withheld: bool = False
 
 
 class ConversationEvent(Body):
@@ -258,6 +262,21 @@ class MessageReceived(ConversationEvent):
     starts_turn: bool = False
 
 
+@public("parley.message.withheld.v1", Topic.CONVERSATION, personal=_MESSAGE)
+class MessageWithheld(Body):
+    """A blocked customer wrote. It is kept, and is nobody's concern: it opens no case, begins no
+    turn, and is told to nobody, which is why it is not a received message with a sign on it."""
+
+    conversation_id: str
+    customer_id: str
+    source_id: str
+    channel: Channel
+    location_id: str
+    message: Message
+    received_at: Instant
+    recorded_at: Instant
+
+
 @public("parley.message.sent.v1", Topic.CONVERSATION, personal=_MESSAGE)
 class MessageSent(ConversationEvent):
     """The team's message: accepted to be sent, or seen as sent by the platform."""
@@ -292,6 +311,30 @@ class WatermarkMoved(ConversationEvent):
 
     state: ReachedState
     up_to: Instant | None = None
+
+
+@public("parley.activity.recorded.v1", Topic.CONVERSATION, personal=("variables",))
+class ActivityRecorded(ConversationEvent):
+    """The customer did something elsewhere: subscribed, ordered, paid. Only the team sees it."""
+
+    activity_id: str
+    activity: ActivityKind
+    member_id: str
+    variables: ActivityVariables = msgspec.field(default_factory=dict)
+
+
+@public("parley.conversation.customer-blocked.v1", Topic.CONVERSATION)
+class CustomerBlocked(ConversationEvent):
+    """From now on the conversation keeps what the customer writes, and tells nobody."""
+
+    member_id: str
+
+
+@public("parley.conversation.customer-unblocked.v1", Topic.CONVERSATION)
+class CustomerUnblocked(ConversationEvent):
+    """What the customer writes from now on opens cases again."""
+
+    member_id: str
 
 
 @public("parley.message.delivery-changed.v1", Topic.CONVERSATION)

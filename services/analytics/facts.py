@@ -98,7 +98,7 @@ TABLES: Final[dict[type[Fact], str]] = {
 
 def facts_of(envelope: Envelope) -> list[Fact]:
     """The facts of one event; none where it is not about a case. Errors: NotAnInstant."""
-    if not isinstance(envelope.body, ConversationEvent):
+    if not isinstance(envelope.body, ConversationEvent) or envelope.body.case.withheld:
         return []
     facts = list(_facts(envelope, envelope.body))
     for fact in facts:

@@ -16,7 +16,9 @@ from libs.events.registry import Body
 from libs.eventstore.commits import PublicMessage, StoredEvent
 from libs.runtime.outbox import public_message
 from services.conversation.domain import (
+    activities,
     assignment,
+    blocking,
     life,
     marks,
     messages,
@@ -47,6 +49,8 @@ _OF_A_MEMBER: Final[dict[type[life.MemberEvent], Callable[..., Body]]] = {
     transfer.TransferAccepted: public.TransferAccepted,
     transfer.TransferDeclined: public.TransferDeclined,
     participants.ParticipantLeft: public.ParticipantLeft,
+    blocking.CustomerBlocked: public.CustomerBlocked,
+    blocking.CustomerUnblocked: public.CustomerUnblocked,
     reading.MarkedRead: marking.MarkedRead,
     reading.MarkedUnread: marking.MarkedUnread,
     marks.Flagged: marking.Flagged,
@@ -148,6 +152,7 @@ def facts_of(state: ConversationState) -> CaseFacts:
         reasons=case.reasons,
         components=case.components,
         fields=case.fields,
+        withheld=case.number == blocking.NO_CASE and case.state == "done",
     )
 
 
@@ -185,6 +190,8 @@ def _request(
 
 
 def _conversation_event(change: Change[ConversationState], recorded_at: datetime) -> Body:
+    if isinstance(change.event, blocking.MessageWithheld):
+        return _withheld(change.event, change.after, recorded_at)
     common: dict[str, Any] = {
         "case": facts_of(change.after),
         "recorded_at": recorded_at,
@@ -246,6 +253,14 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
             )
         case watermarks.WatermarkMoved() as event:
             return public.WatermarkMoved(state=event.state, up_to=event.up_to, **common)
+        case activities.ActivityRecorded() as event:
+            return public.ActivityRecorded(
+                activity_id=event.activity_id,
+                activity=event.activity,
+                member_id=event.member_id,
+                variables=event.variables,
+                **common,
+            )
     raise TypeError(f"{type(change.event).__name__} has no public event")
 
 
@@ -255,7 +270,22 @@ def _offer(offer: Offer | None) -> public.Offer | None:
     return public.Offer(member_id=offer.member_id, offered_by=offer.offered_by, offered_at=offer.at)
 
 
-def _received(event: messages.MessageReceived) -> public.Message:
+def _withheld(
+    event: blocking.MessageWithheld, state: ConversationState, recorded_at: datetime
+) -> public.MessageWithheld:
+    return public.MessageWithheld(
+        conversation_id=state.thread.conversation_id,
+        customer_id=state.customer_id,
+        source_id=state.thread.source_id,
+        channel=state.thread.channel,
+        location_id=state.case.location_id,
+        message=_received(event),
+        received_at=event.received_at,
+        recorded_at=recorded_at,
+    )
+
+
+def _received(event: messages.MessageReceived | blocking.MessageWithheld) -> public.Message:
     return public.Message(
         message_id=event.message_id,
         direction="incoming",

@@ -12,6 +12,7 @@ from typing import Any, Final
 from libs.events.api import CustomerTimeline, TimelinePage
 from libs.runtime.bodies import invalid_field
 from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.blocking import MessageWithheld
 from services.conversation.domain.events import Event, decode
 from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.state import ConversationState
@@ -90,7 +91,9 @@ class Timeline:
         if placed is None or message_id_of(placed[1]) is None:
             raise invalid_field("reply_to", "is not a message of this conversation")
         event = placed[1]
-        if isinstance(event, MessageReceived | MessageSent) and event.external_message_id:
+        if isinstance(event, MessageReceived | MessageSent | MessageWithheld) and (
+            event.external_message_id
+        ):
             return event.external_message_id
         rows = await find_rows(self._messages, [message_id])
         sent = delivery_of(rows[0]) if rows else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from libs.events.api import (
     ConversationView,
@@ -13,7 +13,15 @@ from libs.events.api import (
     TimelineItem,
 )
 from libs.events.content import Content
-from services.conversation.domain import assignment, life, messages, participants, transfer
+from services.conversation.domain import (
+    activities,
+    assignment,
+    blocking,
+    life,
+    messages,
+    participants,
+    transfer,
+)
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.events import Event, name_of
 from services.conversation.domain.state import ConversationState, case_id_of
@@ -21,6 +29,9 @@ from services.conversation.publishing import facts_of
 from services.conversation.rows import delivery_of, edit_of, emotion_of
 
 type MessageRow = Mapping[str, Any]
+type _Message = messages.MessageReceived | blocking.MessageWithheld | messages.MessageSent
+
+_MESSAGES: Final = (messages.MessageReceived, blocking.MessageWithheld, messages.MessageSent)
 
 
 def conversation_view(snapshot: Snapshot[ConversationState]) -> ConversationView:
@@ -41,7 +52,7 @@ def conversation_view(snapshot: Snapshot[ConversationState]) -> ConversationView
 
 def message_id_of(event: Event[Any]) -> str | None:
     """The message that an event of the timeline shows, None where it shows none."""
-    if isinstance(event, messages.MessageReceived | messages.MessageSent):
+    if isinstance(event, _MESSAGES):
         return event.message_id
     return None
 
@@ -50,7 +61,7 @@ def timeline_item(
     conversation_id: str, position: int, event: Event[Any], row: MessageRow | None
 ) -> TimelineItem | None:
     """``row`` is the message's, if it has one. None for what is not an item of its own."""
-    if isinstance(event, messages.MessageReceived | messages.MessageSent):
+    if isinstance(event, _MESSAGES):
         return _message(conversation_id, position, event, row)
     if isinstance(event, messages.NoteAdded):
         return TimelineItem(
@@ -62,18 +73,29 @@ def timeline_item(
             member_id=event.member_id,
             text=event.text,
         )
+    if isinstance(event, activities.ActivityRecorded):
+        return TimelineItem(
+            id=event.activity_id,
+            kind="activity",
+            at=event.at,
+            position=position,
+            case_id=case_id_of(conversation_id, event.case),
+            member_id=event.member_id,
+            key=event.activity,
+            variables=event.variables,
+        )
     return _system(conversation_id, position, event)
 
 
 def customer_message(
     position: int, event: Event[Any], row: MessageRow | None
 ) -> CustomerMessage | None:
-    if not isinstance(event, messages.MessageReceived | messages.MessageSent):
+    if not isinstance(event, _MESSAGES):
         return None
     content, _ = _content(event, row)
     return CustomerMessage(
         message_id=event.message_id,
-        direction="incoming" if isinstance(event, messages.MessageReceived) else "outgoing",
+        direction="outgoing" if isinstance(event, messages.MessageSent) else "incoming",
         content=content,
         occurred_at=event.at,
         position=position,
@@ -83,7 +105,7 @@ def customer_message(
 def _message(
     conversation_id: str,
     position: int,
-    event: messages.MessageReceived | messages.MessageSent,
+    event: _Message,
     row: MessageRow | None,
 ) -> TimelineItem:
     content, edited_at = _content(event, row)
@@ -97,7 +119,7 @@ def _message(
         at=event.at,
         position=position,
         case_id=case_id_of(conversation_id, event.case),
-        direction="incoming" if isinstance(event, messages.MessageReceived) else "outgoing",
+        direction="outgoing" if isinstance(event, messages.MessageSent) else "incoming",
         content=content,
         sender=event.sender,
         member_id=member_id,
@@ -106,12 +128,11 @@ def _message(
         delivery=delivery,
         via_platform=via_platform,
         emotion=emotion_of(row) if row else None,
+        withheld=isinstance(event, blocking.MessageWithheld),
     )
 
 
-def _content(
-    event: messages.MessageReceived | messages.MessageSent, row: MessageRow | None
-) -> tuple[Content, datetime | None]:
+def _content(event: _Message, row: MessageRow | None) -> tuple[Content, datetime | None]:
     edit = edit_of(row) if row else None
     return edit or (event.content, None)
 

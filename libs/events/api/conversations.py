@@ -3,6 +3,9 @@
 from datetime import datetime
 from typing import Literal
 
+import msgspec
+
+from libs.events.activity import ActivityVariables
 from libs.events.content import Content, DeliveryState, Direction, Sender
 from libs.events.conversation import CaseFacts
 from libs.events.marks import Emotion
@@ -48,17 +51,19 @@ class Delivery(Body):
 
 
 class TimelineItem(Body):
-    """A message, a note, or the trace of an action (``kind`` system, ``key`` and its variables).
+    """A message, a note, the trace of an action (``kind`` system, ``key`` and its variables), or
+    what the customer did elsewhere (``kind`` activity: ``key`` says what, with ``variables``).
 
     Of an action, ``member_id`` did it and ``other_member_id`` is whom it concerns: who was given
     the case, or offered it, who was added or removed.
 
     ``at`` is the fact's time; ``position`` orders the items of a conversation and never changes.
     ``via_platform``: an outgoing message written with the platform's own application.
+    ``withheld``: a blocked customer's message.
     """
 
     id: str
-    kind: Literal["message", "note", "system"]
+    kind: Literal["message", "note", "system", "activity"]
     at: datetime
     position: int
     case_id: str
@@ -71,11 +76,13 @@ class TimelineItem(Body):
     delivery: Delivery | None = None
     via_platform: bool = False
     emotion: Emotion | None = None
+    withheld: bool = False
     text: str | None = None
     key: str | None = None
     other_member_id: str | None = None
     group_id: str | None = None
     due_at: datetime | None = None
+    variables: ActivityVariables = msgspec.field(default_factory=dict)
 
 
 class TimelinePage(Body):

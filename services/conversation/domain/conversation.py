@@ -1,5 +1,6 @@
 """The aggregate: one thread between a customer and a source, and its cases one after another."""
 
+from services.conversation.domain.activities import Activities
 from services.conversation.domain.assignment import Assignment
 from services.conversation.domain.marks import Marks
 from services.conversation.domain.messages import Messages
@@ -9,5 +10,7 @@ from services.conversation.domain.transfer import Transfer
 from services.conversation.domain.watermarks import Reached
 
 
-class Conversation(Messages, Assignment, Transfer, Participants, Reading, Marks, Reached):
+class Conversation(
+    Messages, Assignment, Transfer, Participants, Reading, Marks, Reached, Activities
+):
     """Its rules are one file a family; here they come together."""

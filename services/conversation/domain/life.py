@@ -342,8 +342,8 @@ class Life(Aggregate[ConversationState]):
 
     def _refuse_done(self) -> None:
         case = self.case
-        if case.state == "done" and case.closed_at and case.closed_by:
-            raise AlreadyDone(case.closed_by, case.closed_at)
+        if case.state == "done" and case.closed_at:
+            raise AlreadyDone(case.closed_by or "", case.closed_at)
 
     def _refuse_held_by_another(self, member_id: str) -> None:
         case = self.case

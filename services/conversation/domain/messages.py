@@ -8,11 +8,11 @@ import msgspec
 from msgspec.structs import replace
 
 from libs.events.content import Channel, Content, Direction, Sender
+from services.conversation.domain.blocking import NO_CASE, Begins, Blocking, MessageWithheld
 from services.conversation.domain.events import stored
 from services.conversation.domain.life import (
     CaseEvent,
     CaseOpened,
-    Life,
     NobodyTookIt,
 )
 from services.conversation.domain.state import (
@@ -44,7 +44,7 @@ class Place(msgspec.Struct, frozen=True):
 
 class Written(msgspec.Struct, frozen=True):
     """A message as ingest tells of it. ``customer_id`` is whose ``thread`` (the platform's id of
-    it) this is."""
+    it) this is. ``blocked``: they are, for a thread never seen before, which cannot know."""
 
     message_id: str
     external_message_id: str
@@ -55,6 +55,7 @@ class Written(msgspec.Struct, frozen=True):
     received_at: datetime
     thread: str
     reply_to: str | None = None
+    blocked: bool = False
 
 
 @stored("conversation.message-received.v1", personal=("content", "sender"))
@@ -136,11 +137,14 @@ class NoteAdded(CaseEvent, frozen=True, kw_only=True):
         return state
 
 
-class Messages(Life):
+class Messages(Blocking):
     """The rules about who may write what, and when a message begins a case."""
 
     def receive(self, written: Written, place: Place) -> None:
         """The customer's message; the first, and the first after Done, open a case."""
+        if self.state.blocked if self.state else written.blocked:
+            self._withhold(written, place)
+            return
         if self.state is None or self.case.state == "done":
             self._open(written, place, opened_by_customer=True)
         self._trigger(
@@ -242,6 +246,31 @@ class Messages(Life):
                 note_id=note_id,
                 member_id=member_id,
                 text=text,
+            )
+        )
+
+    def _withhold(self, written: Written, place: Place) -> None:
+        begins = Begins(
+            workspace_id=place.workspace_id,
+            conversation_id=self.stream,
+            source_id=place.source_id,
+            channel=place.channel,
+            customer_id=written.customer_id,
+            location_id=place.location_id,
+        )
+        fact = min(written.occurred_at, written.received_at)
+        self._trigger(
+            MessageWithheld(
+                at=self.at(fact) if self.state else fact,
+                case=self.case.number if self.state else NO_CASE,
+                message_id=written.message_id,
+                external_message_id=written.external_message_id,
+                content=written.content,
+                sender=written.sender,
+                received_at=written.received_at,
+                reply_to=written.reply_to,
+                begins=None if self.state else begins,
+                thread=None if self.state else written.thread,
             )
         )
 

@@ -126,6 +126,7 @@ class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=Tru
 
     ``unread``: the customer wrote since somebody marked the conversation read. ``erasures``: how
     often the customer was forgotten; ``forgotten`` is the version up to which, the last time.
+    ``blocked``: the customer is; what they write is withheld.
     """
 
     thread: Thread
@@ -140,6 +141,7 @@ class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=Tru
     erasures: int = 0
     forgotten: int = 0
     watermarks: Watermarks = Watermarks()
+    blocked: bool = False
 
 
 def case_id_of(conversation_id: str, number: int) -> str:

@@ -21,6 +21,7 @@ from services.conversation.domain import (
     watermarks,
 )
 from services.conversation.domain.events import Event, UnknownEvent, decode, encode, name_of
+from tests.services.conversation.domain.customer_examples import customer_examples
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 AT = datetime(2026, 11, 2, 10, 41, 7, 123_456, tzinfo=UTC)
@@ -70,6 +71,12 @@ HARMLESS = {
     "to",
     "added",
     "removed",
+    "begins",
+    "activity_id",
+    "plans_added",
+    "plans_removed",
+    "primary_id",
+    "split_from",
 }
 
 EXAMPLES: dict[str, Event[Any]] = {
@@ -182,6 +189,7 @@ EXAMPLES: dict[str, Event[Any]] = {
         ),
     )
 }
+EXAMPLES |= {name_of(event): event for event in customer_examples(AT, CONTENT, SENDER)}
 
 
 def test_every_stored_event_has_a_golden_payload() -> None:

@@ -1,0 +1,60 @@
+"""How the team stands to a customer: blocked or not, and whether each identity gets mailings."""
+
+from msgspec.structs import replace
+
+from services.conversation.domain.customer_card import Cards
+from services.conversation.domain.customer_state import By, CustomerEvent, CustomerState
+from services.conversation.domain.events import stored
+
+
+@stored("customer.blocked.v1")
+class Blocked(CustomerEvent, frozen=True, kw_only=True):
+    def change(self, state: CustomerState) -> CustomerState:
+        return replace(state, blocked_by=self.member_id, blocked_at=self.at)
+
+
+@stored("customer.unblocked.v1")
+class Unblocked(CustomerEvent, frozen=True, kw_only=True):
+    def change(self, state: CustomerState) -> CustomerState:
+        return replace(state, blocked_by=None, blocked_at=None)
+
+
+@stored("customer.subscribed.v1")
+class Subscribed(CustomerEvent, frozen=True, kw_only=True):
+    """``again``: the identity had refused before."""
+
+    again: bool
+
+    def change(self, state: CustomerState) -> CustomerState:
+        return replace(state, subscription="resubscribed" if self.again else "subscribed")
+
+
+@stored("customer.unsubscribed.v1")
+class Unsubscribed(CustomerEvent, frozen=True, kw_only=True):
+    def change(self, state: CustomerState) -> CustomerState:
+        return replace(state, subscription="unsubscribed")
+
+
+class Standing(Cards):
+    """Blocking is the person's, so the primary's; a subscription is each identity's own."""
+
+    def block(self, by: By) -> None:
+        """Errors: MergedAway."""
+        self._refuse_merged()
+        if not self._known.blocked:
+            self._trigger(Blocked(at=self.now, **self._who(by)))
+
+    def unblock(self, by: By) -> None:
+        """Errors: MergedAway."""
+        self._refuse_merged()
+        if self._known.blocked:
+            self._trigger(Unblocked(at=self.now, **self._who(by)))
+
+    def subscribe(self, by: By) -> None:
+        """Who wrote to a source is subscribed there; only who refused can subscribe again."""
+        if self._known.subscription == "unsubscribed":
+            self._trigger(Subscribed(at=self.now, again=True, **self._who(by)))
+
+    def unsubscribe(self, by: By) -> None:
+        if self._known.subscription != "unsubscribed":
+            self._trigger(Unsubscribed(at=self.now, **self._who(by)))

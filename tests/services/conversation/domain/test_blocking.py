@@ -1,0 +1,92 @@
+"""A blocked customer's messages are kept, and are nobody's concern."""
+
+from msgspec.structs import replace
+
+from services.conversation.domain.blocking import MessageWithheld
+from services.conversation.publishing import facts_of
+from tests.services.conversation.domain.cases import (
+    PLACE,
+    Given,
+    active_case,
+    changes,
+    done_case,
+    events,
+    minutes,
+    written,
+)
+
+
+def test_what_a_blocked_customer_writes_opens_no_case() -> None:
+    given = done_case()
+    given.at(minutes(3)).set_blocked("dima", blocked=True)
+    before = given.at(minutes(4)).state
+
+    conversation = given.at(minutes(5))
+    conversation.receive(written(2, minutes(5)), PLACE)
+
+    assert changes(conversation) == ["MessageWithheld"]
+    assert conversation.state == before
+
+
+def test_in_an_open_case_it_begins_no_turn_and_moves_nothing() -> None:
+    given = active_case()
+    given.at(minutes(2)).reply("dima", "msg_a", written(0, minutes(0)).content)
+    given.at(minutes(3)).set_blocked("dima", blocked=True)
+    before = given.at(minutes(4)).state
+
+    conversation = given.at(minutes(5))
+    conversation.receive(written(2, minutes(5)), PLACE)
+
+    assert conversation.case.waiting_since is None
+    assert conversation.state == before
+
+
+def test_once_unblocked_the_next_message_opens_the_next_case() -> None:
+    given = done_case()
+    given.at(minutes(3)).set_blocked("dima", blocked=True)
+    given.at(minutes(4)).receive(written(2, minutes(4)), PLACE)
+    given.at(minutes(5)).set_blocked("dima", blocked=False)
+
+    conversation = given.at(minutes(6))
+    conversation.receive(written(3, minutes(6)), PLACE)
+
+    assert changes(conversation) == ["CaseOpened", "MessageReceived"]
+    assert (conversation.case.number, conversation.case.opened_at) == (2, minutes(6))
+
+
+def test_in_a_thread_never_seen_before_there_is_no_case_until_they_are_unblocked() -> None:
+    given = Given()
+    first = given.at(minutes(0))
+    first.receive(replace(written(1, minutes(0)), blocked=True), PLACE)
+    [event] = events(first)
+    assert isinstance(event, MessageWithheld)
+    assert first.state is not None
+    assert facts_of(first.state).withheld
+    again = given.at(minutes(1))
+    again.receive(written(2, minutes(1)), PLACE)
+    assert changes(again) == ["MessageWithheld"]
+
+    given.at(minutes(2)).set_blocked("dima", blocked=False)
+    conversation = given.at(minutes(3))
+    conversation.receive(written(3, minutes(3)), PLACE)
+
+    assert (conversation.case.number, conversation.case.state) == (1, "new")
+    assert conversation.state is not None
+    assert not facts_of(conversation.state).withheld
+
+
+def test_blocking_twice_is_nothing() -> None:
+    given = done_case()
+    given.at(minutes(3)).set_blocked("dima", blocked=True)
+    conversation = given.at(minutes(4))
+    conversation.set_blocked("olena", blocked=True)
+    assert changes(conversation) == []
+
+
+def test_an_activity_leaves_the_case_as_it_was_and_is_never_before_it() -> None:
+    given = active_case()
+    before = given.at(minutes(2)).state
+    conversation = given.at(minutes(3))
+    conversation.record_activity("bot", "act_1", "ordered", {"sum": 10}, minutes(-60))
+    [event] = events(conversation)
+    assert (event.at, conversation.state) == (minutes(0), before)
