@@ -107,7 +107,7 @@ async def find_page(servers: Servers, n: int, seconds: float) -> Measured:
         rows = client[DATABASE]["conversation_inbox"]
         order = [("active_at", DESCENDING)]
         workspace = (await rows.find().to_list(1))[0]["workspace"]
-        condition: Document = {"workspace": workspace, "case_state": "new"}
+        condition: Document = {"workspace": workspace, "keys": "new"}
         newest = await rows.find(condition, sort=order, limit=PAGE).to_list()
         condition["active_at"] = {"$gte": newest[-1]["active_at"]}
 

@@ -12,7 +12,8 @@ from fastapi import FastAPI, Request
 from msgspec import Meta
 from starlette.responses import Response
 
-from libs.events.api import AddNote, ConversationView, SendMessage, Sent, Tab
+from libs.events.api import AddNote, ConversationView, SendMessage, Sent
+from libs.events.api.filters import ConversationFilter, Sort, Tab
 from libs.events.api.marks import ChangeMarks, MarkEmotion, SetFields, SetMark, SetPriority
 from libs.events.marks import MarkKind
 from libs.events.registry import Body
@@ -36,8 +37,9 @@ Act = Callable[[Desktop, str, str], Awaitable[ConversationView]]
 Writing = Awaitable[Sent]
 
 
-class _TabQuery(Body):
+class _ListQuery(ConversationFilter, forbid_unknown_fields=True):
     tab: Tab = "new"
+    sort: Sort = "last_message"
     cursor: str | None = None
     limit: Limit = DEFAULT_PAGE
 
@@ -60,8 +62,8 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
 
     async def conversations(request: Request) -> Response:
         desk = desktop(request)
-        asked = read_query(request, _TabQuery)
-        page = await desk.inbox.page(asked.tab, asked.cursor, asked.limit)
+        asked = read_query(request, _ListQuery)
+        page = await desk.inbox.page(asked.tab, asked, asked.sort, asked.cursor, asked.limit)
         return Response(page, media_type="application/json")
 
     async def conversation(request: Request) -> Response:

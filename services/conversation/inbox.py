@@ -1,81 +1,53 @@
-"""The inbox: single conversations and the pages of the tabs, as one member may see them.
+"""The inbox: single conversations and the pages of its lists, as one member may see them.
 
-Pages are keyset pages by (last activity, id), newest first. Last activity never goes back, so a row
-that moves while somebody pages moves to the front: it is never met twice, and a row that does not
-move is never skipped.
-
-SecantusDB resolves every match before it sorts or limits (5 µs each), so a page is asked for by a
-narrow range of the sort key, which widens until the page is full. Where to begin is remembered for
-each list: the newest row seen, and the span of time that filled the last page.
+Pages are keyset pages. Last activity never goes back, so a row that moves while somebody pages by
+it moves to the front: it is never met twice, and a row that does not move is never skipped. In the
+other orders a row may move to where a later page would meet it again; so what was written to since
+the first page was read is left out of the pages after it, and comes with the live updates.
 
 Agents who see the same ask for the same pages all day: those who ask at once share a read.
 """
 
-import asyncio
-import base64
-import binascii
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Final, get_args
+from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
-from pymongo import DESCENDING
 
-from libs.events.api import Tab
-from libs.events.directory import MemberState, Role
-from libs.events.visibility import visible_groups
+from libs.events.api.filters import ConversationFilter, Sort, Tab
+from libs.events.directory import MemberState
 from libs.runtime.bodies import invalid_field
+from libs.runtime.cursors import Place, cursor_of, place_of
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
 from libs.runtime.sharing import SharedReads
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.state import ConversationState
+from services.conversation.listing import Hints, Lister
 from services.conversation.publishing import audience_of
+from services.conversation.questions import Question, Segment
 from services.conversation.rows import Rows, snapshot_of
 from services.conversation.tasks import NotThere
 from services.conversation.views import conversation_view
 
-TABS: Final = get_args(Tab)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_SPAN: Final = timedelta(seconds=1)
-_SHORTEST_SPAN: Final = timedelta(milliseconds=5)
-_HINTS: Final = 10_000
 _VIEWS: Final = 5_000  # of about 1 kB each
-_FIELDS: Final = {"v": 1, "state": 1, "recorded_at": 1, "active_at": 1}
-_SEES_EVERYTHING: Final = (Role.OWNER, Role.ADMIN)
+_FIELDS: Final = {
+    **{"v": 1, "state": 1, "recorded_at": 1},
+    **{"active_at": 1, "waiting_since": 1},
+}
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class _Place(msgspec.Struct, frozen=True, array_like=True):
-    """After which row a page begins."""
+class _Place(Place, frozen=True):
+    """After which row of which segment a page begins; ``since``: when the first page was read."""
 
+    sort: Sort
+    segment: int
     at: datetime
     id: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Hint:
-    """Of one list: its newest row, and the span that fills a page; None where all rows fit."""
-
-    newest: datetime
-    span: timedelta | None
-
-
-class Hints:
-    """What a process remembers of the lists that were asked for; it only affects speed."""
-
-    def __init__(self) -> None:
-        self._hints: OrderedDict[str, _Hint] = OrderedDict()
-
-    def get(self, key: str) -> _Hint | None:
-        return self._hints.get(key)
-
-    def put(self, key: str, hint: _Hint) -> None:
-        self._hints[key] = hint
-        self._hints.move_to_end(key)
-        if len(self._hints) > _HINTS:
-            self._hints.popitem(last=False)
+    since: datetime
 
 
 class EncodedPage(msgspec.Struct, omit_defaults=True):
@@ -125,9 +97,8 @@ class Inbox:
         directory: WorkspaceDirectory,
     ) -> None:
         self._rows = rows
-        self._hints = lists.hints
-        self._views = lists.views
-        self._pages = lists.pages
+        self._lists = lists
+        self._lister = Lister(rows, lists.hints, _FIELDS)
         self._workspace_id = workspace_id
         self._member = member
         self._directory = directory
@@ -142,114 +113,43 @@ class Inbox:
             raise NotThere
         return snapshot
 
-    async def page(self, tab: Tab, cursor: str | None, limit: int) -> bytes:
+    async def page(
+        self, tab: Tab, asked: ConversationFilter, sort: Sort, cursor: str | None, limit: int
+    ) -> bytes:
         """An encoded ``ConversationPage``. Errors: Invalid (the cursor)."""
-        after = _place_of(cursor) if cursor else None
-        lists = self._lists(tab)
+        segments = self._question(tab, asked).segments(sort)
+        after = place_of(cursor, _Place) if cursor else None
+        if after and (after.sort != sort or not 0 <= after.segment < len(segments)):
+            raise invalid_field("cursor", "is of another order")
         # The conditions hold all that the member's rights make of the question.
-        key = _encode((lists, cursor, limit))
-        return await self._pages.get(key, lambda: self._read(lists, after, limit))
+        key = repr((segments, cursor, limit))
+        return await self._lists.pages.get(key, lambda: self._read(sort, segments, after, limit))
+
+    def _question(self, tab: Tab, asked: ConversationFilter) -> Question:
+        return Question(self._workspace_id, self._member, self._directory, tab, asked)
 
     async def _read(
-        self, conditions: list[tuple[str, Document]], after: _Place | None, limit: int
+        self, sort: Sort, segments: Sequence[Segment], after: _Place | None, limit: int
     ) -> bytes:
-        lists = await asyncio.gather(
-            *(self._newest(key, condition, after, limit + 1) for key, condition in conditions)
-        )
-        rows = sorted(
-            (row for rows in lists for row in rows),
-            key=lambda row: (row["active_at"], row["_id"]),
-            reverse=True,
-        )
-        items = tuple(self._views.of(row) for row in rows[:limit])
-        more = len(rows) > limit
-        return _encode(EncodedPage(items, _cursor_of(rows[limit - 1]) if more else None))
-
-    def _lists(self, tab: Tab) -> list[tuple[str, Document]]:
-        """The conditions of the lists that a tab unites, each with its name for the hints."""
-        me = self._member.member_id
-        conditions: dict[Tab, list[Document]] = {
-            "new": [{"case_state": "new"}],
-            "mine": [{"case_state": "active", "people": me}],
-            "others": [{"case_state": "active", "people": {"$ne": me}}],
-            "done": [{"case_state": "done"}],
-            "all": [{"case_state": state} for state in ("new", "active", "done")],
-        }
-        visible = self._visible()
-        who = me if visible or tab in ("mine", "others") else ""
-        return [
-            (
-                f"{self._workspace_id}/{who}/{tab}/{condition['case_state']}",
-                {"workspace": self._workspace_id, **condition, **visible},
+        since = after.since if after else datetime.now(UTC)
+        found: list[tuple[int, Document]] = []
+        begin = after.segment if after else 0
+        for number, segment in enumerate(segments[begin:], begin):
+            conditions = segment.conditions
+            if after is not None and len(segments) > 1:
+                standing = {"recorded_at": {"$lte": since}}
+                conditions = [{**one, **standing} for one in conditions]
+            place = (after.at, after.id) if after and after.segment == number else None
+            rows = await self._lister.united(
+                conditions, segment.order, place, limit + 1 - len(found)
             )
-            for condition in conditions[tab]
-        ]
-
-    def _visible(self) -> Document:
-        """The rule of ``libs.events.visibility.may_see`` as a condition on rows."""
-        member = self._member
-        if member.role in _SEES_EVERYTHING:
-            return {}
-        groups = [None, *visible_groups(member, self._directory.groups.values())]
-        there: Document = {"group": {"$in": groups}}
-        if member.location_ids:
-            there["location"] = {"$in": list(member.location_ids)}
-        return {"$or": [{"people": member.member_id}, there]}
-
-    async def _newest(
-        self, key: str, condition: Document, after: _Place | None, wanted: int
-    ) -> list[Document]:
-        """At most ``wanted`` rows after the place, newest first."""
-        hint = self._hints.get(key)
-        found: list[Document] = []
-        if after is not None:
-            ties = {"active_at": after.at, "_id": {"$lt": after.id}}
-            found = await self._find({**condition, **ties}, wanted)
-        upper = after.at if after else None
-        start = after.at if after else hint.newest if hint else datetime.now(UTC)
-        span = hint.span if hint else _FIRST_SPAN
-        reached = start
-        while len(found) < wanted and reached > _EPOCH:
-            lower = _EPOCH if span is None else _earlier(start, span)
-            bounds: Document = {"$gt": lower} if upper is None else {"$gt": lower, "$lt": upper}
-            found += await self._find({**condition, "active_at": bounds}, wanted - len(found))
-            # The next range begins with the instant that this one left out.
-            upper, reached = lower + timedelta(milliseconds=1), lower
-            if span is not None:
-                span *= 16 if not found else max(2, min(16, 2 * wanted // len(found)))
-        if after is None:
-            few = reached <= _EPOCH and len(found) < wanted
-            self._hints.put(key, _hint_of(found, few))
-        return found
-
-    async def _find(self, condition: Document, limit: int) -> list[Document]:
-        order = [("active_at", DESCENDING), ("_id", DESCENDING)]
-        found = self._rows.find(condition, _FIELDS, sort=order, limit=limit)
-        return await found.to_list()
-
-
-def _hint_of(found: list[Document], few: bool) -> _Hint:
-    if few or not found:
-        return _Hint(datetime.now(UTC), None)
-    newest, oldest = found[0]["active_at"], found[-1]["active_at"]
-    return _Hint(newest, max((newest - oldest) * 1.25, _SHORTEST_SPAN))
-
-
-def _earlier(start: datetime, span: timedelta) -> datetime:
-    return max(start - span, _EPOCH) if span < start - _EPOCH else _EPOCH
-
-
-def _cursor_of(row: Document) -> str:
-    place = msgspec.json.encode(_Place(row["active_at"], row["_id"]))
-    return base64.urlsafe_b64encode(place).decode().rstrip("=")
-
-
-def _place_of(cursor: str) -> _Place:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        place = msgspec.json.decode(text, type=_Place)
-    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-        raise invalid_field("cursor", "is not one that was given out here") from error
-    if place.at.tzinfo is None:
-        raise invalid_field("cursor", "is not one that was given out here")
-    return place
+            found += [(number, row) for row in rows]
+            if len(found) > limit:
+                break
+        following = None
+        if len(found) > limit:
+            number, last = found[limit - 1]
+            at, last_id = segments[number].order.place(last)
+            following = cursor_of(_Place(sort, number, at, last_id, since))
+        items = tuple(self._lists.views.of(row) for _, row in found[:limit])
+        return _encode(EncodedPage(items, following))

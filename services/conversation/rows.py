@@ -3,11 +3,12 @@
 An inbox row (collection ``conversation_inbox``) is a pure function of a conversation's state:
 
     {_id: conversation id, workspace, v: version, recorded_at, head, state: <msgpack>,
-     case_state, location, group, people: [member id…], active_at, routing_since?}
+     case_state, location, group, people: [member id…], responsible, source, channel, active_at,
+     opened_at, priority, flagged, waiting_since?, keys: [key…], routing_since?}
 
 ``state`` is the whole state, so the row is the aggregate's snapshot too, with ``head``, the hash of
 the commit that ends at the version; what stands beside it is what lists are asked by. ``people``
-names workspace-wide unique members of the case.
+names workspace-wide unique members of the case; the ``keys`` are those of ``row_keys.py``.
 
 A message row (``conversation_messages``) holds, each under its own stream's version, what became of
 a message after it was written; a message to which nothing happened has none:
@@ -43,6 +44,7 @@ from services.conversation.domain.marks import MessageMarked
 from services.conversation.domain.messages import MessageEdited
 from services.conversation.domain.sent_message import SentMessageState
 from services.conversation.domain.state import ConversationState
+from services.conversation.row_keys import keys_of
 
 type Rows = AsyncCollection[Document]
 type Replacement = Callable[[Document], ReplaceOne[Document] | UpdateOne]
@@ -65,13 +67,15 @@ _state_decoder: Final = msgspec.msgpack.Decoder(ConversationState)
 _sent_decoder: Final = msgspec.msgpack.Decoder(SentMessageState)
 _content_decoder: Final = msgspec.msgpack.Decoder(Content)
 
-# The lists' queries are in inbox.py; the routing index holds only the cases that wait in routing.
+# The lists' queries are in questions.py; the routing index holds only the cases in routing.
 INBOX_INDEXES: Final = (
     IndexModel(
-        [("workspace", ASCENDING), ("case_state", ASCENDING), ("active_at", DESCENDING)],
-        name="tab",
+        [("workspace", ASCENDING), ("keys", ASCENDING), ("active_at", DESCENDING)], name="lists"
     ),
-    IndexModel([("people", ASCENDING), ("active_at", DESCENDING)], name="mine"),
+    IndexModel(
+        [("workspace", ASCENDING), ("case_state", ASCENDING), ("waiting_since", ASCENDING)],
+        name="waiting",
+    ),
     IndexModel(
         [("routing_since", ASCENDING)],
         name="routing",
@@ -106,8 +110,17 @@ def inbox_row(stream: str, snapshot: Snapshot[ConversationState]) -> Document:
         "location": case.location_id,
         "group": case.group_id,
         "people": list(case.people),
+        "responsible": case.responsible,
+        "source": state.thread.source_id,
+        "channel": state.thread.channel,
         "active_at": state.active_at,
+        "opened_at": case.opened_at,
+        "priority": case.priority,
+        "flagged": state.flagged,
+        "keys": keys_of(state),
     }
+    if case.waiting_since is not None:
+        row["waiting_since"] = case.waiting_since
     if case.state == "routing":
         row["routing_since"] = case.recorded_at
     return row

@@ -4,13 +4,14 @@ No second copy of what was written is kept: a commit's id is its place, so a pag
 What became of a message afterwards (delivery, an edit) is joined from the messages' rows.
 """
 
-import base64
-import binascii
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
 
 from libs.events.api import CustomerTimeline, TimelinePage
 from libs.runtime.bodies import invalid_field
+from libs.runtime.cursors import Place, cursor_of, place_of
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.blocking import MessageWithheld
 from services.conversation.domain.events import Event, decode
@@ -30,6 +31,12 @@ type Placed = tuple[int, Event[Any]]
 _CHUNK: Final = 50
 
 
+class _Before(Place, frozen=True):
+    """Before which position a page ends."""
+
+    position: Annotated[int, Meta(ge=0)]
+
+
 class Timeline:
     """Of the conversation whose state is given: who has that was allowed to see it."""
 
@@ -43,7 +50,7 @@ class Timeline:
 
     async def page(self, cursor: str | None, limit: int) -> TimelinePage:
         """Newest first. Errors: Invalid (the cursor)."""
-        before = _position_of(cursor) if cursor else self._version + 1
+        before = place_of(cursor, _Before).position if cursor else self._version + 1
         found: list[Placed] = []
         async for placed in self._backwards(before, limit + 1):
             if timeline_item(self._id, *placed, None) is not None:
@@ -57,7 +64,9 @@ class Timeline:
             if (item := timeline_item(self._id, position, event, rows.get(_key(event))))
         ]
         more = len(found) > limit
-        return TimelinePage(items=tuple(items), next=_cursor(items[-1].position) if more else None)
+        return TimelinePage(
+            items=tuple(items), next=cursor_of(_Before(items[-1].position)) if more else None
+        )
 
     async def for_customer(self, after: int, limit: int) -> CustomerTimeline:
         """Messages only, oldest first, those after the position."""
@@ -135,18 +144,3 @@ class Timeline:
 
 def _key(event: Event[Any]) -> str:
     return message_id_of(event) or ""
-
-
-def _cursor(position: int) -> str:
-    return base64.urlsafe_b64encode(str(position).encode()).decode().rstrip("=")
-
-
-def _position_of(cursor: str) -> int:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        position = int(text)
-    except (binascii.Error, ValueError) as error:
-        raise invalid_field("cursor", "is not one that was given out here") from error
-    if position < 0:
-        raise invalid_field("cursor", "is not one that was given out here")
-    return position

@@ -10,9 +10,9 @@ from libs.events.actions import Action
 from libs.events.api.notifications import NotificationRules, SetNotificationRule
 from libs.runtime.bodies import BodyReader
 from libs.runtime.http import caller_of, json_response
-from libs.runtime.problems import Forbidden, Invalid, NotFound
+from libs.runtime.problems import Forbidden, NotFound
 from libs.runtime.tokens import Caller, ServiceTokens
-from services.notify.notifications import BadCursor, Notifications
+from services.notify.notifications import Notifications
 from services.notify.rules import CASE_IN_GROUP, Rules, view
 
 MOST_AT_ONCE: Final = 100
@@ -36,10 +36,7 @@ def router(notifications: Notifications, rules: Rules, tokens: ServiceTokens) ->
     @routes.get("/notifications")
     async def of_member(caller: Member, cursor: str | None = None, limit: Limit = 50) -> Response:
         own = notifications.of(caller.workspace_id, caller.member_id)
-        try:
-            return json_response(await own.page(cursor, limit))
-        except BadCursor as error:
-            raise Invalid(str(error)) from error
+        return json_response(await own.page(cursor, limit))
 
     @routes.post("/notifications/{notification_id}/read")
     async def read(caller: Member, notification_id: str) -> Response:

@@ -1,7 +1,5 @@
 """Notifications in the application: each once for an event and a member."""
 
-import base64
-import binascii
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -11,13 +9,10 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from libs.events.api.notifications import NotificationPage, NotificationView
 from libs.events.notification import NotificationRaised
+from libs.runtime.cursors import Instants, cursor_of, place_of
 from libs.runtime.mongo import Document
 
 _KEPT_DAYS: Final = 90
-
-
-class BadCursor(Exception):
-    """Not a cursor that a page of notifications gave."""
 
 
 class Notifications:
@@ -77,11 +72,14 @@ class MemberNotifications:
         self._own = {"workspace": workspace_id, "member": member_id}
 
     async def page(self, cursor: str | None, limit: int) -> NotificationPage:
-        """Errors: BadCursor."""
+        """Errors: Invalid (the cursor)."""
         query: dict[str, Any] = dict(self._own)
         if cursor is not None:
-            at, last = _read_cursor(cursor)
-            query["$or"] = [{"raised_at": {"$lt": at}}, {"raised_at": at, "_id": {"$lt": last}}]
+            last = place_of(cursor, Instants)
+            query["$or"] = [
+                {"raised_at": {"$lt": last.at}},
+                {"raised_at": last.at, "_id": {"$lt": last.id}},
+            ]
         found = (
             await self._collection.find(query)
             .sort([("raised_at", DESCENDING), ("_id", DESCENDING)])
@@ -89,7 +87,10 @@ class MemberNotifications:
             .to_list()
         )
         shown = found[:limit]
-        more = _cursor(shown[-1]) if len(found) > limit else None
+        last_shown = shown[-1] if len(found) > limit else None
+        more = (
+            cursor_of(Instants(last_shown["raised_at"], last_shown["_id"])) if last_shown else None
+        )
         return NotificationPage(items=tuple(map(_view, shown)), next=more)
 
     async def mark_read(self, notification_id: str, at: datetime) -> NotificationView | None:
@@ -124,20 +125,3 @@ def _view(document: Document) -> NotificationView:
         raised_at=document["raised_at"],
         read_at=document["read_at"],
     )
-
-
-def _cursor(document: Document) -> str:
-    text = f"{document['raised_at'].isoformat()} {document['_id']}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, str]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        at, _, last = base64.b64decode(padded, b"-_", validate=True).decode().partition(" ")
-        instant = datetime.fromisoformat(at)
-    except (binascii.Error, UnicodeDecodeError, ValueError) as error:
-        raise BadCursor("the cursor is not one of these pages'") from error
-    if instant.tzinfo is None or not last:
-        raise BadCursor("the cursor is not one of these pages'")
-    return instant, last

@@ -1,7 +1,8 @@
 """The shapes in which the services answer each other, and the gateway the world, over HTTP.
 
 Those of conversations and their attachments can be imported from here; the others, whose names are
-shorter, from the module that says what they are of: ``directory``, ``notifications``, ``figures``.
+shorter, from the module that says what they are of: ``directory``, ``filters``, ``notifications``,
+``figures``.
 """
 
 from libs.events.api.attachments import DescribeAttachments, StoredAttachments
@@ -16,7 +17,6 @@ from libs.events.api.conversations import (
     LastMessage,
     SendMessage,
     Sent,
-    Tab,
     TimelineItem,
     TimelinePage,
 )
@@ -34,7 +34,6 @@ __all__ = [
     "SendMessage",
     "Sent",
     "StoredAttachments",
-    "Tab",
     "TimelineItem",
     "TimelinePage",
 ]

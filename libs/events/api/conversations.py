@@ -11,8 +11,6 @@ from libs.events.conversation import CaseFacts
 from libs.events.marks import Emotion
 from libs.events.registry import Body
 
-Tab = Literal["new", "mine", "others", "done", "all"]
-
 
 class CustomerRef(Body):
     customer_id: str

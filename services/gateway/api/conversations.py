@@ -1,6 +1,6 @@
 """Conversations, passed on to their service."""
 
-from typing import Final, get_args
+from typing import Final
 
 import msgspec
 from fastapi import Request
@@ -15,20 +15,31 @@ from libs.events.api import (
     SendMessage,
     Sent,
     StoredAttachments,
-    Tab,
     TimelinePage,
 )
+from libs.events.api.filters import ConversationFilter, Sort, Tab
 from libs.events.content import Attachment, Content
 from libs.runtime.bodies import BodyReader, invalid_field
 from libs.runtime.problems import Conflict, Invalid
 from services.gateway.access import Access, Actor
 from services.gateway.api.marks import add_mark_routes
 from services.gateway.api.passing import ANSWERED, BODY_BYTES, REFUSED, PassedOn, PassThrough
-from services.gateway.api.routes import PAGE, Problems, Routes
+from services.gateway.api.routes import (
+    PAGE,
+    Problems,
+    Routes,
+    query_parameter,
+    query_parameters,
+)
 from services.gateway.api.shapes import PostMessage
 from services.gateway.upstream import Upstream, passed_on, path_id
 
 _ATTACHMENTS_AT_MOST: Final = 20
+_LISTED: Final = (
+    query_parameter("tab", Tab, "Which cases."),
+    query_parameter("sort", Sort, "In which order: the longest waiting, the most urgent first."),
+    *query_parameters(ConversationFilter),
+)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -57,16 +68,10 @@ def add_conversation_routes(
             request, actor, f"{base}/{conversation_id}/messages", _encode(message)
         )
 
-    tab = {
-        "name": "tab",
-        "in": "query",
-        "description": "Which cases.",
-        "schema": {"type": "string", "enum": list(get_args(Tab))},
-    }
     routes.add(
         "GET", base, through.to(base, Action.READ),
         name="listConversations", summary="The inbox: a page of a tab",
-        answer=ConversationPage, query=(tab, *PAGE), problems=(*ANSWERED, Invalid),
+        answer=ConversationPage, query=(*_LISTED, *PAGE), problems=(*ANSWERED, Invalid),
     )  # fmt: skip
     routes.add(
         "GET", one, through.to(one, Action.READ),

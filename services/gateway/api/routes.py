@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 from fastapi import FastAPI, Request
@@ -50,6 +50,25 @@ PAGE: Final = (
         "schema": {"type": "integer", "minimum": 1},
     },
 )
+
+
+def query_parameter(name: str, kind: Any, description: str) -> dict[str, Any]:
+    """A query's parameter in OpenAPI, its schema made of its type."""
+    (schema,), _ = msgspec.json.schema_components([kind])
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def query_parameters(filters: type[msgspec.Struct]) -> tuple[dict[str, Any], ...]:
+    """A parameter for each field of a struct, all of them optional."""
+    described = []
+    for one in msgspec.structs.fields(filters):
+        kinds = [kind for kind in get_args(one.type) if kind is not type(None)]
+        described.append(
+            query_parameter(one.name, kinds[0], f"Only those of this {one.name.replace('_', ' ')}.")
+        )
+    return tuple(described)
+
+
 # What each refusal means wherever it is met; an operation lists those that it can answer.
 _MEANINGS: Final[dict[type[Problem], str]] = {
     BadRequest: "The body is not JSON.",

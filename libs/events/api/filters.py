@@ -1,0 +1,46 @@
+"""What conversations are asked for by: the tab, the filters, the order."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from libs.events.content import Channel
+from libs.events.marks import Priority
+from libs.events.registry import Body
+
+Tab = Literal["new", "mine", "others", "done", "all", "unread"]
+Sort = Literal["last_message", "waiting", "priority"]
+
+FilterId = Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class ConversationFilter(Body, forbid_unknown_fields=True):
+    """Of what is given, all must hold; nothing given is no filter.
+
+    ``member`` belongs to the case, ``responsible`` owns it. ``answered`` false: the customer's last
+    turn waits for an answer. ``open``: the case is not done. ``active_…`` is the last activity,
+    ``opened_…`` the latest case's opening; ``…_from`` is included, ``…_to`` is not.
+    """
+
+    location: FilterId | None = None
+    group: FilterId | None = None
+    source: FilterId | None = None
+    channel: Channel | None = None
+    member: FilterId | None = None
+    responsible: FilterId | None = None
+    tag: FilterId | None = None
+    topic: FilterId | None = None
+    status: FilterId | None = None
+    type: FilterId | None = None
+    reason: FilterId | None = None
+    component: FilterId | None = None
+    priority: Priority | None = None
+    flagged: bool | None = None
+    unread: bool | None = None
+    answered: bool | None = None
+    open: bool | None = None
+    active_from: datetime | None = None
+    active_to: datetime | None = None
+    opened_from: datetime | None = None
+    opened_to: datetime | None = None

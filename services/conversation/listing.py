@@ -1,0 +1,166 @@
+"""Lists of rows in an order, read a page at a time.
+
+SecantusDB resolves every match before it sorts or limits (5 µs each), so a page is asked for by a
+narrow range of the sort key, which widens until the page is full. Where to begin is remembered for
+each list: its first row, and the span of time that filled the last page.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+
+from pymongo import ASCENDING, DESCENDING
+
+from libs.runtime.mongo import Document
+from services.conversation.rows import Rows
+
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+_FIRST_SPAN: Final = timedelta(seconds=1)
+_SHORTEST_SPAN: Final = timedelta(milliseconds=5)
+_HINTS: Final = 10_000
+_STEP: Final = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """By an instant of the row, then by id, both in the same direction. Rows without the instant
+    are not in the list; nor are, in an ascending one, those after ``until``."""
+
+    field: Literal["active_at", "waiting_since", "due_at"]
+    descending: bool = False
+    until: datetime = _LAST
+
+    def sorted(self, rows: Sequence[Document]) -> list[Document]:
+        return sorted(rows, key=self.place, reverse=self.descending)
+
+    def place(self, row: Document) -> tuple[datetime, str]:
+        return row[self.field], row["_id"]
+
+
+NEWEST_FIRST: Final = Order("active_at", descending=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hint:
+    """Of one list: its first row, and the span that fills a page; None where all rows fit."""
+
+    first: datetime
+    span: timedelta | None
+
+
+class Hints:
+    """What a process remembers of the lists that were asked for; it only affects speed."""
+
+    def __init__(self) -> None:
+        self._hints: OrderedDict[Hashable, _Hint] = OrderedDict()
+
+    def get(self, key: Hashable) -> _Hint | None:
+        return self._hints.get(key)
+
+    def put(self, key: Hashable, hint: _Hint) -> None:
+        self._hints[key] = hint
+        self._hints.move_to_end(key)
+        if len(self._hints) > _HINTS:
+            self._hints.popitem(last=False)
+
+
+class Lister:
+    """Reads lists of one collection. ``fields``: the projection."""
+
+    def __init__(self, rows: Rows, hints: Hints, fields: Document) -> None:
+        self._rows = rows
+        self._hints = hints
+        self._fields = fields
+
+    async def united(
+        self,
+        conditions: Sequence[Document],
+        order: Order,
+        after: tuple[datetime, str] | None,
+        wanted: int,
+    ) -> list[Document]:
+        """The first rows, at most ``wanted``, that any of the conditions holds for."""
+        lists = await asyncio.gather(
+            *(self.first(condition, order, after, wanted) for condition in conditions)
+        )
+        if len(lists) == 1:
+            return lists[0]
+        rows = {row["_id"]: row for rows in lists for row in rows}
+        return order.sorted(list(rows.values()))[:wanted]
+
+    async def first(
+        self,
+        condition: Document,
+        order: Order,
+        after: tuple[datetime, str] | None,
+        wanted: int,
+    ) -> list[Document]:
+        """At most ``wanted`` rows after the place, in order."""
+        found: list[Document] = []
+        key = (repr(condition), order.field)
+        hint = self._hints.get(key)
+        if after is not None:
+            beyond = "$lt" if order.descending else "$gt"
+            ties = {order.field: after[0], "_id": {beyond: after[1]}}
+            found = await self._find({**condition, **ties}, order, wanted)
+        edge = after[0] if after else None
+        start, span = _beginning(order, edge, hint)
+        end = _FIRST if order.descending else order.until
+        reached = start
+        while len(found) < wanted and (reached > end if order.descending else reached < end):
+            reach = end if span is None else _moved(start, span, end)
+            bounds = _bounds(order, edge, reach)
+            found += await self._find(
+                {**condition, order.field: bounds}, order, wanted - len(found)
+            )
+            # The next range begins with the instant that this one left out.
+            edge, reached = (reach + _STEP if order.descending else reach - _STEP), reach
+            if span is not None:
+                span *= 16 if not found else max(2, min(16, 2 * wanted // len(found)))
+        if after is None:
+            self._hints.put(key, _hint_of(order, found, len(found) < wanted))
+        return found
+
+    async def _find(self, condition: Document, order: Order, limit: int) -> list[Document]:
+        direction = DESCENDING if order.descending else ASCENDING
+        found = self._rows.find(
+            condition,
+            self._fields,
+            sort=[(order.field, direction), ("_id", direction)],
+            limit=limit,
+        )
+        return await found.to_list()
+
+
+def _beginning(
+    order: Order, edge: datetime | None, hint: _Hint | None
+) -> tuple[datetime, timedelta | None]:
+    """Where the first range begins, and how long it is; without an end where nothing is known."""
+    if edge is not None:
+        return edge, hint.span if hint else _FIRST_SPAN
+    if hint is not None:
+        return hint.first, hint.span
+    return (datetime.now(UTC), _FIRST_SPAN) if order.descending else (_FIRST, None)
+
+
+def _bounds(order: Order, edge: datetime | None, reach: datetime) -> Document:
+    inner, outer = ("$lt", "$gt") if order.descending else ("$gt", "$lt")
+    return {outer: reach} if edge is None else {outer: reach, inner: edge}
+
+
+def _moved(start: datetime, span: timedelta, end: datetime) -> datetime:
+    """A span further towards the end, and not past it."""
+    if span >= abs(end - start):
+        return end
+    return start + span if end > start else start - span
+
+
+def _hint_of(order: Order, found: Sequence[Document], few: bool) -> _Hint:
+    if few or not found:
+        return _Hint(datetime.now(UTC) if order.descending else _FIRST, None)
+    first, last = found[0][order.field], found[-1][order.field]
+    return _Hint(first, max(abs(first - last) * 1.25, _SHORTEST_SPAN))

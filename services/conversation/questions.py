@@ -1,0 +1,212 @@
+"""From what a member asks for (tab, filters, order) to conditions on the inbox's rows.
+
+Each condition begins with the key (``row_keys.py``) that the fewest rows have; the rest filters.
+What a member may see is part of each condition: the rule of ``libs.events.visibility.may_see``.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from libs.events.api.filters import ConversationFilter, Sort, Tab
+from libs.events.directory import MemberState, Role
+from libs.events.marks import PRIORITIES
+from libs.events.visibility import visible_groups
+from libs.runtime.directory import WorkspaceDirectory
+from libs.runtime.mongo import Document
+from services.conversation.domain.state import CaseState
+from services.conversation.listing import NEWEST_FIRST, Order
+from services.conversation.row_keys import FLAGGED, UNREAD
+
+_STATES: Final[dict[Tab, tuple[CaseState, ...]]] = {
+    "new": ("new",),
+    "mine": ("active",),
+    "others": ("active",),
+    "done": ("done",),
+    "all": ("new", "active", "done"),
+    "unread": ("new", "active", "done"),
+}
+# Those whose key is `name:value`, the most telling first.
+_KEYED: Final = (
+    *("tag", "component", "reason", "topic", "type", "status"),
+    *("responsible", "member", "priority", "location"),
+)
+_SEES_EVERYTHING: Final = (Role.OWNER, Role.ADMIN)
+# A member of more locations asks one list and leaves out the others' rows.
+_LOCATIONS_ASKED_EACH: Final = 8
+_LONGEST_WAITING: Final = Order("waiting_since")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Lists that are united in one order. A page goes on in the next segment where one ends."""
+
+    order: Order
+    conditions: Sequence[Document]
+
+
+class Question:
+    """What one member asks for."""
+
+    def __init__(
+        self,
+        workspace_id: str,
+        member: MemberState,
+        directory: WorkspaceDirectory,
+        tab: Tab,
+        asked: ConversationFilter,
+    ) -> None:
+        self._workspace = {"workspace": workspace_id}
+        self._me = member.member_id
+        self._tab = tab
+        self._there = _there(member, directory)
+        self._states = [
+            state for state in _STATES[tab] if asked.open in (None, state in ("new", "active"))
+        ]
+        self._keyed = list(_keyed(asked, self._me if tab == "mine" else None))
+        self._unread = asked.unread if tab != "unread" else True
+        self._plain = _plain(asked)
+        if tab == "others":
+            self._plain.append({"people": {"$ne": self._me}})
+
+    def segments(self, sort: Sort) -> list[Segment]:
+        match sort:
+            case "waiting":
+                answered = {"waiting_since": None}
+                return [
+                    Segment(_LONGEST_WAITING, self._by_state()),
+                    Segment(NEWEST_FIRST, self._lists(answered)),
+                ]
+            case "priority":
+                levels = [f"priority:{one}" for one in reversed(PRIORITIES) if one != "none"]
+                return [
+                    *(Segment(NEWEST_FIRST, self._by_keys([level])) for level in levels),
+                    Segment(NEWEST_FIRST, self._lists({"priority": "none"})),
+                ]
+            case "last_message":
+                return [Segment(NEWEST_FIRST, self._lists())]
+
+    def condition(self) -> Document:
+        """That a row is among what is asked for and the member may see it, whatever its place."""
+        states = {"case_state": {"$in": list(self._states)}}
+        keyed = [
+            {"keys": {"$in": [f"{state}/{one}" for state in self._states]}} for one in self._keyed
+        ]
+        return self._and(states, [*keyed, *self._unread_or_read(), *self._visible(), *self._plain])
+
+    def _lists(self, *besides: Document) -> list[Document]:
+        """By the keys of the index that begins with them."""
+        if self._keyed:
+            return self._by_keys([], *besides)
+        unread_alone = self._unread and len(self._states) == len(_STATES["unread"])
+        heads = [UNREAD] if unread_alone else list(self._states)
+        rest = [*besides, *self._plain, *([] if unread_alone else self._unread_or_read())]
+        return [
+            self._and({"keys": key}, [*visible, *rest])
+            for head in heads
+            for key, visible in self._visible_keys(head)
+        ]
+
+    def _by_keys(self, more: Sequence[str], *besides: Document) -> list[Document]:
+        first, *others = (*more, *self._keyed)
+        rest = [*self._unread_or_read(), *self._visible(), *besides, *self._plain]
+        return [
+            self._and(
+                {"keys": f"{state}/{first}"},
+                [*({"keys": f"{state}/{one}"} for one in others), *rest],
+            )
+            for state in self._states
+        ]
+
+    def _by_state(self) -> list[Document]:
+        rest = [*self._unread_or_read(), *self._visible(), *self._plain]
+        return [
+            self._and(
+                {"case_state": state}, [*({"keys": f"{state}/{one}"} for one in self._keyed), *rest]
+            )
+            for state in self._states
+        ]
+
+    def _visible_keys(self, head: str) -> Iterator[tuple[str, list[Document]]]:
+        """Keys that together have all that the member may see, each with what is to be left out."""
+        there = self._there
+        if there is None:
+            yield head, []
+            return
+        groups = {"group": {"$in": there.groups}}
+        if 0 < len(there.locations) <= _LOCATIONS_ASKED_EACH:
+            for location_id in there.locations:
+                yield f"{head}/location:{location_id}", [groups]
+        else:
+            yield head, [there.condition()]
+        if self._tab != "others":
+            yield f"{head}/member:{self._me}", []
+
+    def _visible(self) -> list[Document]:
+        if self._there is None:
+            return []
+        return [{"$or": [{"people": self._me}, self._there.condition()]}]
+
+    def _unread_or_read(self) -> list[Document]:
+        if self._unread is None:
+            return []
+        return [{"keys": UNREAD if self._unread else {"$ne": UNREAD}}]
+
+    def _and(self, first: Document, rest: Sequence[Document]) -> Document:
+        # The server ranges over what is named first, and filters by what comes under `$and`.
+        condition = {**self._workspace, **first}
+        return {**condition, "$and": list(rest)} if rest else condition
+
+
+@dataclass(frozen=True, slots=True)
+class _There:
+    """What a member sees without being part of it. No ``locations``: all of them."""
+
+    locations: list[str]
+    groups: list[str | None]
+
+    def condition(self) -> Document:
+        there: Document = {"group": {"$in": self.groups}}
+        return {**there, "location": {"$in": self.locations}} if self.locations else there
+
+
+def _there(member: MemberState, directory: WorkspaceDirectory) -> _There | None:
+    if member.role in _SEES_EVERYTHING:
+        return None
+    groups = sorted(visible_groups(member, directory.groups.values()))
+    return _There(sorted(member.location_ids), [None, *groups])
+
+
+def _keyed(asked: ConversationFilter, mine: str | None) -> Iterator[str]:
+    if mine is not None:
+        yield f"member:{mine}"
+    if asked.flagged:
+        yield FLAGGED
+    for name in _KEYED:
+        value = getattr(asked, name)
+        if value is not None and (name, value) != ("priority", "none"):
+            yield f"{'member' if name == 'responsible' else name}:{value}"
+
+
+def _plain(asked: ConversationFilter) -> list[Document]:
+    """The filters that have no key of their own."""
+    plain: list[Document] = [
+        {name: value}
+        for name in ("group", "source", "channel", "responsible")
+        if (value := getattr(asked, name)) is not None
+    ]
+    if asked.flagged is False:
+        plain.append({"flagged": False})
+    if asked.priority == "none":
+        plain.append({"priority": "none"})
+    if asked.answered is not None:
+        plain.append({"waiting_since": None if asked.answered else {"$ne": None}})
+    for name in ("active", "opened"):
+        bounds = {
+            operator: value
+            for operator, end in (("$gte", "from"), ("$lt", "to"))
+            if (value := getattr(asked, f"{name}_{end}")) is not None
+        }
+        if bounds:
+            plain.append({f"{name}_at": bounds})
+    return plain

@@ -1,0 +1,35 @@
+"""The keys by which a list finds its rows: ``inbox_row`` puts them on, ``questions`` asks by them.
+
+A key is a case's state, alone or with one thing that is known of the case: ``new``,
+``new/location:loc_…``, ``active/member:mem_…``, ``done/tag:vip``. All are in one multikey index
+with the last activity, so each list, also one of few rows among very many, is a range of the index.
+Unread conversations have those without a state besides: ``unread``, ``unread/location:loc_…``.
+"""
+
+from typing import Final, get_args
+
+from libs.events.marks import MarkKind
+from services.conversation.domain.marks import marks_of
+from services.conversation.domain.state import Case, ConversationState
+
+UNREAD: Final = "unread"
+FLAGGED: Final = "flagged"
+_MARKS: Final[tuple[MarkKind, ...]] = get_args(MarkKind)
+
+
+def keys_of(state: ConversationState) -> list[str]:
+    """None for a case in routing, which is in no list."""
+    case = state.case
+    if case.state == "routing":
+        return []
+    shown = [f"location:{case.location_id}", *(f"member:{one}" for one in case.people)]
+    marks = [*_marks(case), *([FLAGGED] if state.flagged else [])]
+    keys = [f"{case.state}/{one}" for one in (*shown, *marks)]
+    if state.unread:
+        keys += [UNREAD, *(f"{UNREAD}/{one}" for one in shown)]
+    return [case.state, *keys]
+
+
+def _marks(case: Case) -> list[str]:
+    marks = [f"{kind}:{mark}" for kind in _MARKS for mark in marks_of(case, kind)]
+    return marks if case.priority == "none" else [*marks, f"priority:{case.priority}"]
