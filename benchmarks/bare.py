@@ -3,7 +3,9 @@
 Each limit runs in the process that also lays the load on, while the suite stands idle.
 """
 
+import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -12,7 +14,7 @@ import bson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
-from pymongo import DESCENDING, AsyncMongoClient
+from pymongo import DESCENDING, AsyncMongoClient, ReplaceOne
 
 from benchmarks.load import Measured, by_workers
 from libs.devstack.stack import Servers
@@ -141,3 +143,40 @@ async def commands(servers: Servers, records: Sequence[Record], cycles: int, n: 
                 await producer.send_and_wait(TOPIC, value, key, headers=headers)
 
         return await by_workers([cycle] * n, range(cycles))
+
+
+async def messages(servers: Servers, count: int, conversations: int) -> float:
+    """Seconds for the writes of so many messages over so many conversations, 500 at once.
+
+    A batch is inserted as commits, its rows are inserted or replaced, its events acknowledged by
+    Kafka; commits, rows and events are as large as the suite's. Nothing is read or decided.
+    """
+    client: AsyncMongoClient[Document] = AsyncMongoClient(servers.mongodb_url)
+    async with client, _producer(servers) as producer:
+        ours, bare = client[DATABASE], client[BARE_DATABASE]
+        commits = await ours["conversation_commits"].find(limit=BATCH).to_list()
+        rows = await ours["conversation_inbox"].find(limit=BATCH).to_list()
+        records = await inbound_records(servers)
+        began = time.perf_counter()
+        for first in range(0, count, BATCH):
+            batch = range(first, min(first + BATCH, count))
+            await bare["message_commits"].insert_many(
+                [{**commits[at % len(commits)], "_id": bson.ObjectId()} for at in batch],
+                ordered=False,
+            )
+            those = {at % conversations: rows[at % len(rows)] for at in batch}
+            if first + BATCH <= conversations:
+                await bare["message_rows"].insert_many(
+                    [{**row, "_id": at} for at, row in those.items()], ordered=False
+                )
+            else:
+                await bare["message_rows"].bulk_write(
+                    [ReplaceOne({"_id": at}, {**row, "_id": at}) for at, row in those.items()],
+                    ordered=False,
+                )
+            waiting = [
+                await producer.send(TOPIC, value, key, headers=headers)
+                for key, value, headers in (records[at % len(records)] for at in batch)
+            ]
+            await asyncio.gather(*waiting)
+        return time.perf_counter() - began

@@ -15,7 +15,7 @@ from benchmarks.wire import Connection, Connections, WrongAnswer, fetch
 CONNECTIONS: Final = 16
 SECONDS: Final = 6.0
 _WARM_UP_S: Final = 1.0
-_REPLY: Final = {"text": "Good afternoon! It is on its way and arrives tomorrow before noon."}
+REPLY: Final = {"text": "Good afternoon! It is on its way and arrives tomorrow before noon."}
 
 
 async def measure_inbox(system: System, figures: Figures, size: str) -> None:
@@ -48,7 +48,7 @@ async def measure_commands(system: System, figures: Figures, cycles: int) -> Non
     work = [
         (
             system.api("POST", f"{path}/take"),
-            system.api("POST", f"{path}/messages", _REPLY),
+            system.api("POST", f"{path}/messages", REPLY),
             system.api("POST", f"{path}/close"),
         )
         for path in paths

@@ -17,6 +17,10 @@ GOALS: Final[Mapping[str, str]] = {
     "live_p99_ms_at_200": "≤ 200",
     "inbox_p99_ms_20k": "≤ 50",
     "take_reply_close_per_s": "≥ 100",
+    "conversation_messages_per_s": "≥ 1200",
+    "commands_per_s": "≥ 400",
+    "commands_p99_ms": "≤ 80",
+    "conversation_rss_mb": "≤ 300",
 }
 
 

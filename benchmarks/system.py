@@ -94,20 +94,11 @@ class System:
 
     async def samples(self, service: str) -> list[tuple[str, str, float]]:
         """A service's metrics of its consumers: name, labels, value."""
-        url = self.suite.url(service)
-        text = (await fetch(request("GET", f"{url}/metrics"), url)).decode()
-        return [(name, labels, float(value)) for name, labels, value in _SAMPLE.findall(text)]
+        return await samples(self.suite.url(service))
 
     async def projected(self) -> int:
         """How many inbound messages are in conversation's read models."""
-        labels = (f'group="{INBOUND_GROUP}"', f'topic="{Topic.INBOUND.value}"')
-        return int(
-            sum(
-                value
-                for name, given, value in await self.samples("conversation")
-                if name == "parley_consumed_messages_total" and all(one in given for one in labels)
-            )
-        )
+        return await projected(self.suite.url("conversation"))
 
     async def until_projected(self, count: int) -> None:
         """Wait for the ``count``-th inbound message. Errors: Stalled."""
@@ -127,6 +118,24 @@ class System:
                 return
             before = now
             await asyncio.sleep(IDLE_AFTER_S)
+
+
+async def samples(url: str) -> list[tuple[str, str, float]]:
+    """The metrics of the consumers of the service there: name, labels, value."""
+    text = (await fetch(request("GET", f"{url}/metrics"), url)).decode()
+    return [(name, labels, float(value)) for name, labels, value in _SAMPLE.findall(text)]
+
+
+async def projected(url: str) -> int:
+    """How many inbound messages the conversation service there has in its read models."""
+    labels = (f'group="{INBOUND_GROUP}"', f'topic="{Topic.INBOUND.value}"')
+    return int(
+        sum(
+            value
+            for name, given, value in await samples(url)
+            if name == "parley_consumed_messages_total" and all(one in given for one in labels)
+        )
+    )
 
 
 async def until(what: str, count: int, counted: Callable[[], Awaitable[int]]) -> None:
