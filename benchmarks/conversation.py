@@ -49,7 +49,7 @@ async def _measure(
 
 
 async def measure_messages(world: Alone, figures: Figures) -> None:
-    """Messages a second, from the first on ``parley.inbound`` to the last in the read models.
+    """Messages a second, from the first taken from Kafka to the last in the read models.
 
     Six in each of so many new conversations. The bare drivers make the same writes: a document
     inserted and an event acknowledged a message, a row inserted a conversation and replaced for
