@@ -8,6 +8,7 @@ believed (see ``loading.py``): a command that is repeated after a crash is not r
 its own first effect.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ from services.conversation.tasks import Done, Kind, NotThere, Outcome, Task, Too
 
 # A stream that is fought over by many is decided again this often before the caller has to.
 _ATTEMPTS: Final = 30
+# From so many tasks on it pays to overlap deciding with writing.
+_LARGE: Final = 64
 # A commit holds its events twice, stored and public; the store refuses it at 900 kB.
 _COMMIT_WEIGHT_BYTES: Final = 300_000
 
@@ -92,11 +95,21 @@ class Desk[S, A: Aggregate[Any]]:
         All effects are durable, in the read models and on Kafka when it returns. Errors: the
         driver's and the broker's; some effects may then be stored, and repeating is harmless.
         """
+        # Waited for to the end, also where one fails: the batch may be given again at once.
+        done = await asyncio.gather(*map(self._handle, _halves(tasks)), return_exceptions=True)
+        outcomes: dict[Task[A], Outcome[S]] = {}
+        for one in done:
+            if isinstance(one, BaseException):
+                raise one
+            outcomes |= one
+        return [outcomes[task] for task in tasks]
+
+    async def _handle(self, tasks: Sequence[Task[A]]) -> dict[Task[A], Outcome[S]]:
         progress: _Progress[S, A] = _Progress()
         todo = list(tasks)
         for _ in range(_ATTEMPTS + len(tasks)):
             if not todo:
-                return [progress.outcomes[task] for task in tasks]
+                return progress.outcomes
             todo = await self._round(todo, progress)
         raise Transient("a stream is appended to faster than decisions on it can be made")
 
@@ -258,6 +271,17 @@ class Desk[S, A: Aggregate[Any]]:
                 CONFLICTS.inc()
                 refused.add(draft.stream)
         return refused
+
+
+def _halves[A](tasks: Sequence[Task[A]]) -> list[list[Task[A]]]:
+    """A large batch as two, of different streams: one is decided while the other is written."""
+    if len(tasks) < _LARGE:
+        return [list(tasks)]
+    halves: tuple[list[Task[A]], list[Task[A]]] = ([], [])
+    half_of: dict[str, int] = {}
+    for task in tasks:
+        halves[half_of.setdefault(task.stream, len(half_of) % 2)].append(task)
+    return [half for half in halves if half]
 
 
 def _state(aggregate: Aggregate[Any]) -> Snapshot[Any] | None:
