@@ -1,0 +1,98 @@
+"""What decides, keeps and tells: everything between a batch of messages and its effects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pymongo.asynchronous.database import AsyncDatabase
+
+from libs.events.topics import Topic
+from libs.eventstore.commits import PublicMessage
+from libs.eventstore.outbox import Outbox, StepHook
+from libs.eventstore.store import AsyncEventStore
+from libs.runtime.consumer import Handler
+from libs.runtime.directory import Directory
+from libs.runtime.kafka import Publisher
+from libs.runtime.mongo import Document
+from libs.runtime.outbox import publish_messages
+from libs.runtime.settings import key_bytes
+from services.conversation.consumers import CommandsHandler, InboundHandler
+from services.conversation.deliveries import DeliveryHandler
+from services.conversation.desk import Desk
+from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.sent_message import SentMessage, SentMessageState
+from services.conversation.domain.state import ConversationState
+from services.conversation.keyring import Keyring
+from services.conversation.kinds import Conversations, SentMessages
+from services.conversation.loading import Loader
+from services.conversation.numbers import CaseNumbers
+from services.conversation.projection import Projection
+from services.conversation.rows import COMMITS, COUNTERS, INBOX, MESSAGES
+from services.conversation.sealed_store import SealedStore
+from services.conversation.settings import ConversationSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One of a process. ``handlers``: what each topic's batches go to."""
+
+    commits: AsyncEventStore
+    store: SealedStore
+    outbox: Outbox
+    loader: Loader[ConversationState]
+    desk: Desk[ConversationState, Conversation]
+    handlers: dict[Topic, Handler]
+
+
+def engine_of(
+    settings: ConversationSettings,
+    database: AsyncDatabase[Document],
+    publisher: Publisher,
+    directory: Directory,
+    on_step: StepHook | None = None,
+    *,
+    mark_later: bool = True,
+) -> Engine:
+    """``on_step``: called after each step of the outbox, so that a test may stop there."""
+    inbox, messages = database[INBOX], database[MESSAGES]
+    commits = AsyncEventStore(database[COMMITS])
+    keyring = Keyring(
+        database, key_bytes(settings.deployment_key), settings.conversation_cache_size
+    )
+    store = SealedStore(commits, keyring)
+
+    async def publish(public: Sequence[PublicMessage]) -> None:
+        await publish_messages(publisher, await store.open_messages(public))
+
+    projection = Projection(store)
+    outbox = Outbox(
+        commits,
+        projection.project,
+        publish,
+        on_step=on_step,
+        settle=timedelta(seconds=settings.conversation_settle_seconds),
+        mark_later=mark_later,
+    )
+    conversations = Conversations(inbox, messages)
+    sent_messages = SentMessages(messages)
+    loader: Loader[ConversationState] = Loader(
+        conversations, store, settings.conversation_cache_size
+    )
+    sent_loader: Loader[SentMessageState] = Loader(
+        sent_messages, store, settings.conversation_cache_size
+    )
+    projection.add(conversations, loader)
+    projection.add(sent_messages, sent_loader)
+    desk: Desk[ConversationState, Conversation] = Desk(
+        conversations, loader, projection, store, outbox
+    )
+    sent_desk: Desk[SentMessageState, SentMessage] = Desk(
+        sent_messages, sent_loader, projection, store, outbox
+    )
+    numbers = CaseNumbers(database[COUNTERS])
+    handlers: dict[Topic, Handler] = {
+        Topic.INBOUND: InboundHandler(desk, directory, messages, numbers),
+        Topic.DELIVERY: DeliveryHandler(sent_desk, desk, conversations.find, store, messages),
+        Topic.COMMANDS: CommandsHandler(desk),
+    }
+    return Engine(commits, store, outbox, loader, desk, handlers)
