@@ -294,11 +294,12 @@ class MessageEdited(ConversationEvent):
 
 @public("parley.note.added.v1", Topic.CONVERSATION, personal=("text",))
 class NoteAdded(ConversationEvent):
-    """Text that only the team sees."""
+    """Text that only the team sees; ``mentions`` are the members who are to be told of it."""
 
     note_id: str
     member_id: str
     text: str
+    mentions: tuple[str, ...] = ()
 
 
 @public("parley.message.watermark-moved.v1", Topic.CONVERSATION)

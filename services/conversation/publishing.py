@@ -22,6 +22,7 @@ from services.conversation.domain import (
     life,
     marks,
     messages,
+    notes,
     participants,
     reading,
     transfer,
@@ -247,9 +248,13 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
             return public.MessageSent(message=_sent(event), response=_response(event), **common)
         case messages.MessageEdited() as event:
             return public.MessageEdited(message=_edited(event), **common)
-        case messages.NoteAdded() as event:
+        case notes.NoteAdded() as event:
             return public.NoteAdded(
-                note_id=event.note_id, member_id=event.member_id, text=event.text, **common
+                note_id=event.note_id,
+                member_id=event.member_id,
+                text=event.text,
+                mentions=event.mentions,
+                **common,
             )
         case watermarks.WatermarkMoved() as event:
             return public.WatermarkMoved(state=event.state, up_to=event.up_to, **common)

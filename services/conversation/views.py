@@ -19,6 +19,7 @@ from services.conversation.domain import (
     blocking,
     life,
     messages,
+    notes,
     participants,
     transfer,
 )
@@ -63,7 +64,7 @@ def timeline_item(
     """``row`` is the message's, if it has one. None for what is not an item of its own."""
     if isinstance(event, _MESSAGES):
         return _message(conversation_id, position, event, row)
-    if isinstance(event, messages.NoteAdded):
+    if isinstance(event, notes.NoteAdded):
         return TimelineItem(
             id=event.note_id,
             kind="note",
@@ -72,6 +73,7 @@ def timeline_item(
             case_id=case_id_of(conversation_id, event.case),
             member_id=event.member_id,
             text=event.text,
+            mentions=event.mentions,
         )
     if isinstance(event, activities.ActivityRecorded):
         return TimelineItem(

@@ -1,4 +1,5 @@
-"""``parley.conversation``: a new case in a group becomes notifications and e-mails."""
+"""``parley.conversation``: a new case in a group becomes notifications and e-mails, a mention in a
+note a notification."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.directory import Directory
 from libs.runtime.kafka import Publisher, outgoing
 from services.notify.deliveries import Deliveries, Delivery
+from services.notify.mentions import MENTION, mentions_of
 from services.notify.metrics import GROUPS_UNKNOWN, NOTIFICATIONS
 from services.notify.notifications import Notifications
 from services.notify.recipients import told_of_case
@@ -74,6 +76,12 @@ class Announcer:
         if cases:
             await self._wait_for_groups(cases)
             await self._tell(cases)
+        mentioned = {
+            raised.notification_id: (one.envelope.workspace_id, raised)
+            for one in batch
+            for raised in mentions_of(one.envelope, self._directory, self._ids)
+        }
+        await self._raise(MENTION, mentioned)
         return []
 
     async def _tell(self, cases: Sequence[NewCase]) -> None:
@@ -93,8 +101,12 @@ class Announcer:
         # E-mails first: a notification that shows as published then has its e-mail written down.
         if await self._deliveries.add(deliveries) and self._on_email:
             self._on_email()
-        NOTIFICATIONS.labels(CASE_IN_GROUP).inc(await self._notifications.add([*raised.values()]))
-        await self._publish(raised)
+        await self._raise(CASE_IN_GROUP, raised)
+
+    async def _raise(self, kind: str, raised: Mapping[str, tuple[str, NotificationRaised]]) -> None:
+        if raised:
+            NOTIFICATIONS.labels(kind).inc(await self._notifications.add([*raised.values()]))
+            await self._publish(raised)
 
     async def _publish(self, raised: Mapping[str, tuple[str, NotificationRaised]]) -> None:
         waiting = await self._notifications.unpublished([*raised])

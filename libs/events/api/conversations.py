@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from libs.events.activity import ActivityVariables
+from libs.events.api.requests import RequestBody
 from libs.events.content import Content, DeliveryState, Direction, Sender
 from libs.events.conversation import CaseFacts
 from libs.events.marks import Emotion
@@ -76,6 +77,7 @@ class TimelineItem(Body):
     emotion: Emotion | None = None
     withheld: bool = False
     text: str | None = None
+    mentions: tuple[str, ...] = ()
     key: str | None = None
     other_member_id: str | None = None
     group_id: str | None = None
@@ -90,7 +92,7 @@ class TimelinePage(Body):
     next: str | None = None
 
 
-class SendMessage(Body):
+class SendMessage(RequestBody):
     """``reply_to``: the message to quote. ``close``: reply and close in one step."""
 
     content: Content
@@ -98,8 +100,11 @@ class SendMessage(Body):
     close: bool = False
 
 
-class AddNote(Body):
+class AddNote(RequestBody):
+    """``mentions``: ids of the members who are to be told of it."""
+
     text: str
+    mentions: tuple[str, ...] = ()
 
 
 class Sent(Body):

@@ -1,9 +1,15 @@
 """What a member writes: to the customer, and for the team."""
 
+from collections.abc import Sequence
+
 from libs.events.api import AddNote, SendMessage, Sent
+from libs.runtime.bodies import invalid_field
 from services.conversation.commands.base import Workplace
 from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.notes import MENTIONS_AT_MOST
+from services.conversation.domain.state import ConversationState
 from services.conversation.limits import check_content, check_note
+from services.conversation.publishing import audience_of
 from services.conversation.timeline import Timeline
 
 
@@ -34,11 +40,35 @@ class MessageCommands(Workplace):
         return await self._sent(done, message_id)
 
     async def note(self, conversation_id: str, cause: str, note: AddNote) -> Sent:
-        """Errors: Invalid."""
+        """Errors: Invalid, ParticipantsFull."""
         check_note(note.text)
-        member_id = self._member.member_id
+        me, manages = self._member.member_id, self._manages
+        if note.mentions:
+            self._check_mentions(note.mentions, (await self._remembered(conversation_id)).state)
         note_id = self._parts.id_key.derive("note", conversation_id, cause)
         done = await self._do(
-            "note", conversation_id, cause, lambda c: c.note(member_id, note_id, note.text)
+            "note",
+            conversation_id,
+            cause,
+            lambda c: c.note(me, note_id, note.text, mentions=note.mentions, manages=manages),
+            len(note.text),
         )
         return await self._sent(done, note_id)
+
+    def _check_mentions(self, mentions: Sequence[str], state: ConversationState) -> None:
+        """Who is mentioned has to be able to look, unless the mention itself lets them.
+
+        Errors: Invalid.
+        """
+        if len(mentions) > MENTIONS_AT_MOST:
+            raise invalid_field("mentions", f"has more than {MENTIONS_AT_MOST} items")
+        case = state.case
+        adds = case.state == "active" and (
+            self._manages or case.responsible == self._member.member_id
+        )
+        for member_id in mentions:
+            member = self._directory.members.get(member_id)
+            if member is None or not member.active:
+                raise invalid_field("mentions", f"there is no member {member_id[:80]}")
+            if not adds and not self._directory.may_see(member, audience_of(state)):
+                raise invalid_field("mentions", f"{member.name} does not see this conversation")

@@ -4,13 +4,11 @@ from services.conversation.domain.activities import Activities
 from services.conversation.domain.assignment import Assignment
 from services.conversation.domain.marks import Marks
 from services.conversation.domain.messages import Messages
-from services.conversation.domain.participants import Participants
+from services.conversation.domain.notes import Notes
 from services.conversation.domain.reading import Reading
 from services.conversation.domain.transfer import Transfer
 from services.conversation.domain.watermarks import Reached
 
 
-class Conversation(
-    Messages, Assignment, Transfer, Participants, Reading, Marks, Reached, Activities
-):
+class Conversation(Messages, Assignment, Transfer, Notes, Reading, Marks, Reached, Activities):
     """Its rules are one file a family; here they come together."""

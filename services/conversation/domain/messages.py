@@ -1,4 +1,4 @@
-"""The messages of a conversation: receive, edit, send, note."""
+"""The messages of a conversation: receive, edit, send."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -127,16 +127,6 @@ class MessageEdited(CaseEvent, frozen=True, kw_only=True):
         return state
 
 
-@stored("conversation.note-added.v1", personal=("text",))
-class NoteAdded(CaseEvent, frozen=True, kw_only=True):
-    note_id: str
-    member_id: str
-    text: str
-
-    def change(self, state: ConversationState) -> ConversationState:
-        return state
-
-
 class Messages(Blocking):
     """The rules about who may write what, and when a message begins a case."""
 
@@ -234,18 +224,6 @@ class Messages(Blocking):
                 reply_to_external=reply_to_external,
                 answered_since=case.waiting_since,
                 first_response=self._is_first_response(),
-            )
-        )
-
-    def note(self, member_id: str, note_id: str, text: str) -> None:
-        """Whoever may see the conversation may write one, whatever state its case is in."""
-        self._trigger(
-            NoteAdded(
-                at=self.at(self.now),
-                case=self.case.number,
-                note_id=note_id,
-                member_id=member_id,
-                text=text,
             )
         )
 

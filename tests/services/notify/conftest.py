@@ -18,7 +18,7 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.events.content import Channel
-from libs.events.conversation import Audience, CaseFacts, CaseRouted
+from libs.events.conversation import Audience, CaseFacts, CaseRouted, NoteAdded
 from libs.events.directory import (
     DirectoryState,
     GroupState,
@@ -30,6 +30,7 @@ from libs.events.directory import (
 )
 from libs.events.envelope import Envelope, read_envelope
 from libs.events.ids import random_id
+from libs.events.registry import Body
 from libs.events.topics import Topic
 from libs.runtime.http import ServiceClient
 from libs.runtime.kafka import Position, Publisher, outgoing
@@ -91,6 +92,30 @@ def directory_states(workspace_id: str) -> dict[str, DirectoryState]:
 
 def routed(number: int = 1, group_id: str | None = SALES.group_id, **case: Any) -> Envelope:
     """A case that left routing for New, in a workspace that ``Notify.tell`` puts in."""
+    event = CaseRouted(
+        case=_facts(number, group_id, **case),
+        recorded_at=OPENED.replace(minute=number),
+        audience_after=Audience(location_id="loc_a", group_id=group_id),
+        reason="autoforward",
+    )
+    return _envelope(number, 2, event)
+
+
+def noted(author: MemberState, *mentioned: MemberState, number: int = 1) -> Envelope:
+    """A note in a case of the group Sales."""
+    event = NoteAdded(
+        case=_facts(number, SALES.group_id),
+        recorded_at=OPENED.replace(minute=number),
+        audience_after=Audience(location_id="loc_a", group_id=SALES.group_id),
+        note_id="note_1",
+        member_id=author.member_id,
+        text="Look at this",
+        mentions=tuple(member.member_id for member in mentioned),
+    )
+    return _envelope(number, 3, event)
+
+
+def _facts(number: int, group_id: str | None, **case: Any) -> CaseFacts:
     facts = {
         "case_id": f"cas_{number}",
         "conversation_id": f"cnv_{number}",
@@ -104,19 +129,17 @@ def routed(number: int = 1, group_id: str | None = SALES.group_id, **case: Any) 
         "group_id": group_id,
         **case,
     }
-    event = CaseRouted(
-        case=CaseFacts(**facts),
-        recorded_at=OPENED.replace(minute=number),
-        audience_after=Audience(location_id="loc_a", group_id=group_id),
-        reason="autoforward",
-    )
+    return CaseFacts(**facts)
+
+
+def _envelope(number: int, sequence: int, event: Body) -> Envelope:
     return Envelope(
-        id=f"cnv_{number}:2",
+        id=f"cnv_{number}:{sequence}",
         source="/conversation",
         subject=f"cnv_{number}",
         key=f"cnv_{number}",
         workspace_id="",
-        sequence=2,
+        sequence=sequence,
         time=OPENED,
         body=event,
     )

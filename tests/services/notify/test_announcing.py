@@ -16,6 +16,7 @@ from tests.services.notify.conftest import (
     OLGA,
     Notify,
     eventually,
+    noted,
     routed,
 )
 from tests.services.notify.smtp_server import SmtpServer
@@ -167,3 +168,17 @@ async def test_without_smtp_members_are_still_told_in_the_application(notify: No
         await eventually(client.notifications)
 
     assert await notify.deliveries() == []
+
+
+async def test_who_is_mentioned_in_a_note_and_may_see_the_case_is_told(
+    notify: Notify, smtp: SmtpServer
+) -> None:
+    async with notify.running() as client:
+        await notify.tell(noted(OLGA, ANNA, OLGA, BORIS, ELSEWHERE, GONE))
+
+        (told,) = await eventually(client.notifications)
+        for nobody in (OLGA, BORIS, ELSEWHERE, GONE):
+            assert await client.notifications(nobody) == []
+
+    assert (told["kind"], told["conversation_id"]) == ("mention", "cnv_1")
+    assert smtp.recipients == []

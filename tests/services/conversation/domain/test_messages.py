@@ -148,15 +148,6 @@ def test_what_the_owner_wrote_after_done_leaves_the_case_done() -> None:
     assert conversation.case.state == "done"
 
 
-def test_a_note_may_be_written_whatever_the_state() -> None:
-    for given in (new_case(), active_case(), done_case()):
-        conversation = given.at(minutes(9))
-        before = conversation.case
-        conversation.note("olena", "note_1", "call back")
-        assert changes(conversation) == ["NoteAdded"]
-        assert conversation.case == before
-
-
 def test_the_state_does_not_grow_with_the_conversation() -> None:
     given = active_case("dima")
     for number in range(3 * RECENTLY_SENT):

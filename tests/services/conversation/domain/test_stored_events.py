@@ -14,6 +14,7 @@ from services.conversation.domain import (
     life,
     marks,
     messages,
+    notes,
     participants,
     reading,
     sent_message,
@@ -77,6 +78,7 @@ HARMLESS = {
     "plans_removed",
     "primary_id",
     "split_from",
+    "mentions",
 }
 
 EXAMPLES: dict[str, Event[Any]] = {
@@ -152,7 +154,14 @@ EXAMPLES: dict[str, Event[Any]] = {
             sender=SENDER,
             reply_to="msg_0",
         ),
-        messages.NoteAdded(at=AT, case=2, note_id="note_1", member_id="mem_2", text="передзвонити"),
+        notes.NoteAdded(
+            at=AT,
+            case=2,
+            note_id="note_1",
+            member_id="mem_2",
+            text="передзвонити",
+            mentions=("mem_3",),
+        ),
         reading.MarkedRead(at=AT, case=2, member_id="mem_2"),
         reading.MarkedUnread(at=AT, case=2, member_id="mem_2"),
         marks.Flagged(at=AT, case=2, member_id="mem_2"),

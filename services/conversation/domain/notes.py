@@ -1,0 +1,61 @@
+"""Notes: what the team writes for itself, and whom it mentions."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from services.conversation.domain.events import stored
+from services.conversation.domain.life import MemberEvent
+from services.conversation.domain.participants import Participants
+from services.conversation.domain.state import ConversationState
+
+MENTIONS_AT_MOST: Final = 20
+
+
+@stored("conversation.note-added.v1", personal=("text",))
+class NoteAdded(MemberEvent, frozen=True, kw_only=True):
+    """``mentions`` are the members who are told of it."""
+
+    note_id: str
+    text: str
+    mentions: tuple[str, ...] = ()
+
+    def change(self, state: ConversationState) -> ConversationState:
+        return state
+
+
+class Notes(Participants):
+    """The rules about notes."""
+
+    def note(
+        self,
+        member_id: str,
+        note_id: str,
+        text: str,
+        *,
+        mentions: Sequence[str] = (),
+        manages: bool = False,
+    ) -> None:
+        """Whoever may see the conversation may write one, whatever state its case is in.
+
+        Who is mentioned by the responsible, or by who manages cases, becomes a participant where
+        the case is active. Errors: TooManyParticipants.
+        """
+        if self.leads(member_id, manages=manages):
+            for mentioned in mentions:
+                if mentioned not in self.case.people:
+                    self.add_participant(member_id, mentioned, manages=manages)
+        self._trigger(
+            NoteAdded(
+                at=self.at(self.now),
+                case=self.case.number,
+                note_id=note_id,
+                member_id=member_id,
+                text=text,
+                mentions=tuple(dict.fromkeys(mentions)),
+            )
+        )
+
+    def leads(self, member_id: str, *, manages: bool) -> bool:
+        """Whether the member may add participants now."""
+        case = self.case
+        return case.state == "active" and (manages or case.responsible == member_id)
