@@ -10,7 +10,7 @@ import msgspec
 
 from libs.events.activity import ActivityKind, ActivityVariables
 from libs.events.content import Channel, Content, DeliveryState, Direction, ReachedState, Sender
-from libs.events.marks import FieldValue, Priority
+from libs.events.marks import Priority
 from libs.events.registry import Body, Instant, public
 from libs.events.topics import Topic
 
@@ -47,9 +47,8 @@ class CaseFacts(Body):
     ``responsible_before`` is who was responsible for the case before this one. ``short_number``
     is the case's number in its workspace, 0 where it was opened before cases had one. ``unread``
     and ``flagged`` are of the whole conversation. ``status``, ``type``, ``topics``, ``reasons``
-    and ``components`` are ids of labels, ``fields`` values by the ids of custom fields.
-    ``withheld``: there is no case yet, because all that came was a blocked customer's; it is not
-    to be counted.
+    and ``components`` are ids of labels. ``withheld``: there is no case yet, because all that came
+    was a blocked customer's; it is not to be counted.
     """
 
     case_id: str
@@ -83,7 +82,6 @@ class CaseFacts(Body):
     topics: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
-    fields: dict[str, FieldValue] = msgspec.field(default_factory=dict)
     withheld: bool = False
 
 

@@ -1,7 +1,7 @@
 """What the team marks conversations, cases and messages with, as it happens."""
 
 from libs.events.conversation import ConversationEvent
-from libs.events.marks import Emotion, MarkKind
+from libs.events.marks import Emotion, FieldValue, MarkKind
 from libs.events.registry import public
 from libs.events.topics import Topic
 
@@ -51,12 +51,12 @@ class MarksChanged(ConversationEvent):
     removed: tuple[str, ...] = ()
 
 
-@public("parley.case.fields-set.v1", Topic.CONVERSATION)
+@public("parley.case.fields-set.v1", Topic.CONVERSATION, personal=("values",))
 class FieldsSet(ConversationEvent):
-    """Custom fields say something else; ``case.fields`` is all that they say now."""
+    """Custom fields of the case, by id, say something else: null is nothing any more."""
 
     member_id: str
-    field_ids: tuple[str, ...]
+    values: dict[str, FieldValue | None]
 
 
 @public("parley.message.marked.v1", Topic.CONVERSATION)

@@ -152,7 +152,6 @@ def facts_of(state: ConversationState) -> CaseFacts:
         topics=case.topics,
         reasons=case.reasons,
         components=case.components,
-        fields=case.fields,
         withheld=case.number == blocking.NO_CASE and case.state == "done",
     )
 
@@ -227,9 +226,7 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
                 **common,
             )
         case marks.FieldsSet() as event:
-            return marking.FieldsSet(
-                member_id=event.member_id, field_ids=tuple(event.values), **common
-            )
+            return marking.FieldsSet(member_id=event.member_id, values=event.values, **common)
         case marks.MessageMarked() as event:
             return marking.MessageMarked(
                 message_id=event.message_id,

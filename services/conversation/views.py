@@ -48,6 +48,7 @@ def conversation_view(snapshot: Snapshot[ConversationState]) -> ConversationView
         )
         if head
         else None,
+        fields=state.case.fields,
     )
 
 

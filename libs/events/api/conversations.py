@@ -9,7 +9,7 @@ from libs.events.activity import ActivityVariables
 from libs.events.api.requests import RequestBody
 from libs.events.content import Content, DeliveryState, Direction, Sender
 from libs.events.conversation import CaseFacts
-from libs.events.marks import Emotion
+from libs.events.marks import Emotion, FieldValue
 from libs.events.registry import Body
 
 
@@ -27,13 +27,17 @@ class LastMessage(Body):
 
 
 class ConversationView(Body):
-    """A row of the inbox and the head of an open conversation; ``case`` is the latest case."""
+    """A row of the inbox and the head of an open conversation; ``case`` is the latest case.
+
+    ``fields``: what the custom fields of that case say, by the fields' ids.
+    """
 
     conversation_id: str
     version: int
     customer: CustomerRef
     case: CaseFacts
     last_message: LastMessage | None = None
+    fields: dict[str, FieldValue] = msgspec.field(default_factory=dict)
 
 
 class ConversationPage(Body):
