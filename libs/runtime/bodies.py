@@ -8,11 +8,13 @@ from fastapi import Request
 
 from libs.runtime.http import read_limited
 from libs.runtime.problems import BadRequest, Invalid, TooLarge
+from libs.runtime.texts import COMMON
 
 BODY_LIMIT_BYTES: Final = 256 * 1024
 
 _UNKNOWN_FIELD = re.compile(r"unknown field `(?P<field>[^`]*)`")
 _MISSING_FIELD = re.compile(r"missing required field `(?P<field>[^`]*)`")
+_WRONG_TYPE = re.compile(r"Expected `(?P<expected>[^`]*)`, got `(?P<got>[^`]*)`")
 _AT = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
 
 
@@ -27,7 +29,7 @@ class BodyReader[T]:
         """The body, and its bytes. Errors: TooLarge, BadRequest, Invalid."""
         raw = await read_limited(request, self._limit)
         if raw is None:
-            raise TooLarge(f"at most {self._limit} bytes are taken here")
+            raise TooLarge(COMMON.say("too-large.bytes", {"limit": self._limit}))
         return self.decode(raw), raw
 
     def decode(self, raw: bytes) -> T:
@@ -37,7 +39,7 @@ class BodyReader[T]:
             field, message = _named(str(error))
             raise invalid_field(field, message) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise BadRequest("the body is not JSON") from error
+            raise BadRequest(COMMON.say("bad-request.not-json")) from error
         return decoded
 
 
@@ -61,7 +63,9 @@ def _named(text: str) -> tuple[str, str]:
     at = _AT.search(text)
     path = at["path"] if at else ""
     message = text[: at.start()] if at else text
-    for pattern, complaint in ((_UNKNOWN_FIELD, "unknown field"), (_MISSING_FIELD, "is missing")):
+    for pattern, key in ((_UNKNOWN_FIELD, "unknown-field"), (_MISSING_FIELD, "missing-field")):
         if (match := pattern.search(message)) is not None:
-            return ".".join(filter(None, (path, match["field"]))), complaint
+            return ".".join(filter(None, (path, match["field"]))), COMMON.say(f"invalid.{key}")
+    if (match := _WRONG_TYPE.fullmatch(message)) is not None:
+        return path, COMMON.say("invalid.type", match.groupdict())
     return path, message

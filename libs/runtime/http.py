@@ -14,6 +14,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from libs.runtime.language import HEADER as ACCEPT_LANGUAGE
+from libs.runtime.language import listen
 from libs.runtime.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from libs.runtime.mongo import TRANSIENT
 from libs.runtime.problems import Unauthorized, Unavailable, install_problem_handlers
@@ -25,6 +27,10 @@ log = structlog.get_logger()
 
 CHECK_TIMEOUT_SECONDS: Final = 5.0
 CALL_TIMEOUT_SECONDS: Final = 15.0
+
+_TRACE: Final = (b"traceparent", b"tracestate")
+_LANGUAGE: Final = ACCEPT_LANGUAGE.encode()
+_READ_BEFORE: Final = frozenset({*_TRACE, _LANGUAGE})
 
 
 def service_app(runtime: Runtime, title: str, *, documented: bool = False) -> FastAPI:
@@ -100,7 +106,7 @@ def caller_of(tokens: ServiceTokens) -> Callable[[Request], Caller]:
 
 
 class Measured:
-    """Counts and times requests by route, and continues the caller's trace."""
+    """Counts and times requests by route, continues the caller's trace, speaks their language."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -118,11 +124,9 @@ class Measured:
             await send(message)
 
         started = time.perf_counter()
-        carrier = {
-            name.decode(): value.decode()
-            for name, value in scope["headers"]
-            if name in (b"traceparent", b"tracestate")
-        }
+        sent = {name: value for name, value in scope["headers"] if name in _READ_BEFORE}
+        carrier = {name.decode(): sent[name].decode() for name in _TRACE if name in sent}
+        listen(sent.get(_LANGUAGE, b"").decode("latin-1"))
         try:
             with span(f"{scope['method']} {scope['path']}", carrier):
                 await self._app(scope, receive, watched)

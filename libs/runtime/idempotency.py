@@ -21,6 +21,7 @@ from libs.events.ids import random_id
 from libs.runtime.bodies import invalid_field
 from libs.runtime.mongo import TRANSIENT, Document
 from libs.runtime.problems import Problem, Unavailable
+from libs.runtime.texts import COMMON
 from libs.runtime.tokens import Caller
 
 log = structlog.get_logger()
@@ -58,7 +59,9 @@ class Answers:
         if key is None:
             return await work(random_id("req"))
         if not (0 < len(key) <= KEY_MAX_CHARACTERS and key.isprintable()):
-            raise invalid_field(HEADER, f"must have 1 to {KEY_MAX_CHARACTERS} printable characters")
+            raise invalid_field(
+                HEADER, COMMON.say("invalid.idempotency-key", {"limit": KEY_MAX_CHARACTERS})
+            )
         name = _digest(caller.workspace_id, caller.member_id, key)
         asked = _digest(request.method, request.url.path, raw.decode("utf-8", "replace"))
         try:
@@ -75,9 +78,9 @@ class Answers:
                 # It may be done, and its cause keeps it from being done again. An answer that is
                 # not kept must not be given: the next one would tell of what came after it.
                 log.warning("answer not kept", error=type(error).__name__)
-                raise Unavailable("This was not confirmed; repeat it with the same key") from error
+                raise Unavailable(COMMON.say("unavailable.not-confirmed")) from error
         if kept["asked"] != asked:
-            raise invalid_field(HEADER, "was used for another request")
+            raise invalid_field(HEADER, COMMON.say("invalid.idempotency-key-used"))
         return Response(kept["body"], kept["status"], dict(kept["headers"]))
 
     async def _keep(self, name: str, asked: str, answer: Response) -> Document:

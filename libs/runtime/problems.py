@@ -10,6 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from libs.runtime.texts import COMMON, Texts
+
 log = structlog.get_logger()
 
 
@@ -17,12 +19,14 @@ class Problem(Exception):
     """A refusal with its HTTP status. Subclasses set ``status``, ``kind`` and ``title``.
 
     ``type`` in the answer is ``urn:parley:problem:<kind>``; ``extra`` are further members, such
-    as who holds the case.
+    as who holds the case. The title is told in the caller's language where ``texts`` has it, under
+    ``title.<kind>``; whoever raises a problem says its ``detail`` in that language.
     """
 
     status: ClassVar[int] = 500
     kind: ClassVar[str] = "internal"
     title: ClassVar[str] = "Something went wrong on our side"
+    texts: ClassVar[Texts] = COMMON
 
     def __init__(self, detail: str = "", **extra: Any) -> None:
         super().__init__(detail or self.title)
@@ -30,7 +34,8 @@ class Problem(Exception):
         self.extra = extra
 
     def response(self) -> Response:
-        return problem_response(self.status, self.kind, self.title, self.detail, **self.extra)
+        title = self.texts.find(f"title.{self.kind}") or self.title
+        return problem_response(self.status, self.kind, title, self.detail, **self.extra)
 
 
 class BadRequest(Problem):
@@ -89,7 +94,8 @@ def install_problem_handlers(app: FastAPI) -> None:
     async def http(_request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
         kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http")
-        return problem_response(error.status_code, kind, str(error.detail), "")
+        title = COMMON.find(f"title.{kind}") or str(error.detail)
+        return problem_response(error.status_code, kind, title, "")
 
     async def validation(_request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101

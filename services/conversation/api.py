@@ -20,9 +20,10 @@ from libs.events.registry import Body
 from libs.runtime.bodies import BodyReader, read_query
 from libs.runtime.http import caller_of, json_response
 from libs.runtime.idempotency import Answers
-from libs.runtime.problems import Forbidden, NotFound
+from libs.runtime.problems import Forbidden
 from libs.runtime.tokens import ServiceTokens
 from services.conversation.commands import Desktop, Parts
+from services.conversation.refusals import no_such_conversation
 from services.conversation.rows import find_rows, snapshot_of
 from services.conversation.timeline import Timeline
 
@@ -72,8 +73,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
     async def timeline(request: Request) -> Response:
         desk = desktop(request)
         asked = read_query(request, _PageQuery)
-        found = await desk.timeline(_id(request))
-        return json_response(await found.page(asked.cursor, asked.limit))
+        return json_response(await desk.timeline(_id(request), asked.cursor, asked.limit))
 
     def acting(act: Act) -> Endpoint:
         async def endpoint(request: Request) -> Response:
@@ -147,7 +147,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         asked = read_query(request, _AfterQuery)
         rows = await find_rows(parts.inbox, [_id(request)])
         if not rows or rows[0]["workspace"] != caller.workspace_id:
-            raise NotFound("There is no such conversation")
+            raise no_such_conversation()
         found = Timeline(parts.store, parts.messages, snapshot_of(rows[0]))
         return json_response(await found.for_customer(asked.after, asked.limit))
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from libs.events.content import Channel, Content
 from libs.runtime.bodies import invalid_field
+from services.conversation.telling import TEXTS
 
 NOTE_MAX_CHARACTERS: Final = 10_000
 
@@ -29,20 +30,19 @@ def check_content(channel: Channel, content: Content) -> None:
     if content.erased:
         raise invalid_field("content.erased", "is said by Parley alone")
     if not (content.text.strip() or content.attachments or content.point):
-        raise invalid_field("content", "is empty")
+        raise invalid_field("content", TEXTS.say("invalid.empty"))
     limit = TEXT_LIMITS[channel]
     longest = limit.caption if content.attachments else limit.text
     if len(content.text) > longest:
-        with_what = " of a message with attachments" if content.attachments else ""
-        raise invalid_field(
-            "content.text",
-            f"has more than the {longest} characters{with_what} that {channel} takes",
-        )
+        key = "invalid.caption-too-long" if content.attachments else "invalid.text-too-long"
+        told = TEXTS.say(key, {"limit": longest, "channel": channel.value})
+        raise invalid_field("content.text", told)
 
 
 def check_note(text: str) -> None:
     """Errors: Invalid, naming the field."""
     if not text.strip():
-        raise invalid_field("text", "is empty")
+        raise invalid_field("text", TEXTS.say("invalid.empty"))
     if len(text) > NOTE_MAX_CHARACTERS:
-        raise invalid_field("text", f"has more than {NOTE_MAX_CHARACTERS} characters")
+        told = TEXTS.say("invalid.note-too-long", {"limit": NOTE_MAX_CHARACTERS})
+        raise invalid_field("text", told)

@@ -1,11 +1,22 @@
-"""A rule that was broken, told to the one who asked: what stands against it, and who."""
+"""A rule that was broken, told to the one who asked: what stands against it, and who.
 
+To add one: a class here, a case in ``problem_of``, its ``title.<kind>`` and ``refused.<kind>`` in
+each of ``texts/*.po``, and an example in ``tests/services/conversation/test_texts.py``.
+"""
+
+from collections.abc import Mapping
 from datetime import datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any
 
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.problems import Conflict, NotFound, Problem, TooLarge
 from services.conversation.domain.assignment import HandedOnByTransfer
+from services.conversation.domain.customer_card import (
+    SALES_PLANS_AT_MOST,
+    MergedAway,
+    TooManySalesPlans,
+)
+from services.conversation.domain.customer_identities import NotMerged
 from services.conversation.domain.life import (
     AlreadyDone,
     HasOpenCase,
@@ -27,70 +38,107 @@ from services.conversation.domain.transfer import (
     OfferedToAnother,
 )
 from services.conversation.tasks import NotThere, TooMuch
+from services.conversation.telling import (
+    TEXTS,
+    Counted,
+    Fields,
+    Member,
+    Teller,
+    Variable,
+)
 
 
-class CaseTaken(Conflict):
-    kind, title = "case-taken", "Somebody else is responsible for this case"
+class Refusal(Conflict):
+    """What the case does not allow. ``told`` are the variables of ``refused.<kind>``, or of
+    ``refused.<kind>.<variant>`` where a kind is told in several ways."""
+
+    texts = TEXTS
+
+    def __init__(
+        self,
+        teller: Teller,
+        told: Mapping[str, Variable] | None = None,
+        variant: str = "",
+        **extra: Any,
+    ) -> None:
+        key = f"refused.{self.kind}.{variant}" if variant else f"refused.{self.kind}"
+        super().__init__(teller.say(key, told or {}), **extra)
 
 
-class CaseNotTaken(Conflict):
-    kind, title = "case-not-taken", "Nobody took this case yet"
+class CaseTaken(Refusal):
+    kind = "case-taken"
 
 
-class CaseDone(Conflict):
-    kind, title = "case-done", "This case is closed"
+class CaseNotTaken(Refusal):
+    kind = "case-not-taken"
 
 
-class CaseOpen(Conflict):
-    kind, title = "case-open", "This conversation has an open case"
+class CaseDone(Refusal):
+    kind = "case-done"
 
 
-class HasAnOpenCase(Conflict):
-    kind, title = "has-open-case", "This conversation has an open case"
+class CaseOpen(Refusal):
+    kind = "case-open"
 
 
-class TransferNeeded(Conflict):
-    kind, title = "transfer-needed", "A case in your hands is another's once they accept it"
+class HasAnOpenCase(Refusal):
+    kind = "has-open-case"
 
 
-class CaseHeld(Conflict):
-    kind, title = "already-responsible", "This member is responsible for the case already"
+class TransferNeeded(Refusal):
+    kind = "transfer-needed"
 
 
-class CaseOffered(Conflict):
-    kind, title = "already-offered", "This case is offered to somebody already"
+class CaseHeld(Refusal):
+    kind = "already-responsible"
 
 
-class CaseOfferedToAnother(Conflict):
-    kind, title = "offered-to-another", "This case is offered to somebody else"
+class CaseOffered(Refusal):
+    kind = "already-offered"
 
 
-class CaseNotOffered(Conflict):
-    kind, title = "nothing-offered", "This case is offered to nobody"
+class CaseOfferedToAnother(Refusal):
+    kind = "offered-to-another"
 
 
-class NotAParticipant(Conflict):
-    kind, title = "not-a-participant", "This member is no participant of the case"
+class CaseNotOffered(Refusal):
+    kind = "nothing-offered"
 
 
-class ResponsibleCannotLeave(Conflict):
-    kind, title = "responsible-stays", "Who is responsible for a case does not leave it"
+class NotAParticipant(Refusal):
+    kind = "not-a-participant"
 
 
-class ParticipantsFull(Conflict):
-    kind, title = "too-many-participants", "This case has as many participants as it can"
+class ResponsibleCannotLeave(Refusal):
+    kind = "responsible-stays"
 
 
-class TooManyMarksRefused(Conflict):
-    kind, title = "too-many-marks", "This case has as many marks of this kind as it can have"
+class ParticipantsFull(Refusal):
+    kind = "too-many-participants"
 
 
-class TooManyFieldsRefused(Conflict):
-    kind, title = "too-many-fields", "The custom fields of this case say too much together"
+class TooManyMarksRefused(Refusal):
+    kind = "too-many-marks"
 
 
-class CaseFieldsMissing(Conflict):
-    kind, title = "fields-missing", "Fields have to be filled before this case can be closed"
+class TooManyFieldsRefused(Refusal):
+    kind = "too-many-fields"
+
+
+class CaseFieldsMissing(Refusal):
+    kind = "fields-missing"
+
+
+class CustomerMerged(Refusal):
+    kind = "customer-merged"
+
+
+class CustomerNotMerged(Refusal):
+    kind = "customer-not-merged"
+
+
+class TooManySalesPlansRefused(Refusal):
+    kind = "too-many-sales-plans"
 
 
 def problem_of(
@@ -100,68 +148,63 @@ def problem_of(
     now: datetime,
 ) -> Problem:
     """The problem to answer. Times are told in the time zone of the case's location."""
+    tell = Teller(directory, location_id, now)
     match refusal:
         case TakenBy(member_id=member_id, since=since):
-            name, at = _name(directory, member_id), _told(directory, location_id, since, now)
-            return CaseTaken(f"{name} took this case {at}", member_id=member_id, at=since)
-        case AlreadyDone(member_id=member_id, at=done_at):
-            name, at = _name(directory, member_id), _told(directory, location_id, done_at, now)
-            return CaseDone(f"{name} closed this case {at}", member_id=member_id, at=done_at)
+            return CaseTaken(tell, _who(member_id, since), member_id=member_id, at=since)
+        case AlreadyDone(member_id=member_id, at=at):
+            return CaseDone(tell, _who(member_id, at), member_id=member_id, at=at)
         case NobodyTookIt():
-            return CaseNotTaken("Take this case first")
+            return CaseNotTaken(tell)
         case StillOpen():
-            return CaseOpen("Only a closed case can be reopened, and this one is open")
+            return CaseOpen(tell)
         case HasOpenCase(member_id=None):
-            return HasAnOpenCase("Nobody took this conversation's open case yet")
+            return HasAnOpenCase(tell, variant="nobody")
         case HasOpenCase(member_id=str(member_id)):
-            name = _name(directory, member_id)
-            return HasAnOpenCase(f"{name} has this conversation's open case", member_id=member_id)
+            return HasAnOpenCase(tell, _who(member_id), member_id=member_id)
         case HandedOnByTransfer():
-            return TransferNeeded("Transfer the case: it is theirs once they accept")
+            return TransferNeeded(tell)
         case AlreadyResponsible(member_id=member_id, since=since):
-            name, at = _name(directory, member_id), _told(directory, location_id, since, now)
-            return CaseHeld(f"{name} took this case {at}", member_id=member_id, at=since)
-        case AlreadyOffered(member_id=member_id, at=offered_at):
-            name, at = _name(directory, member_id), _told(directory, location_id, offered_at, now)
-            return CaseOffered(
-                f"The case was offered to {name} {at}", member_id=member_id, at=offered_at
-            )
+            return CaseHeld(tell, _who(member_id, since), member_id=member_id, at=since)
+        case AlreadyOffered(member_id=member_id, at=at):
+            return CaseOffered(tell, _who(member_id, at), member_id=member_id, at=at)
         case OfferedToAnother(member_id=member_id):
-            name = _name(directory, member_id)
-            return CaseOfferedToAnother(f"The case is offered to {name}", member_id=member_id)
+            return CaseOfferedToAnother(tell, _who(member_id), member_id=member_id)
         case NothingOffered():
-            return CaseNotOffered("There is no offer, or it was answered or withdrawn")
+            return CaseNotOffered(tell)
         case NotParticipant(member_id=member_id):
-            name = _name(directory, member_id)
-            return NotAParticipant(f"{name} is no participant of this case", member_id=member_id)
+            return NotAParticipant(tell, _who(member_id), member_id=member_id)
         case ResponsibleStays():
-            return ResponsibleCannotLeave("Transfer, forward or unassign the case first")
+            return ResponsibleCannotLeave(tell)
         case TooManyParticipants(at_most=at_most):
-            return ParticipantsFull(f"A case has at most {at_most} participants", at_most=at_most)
+            return ParticipantsFull(tell, {"count": at_most}, at_most=at_most)
         case TooManyMarks(kind=kind, limit=limit):
-            return TooManyMarksRefused(f"A case has at most {limit} marks of the kind {kind}")
+            return TooManyMarksRefused(tell, {"marks": Counted(f"mark.{kind}", limit)})
         case TooManyFields():
-            return TooManyFieldsRefused("Shorten what the custom fields of this case say")
+            return TooManyFieldsRefused(tell)
         case FieldsMissing(field_ids=field_ids):
-            names = [f.name for i in field_ids if (f := directory.fields.get(i))]
-            return CaseFieldsMissing(f"Fill in {', '.join(names)} first", field_ids=field_ids)
+            return CaseFieldsMissing(tell, {"fields": Fields(field_ids)}, field_ids=field_ids)
+        case MergedAway(primary_id=primary_id):
+            return CustomerMerged(tell, primary_id=primary_id)
+        case NotMerged():
+            return CustomerNotMerged(tell)
+        case TooManySalesPlans():
+            return TooManySalesPlansRefused(tell, {"count": SALES_PLANS_AT_MOST})
+        case RuleBroken():
+            raise TypeError(f"{type(refusal).__name__} has no problem of its own")
         case TooMuch():
-            return TooLarge("This is more than can be kept at once")
-    return NotFound("There is no such conversation")
+            return TooLarge(TEXTS.say("refused.too-much"))
+    return no_such_conversation()
 
 
-def _name(directory: WorkspaceDirectory, member_id: str) -> str:
-    member = directory.members.get(member_id)
-    return member.name if member else "Somebody"
+def no_such_conversation() -> NotFound:
+    return NotFound(TEXTS.say("not-found.conversation"))
 
 
-def _told(directory: WorkspaceDirectory, location_id: str, at: datetime, now: datetime) -> str:
-    location = directory.locations.get(location_id)
-    try:
-        zone = ZoneInfo(location.time_zone if location else "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        zone = ZoneInfo("UTC")
-    local, today = at.astimezone(zone), now.astimezone(zone).date()
-    if local.date() == today:
-        return f"at {local:%H:%M}"
-    return f"on {local:%Y-%m-%d} at {local:%H:%M}"
+def no_such_message() -> NotFound:
+    return NotFound(TEXTS.say("not-found.message"))
+
+
+def _who(member_id: str, moment: datetime | None = None) -> dict[str, Variable]:
+    who: dict[str, Variable] = {"member": Member(member_id)}
+    return who if moment is None else {**who, "moment": moment}

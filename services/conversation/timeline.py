@@ -19,9 +19,11 @@ from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.state import ConversationState
 from services.conversation.rows import Rows, delivery_of, find_rows
 from services.conversation.sealed_store import SealedStore
+from services.conversation.telling import TEXTS, Teller
 from services.conversation.views import (
     MessageRow,
     customer_message,
+    is_item,
     message_id_of,
     timeline_item,
 )
@@ -48,12 +50,12 @@ class Timeline:
         self._id = snapshot.state.thread.conversation_id
         self._version = snapshot.version
 
-    async def page(self, cursor: str | None, limit: int) -> TimelinePage:
-        """Newest first. Errors: Invalid (the cursor)."""
+    async def page(self, cursor: str | None, limit: int, teller: Teller) -> TimelinePage:
+        """Newest first; ``teller`` tells of the actions. Errors: Invalid (the cursor)."""
         before = place_of(cursor, _Before).position if cursor else self._version + 1
         found: list[Placed] = []
         async for placed in self._backwards(before, limit + 1):
-            if timeline_item(self._id, *placed, None) is not None:
+            if is_item(placed[1]):
                 found.append(placed)
                 if len(found) > limit:
                     break
@@ -61,7 +63,7 @@ class Timeline:
         items = [
             item
             for position, event in found[:limit]
-            if (item := timeline_item(self._id, position, event, rows.get(_key(event))))
+            if (item := timeline_item(self._id, position, event, rows.get(_key(event)), teller))
         ]
         more = len(found) > limit
         return TimelinePage(
@@ -98,7 +100,7 @@ class Timeline:
         """
         placed = await self.find(message_id)
         if placed is None or message_id_of(placed[1]) is None:
-            raise invalid_field("reply_to", "is not a message of this conversation")
+            raise invalid_field("reply_to", TEXTS.say("invalid.quoted"))
         event = placed[1]
         if isinstance(event, MessageReceived | MessageSent | MessageWithheld) and (
             event.external_message_id

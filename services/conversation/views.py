@@ -13,21 +13,14 @@ from libs.events.api import (
     TimelineItem,
 )
 from libs.events.content import Content
-from services.conversation.domain import (
-    activities,
-    assignment,
-    blocking,
-    life,
-    messages,
-    notes,
-    participants,
-    transfer,
-)
+from services.conversation.domain import activities, blocking, messages, notes
 from services.conversation.domain.aggregate import Snapshot
-from services.conversation.domain.events import Event, name_of
+from services.conversation.domain.events import Event
 from services.conversation.domain.state import ConversationState, case_id_of
 from services.conversation.publishing import facts_of
 from services.conversation.rows import delivery_of, edit_of, emotion_of
+from services.conversation.system_messages import told, trace_of
+from services.conversation.telling import TEXTS, Teller
 
 type MessageRow = Mapping[str, Any]
 type _Message = messages.MessageReceived | blocking.MessageWithheld | messages.MessageSent
@@ -59,8 +52,14 @@ def message_id_of(event: Event[Any]) -> str | None:
     return None
 
 
+def is_item(event: Event[Any]) -> bool:
+    """Whether the timeline shows the event as an item of its own."""
+    shown = (*_MESSAGES, notes.NoteAdded, activities.ActivityRecorded)
+    return isinstance(event, shown) or trace_of(event) is not None
+
+
 def timeline_item(
-    conversation_id: str, position: int, event: Event[Any], row: MessageRow | None
+    conversation_id: str, position: int, event: Event[Any], row: MessageRow | None, teller: Teller
 ) -> TimelineItem | None:
     """``row`` is the message's, if it has one. None for what is not an item of its own."""
     if isinstance(event, _MESSAGES):
@@ -85,9 +84,10 @@ def timeline_item(
             case_id=case_id_of(conversation_id, event.case),
             member_id=event.member_id,
             key=event.activity,
+            text=TEXTS.say(f"activity.{event.activity}"),
             variables=event.variables,
         )
-    return _system(conversation_id, position, event)
+    return _system(conversation_id, position, event, teller)
 
 
 def customer_message(
@@ -148,38 +148,24 @@ def _delivery(row: MessageRow | None) -> Delivery:
     return Delivery(state=state.state, reason=state.reason, reason_code=state.reason_code)
 
 
-def _system(conversation_id: str, position: int, event: Event[Any]) -> TimelineItem | None:
-    """The trace of what happened to a case; its key is the middle of the event's stored name."""
-    number, member_id = 0, None
-    match event:
-        case life.CaseOpened():
-            number, member_id = event.number, event.member_id
-        case life.CaseRouted():
-            number = event.case
-        case life.MemberEvent():
-            number, member_id = event.case, event.member_id
-        case _:
-            return None
+def _system(
+    conversation_id: str, position: int, event: Event[Any], teller: Teller
+) -> TimelineItem | None:
+    trace = trace_of(event)
+    if trace is None:
+        return None
+    variables, text = told(trace, teller)
     return TimelineItem(
         id=f"{conversation_id}.e{position}",
         kind="system",
         at=event.at,
         position=position,
-        case_id=case_id_of(conversation_id, number),
-        member_id=member_id,
-        key=name_of(event).split(".")[1],
-        other_member_id=_other_member(event),
-        group_id=getattr(event, "group_id", None),
-        due_at=getattr(event, "due_at", None),
+        case_id=case_id_of(conversation_id, trace.case),
+        member_id=trace.member_id,
+        text=text,
+        key=trace.key,
+        variables=variables,
+        other_member_id=trace.other_member_id,
+        group_id=trace.group_id,
+        due_at=trace.due_at,
     )
-
-
-def _other_member(event: Event[Any]) -> str | None:
-    match event:
-        case assignment.CaseAssigned():
-            return event.responsible
-        case transfer.TransferOffered() | transfer.TransferWithdrawn():
-            return event.to
-        case participants.ParticipantAdded() | participants.ParticipantRemoved():
-            return event.participant
-    return None

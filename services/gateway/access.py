@@ -8,6 +8,7 @@ from starlette.responses import Response
 from libs.events.actions import Action
 from libs.events.directory import MemberState
 from libs.runtime.directory import Directory, WorkspaceDirectory
+from libs.runtime.language import default_to
 from libs.runtime.problems import Forbidden, Unauthorized
 from services.gateway.sessions import Principal, Sessions
 
@@ -63,6 +64,8 @@ class Access:
             # Before the directory is read, nobody is known to be gone.
             await self._directory.table.check()
             raise SignInNeeded("the token is not valid, or no longer")
+        if actor.directory.workspace is not None:
+            default_to(actor.directory.workspace.language)
         return actor
 
     def seen_as(self, principal: Principal) -> Actor | None:

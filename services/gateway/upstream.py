@@ -14,6 +14,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from libs.runtime.http import ServiceClient
+from libs.runtime.language import HEADER as ACCEPT_LANGUAGE
+from libs.runtime.language import spoken
 from libs.runtime.problems import NotFound, Unavailable
 from libs.runtime.tokens import ServiceTokens
 from services.gateway.access import Actor
@@ -90,7 +92,7 @@ class Upstream:
                 member_id=actor.member_id if actor else "",
                 actions=actor.actions if actor else (),
                 body=body,
-                headers=headers,
+                headers={ACCEPT_LANGUAGE: spoken(), **(headers or {})},
             )
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._does_not_answer(error) from error

@@ -54,15 +54,17 @@ class Delivery(Body):
 
 
 class TimelineItem(Body):
-    """A message, a note, the trace of an action (``kind`` system, ``key`` and its variables), or
-    what the customer did elsewhere (``kind`` activity: ``key`` says what, with ``variables``).
+    """A message, a note, a system message (the trace of an action, never sent to the customer), or
+    what the customer did elsewhere (``kind`` activity).
 
     Of an action, ``member_id`` did it and ``other_member_id`` is whom it concerns: who was given
     the case, or offered it, who was added or removed.
 
     ``at`` is the fact's time; ``position`` orders the items of a conversation and never changes.
     ``via_platform``: an outgoing message written with the platform's own application.
-    ``withheld``: a blocked customer's message.
+    ``withheld``: a blocked customer's message. ``text`` is a note's, or what a system message or
+    an activity says in the reader's language: the text of ``key`` with its ``variables`` (names,
+    counts, times in RFC 3339).
     """
 
     id: str

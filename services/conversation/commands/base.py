@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from libs.events.actions import Action
-from libs.events.api import ConversationView, Sent, TimelineItem
+from libs.events.api import ConversationView, Sent, TimelineItem, TimelinePage
 from libs.events.directory import MemberState
 from libs.events.ids import IdKey
 from libs.runtime.directory import Directory, WorkspaceDirectory
-from libs.runtime.problems import NotFound, Problem, Unavailable
+from libs.runtime.language import default_to
+from libs.runtime.problems import Problem, Unavailable
+from libs.runtime.texts import COMMON
 from libs.runtime.tokens import Caller
 from libs.runtime.tracing import trace_headers
 from services.conversation.commands.queue import NOT_NOW, CommandQueue
@@ -22,10 +24,11 @@ from services.conversation.inbox import Inbox, Lists
 from services.conversation.loading import Loader
 from services.conversation.metrics import COMMANDS
 from services.conversation.publishing import audience_of
-from services.conversation.refusals import problem_of
+from services.conversation.refusals import no_such_conversation, no_such_message, problem_of
 from services.conversation.rows import Rows
 from services.conversation.sealed_store import SealedStore
 from services.conversation.tasks import Done, NotThere, Task
+from services.conversation.telling import Teller
 from services.conversation.timeline import Timeline
 from services.conversation.views import conversation_view, timeline_item
 
@@ -56,9 +59,11 @@ class Workplace:
         self._parts = parts
         self._caller = caller
         self._directory: WorkspaceDirectory = parts.directory.of(caller.workspace_id)
+        if self._directory.workspace is not None:
+            default_to(self._directory.workspace.language)
         member = self._directory.members.get(caller.member_id)
         if member is None:
-            raise Unavailable("this member is not known here yet")
+            raise Unavailable(COMMON.say("unavailable.unknown-member"))
         self._member: MemberState = member
 
     @property
@@ -72,9 +77,11 @@ class Workplace:
             self._directory,
         )
 
-    async def timeline(self, conversation_id: str) -> Timeline:
+    async def timeline(self, conversation_id: str, cursor: str | None, limit: int) -> TimelinePage:
+        """Errors: Invalid (the cursor)."""
         snapshot = await self._snapshot(conversation_id)
-        return Timeline(self._parts.store, self._parts.messages, snapshot)
+        timeline = Timeline(self._parts.store, self._parts.messages, snapshot)
+        return await timeline.page(cursor, limit, self._teller(snapshot))
 
     async def view(self, conversation_id: str) -> ConversationView:
         return conversation_view(await self._snapshot(conversation_id))
@@ -94,7 +101,7 @@ class Workplace:
         try:
             return await self.inbox.get(conversation_id)
         except NotThere as error:
-            raise NotFound("There is no such conversation") from error
+            raise no_such_conversation() from error
         except NOT_NOW as error:
             raise Unavailable from error
 
@@ -109,9 +116,9 @@ class Workplace:
             raise Unavailable from error
         snapshot = loaded.snapshot
         if snapshot is None or snapshot.state.thread.workspace_id != self._caller.workspace_id:
-            raise NotFound("There is no such conversation")
+            raise no_such_conversation()
         if not self._directory.may_see(self._member, audience_of(snapshot.state)):
-            raise NotFound("There is no such conversation")
+            raise no_such_conversation()
         return snapshot
 
     async def _message(
@@ -122,7 +129,7 @@ class Workplace:
         timeline = Timeline(self._parts.store, self._parts.messages, snapshot)
         placed = await timeline.find(message_id)
         if placed is None or not isinstance(placed[1], MessageReceived | MessageSent):
-            raise NotFound("There is no such message")
+            raise no_such_message()
         return snapshot, placed[1]
 
     async def _acted(
@@ -151,7 +158,7 @@ class Workplace:
         try:
             outcome = await self._parts.queue.decide(task)
         except NOT_NOW as error:
-            raise Unavailable("This was not confirmed; repeat it with the same key") from error
+            raise Unavailable(COMMON.say("unavailable.not-confirmed")) from error
         if isinstance(outcome, Done):
             COMMANDS.labels(command, "repeated" if outcome.repeated else "done").inc()
             return outcome
@@ -161,9 +168,9 @@ class Workplace:
 
     async def _sent(self, done: Done[ConversationState], item_id: str) -> Sent:
         snapshot = state_of(done)
-        conversation_id = snapshot.state.thread.conversation_id
+        conversation_id, teller = snapshot.state.thread.conversation_id, self._teller(snapshot)
         for change in done.changes:
-            item = timeline_item(conversation_id, change.version, change.event, None)
+            item = timeline_item(conversation_id, change.version, change.event, None, teller)
             if item is not None and item.id == item_id:
                 return Sent(item=item, conversation=conversation_view(snapshot))
         return Sent(
@@ -174,15 +181,17 @@ class Workplace:
         """What an earlier request with the same cause had written."""
         timeline = Timeline(self._parts.store, self._parts.messages, snapshot)
         placed = await timeline.find(item_id)
-        item = (
-            timeline_item(snapshot.state.thread.conversation_id, *placed, None) if placed else None
-        )
+        conversation_id, teller = snapshot.state.thread.conversation_id, self._teller(snapshot)
+        item = timeline_item(conversation_id, *placed, None, teller) if placed else None
         if item is None:
-            raise NotFound("There is no such message")
+            raise no_such_message()
         return item
+
+    def _teller(self, snapshot: Snapshot[ConversationState]) -> Teller:
+        return Teller(self._directory, snapshot.state.case.location_id)
 
 
 def state_of(done: Done[ConversationState]) -> Snapshot[ConversationState]:
     if done.snapshot is None:
-        raise NotFound("There is no such conversation")
+        raise no_such_conversation()
     return done.snapshot

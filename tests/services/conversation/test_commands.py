@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from libs.events.directory import Role
+from libs.events.directory import Role, WorkspaceState
 from libs.events.ids import random_id
 from tests.services.conversation.world import MANAGER, World
 
@@ -137,3 +137,31 @@ async def test_what_may_not_be_seen_is_not_there(served: World) -> None:
         assert (await other.call(outsider, method, f"{case}{path}")).status == 404
     page = await other.call(outsider, "GET", "/v1/conversations", query={"tab": "all"})
     assert page.body["items"] == []
+
+
+async def test_the_caller_is_answered_in_their_language(served: World) -> None:
+    dima, olena = await served.member("Dima"), await served.member("Olena")
+    case = await a_new_case(served, dima)
+    assert (await served.call(dima, "POST", f"{case}/take")).status == 200
+
+    async def said(language: str | None) -> list[str]:
+        refused = await served.call(olena, "POST", f"{case}/take", language=language)
+        timeline = await served.call(olena, "GET", f"{case}/timeline", language=language)
+        taken = timeline.body["items"][0]
+        assert (taken["key"], taken["variables"]) == ("case-taken", {"member": "Dima"})
+        return [refused.body["title"], refused.body["detail"].split(":")[0], taken["text"]]
+
+    assert await said("ru, en;q=0.1") == [
+        "За это обращение отвечает другой участник",
+        "Обращение уже взято",
+        "Dima берёт обращение",
+    ]
+    english = await said("en")
+    assert english[2] == "Dima takes the case"
+    assert await said(None) == english
+    await served.directory(
+        WorkspaceState(workspace_id=served.workspace_id, name="Кава", language="uk")
+    )
+    await served.settled()
+    assert (await said(None))[2] == "Dima бере звернення"
+    assert await said("en-GB") == english

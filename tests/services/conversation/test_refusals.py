@@ -30,7 +30,7 @@ def test_today_only_the_time_is_told() -> None:
 def test_on_another_day_the_date_too_and_who_left_is_somebody() -> None:
     now = datetime(2026, 11, 3, 15, 0, tzinfo=UTC)
     problem = problem_of(AlreadyDone("gone", SINCE), DIRECTORY, "loc_1", now)
-    assert problem.detail == "Somebody closed this case on 2026-11-02 at 10:41"
+    assert problem.detail == "Somebody closed this case on 2 Nov 2026 at 10:41"
 
 
 def test_an_unknown_time_zone_is_utc() -> None:

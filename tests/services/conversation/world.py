@@ -250,9 +250,11 @@ class World:
         actions: frozenset[Action] = AGENT,
         workspace_id: str | None = None,
         query: Mapping[str, str] | None = None,
+        language: str | None = None,
     ) -> Answer:
         if self.client is None:
             raise RuntimeError("the service does not run")
+        headers = {"idempotency-key": key, "accept-language": language}
         status, raw, _ = await self.client.call(
             method,
             path,
@@ -261,7 +263,7 @@ class World:
             actions=actions,
             query=query,
             body=json.dumps(body).encode() if body is not None else None,
-            headers={"idempotency-key": key} if key else None,
+            headers={name: value for name, value in headers.items() if value is not None},
         )
         return Answer(status, raw)
 
