@@ -67,6 +67,9 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         page = await desk.inbox.page(asked.tab, asked, asked.sort, asked.cursor, asked.limit)
         return Response(page, media_type="application/json")
 
+    async def counts(request: Request) -> Response:
+        return json_response(await desktop(request).counts())
+
     async def conversation(request: Request) -> Response:
         return json_response(await desktop(request).view(_id(request)))
 
@@ -153,6 +156,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
 
     routes: list[tuple[str, str, Endpoint]] = [
         ("GET", "/v1/conversations", conversations),
+        ("GET", "/v1/conversations/counts", counts),
         ("GET", _ONE, conversation),
         ("GET", f"{_ONE}/timeline", timeline),
         ("POST", f"{_ONE}/take", acting(Desktop.take)),

@@ -15,6 +15,7 @@ from libs.eventstore.outbox import StepHook
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.consumer import BatchConsumer, Handler
 from libs.runtime.directory import Directory
+from libs.runtime.follower import Follower
 from libs.runtime.http import service_app
 from libs.runtime.idempotency import Answers
 from libs.runtime.kafka import Publisher
@@ -70,7 +71,15 @@ async def compose(
         database[INBOX],
         timedelta(seconds=settings.conversation_routing_timeout_seconds),
     )
+    follower = Follower(
+        Topic.CONVERSATION,
+        engine.counts.take,
+        engine.counts.missed,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        namespace=settings.kafka_namespace,
+    )
     interval = settings.conversation_sweep_interval_seconds
+    runtime.run("counts", follower.run)
     runtime.run("directory", directory.table.run)
     runtime.run("commands queue", queue.run)
     runtime.run("routing timeouts", timeouts.run)
@@ -80,6 +89,7 @@ async def compose(
     runtime.ready_when("mongodb", lambda: check_mongo(client))
     runtime.ready_when("kafka", publisher.check)
     runtime.ready_when("directory", directory.table.check)
+    runtime.ready_when("counts", follower.check)
 
     parts = Parts(
         queue=queue,
@@ -89,6 +99,7 @@ async def compose(
         inbox=database[INBOX],
         messages=database[MESSAGES],
         lists=Lists(),
+        counts=engine.counts,
         id_key=IdKey(key_bytes(settings.deployment_key)),
     )
     tokens = ServiceTokens(key_bytes(settings.service_key), runtime.service)

@@ -17,6 +17,7 @@ from libs.runtime.mongo import Document
 from libs.runtime.outbox import publish_messages
 from libs.runtime.settings import key_bytes
 from services.conversation.consumers import CommandsHandler, InboundHandler
+from services.conversation.counts import Counts
 from services.conversation.deliveries import DeliveryHandler
 from services.conversation.desk import Desk
 from services.conversation.domain.conversation import Conversation
@@ -41,6 +42,7 @@ class Engine:
     outbox: Outbox
     loader: Loader[ConversationState]
     desk: Desk[ConversationState, Conversation]
+    counts: Counts
     handlers: dict[Topic, Handler]
 
 
@@ -73,7 +75,8 @@ def engine_of(
         settle=timedelta(seconds=settings.conversation_settle_seconds),
         mark_later=mark_later,
     )
-    conversations = Conversations(inbox, messages)
+    counts = Counts(inbox)
+    conversations = Conversations(inbox, messages, counts.wrote)
     sent_messages = SentMessages(messages)
     loader: Loader[ConversationState] = Loader(
         conversations, store, settings.conversation_cache_size
@@ -95,4 +98,4 @@ def engine_of(
         Topic.DELIVERY: DeliveryHandler(sent_desk, desk, conversations.find, store, messages),
         Topic.COMMANDS: CommandsHandler(desk),
     }
-    return Engine(commits, store, outbox, loader, desk, handlers)
+    return Engine(commits, store, outbox, loader, desk, counts, handlers)

@@ -1,6 +1,6 @@
 """The two kinds of aggregate, each with its rows."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -31,15 +31,21 @@ from services.conversation.rows import (
 from services.conversation.sealing import Owner
 from services.conversation.tasks import Task
 
+type Written = Callable[[Mapping[str, Snapshot[ConversationState]]], None]
+
 _DELIVERY: Final = name_of(DeliveryChanged)
 
 
 class Conversations:
-    """Streams named by conversations' ids; their states are in the inbox's rows."""
+    """Streams named by conversations' ids; their states are in the inbox's rows.
 
-    def __init__(self, inbox: Rows, messages: Rows) -> None:
+    ``written`` is told of the states whose rows were just written.
+    """
+
+    def __init__(self, inbox: Rows, messages: Rows, written: Written) -> None:
         self._inbox = inbox
         self._messages = messages
+        self._written = written
 
     def owns(self, commit: Commit) -> bool:
         return commit.events[0].type != _DELIVERY
@@ -71,6 +77,7 @@ class Conversations:
         new = [row for row in rows if row["_id"] in begun]
         known = [row for row in rows if row["_id"] not in begun]
         await write_newer(self._inbox, new, known, replace_inbox)
+        self._written(snapshots)
         if parts := parts_of(commits):
             await write_newer(self._messages, parts, [], update_part)
 

@@ -4,7 +4,7 @@ An inbox row (collection ``conversation_inbox``) is a pure function of a convers
 
     {_id: conversation id, workspace, v: version, recorded_at, head, state: <msgpack>,
      case_state, location, group, people: [member id…], responsible, source, channel, active_at,
-     opened_at, priority, flagged, waiting_since?, keys: [key…], routing_since?}
+     opened_at, priority, flagged, unread, waiting_since?, keys: [key…], routing_since?}
 
 ``state`` is the whole state, so the row is the aggregate's snapshot too, with ``head``, the hash of
 the commit that ends at the version; what stands beside it is what lists are asked by. ``people``
@@ -117,6 +117,7 @@ def inbox_row(stream: str, snapshot: Snapshot[ConversationState]) -> Document:
         "opened_at": case.opened_at,
         "priority": case.priority,
         "flagged": state.flagged,
+        "unread": state.unread,
         "keys": keys_of(state),
     }
     if case.waiting_since is not None:

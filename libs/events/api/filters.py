@@ -44,3 +44,14 @@ class ConversationFilter(Body, forbid_unknown_fields=True):
     active_to: datetime | None = None
     opened_from: datetime | None = None
     opened_to: datetime | None = None
+
+
+class ConversationCounts(Body):
+    """How many conversations the member sees in each tab."""
+
+    new: int
+    mine: int
+    others: int
+    done: int
+    all: int
+    unread: int

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from libs.events.actions import Action
 from libs.events.api import ConversationView, Sent, TimelineItem, TimelinePage
+from libs.events.api.filters import ConversationCounts
 from libs.events.directory import MemberState
 from libs.events.ids import IdKey
 from libs.runtime.directory import Directory, WorkspaceDirectory
@@ -15,6 +16,7 @@ from libs.runtime.texts import COMMON
 from libs.runtime.tokens import Caller
 from libs.runtime.tracing import trace_headers
 from services.conversation.commands.queue import NOT_NOW, CommandQueue
+from services.conversation.counts import Counts
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.messages import MessageReceived, MessageSent
@@ -46,6 +48,7 @@ class Parts:
     inbox: Rows
     messages: Rows
     lists: Lists
+    counts: Counts
     id_key: IdKey
 
 
@@ -76,6 +79,10 @@ class Workplace:
             self._member,
             self._directory,
         )
+
+    async def counts(self) -> ConversationCounts:
+        workspace_id = self._caller.workspace_id
+        return await self._parts.counts.of(workspace_id, self._member, self._directory)
 
     async def timeline(self, conversation_id: str, cursor: str | None, limit: int) -> TimelinePage:
         """Errors: Invalid (the cursor)."""

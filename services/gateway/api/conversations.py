@@ -17,7 +17,7 @@ from libs.events.api import (
     StoredAttachments,
     TimelinePage,
 )
-from libs.events.api.filters import ConversationFilter, Sort, Tab
+from libs.events.api.filters import ConversationCounts, ConversationFilter, Sort, Tab
 from libs.events.content import Attachment, Content
 from libs.runtime.bodies import BodyReader, invalid_field
 from libs.runtime.problems import Conflict, Invalid
@@ -72,6 +72,11 @@ def add_conversation_routes(
         "GET", base, through.to(base, Action.READ),
         name="listConversations", summary="The inbox: a page of a tab",
         answer=ConversationPage, query=(*_LISTED, *PAGE), problems=(*ANSWERED, Invalid),
+    )  # fmt: skip
+    routes.add(
+        "GET", base + "/counts", through.to(base + "/counts", Action.READ),
+        name="countConversations", summary="How many conversations each tab has",
+        answer=ConversationCounts, problems=ANSWERED,
     )  # fmt: skip
     routes.add(
         "GET", one, through.to(one, Action.READ),

@@ -12,6 +12,7 @@ from libs.events.content import Channel
 from libs.events.directory import GroupState, MemberState, Role
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
+from services.conversation.counts import Counts
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.state import Case, ConversationState, Thread
 from services.conversation.inbox import Inbox, Lists
@@ -61,6 +62,7 @@ class Made:
     def __init__(self, database: AsyncDatabase[Document], *groups: GroupState) -> None:
         self.rows = database[INBOX]
         self.lists = Lists()
+        self.counts = Counts(self.rows)
         self.directory = WorkspaceDirectory(groups={one.group_id: one for one in groups})
         self.versions: dict[str, int] = {}
 

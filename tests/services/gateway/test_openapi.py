@@ -60,6 +60,7 @@ async def test_the_document_has_every_route_that_the_api_promises(document: Any)
         "GET /v1/api-tokens",
         "DELETE /v1/api-tokens/{id}",
         "GET /v1/conversations",
+        "GET /v1/conversations/counts",
         "GET /v1/conversations/{id}",
         "GET /v1/conversations/{id}/timeline",
         "POST /v1/conversations/{id}/take",

@@ -1,0 +1,77 @@
+"""Follows a topic in every process, without a group: for what a process keeps in memory."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import OffsetOutOfRangeError
+
+from libs.events.topics import Topic
+from libs.runtime.problems import Unavailable
+
+log = structlog.get_logger()
+
+POLL_MS: Final = 1000
+
+
+class Follower:
+    """``take`` gets each record that comes after the start. ``missed`` is called where some may not
+    have come: before the first, and when records were gone before they were read."""
+
+    def __init__(
+        self,
+        topic: Topic,
+        take: "Callable[[ConsumerRecord[bytes, bytes]], None]",
+        missed: Callable[[], None],
+        *,
+        bootstrap_servers: str,
+        namespace: str,
+    ) -> None:
+        self._topic = namespace + topic.value
+        self._take = take
+        self._missed = missed
+        self._bootstrap_servers = bootstrap_servers
+        self._following = False
+
+    async def check(self) -> None:
+        """For readiness. Errors: Unavailable."""
+        if not self._following:
+            raise Unavailable("the events are not followed yet")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until ``stop`` is set. Errors: KafkaError."""
+        consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
+            self._topic,
+            bootstrap_servers=self._bootstrap_servers,
+            enable_auto_commit=False,
+            # Never a silent jump.
+            auto_offset_reset="none",
+        )
+        try:
+            await consumer.start()
+            await self._begin(consumer)
+            while not stop.is_set():
+                try:
+                    fetched = await consumer.getmany(timeout_ms=POLL_MS)
+                except OffsetOutOfRangeError as error:
+                    log.warning("events are gone before they were read", error=str(error))
+                    await self._begin(consumer)
+                    continue
+                for records in fetched.values():
+                    for record in records:
+                        self._take(record)
+        finally:
+            self._following = False
+            await consumer.stop()
+
+    async def _begin(self, consumer: "AIOKafkaConsumer[bytes, bytes]") -> None:
+        # Assigned by hand: a change of the metadata must not lose the positions.
+        partitions = sorted(consumer.assignment())
+        consumer.unsubscribe()
+        consumer.assign(partitions)
+        for partition, end in (await consumer.end_offsets(partitions)).items():
+            consumer.seek(partition, end)
+        self._missed()
+        self._following = True

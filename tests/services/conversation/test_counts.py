@@ -1,0 +1,153 @@
+"""The tabs' counts are those of the tabs, for each member, whatever happened in which order."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from libs.events.api.filters import Tab
+from libs.events.directory import GroupState, Role
+from libs.runtime.mongo import mongo_client
+from services.conversation.counts import _Where, _Workspace
+from services.conversation.domain.aggregate import Snapshot
+from tests.services.conversation.rows_made import AGENT, OWNER, START, Made, state
+from tests.services.conversation.world import World, eventually, serving
+
+pytestmark = pytest.mark.servers
+
+LIMITED = replace(AGENT, member_id="mem_limited", location_ids=("loc_2",))
+VIEWERS = (OWNER, AGENT, LIMITED)
+
+
+@pytest.fixture
+async def made(mongodb_url: str, mongodb_name: str) -> AsyncIterator[Made]:
+    async with mongo_client(mongodb_url, "parley-tests") as client:
+        made = Made(
+            client[mongodb_name],
+            GroupState(group_id="grp_all", name="All"),
+            GroupState(group_id="grp_closed", name="Closed", member_ids=("mem_other",)),
+        )
+        await made.begin()
+        yield made
+
+
+def some_states() -> list[Any]:
+    states = []
+    for number in range(90):
+        people: dict[str, Any] = {}
+        if number % 4:
+            people = {
+                "responsible": f"mem_{('agent', 'limited', 'x')[number % 3]}",
+                "participants": ("mem_agent",) if number % 3 == 2 else (),
+            }
+        states.append(
+            state(
+                f"c{number}",
+                START + number * timedelta(minutes=1),
+                state=("new", "active", "active", "done", "routing")[number % 5],
+                location_id=f"loc_{number % 3}",
+                group_id=(None, "grp_all", "grp_closed")[number // 9 % 3],
+                unread=number % 2 == 0,
+                **people,
+            )
+        )
+    return states
+
+
+async def test_the_counts_are_those_of_the_lists(made: Made) -> None:
+    await made.put(*some_states())
+    for viewer in VIEWERS:
+        counts = await made.counts.of("wsp_1", viewer, made.directory)
+        for tab in get_args(Tab):
+            assert getattr(counts, tab) == len(await made.shown(viewer, tab)), (viewer, tab)
+    other = await made.counts.of("wsp_other", OWNER, made.directory)
+    assert {getattr(other, tab) for tab in get_args(Tab)} == {0}
+
+
+async def test_what_is_written_counts_at_once_and_only_the_newest(made: Made) -> None:
+    await made.put(state("a"), state("b", unread=True))
+    before = await made.counts.of("wsp_1", OWNER, made.directory)
+    assert (before.new, before.unread, before.all) == (2, 1, 2)
+    taken = state("a", state="active", responsible=OWNER.member_id)
+    made.counts.wrote({"a": Snapshot(5, START, taken), "z": Snapshot(1, START, state("z"))})
+    made.counts.wrote({"a": Snapshot(4, START, state("a"))})
+    after = await made.counts.of("wsp_1", OWNER, made.directory)
+    assert (after.new, after.mine, after.others, after.all) == (2, 1, 0, 3)
+
+
+WHERE = st.builds(
+    _Where,
+    st.sampled_from(["routing", "new", "active", "done"]),
+    st.booleans(),
+    st.sampled_from(["loc_1", "loc_2"]),
+    st.sampled_from([None, "grp_all"]),
+    st.sampled_from([(), ("mem_agent",), ("mem_x", "mem_agent")]),
+)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 6), WHERE), max_size=40),
+    st.randoms(),
+)
+def test_the_order_in_which_versions_are_seen_does_not_matter(
+    seen: list[tuple[str, int, _Where]], random: Any
+) -> None:
+    # given one state for each version of a conversation, seen in two orders, some more than once
+    facts = {(name, version): where for name, version, where in seen}
+    orders = [list(facts.items()), [*facts.items(), *facts.items()]]
+    random.shuffle(orders[1])
+    results = []
+    for order in orders:
+        workspace = _Workspace()
+        for (name, version), where in order:
+            workspace.put(name, version, where)
+        results.append((workspace._all, workspace._of))
+    newest = {name: max(v for n, v in facts if n == name) for name, _ in facts}
+    expected = _Workspace()
+    for name, version in newest.items():
+        expected.put(name, version, facts[name, version])
+    for counted, of in results:
+        assert counted == expected._all
+        assert {member: own for member, own in of.items() if own} == expected._of
+
+
+async def test_two_replicas_agree(world: World) -> None:
+    dima = await world.member("Dima", Role.OWNER)
+    beside = replaced(world)
+    async with serving(world), serving(beside):
+        await world.settled()
+        await beside.settled()
+
+        async def counts(one: World) -> Any:
+            return (await one.call(dima, "GET", "/v1/conversations/counts")).body
+
+        assert (await counts(world))["new"] == (await counts(beside))["new"] == 0
+        await world.receive(*(world.inbound(str(n), 1) for n in range(10)))
+        taken = world.conversation_id("3")
+        await world.seen(dima, taken)
+        # the own effect at once
+        await world.call(dima, "POST", f"/v1/conversations/{taken}/take")
+        assert (await counts(world))["mine"] == 1
+
+        async def agreed() -> bool:
+            wanted = {"new": 9, "mine": 1, "others": 0, "done": 0, "all": 10, "unread": 10}
+            return bool(await counts(world) == await counts(beside) == wanted)
+
+        await eventually(agreed)
+
+
+def replaced(world: World) -> World:
+    """Another world of the same workspace, for a second replica."""
+    return World(
+        world.bootstrap,
+        world.namespace,
+        world.publisher,
+        world.settings,
+        world.workspace_id,
+        world.location_id,
+        world.source_id,
+    )
