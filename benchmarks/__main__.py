@@ -18,7 +18,7 @@ import psutil
 import uvloop
 from pymongo import MongoClient
 
-from benchmarks import desk, live, webhook
+from benchmarks import conversation, desk, live, webhook
 from benchmarks.child import Child
 from benchmarks.figures import RESULTS, Figures, table, write
 from benchmarks.system import connected, started
@@ -50,14 +50,16 @@ def main() -> None:
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         runner.run(measure(stack, suite, double, figures, size, say))
-        about = {
-            "started_at": at.isoformat(timespec="seconds"),
-            "seconds": round(time.monotonic() - began, 1),
-            "command": " ".join(("python -m benchmarks", size)).strip(),
-            "runs": 1,
-            "commit": _commit(),
-            "machine": _machine(stack.servers.mongodb_url),
-        }
+        mongodb = _version(stack.servers.mongodb_url)
+    conversation.measure(figures, say)
+    about = {
+        "started_at": at.isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - began, 1),
+        "command": " ".join(("python -m benchmarks", size)).strip(),
+        "runs": 1,
+        "commit": _commit(),
+        "machine": _machine(mongodb),
+    }
     print(f"\n{table(figures.values)}\n")
     write(RESULTS, figures.values, about)
     print(f"{about['seconds']} s in all; written to {RESULTS}")
@@ -111,9 +113,12 @@ def _commit() -> str:
     return found.stdout.strip()
 
 
-def _machine(mongodb_url: str) -> dict[str, Any]:
+def _version(mongodb_url: str) -> str:
     with MongoClient[dict[str, Any]](mongodb_url) as client:
-        mongodb = client.admin.command("buildInfo")["version"]
+        return str(client.admin.command("buildInfo")["version"])
+
+
+def _machine(mongodb: str) -> dict[str, Any]:
     return {
         "cores": psutil.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),

@@ -1,6 +1,7 @@
 """What agents do through the gateway: look at the inbox, and take, answer and close cases."""
 
 import itertools
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -19,12 +20,14 @@ REPLY: Final = {"text": "Good afternoon! It is on its way and arrives tomorrow b
 
 
 async def measure_inbox(system: System, figures: Figures, size: str) -> None:
-    """``GET /v1/conversations?tab=new&limit=30`` at 16 connections.
+    """``GET /v1/conversations?tab=new&limit=30`` at 16 connections, of the owner and then of 16
+    operators, who cannot share each other's pages.
 
     The bare limit finds the same rows by the same index, and decodes nothing but BSON.
     """
     system.say(f"inbox list over {size} conversations")
-    asking = system.api("GET", f"/v1/conversations?tab=new&limit={bare.PAGE}")
+    path = f"/v1/conversations?tab=new&limit={bare.PAGE}"
+    asking = system.api("GET", path)
     items = msgspec.json.decode(await fetch(asking, system.gateway))["items"]
     if len(items) != bare.PAGE:
         raise WrongAnswer(f"a page has {len(items)} conversations")
@@ -32,9 +35,21 @@ async def measure_inbox(system: System, figures: Figures, size: str) -> None:
         workers = [one.send for one in connections.each]
         await by_workers(workers, itertools.repeat(asking), seconds=_WARM_UP_S)
         ours = await by_workers(workers, itertools.repeat(asking), seconds=SECONDS)
+        others = [system.api("GET", path, token=one) for one in await system.hire(CONNECTIONS)]
+        theirs = [
+            partial(_repeat, one.send, ask)
+            for one, ask in zip(connections.each, others, strict=True)
+        ]
+        await by_workers(theirs, itertools.count(), seconds=_WARM_UP_S)
+        members = await by_workers(theirs, itertools.count(), seconds=SECONDS)
     limit = await bare.find_page(system.servers, CONNECTIONS, SECONDS / 2)
     figures.latencies("inbox", f"_{size}", ours.latencies_s, limit.latencies_s)
     figures.beside(f"inbox_lists_per_s_{size}", ours.per_s, limit.per_s)
+    figures.latencies("inbox_of_16_members", f"_{size}", members.latencies_s, limit.latencies_s)
+
+
+async def _repeat(send: Callable[[bytes], Awaitable[bytes]], asking: bytes, _: int) -> None:
+    await send(asking)
 
 
 async def measure_commands(system: System, figures: Figures, cycles: int) -> None:

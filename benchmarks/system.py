@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,12 +72,24 @@ class System:
         pids = {name: part.pid for name, part in parts.items() if part.pid is not None}
         return usage({**pids, "bot_api_double": self.double.pid})
 
-    def api(self, method: str, path: str, body: object = None) -> bytes:
-        """A request as the agent."""
+    def api(self, method: str, path: str, body: object = None, token: str | None = None) -> bytes:
+        """A request as the agent, or as the member whose token is given."""
         encoded = None if body is None else msgspec.json.encode(body)
-        return request(
-            method, self.gateway + path, {"authorization": f"Bearer {self.token}"}, encoded
-        )
+        headers = {"authorization": f"Bearer {token or self.token}"}
+        return request(method, self.gateway + path, headers, encoded)
+
+    async def hire(self, count: int) -> list[str]:
+        """The tokens of so many new operators."""
+        tokens = []
+        async with ApiClient(self.gateway, self.token) as owner:
+            for number in range(count):
+                email = f"operator-{number}-{uuid.uuid4().hex[:8]}@example.com"
+                member = await owner.post(
+                    "/v1/members", name=f"Operator {number}", email=email, role="operator"
+                )
+                async with ApiClient(self.gateway) as api:
+                    tokens.append((await api.sign_in(email, member["password"]))["token"])
+        return tokens
 
     async def newest(self, count: int) -> list[dict[str, Any]]:
         """The first ``count`` conversations of the tab New, page after page."""

@@ -25,7 +25,7 @@ from libs.runtime.mongo import Document
 from libs.runtime.sharing import SharedReads
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.state import ConversationState
-from services.conversation.listing import Hints, Lister
+from services.conversation.listing import Hints, Lister, narrowed
 from services.conversation.publishing import audience_of
 from services.conversation.questions import Question, Segment
 from services.conversation.rows import Rows, snapshot_of
@@ -138,7 +138,7 @@ class Inbox:
             conditions = segment.conditions
             if after is not None and len(segments) > 1:
                 standing = {"recorded_at": {"$lte": since}}
-                conditions = [{**one, **standing} for one in conditions]
+                conditions = [narrowed(one, standing) for one in conditions]
             place = (after.at, after.id) if after and after.segment == number else None
             rows = await self._lister.united(
                 conditions, segment.order, place, limit + 1 - len(found)

@@ -44,6 +44,19 @@ class Order:
 NEWEST_FIRST: Final = Order("active_at", descending=True)
 
 
+def narrowed(condition: Document, *filters: Document) -> Document:
+    """``condition`` is what an index is ranged over, ``filters`` are put to what is found there.
+
+    Each filter is an ``$or`` of one: a server that sees through it loses nothing, and SecantusDB,
+    given a plain condition on a field that the index has not, leaves the range for the whole list
+    (100 ms instead of 1.5 ms for 30 of 5,000 rows).
+    """
+    if not filters:
+        return condition
+    wrapped = [{"$or": [one]} for one in filters]
+    return {**condition, "$and": [*condition.get("$and", ()), *wrapped]}
+
+
 @dataclass(frozen=True, slots=True)
 class _Hint:
     """Of one list: its first row, and the span that fills a page; None where all rows fit."""
@@ -105,8 +118,8 @@ class Lister:
         hint = self._hints.get(key)
         if after is not None:
             beyond = "$lt" if order.descending else "$gt"
-            ties = {order.field: after[0], "_id": {beyond: after[1]}}
-            found = await self._find({**condition, **ties}, order, wanted)
+            ties = narrowed({**condition, order.field: after[0]}, {"_id": {beyond: after[1]}})
+            found = await self._find(ties, order, wanted)
         edge = after[0] if after else None
         start, span = _beginning(order, edge, hint)
         end = _FIRST if order.descending else order.until

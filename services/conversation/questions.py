@@ -15,7 +15,7 @@ from libs.events.visibility import visible_groups
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
 from services.conversation.domain.state import CaseState
-from services.conversation.listing import NEWEST_FIRST, Order
+from services.conversation.listing import NEWEST_FIRST, Order, narrowed
 from services.conversation.row_keys import FLAGGED, UNREAD
 
 _STATES: Final[dict[Tab, tuple[CaseState, ...]]] = {
@@ -153,9 +153,7 @@ class Question:
         return [{"keys": UNREAD if self._unread else {"$ne": UNREAD}}]
 
     def _and(self, first: Document, rest: Sequence[Document]) -> Document:
-        # The server ranges over what is named first, and filters by what comes under `$and`.
-        condition = {**self._workspace, **first}
-        return {**condition, "$and": list(rest)} if rest else condition
+        return narrowed({**self._workspace, **first}, *rest)
 
 
 @dataclass(frozen=True, slots=True)
