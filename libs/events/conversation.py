@@ -285,9 +285,20 @@ class MessageSent(ConversationEvent):
 
 @public("parley.message.edited.v1", Topic.CONVERSATION, personal=_MESSAGE)
 class MessageEdited(ConversationEvent):
-    """The message's whole content after the edit."""
+    """The message's whole content after the edit. ``member_id``: who of the team edited it here."""
 
     message: Message
+    member_id: str | None = None
+
+
+@public("parley.message.deleted.v1", Topic.CONVERSATION)
+class MessageDeleted(ConversationEvent):
+    """The customer does not see the message any more: the team took it back (``member_id``), or it
+    was deleted on the platform."""
+
+    message_id: str
+    direction: Direction
+    member_id: str | None = None
 
 
 @public("parley.note.added.v1", Topic.CONVERSATION, personal=("text",))

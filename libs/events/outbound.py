@@ -1,4 +1,4 @@
-"""What conversation asks ingest to send."""
+"""What conversation asks ingest to send, and to change of what was sent."""
 
 from libs.events.content import Channel, Content
 from libs.events.registry import Body, Instant, public
@@ -19,3 +19,40 @@ class OutboundRequested(Body):
     requested_at: Instant
     member_id: str
     reply_to_external: str | None = None
+
+
+@public("parley.outbound.edit-requested.v1", Topic.OUTBOUND, personal=("thread", "content"))
+class OutboundEditRequested(Body):
+    """Let a message that was sent say ``content`` from now on; its attachments are as they were.
+
+    ``request_id`` names the attempt. ``external_message_ids`` are the platform's ids of its parts,
+    in order; a channel of Parley's own has none. Doing it twice is as doing it once.
+    """
+
+    request_id: str
+    message_id: str
+    conversation_id: str
+    case_id: str
+    source_id: str
+    channel: Channel
+    thread: str
+    content: Content
+    external_message_ids: tuple[str, ...]
+    requested_at: Instant
+    member_id: str
+
+
+@public("parley.outbound.delete-requested.v1", Topic.OUTBOUND, personal=("thread",))
+class OutboundDeleteRequested(Body):
+    """Take a message that was sent away from the customer; the fields are those of an edit."""
+
+    request_id: str
+    message_id: str
+    conversation_id: str
+    case_id: str
+    source_id: str
+    channel: Channel
+    thread: str
+    external_message_ids: tuple[str, ...]
+    requested_at: Instant
+    member_id: str

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from msgspec import Meta
 from starlette.responses import Response
 
-from libs.events.api import AddNote, ConversationView, SendMessage, Sent
+from libs.events.api import AddNote, ConversationView, EditMessage, SendMessage, Sent
 from libs.events.api.filters import ConversationFilter, Sort, Tab
 from libs.events.api.marks import ChangeMarks, MarkEmotion, SetFields, SetMark, SetPriority
 from libs.events.marks import MarkKind
@@ -31,6 +31,7 @@ DEFAULT_PAGE: Final = 50
 LONGEST_PAGE: Final = 200
 
 _ONE: Final = "/v1/conversations/{conversation_id}"
+_MESSAGE: Final = _ONE + "/messages/{message_id}"
 
 Limit = Annotated[int, Meta(ge=1, le=LONGEST_PAGE)]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -135,6 +136,16 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
 
         return endpoint
 
+    async def delete_message(request: Request) -> Response:
+        caller = verified(request)
+        message_id: str = request.path_params["message_id"]
+
+        async def work(cause: str) -> Response:
+            desk = Desktop(parts, caller)
+            return json_response(await desk.delete_message(message_id, _id(request), cause))
+
+        return await answers.once(request, caller, b"", work)
+
     def many(kind: MarkKind) -> Endpoint:
         return acting_with(
             BodyReader(ChangeMarks), lambda desk, *asked: desk.change_marks(kind, *asked)
@@ -176,9 +187,11 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         ("POST", f"{_ONE}/status", single("status")),
         ("POST", f"{_ONE}/type", single("type")),
         ("POST", f"{_ONE}/fields", acting_with(BodyReader(SetFields), Desktop.set_fields)),
+        ("PATCH", _MESSAGE, acting_on_message(BodyReader(EditMessage), Desktop.edit_message)),
+        ("DELETE", _MESSAGE, delete_message),
         (
             "PUT",
-            f"{_ONE}/messages/{{message_id}}/emotion",
+            f"{_MESSAGE}/emotion",
             acting_on_message(BodyReader(MarkEmotion), Desktop.mark_emotion),
         ),
         ("GET", "/internal/v1/customer-timeline/{conversation_id}", customer_timeline),

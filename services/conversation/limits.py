@@ -31,12 +31,23 @@ def check_content(channel: Channel, content: Content) -> None:
         raise invalid_field("content.erased", "is said by Parley alone")
     if not (content.text.strip() or content.attachments or content.point):
         raise invalid_field("content", TEXTS.say("invalid.empty"))
+    _check_length(channel, content, "content.text")
+
+
+def check_edited(channel: Channel, content: Content) -> None:
+    """What a message is to say after an edit. Errors: Invalid, naming ``text``."""
+    if not content.text.strip():
+        raise invalid_field("text", TEXTS.say("invalid.empty"))
+    _check_length(channel, content, "text")
+
+
+def _check_length(channel: Channel, content: Content, field: str) -> None:
     limit = TEXT_LIMITS[channel]
     longest = limit.caption if content.attachments else limit.text
     if len(content.text) > longest:
         key = "invalid.caption-too-long" if content.attachments else "invalid.text-too-long"
         told = TEXTS.say(key, {"limit": longest, "channel": channel.value})
-        raise invalid_field("content.text", told)
+        raise invalid_field(field, told)
 
 
 def check_note(text: str) -> None:

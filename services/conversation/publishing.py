@@ -11,7 +11,6 @@ from libs.events import conversation as public
 from libs.events import marking
 from libs.events.conversation import Audience, CaseFacts
 from libs.events.envelope import Envelope
-from libs.events.outbound import OutboundRequested
 from libs.events.registry import Body
 from libs.eventstore.commits import PublicMessage, StoredEvent
 from libs.runtime.outbox import public_message
@@ -19,6 +18,7 @@ from services.conversation.domain import (
     activities,
     assignment,
     blocking,
+    corrections,
     life,
     marks,
     messages,
@@ -33,6 +33,7 @@ from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.events import encode, name_of
 from services.conversation.domain.sent_message import SentMessage
 from services.conversation.domain.state import ConversationState, Offer
+from services.conversation.outbound import outbound_requests
 
 SOURCE: Final = "/parley/conversation"
 
@@ -164,29 +165,8 @@ def _envelopes(
     body = _conversation_event(change, conversation.now)
     name = f"{stream}.{version}"
     yield Envelope(name, SOURCE, stream, stream, workspace_id, version, event.at, body, trace)
-    if isinstance(event, messages.MessageSent) and event.member_id:
-        request = _request(event, event.member_id, change.after)
-        name = f"{event.message_id}.request"
-        subject = event.message_id
+    for name, subject, request in outbound_requests(event, version, change.after):
         yield Envelope(name, SOURCE, subject, stream, workspace_id, 0, event.at, request, trace)
-
-
-def _request(
-    event: messages.MessageSent, member_id: str, state: ConversationState
-) -> OutboundRequested:
-    thread = state.thread
-    return OutboundRequested(
-        message_id=event.message_id,
-        conversation_id=thread.conversation_id,
-        case_id=state.case.case_id,
-        source_id=thread.source_id,
-        channel=thread.channel,
-        thread=thread.thread,
-        content=event.content,
-        requested_at=event.at,
-        member_id=member_id,
-        reply_to_external=event.reply_to_external,
-    )
 
 
 def _conversation_event(change: Change[ConversationState], recorded_at: datetime) -> Body:
@@ -243,8 +223,15 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
             )
         case messages.MessageSent() as event:
             return public.MessageSent(message=_sent(event), response=_response(event), **common)
-        case messages.MessageEdited() as event:
-            return public.MessageEdited(message=_edited(event), **common)
+        case corrections.MessageEdited() as event:
+            return public.MessageEdited(message=_edited(event), member_id=event.member_id, **common)
+        case corrections.MessageDeleted() as event:
+            return public.MessageDeleted(
+                message_id=event.message_id,
+                direction=event.direction,
+                member_id=event.member_id,
+                **common,
+            )
         case notes.NoteAdded() as event:
             return public.NoteAdded(
                 note_id=event.note_id,
@@ -310,7 +297,7 @@ def _sent(event: messages.MessageSent) -> public.Message:
     )
 
 
-def _edited(event: messages.MessageEdited) -> public.Message:
+def _edited(event: corrections.MessageEdited) -> public.Message:
     return public.Message(
         message_id=event.message_id,
         direction=event.direction,

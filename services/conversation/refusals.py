@@ -11,6 +11,14 @@ from typing import Any
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.problems import Conflict, NotFound, Problem, TooLarge
 from services.conversation.domain.assignment import HandedOnByTransfer
+from services.conversation.domain.corrections import (
+    AlreadyDeleted,
+    ChannelRefuses,
+    NoTextToEdit,
+    NotSentYet,
+    WrittenByAnother,
+    WrittenElsewhere,
+)
 from services.conversation.domain.customer_card import (
     SALES_PLANS_AT_MOST,
     MergedAway,
@@ -141,6 +149,30 @@ class TooManySalesPlansRefused(Refusal):
     kind = "too-many-sales-plans"
 
 
+class NotYourMessage(Refusal):
+    kind = "not-your-message"
+
+
+class NotParleysMessage(Refusal):
+    kind = "not-sent-from-here"
+
+
+class MessageNotSent(Refusal):
+    kind = "message-not-sent"
+
+
+class MessageAlreadyDeleted(Refusal):
+    kind = "message-deleted"
+
+
+class MessageWithoutText(Refusal):
+    kind = "message-without-text"
+
+
+class ChannelDoesNotAllow(Refusal):
+    kind = "channel-does-not-allow"
+
+
 def problem_of(
     refusal: RuleBroken | NotThere | TooMuch,
     directory: WorkspaceDirectory,
@@ -190,6 +222,20 @@ def problem_of(
             return CustomerNotMerged(tell)
         case TooManySalesPlans():
             return TooManySalesPlansRefused(tell, {"count": SALES_PLANS_AT_MOST})
+        case WrittenByAnother(member_id=member_id):
+            return NotYourMessage(tell, _who(member_id), member_id=member_id)
+        case WrittenElsewhere():
+            return NotParleysMessage(tell)
+        case NotSentYet(delivery=delivery):
+            return MessageNotSent(tell, delivery=delivery)
+        case AlreadyDeleted(at=at):
+            return MessageAlreadyDeleted(tell, {"moment": at}, at=at)
+        case NoTextToEdit():
+            return MessageWithoutText(tell)
+        case ChannelRefuses(channel=channel, correction=correction, within=within):
+            hours = int(within.total_seconds() // 3600)
+            told: dict[str, Variable] = {"channel": channel.value, "count": hours}
+            return ChannelDoesNotAllow(tell, told, correction, channel=channel, hours=hours)
         case RuleBroken():
             raise TypeError(f"{type(refusal).__name__} has no problem of its own")
         case TooMuch():

@@ -15,7 +15,8 @@ a message after it was written; a message to which nothing happened has none:
 
     {_id: message id, conversation, external?: […],
      delivery?: {v, recorded_at, head, state: <msgpack>, reach, sent_at?},
-     edit?: {v, at, content: <msgpack>}, emotion?: {v, emotion}}
+     edit?: {v, at, content: <msgpack>}, emotion?: {v, emotion},
+     deleted?: {v, at, member}}
 
 ``delivery.reach`` and ``delivery.sent_at`` repeat what a watermark asks for: which messages of the
 conversation that were sent until then are still on their way.
@@ -39,9 +40,9 @@ from libs.events.marks import Emotion
 from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.corrections import MessageDeleted, MessageEdited
 from services.conversation.domain.events import Event, decode, name_of
 from services.conversation.domain.marks import MessageMarked
-from services.conversation.domain.messages import MessageEdited
 from services.conversation.domain.sent_message import SentMessageState
 from services.conversation.domain.state import ConversationState
 from services.conversation.row_keys import keys_of
@@ -56,8 +57,10 @@ ANSWERS: Final = "conversation_answers"
 COUNTERS: Final = "conversation_counters"
 
 # What a conversation's events say of a message, beside the message's own ``delivery``.
-MESSAGE_PARTS: Final = ("edit", "emotion")
-_MESSAGE_EVENTS: Final = frozenset({name_of(MessageEdited), name_of(MessageMarked)})
+MESSAGE_PARTS: Final = ("edit", "emotion", "deleted")
+_MESSAGE_EVENTS: Final = frozenset(
+    {name_of(MessageEdited), name_of(MessageMarked), name_of(MessageDeleted)}
+)
 
 _DUPLICATE_KEY: Final = 11000
 _FIND_BATCH: Final = 10_000
@@ -182,6 +185,8 @@ def _part_of(event: Event[Any]) -> tuple[str, str, Document]:
             return event.message_id, "edit", part
         case MessageMarked():
             return event.message_id, "emotion", {"emotion": event.emotion}
+        case MessageDeleted():
+            return event.message_id, "deleted", {"at": event.at, "member": event.member_id}
     raise TypeError(f"{type(event).__name__} says nothing of a message")
 
 
@@ -193,6 +198,12 @@ def edit_of(row: Mapping[str, Any]) -> tuple[Content, datetime] | None:
 def emotion_of(row: Mapping[str, Any]) -> Emotion | None:
     emotion: Emotion | None = row.get("emotion", {}).get("emotion")
     return emotion
+
+
+def deletion_of(row: Mapping[str, Any]) -> tuple[datetime, str | None] | None:
+    """When the message was deleted, and by which member (None: on the platform)."""
+    part = row.get("deleted")
+    return (part["at"], part["member"]) if part else None
 
 
 def replace_inbox(row: Document) -> ReplaceOne[Document]:

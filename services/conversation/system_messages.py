@@ -20,6 +20,7 @@ from libs.events.activity import ActivityVariables
 from services.conversation.domain import (
     assignment,
     blocking,
+    corrections,
     life,
     marks,
     participants,
@@ -82,6 +83,12 @@ def trace_of(event: Event[Any]) -> Trace | None:
                 variables={"group": Group(group_id)} if group_id else {},
                 group_id=group_id,
             )
+        case corrections.MessageEdited(member_id=str(member_id)):
+            return _corrected(event, member_id)
+        case corrections.MessageDeleted(member_id=str(member_id)):
+            return _corrected(event, member_id)
+        case corrections.MessageDeleted():
+            return Trace(key=_key(event), case=event.case, variant="elsewhere")
         case life.MemberEvent():
             return _by_member(event)
     return None
@@ -90,6 +97,17 @@ def trace_of(event: Event[Any]) -> Trace | None:
 def told(trace: Trace, teller: Teller) -> tuple[ActivityVariables, str]:
     """The variables, and the text in the caller's language."""
     return teller.plain(trace.variables), teller.say(trace.text, trace.variables)
+
+
+def _corrected(
+    event: corrections.MessageEdited | corrections.MessageDeleted, member_id: str
+) -> Trace:
+    return Trace(
+        key=_key(event),
+        case=event.case,
+        variables={"member": Member(member_id)},
+        member_id=member_id,
+    )
 
 
 def _by_member(event: life.MemberEvent) -> Trace | None:

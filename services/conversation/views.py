@@ -18,7 +18,7 @@ from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.events import Event
 from services.conversation.domain.state import ConversationState, case_id_of
 from services.conversation.publishing import facts_of
-from services.conversation.rows import delivery_of, edit_of, emotion_of
+from services.conversation.rows import deletion_of, delivery_of, edit_of, emotion_of
 from services.conversation.system_messages import told, trace_of
 from services.conversation.telling import TEXTS, Teller
 
@@ -95,6 +95,8 @@ def customer_message(
 ) -> CustomerMessage | None:
     if not isinstance(event, _MESSAGES):
         return None
+    if row and deletion_of(row):
+        return None
     content, _ = _content(event, row)
     return CustomerMessage(
         message_id=event.message_id,
@@ -112,6 +114,7 @@ def _message(
     row: MessageRow | None,
 ) -> TimelineItem:
     content, edited_at = _content(event, row)
+    deleted_at, deleted_by = (deletion_of(row) if row else None) or (None, None)
     member_id, via_platform, delivery = None, False, None
     if isinstance(event, messages.MessageSent):
         member_id, via_platform = event.member_id, event.member_id is None
@@ -128,6 +131,8 @@ def _message(
         member_id=member_id,
         reply_to=event.reply_to,
         edited_at=edited_at,
+        deleted_at=deleted_at,
+        deleted_by=deleted_by,
         delivery=delivery,
         via_platform=via_platform,
         emotion=emotion_of(row) if row else None,

@@ -64,7 +64,8 @@ class TimelineItem(Body):
     ``via_platform``: an outgoing message written with the platform's own application.
     ``withheld``: a blocked customer's message. ``text`` is a note's, or what a system message or
     an activity says in the reader's language: the text of ``key`` with its ``variables`` (names,
-    counts, times in RFC 3339).
+    counts, times in RFC 3339). ``deleted_at``: since when the customer does not see the message,
+    because ``deleted_by`` (null: they themselves, or the platform) took it away.
     """
 
     id: str
@@ -78,6 +79,8 @@ class TimelineItem(Body):
     member_id: str | None = None
     reply_to: str | None = None
     edited_at: datetime | None = None
+    deleted_at: datetime | None = None
+    deleted_by: str | None = None
     delivery: Delivery | None = None
     via_platform: bool = False
     emotion: Emotion | None = None
@@ -104,6 +107,12 @@ class SendMessage(RequestBody):
     content: Content
     reply_to: str | None = None
     close: bool = False
+
+
+class EditMessage(RequestBody):
+    """What the message is to say; its attachments stay."""
+
+    text: str
 
 
 class AddNote(RequestBody):

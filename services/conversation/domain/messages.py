@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from libs.events.content import Channel, Content, Direction, Sender
 from services.conversation.domain.blocking import NO_CASE, Begins, Blocking, MessageWithheld
+from services.conversation.domain.corrections import Corrections, MessageEdited
 from services.conversation.domain.events import stored
 from services.conversation.domain.life import (
     CaseEvent,
@@ -72,7 +73,7 @@ class MessageReceived(CaseEvent, frozen=True, kw_only=True):
 
     def change(self, state: ConversationState) -> ConversationState:
         waiting = self.at if self.starts_turn else state.case.waiting_since
-        changed = _with_message(state, "incoming", self.at, self.content)
+        changed = _with_message(state, "incoming", self.at, self)
         return replace(
             changed,
             case=replace(changed.case, waiting_since=waiting),
@@ -101,7 +102,7 @@ class MessageSent(CaseEvent, frozen=True, kw_only=True):
     first_response: bool = False
 
     def change(self, state: ConversationState) -> ConversationState:
-        changed = _with_message(state, "outgoing", self.at, self.content)
+        changed = _with_message(state, "outgoing", self.at, self)
         case = replace(
             changed.case,
             waiting_since=None,
@@ -113,21 +114,7 @@ class MessageSent(CaseEvent, frozen=True, kw_only=True):
         return replace(changed, case=case, recently_sent=sent)
 
 
-@stored("conversation.message-edited.v1", personal=("content", "sender"))
-class MessageEdited(CaseEvent, frozen=True, kw_only=True):
-    """The message's whole content after the edit. An edit does not reopen and starts no turn."""
-
-    message_id: str
-    direction: Direction
-    content: Content
-    sender: Sender | None = None
-    reply_to: str | None = None
-
-    def change(self, state: ConversationState) -> ConversationState:
-        return state
-
-
-class Messages(Blocking):
+class Messages(Blocking, Corrections):
     """The rules about who may write what, and when a message begins a case."""
 
     def receive(self, written: Written, place: Place) -> None:
@@ -289,12 +276,15 @@ class Messages(Blocking):
 
 
 def _with_message(
-    state: ConversationState, direction: Direction, at: datetime, content: Content
+    state: ConversationState,
+    direction: Direction,
+    at: datetime,
+    event: MessageReceived | MessageSent,
 ) -> ConversationState:
     case = state.case
     return replace(
         state,
         case=replace(case, last_message_at=max(case.last_message_at or at, at)),
-        last_message=Head(direction, at, preview_of(content)),
+        last_message=Head(direction, at, preview_of(event.content), event.message_id),
         active_at=active(state, at),
     )

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from libs.events.content import Channel, Content, Direction, ReachedState
 from libs.events.marks import FieldValue, Priority
@@ -94,6 +95,7 @@ class Head(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     direction: Direction
     occurred_at: datetime
     preview: str = ""
+    message_id: str = ""
 
 
 class SentIn(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -157,3 +159,13 @@ def preview_of(content: Content) -> str:
 def active(state: ConversationState, at: datetime) -> datetime:
     """The time of the last activity once something happens at ``at``: it never goes back."""
     return max(state.active_at, at)
+
+
+def with_last_text(
+    state: ConversationState, message_id: str, content: Content
+) -> ConversationState:
+    """With another beginning of the last message, if that is the one."""
+    head = state.last_message
+    if head is None or head.message_id != message_id:
+        return state
+    return replace(state, last_message=replace(head, preview=preview_of(content)))

@@ -12,6 +12,7 @@ from libs.events.api import (
     ConversationPage,
     ConversationView,
     DescribeAttachments,
+    EditMessage,
     SendMessage,
     Sent,
     StoredAttachments,
@@ -115,6 +116,17 @@ def add_conversation_routes(
         answer=ConversationView, problems=commands,
     )  # fmt: skip
 
+    message = one + "/messages/{message_id}"
+    routes.add(
+        "PATCH", message, through.to(message, Action.ANSWER, takes_body=True),
+        name="editMessage", summary="Correct what was sent, where its channel lets one",
+        body=EditMessage, answer=ConversationView, problems=commands,
+    )  # fmt: skip
+    routes.add(
+        "DELETE", message, through.to(message, Action.ANSWER),
+        name="deleteMessage", summary="Take back what was sent, where its channel lets one",
+        answer=ConversationView, problems=commands,
+    )  # fmt: skip
     add_mark_routes(routes, through)
 
 

@@ -16,7 +16,11 @@ from libs.events.content import Channel
 from libs.events.envelope import Envelope
 from libs.events.ids import IdKey
 from libs.events.inbound import DeliveryChanged
-from libs.events.outbound import OutboundRequested
+from libs.events.outbound import (
+    OutboundDeleteRequested,
+    OutboundEditRequested,
+    OutboundRequested,
+)
 from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.kafka import Publisher, PublishFailed, outgoing
 from libs.runtime.mongo import TRANSIENT
@@ -90,7 +94,7 @@ class Lanes:
             if isinstance(body, OutboundRequested):
                 workspace_id, order = one.envelope.workspace_id, one.record.offset
                 asked.setdefault(body.message_id, Attempt(workspace_id, order, body, now))
-            else:
+            elif not isinstance(body, OutboundEditRequested | OutboundDeleteRequested):
                 refused.append(Refused(one, "not a request to send"))
         if asked:
             await self._take(asked)

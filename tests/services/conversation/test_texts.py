@@ -5,12 +5,13 @@ Whoever adds an action finds here what is still to be said.
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
 
 from libs.events.api.directory import Language
+from libs.events.content import Channel
 from libs.events.directory import (
     FieldState,
     GroupState,
@@ -25,6 +26,7 @@ from libs.runtime.language import LANGUAGES, listen
 from libs.runtime.problems import TooLarge
 from services.conversation.domain import (
     assignment,
+    corrections,
     customer_card,
     customer_identities,
     life,
@@ -34,7 +36,6 @@ from services.conversation.domain import (
 )
 from services.conversation.domain.events import Event, name_of
 from services.conversation.domain.life import RuleBroken
-from services.conversation.domain.messages import MessageEdited
 from services.conversation.domain.sent_message import DeliveryChanged
 from services.conversation.domain.watermarks import WatermarkMoved
 from services.conversation.refusals import Refusal, problem_of
@@ -68,6 +69,13 @@ BROKEN: list[RuleBroken] = [
     marks.TooManyMarks("tag", 50),
     marks.TooManyFields(),
     marks.FieldsMissing(("fld_1", "fld_2")),
+    corrections.WrittenByAnother("mem_2"),
+    corrections.WrittenElsewhere(),
+    corrections.NotSentYet("queued"),
+    corrections.AlreadyDeleted(AT),
+    corrections.NoTextToEdit(),
+    corrections.ChannelRefuses(Channel.TELEGRAM, "edit", timedelta(hours=48)),
+    corrections.ChannelRefuses(Channel.TELEGRAM, "delete", timedelta(hours=48)),
     customer_card.MergedAway("cus_1"),
     customer_card.TooManySalesPlans(),
     customer_identities.NotMerged(),
@@ -75,6 +83,7 @@ BROKEN: list[RuleBroken] = [
 # What is told in another way than the example in test_stored_events.py.
 VARIANTS: list[Event[Any]] = [
     life.CaseRouted(at=AT, case=2, group_id=None, reason="undecided"),
+    corrections.MessageDeleted(at=AT, case=2, message_id="msg_1", direction="incoming"),
     life.CaseReopened(at=AT, case=2, member_id="mem_2", responsible="mem_2"),
     assignment.CaseAssigned(at=AT, case=2, member_id="mem_1", responsible="mem_2"),
     assignment.CaseDueChanged(at=AT, case=2, member_id="mem_1", due_at=None),
@@ -94,7 +103,7 @@ VARIANTS: list[Event[Any]] = [
     ),
 ]
 # What leaves no system message: it is not an action, or is nobody else's business.
-SILENT = {MessageEdited, DeliveryChanged, WatermarkMoved}
+SILENT = {DeliveryChanged, WatermarkMoved}
 # A customer's stream has no timeline of its own.
 SHOWN = [event for name, event in EXAMPLES.items() if name.startswith("conversation.")]
 

@@ -76,6 +76,8 @@ async def test_the_document_has_every_route_that_the_api_promises(document: Any)
             )
         ),
         "PUT /v1/conversations/{id}/messages/{message_id}/emotion",
+        "PATCH /v1/conversations/{id}/messages/{message_id}",
+        "DELETE /v1/conversations/{id}/messages/{message_id}",
         "POST /v1/attachments",
         "GET /v1/attachments/{id}",
         *(

@@ -10,6 +10,7 @@ import pytest
 from libs.events.content import Attachment, Channel, Content, GeoPoint, Sender
 from services.conversation.domain import (
     assignment,
+    corrections,
     events,
     life,
     marks,
@@ -145,7 +146,7 @@ EXAMPLES: dict[str, Event[Any]] = {
             answered_since=EARLIER,
             first_response=True,
         ),
-        messages.MessageEdited(
+        corrections.MessageEdited(
             at=AT,
             case=2,
             message_id="msg_1",
@@ -153,6 +154,16 @@ EXAMPLES: dict[str, Event[Any]] = {
             content=CONTENT,
             sender=SENDER,
             reply_to="msg_0",
+            member_id="mem_2",
+            external_message_ids=("7",),
+        ),
+        corrections.MessageDeleted(
+            at=AT,
+            case=2,
+            message_id="msg_1",
+            direction="outgoing",
+            member_id="mem_2",
+            external_message_ids=("7",),
         ),
         notes.NoteAdded(
             at=AT,

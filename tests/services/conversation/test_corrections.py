@@ -1,0 +1,119 @@
+"""Edit and delete over HTTP: what the team sees, what the customer sees, what ingest is asked."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from libs.events.directory import Role
+from libs.events.outbound import OutboundDeleteRequested, OutboundEditRequested
+from libs.runtime.http import ServiceClient
+from libs.runtime.tokens import ServiceTokens
+from tests.services.conversation.test_commands import a_new_case
+from tests.services.conversation.world import MANAGER, SERVICE_KEY, World, eventually
+
+pytestmark = pytest.mark.servers
+
+
+async def a_sent_message(world: World, member_id: str) -> tuple[str, str]:
+    """The conversation's id and the message's; Telegram has the message as 77."""
+    case = await a_new_case(world, member_id)
+    conversation_id = case.rpartition("/")[2]
+    await world.call(member_id, "POST", f"{case}/take")
+    body = {"content": {"text": "Helo"}}
+    sent = await world.call(member_id, "POST", f"{case}/messages", body)
+    message_id: str = sent.body["item"]["id"]
+    await world.deliver(conversation_id, message_id, "sent", ("77",))
+
+    async def is_sent() -> bool:
+        message = await shown(world, member_id, conversation_id, message_id)
+        return bool(message["delivery"]["state"] == "sent")
+
+    await eventually(is_sent)
+    return conversation_id, message_id
+
+
+async def shown(world: World, member_id: str, conversation_id: str, message_id: str) -> Any:
+    timeline = await world.timeline(member_id, conversation_id)
+    [message] = [item for item in timeline["items"] if item["id"] == message_id]
+    return message
+
+
+async def test_a_message_is_edited_and_then_taken_back(served: World) -> None:
+    dima = await served.member("Dima")
+    conversation_id, message_id = await a_sent_message(served, dima)
+    path = f"/v1/conversations/{conversation_id}/messages/{message_id}"
+
+    edited = await served.call(dima, "PATCH", path, {"text": "Hello"}, key="edit-1")
+    again = await served.call(dima, "PATCH", path, {"text": "Hello"}, key="edit-1")
+    assert (edited.status, edited.body["last_message"]["preview"]) == (200, "Hello")
+    assert again.raw == edited.raw
+    message = await shown(served, dima, conversation_id, message_id)
+    assert message["content"]["text"] == "Hello"
+    assert message["edited_at"]
+
+    deleted = await served.call(dima, "DELETE", path)
+    assert deleted.status == 200
+    assert deleted.body["last_message"].get("preview", "") == ""
+    message = await shown(served, dima, conversation_id, message_id)
+    assert (message["content"]["text"], message["deleted_by"]) == ("Hello", dima)
+    refused = await served.call(dima, "DELETE", path)
+    assert (refused.status, refused.body["type"]) == (409, "urn:parley:problem:message-deleted")
+
+    timeline = await served.timeline(dima, conversation_id)
+    keys = [item["key"] for item in timeline["items"] if item["kind"] == "system"]
+    assert keys[:2] == ["message-deleted", "message-edited"]
+    requests = [one.body for one in await served.events(3, "parley.outbound")]
+    [edit] = [one for one in requests if isinstance(one, OutboundEditRequested)]
+    [deletion] = [one for one in requests if isinstance(one, OutboundDeleteRequested)]
+    assert (edit.content.text, edit.external_message_ids) == ("Hello", ("77",))
+    assert (deletion.message_id, deletion.external_message_ids) == (message_id, ("77",))
+
+
+async def test_the_customer_does_not_see_what_was_taken_back(served: World) -> None:
+    dima = await served.member("Dima")
+    conversation_id, message_id = await a_sent_message(served, dima)
+    path = f"/v1/conversations/{conversation_id}/messages/{message_id}"
+    assert message_id in await of_customer(served, conversation_id)
+    await served.call(dima, "DELETE", path)
+    assert message_id not in await of_customer(served, conversation_id)
+
+
+async def of_customer(world: World, conversation_id: str) -> list[str]:
+    """What the widget would show, as ingest reads it."""
+    assert world.client is not None
+    tokens = ServiceTokens(SERVICE_KEY, "ingest")
+    async with ServiceClient("conversation", world.client._base_url, tokens) as ingest:
+        path = f"/internal/v1/customer-timeline/{conversation_id}"
+        status, raw, _ = await ingest.call("GET", path, workspace_id=world.workspace_id)
+    assert status == 200
+    return [item["message_id"] for item in msgspec.json.decode(raw)["items"]]
+
+
+async def test_a_refusal_says_whose_it_is_or_what_the_channel_allows(served: World) -> None:
+    dima, olena = await served.member("Dima"), await served.member("Olena")
+    owner = await served.member("Owner", Role.OWNER)
+    conversation_id, message_id = await a_sent_message(served, dima)
+    base = f"/v1/conversations/{conversation_id}/messages"
+    text = {"text": "Hello"}
+
+    other = await served.call(olena, "PATCH", f"{base}/{message_id}", text)
+    assert (other.status, other.body["member_id"]) == (409, dima)
+    assert other.body["detail"] == "Dima wrote this message"
+    customers = served.inbound("1", 1).message_id
+    theirs = await served.call(dima, "DELETE", f"{base}/{customers}")
+    assert (theirs.status, theirs.body["type"]) == (409, "urn:parley:problem:not-sent-from-here")
+    assert (await served.call(dima, "DELETE", f"{base}/msg_nowhere")).status == 404
+    for body, field in (
+        ({"text": " "}, "text"),
+        ({"text": "x" * 4097}, "text"),
+        ({"text": "x", "bold": True}, "bold"),
+        ({}, "text"),
+    ):
+        answer = await served.call(dima, "PATCH", f"{base}/{message_id}", body)
+        assert (answer.status, answer.body["errors"][0]["field"]) == (422, field)
+    unsent = await served.call(dima, "POST", base, {"content": {"text": "to be sent"}})
+    queued = await served.call(dima, "DELETE", f"{base}/{unsent.body['item']['id']}")
+    assert (queued.status, queued.body["type"]) == (409, "urn:parley:problem:message-not-sent")
+    managed = await served.call(owner, "PATCH", f"{base}/{message_id}", text, actions=MANAGER)
+    assert managed.status == 200
