@@ -9,7 +9,14 @@ class Action(StrEnum):
     ANSWER = "answer"
     NOTE = "note"
     MARK = "mark"  # read, flagged, priority, tags, labels, custom fields, emotions
+    ASSIGN = "assign"  # to a member, until when, and back to New
+    TRANSFER = "transfer"  # offer a case, accept and decline one
+    FORWARD = "forward"
+    PARTICIPANTS = "participants"  # add and remove them; one leaves by oneself
     CLOSE = "close"
+    CLOSE_UNTAKEN = "close_untaken"  # a case that nobody took, without an answer
+    SEND_TO_CRM = "send_to_crm"
+    OPEN = "open"  # a case by hand
     REOPEN = "reopen"
     MANAGE_CASES = "manage_cases"  # act on a case whoever is responsible for it
     SEE_METRICS = "see_metrics"

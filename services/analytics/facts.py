@@ -5,12 +5,15 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from libs.events.conversation import (
+    CaseAssigned,
     CaseClosed,
     CaseFacts,
+    CaseForwarded,
     CaseOpened,
     CaseReopened,
     CaseRouted,
     CaseTaken,
+    CaseUnassigned,
     ConversationEvent,
     MessageReceived,
     MessageSent,
@@ -21,7 +24,16 @@ from libs.events.envelope import Envelope
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 # Only these bring a case to another state; all others leave it in the one it was in.
-_MOVES: Final = (CaseOpened, CaseRouted, CaseTaken, CaseClosed, CaseReopened)
+_MOVES: Final = (
+    CaseOpened,
+    CaseRouted,
+    CaseTaken,
+    CaseAssigned,
+    CaseUnassigned,
+    CaseForwarded,
+    CaseClosed,
+    CaseReopened,
+)
 
 
 class NotAnInstant(Exception):

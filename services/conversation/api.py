@@ -13,6 +13,14 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from libs.events.api import AddNote, ConversationView, EditMessage, SendMessage, Sent
+from libs.events.api.cases import (
+    AddParticipant,
+    AssignCase,
+    ForwardCase,
+    SendToCrm,
+    SetDue,
+    TransferCase,
+)
 from libs.events.api.filters import ConversationFilter, Sort, Tab
 from libs.events.api.marks import ChangeMarks, MarkEmotion, SetFields, SetMark, SetPriority
 from libs.events.marks import MarkKind
@@ -154,6 +162,15 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
     def single(kind: MarkKind) -> Endpoint:
         return acting_with(BodyReader(SetMark), lambda desk, *asked: desk.set_mark(kind, *asked))
 
+    async def remove_participant(request: Request) -> Response:
+        caller, who = verified(request), str(request.path_params["member_id"])
+
+        async def work(cause: str) -> Response:
+            desk = Desktop(parts, caller)
+            return json_response(await desk.remove_participant(who, _id(request), cause))
+
+        return await answers.once(request, caller, b"", work)
+
     async def customer_timeline(request: Request) -> Response:
         caller = verified(request)
         if caller.service != "ingest":
@@ -173,6 +190,24 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         ("POST", f"{_ONE}/take", acting(Desktop.take)),
         ("POST", f"{_ONE}/close", acting(Desktop.close)),
         ("POST", f"{_ONE}/reopen", acting(Desktop.reopen)),
+        ("POST", f"{_ONE}/open", acting(Desktop.open)),
+        ("POST", f"{_ONE}/send-to-crm", acting_with(BodyReader(SendToCrm), Desktop.send_to_crm)),
+        ("POST", f"{_ONE}/assign", acting_with(BodyReader(AssignCase), Desktop.assign)),
+        ("POST", f"{_ONE}/unassign", acting(Desktop.unassign)),
+        ("POST", f"{_ONE}/take-over", acting(Desktop.take_over)),
+        ("POST", f"{_ONE}/due", acting_with(BodyReader(SetDue), Desktop.set_due)),
+        ("POST", f"{_ONE}/forward", acting_with(BodyReader(ForwardCase), Desktop.forward)),
+        ("POST", f"{_ONE}/transfer", acting_with(BodyReader(TransferCase), Desktop.transfer)),
+        ("POST", f"{_ONE}/accept", acting(Desktop.accept)),
+        ("POST", f"{_ONE}/decline", acting(Desktop.decline)),
+        ("POST", f"{_ONE}/withdraw", acting(Desktop.withdraw)),
+        (
+            "POST",
+            f"{_ONE}/participants",
+            acting_with(BodyReader(AddParticipant), Desktop.add_participant),
+        ),
+        ("DELETE", f"{_ONE}/participants/{{member_id}}", remove_participant),
+        ("POST", f"{_ONE}/leave", acting(Desktop.leave)),
         ("POST", f"{_ONE}/messages", writing(BodyReader(SendMessage), Desktop.send)),
         ("POST", f"{_ONE}/notes", writing(BodyReader(AddNote), Desktop.note)),
         ("POST", f"{_ONE}/read", acting(Desktop.read)),

@@ -101,6 +101,7 @@ async def compose(
         lists=Lists(),
         counts=engine.counts,
         id_key=IdKey(key_bytes(settings.deployment_key)),
+        numbers=engine.numbers,
     )
     tokens = ServiceTokens(key_bytes(settings.service_key), runtime.service)
     app = service_app(runtime, "Parley conversation")

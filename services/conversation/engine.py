@@ -43,6 +43,7 @@ class Engine:
     loader: Loader[ConversationState]
     desk: Desk[ConversationState, Conversation]
     counts: Counts
+    numbers: CaseNumbers
     handlers: dict[Topic, Handler]
 
 
@@ -98,4 +99,4 @@ def engine_of(
         Topic.DELIVERY: DeliveryHandler(sent_desk, desk, conversations.find, store, messages),
         Topic.COMMANDS: CommandsHandler(desk),
     }
-    return Engine(commits, store, outbox, loader, desk, counts, handlers)
+    return Engine(commits, store, outbox, loader, desk, counts, numbers, handlers)

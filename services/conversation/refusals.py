@@ -10,7 +10,7 @@ from typing import Any
 
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.problems import Conflict, NotFound, Problem, TooLarge
-from services.conversation.domain.assignment import HandedOnByTransfer
+from services.conversation.domain.assignment import HandedOnByTransfer, NotForMember
 from services.conversation.domain.corrections import (
     AlreadyDeleted,
     ChannelRefuses,
@@ -95,6 +95,10 @@ class HasAnOpenCase(Refusal):
 
 class TransferNeeded(Refusal):
     kind = "transfer-needed"
+
+
+class NotForThisMember(Refusal):
+    kind = "not-for-this-member"
 
 
 class CaseHeld(Refusal):
@@ -196,6 +200,8 @@ def problem_of(
             return HasAnOpenCase(tell, _who(member_id), member_id=member_id)
         case HandedOnByTransfer():
             return TransferNeeded(tell)
+        case NotForMember(member_id=member_id):
+            return NotForThisMember(tell, _who(member_id), member_id=member_id)
         case AlreadyResponsible(member_id=member_id, since=since):
             return CaseHeld(tell, _who(member_id, since), member_id=member_id, at=since)
         case AlreadyOffered(member_id=member_id, at=at):

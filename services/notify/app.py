@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp
 
-from libs.events.conversation import CaseOpened, CaseRouted, NoteAdded
+from libs.events.conversation import CaseForwarded, CaseOpened, CaseRouted, NoteAdded
 from libs.events.ids import IdKey
 from libs.events.topics import Topic
 from libs.runtime.consumer import BatchConsumer, of_types
@@ -69,7 +69,7 @@ async def compose(settings: NotifySettings, runtime: Runtime) -> AsyncIterator[A
         publisher=publisher,
         transient=TRANSIENT,
         patience_seconds=_PATIENCE_SECONDS,
-        wanted=of_types(CaseOpened, CaseRouted, NoteAdded),
+        wanted=of_types(CaseOpened, CaseRouted, CaseForwarded, NoteAdded),
     )
     runtime.run("directory", directory.table.run)
     runtime.run("announcer", consumer.run)

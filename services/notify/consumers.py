@@ -1,5 +1,5 @@
-"""``parley.conversation``: a new case in a group becomes notifications and e-mails, a mention in a
-note a notification."""
+"""``parley.conversation``: a new or forwarded case in a group becomes notifications and e-mails, a
+mention in a note a notification."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from libs.events.conversation import CaseOpened, CaseRouted
+from libs.events.conversation import CaseForwarded, CaseOpened, CaseRouted
 from libs.events.directory import GroupState, MemberState
 from libs.events.envelope import Envelope
 from libs.events.ids import IdKey
@@ -36,13 +36,13 @@ class NewCase:
     """An event by which a case stands in a group's New tab."""
 
     envelope: Envelope
-    event: CaseOpened | CaseRouted
+    event: CaseOpened | CaseRouted | CaseForwarded
     group_id: str
 
 
 def new_case(envelope: Envelope) -> NewCase | None:
     event = envelope.body
-    if not isinstance(event, CaseOpened | CaseRouted) or event.case.state != "new":
+    if not isinstance(event, CaseOpened | CaseRouted | CaseForwarded) or event.case.state != "new":
         return None
     return NewCase(envelope, event, event.case.group_id) if event.case.group_id else None
 
@@ -141,7 +141,9 @@ class Announcer:
             log.warning("nobody is told: the group is not known", group_id=case.group_id)
             return []
         members = self._directory.of(case.envelope.workspace_id).members.values()
-        return told_of_case(members, group, case.event.audience_after)
+        told = told_of_case(members, group, case.event.audience_after)
+        by = case.event.member_id if isinstance(case.event, CaseForwarded) else None
+        return [member for member in told if member.member_id != by]
 
     def _id(self, kind: str, case: NewCase, member: MemberState) -> str:
         return self._ids.derive(

@@ -7,8 +7,8 @@ from libs.events.directory import Role
 
 _EVERYTHING: Final = frozenset(Action)
 
-# A moderator closes only cases that nobody took (the aggregate's rule) and cannot answer; notes
-# are for everyone who may see a conversation, except those who only read or only count.
+# A moderator closes only cases that nobody took, and cannot answer; notes are for everyone who may
+# see a conversation, except those who only read or only count.
 PERMISSIONS: Final[dict[Role, frozenset[Action]]] = {
     Role.OWNER: _EVERYTHING,
     Role.ADMIN: _EVERYTHING,
@@ -19,11 +19,25 @@ PERMISSIONS: Final[dict[Role, frozenset[Action]]] = {
             Action.ANSWER,
             Action.NOTE,
             Action.MARK,
+            Action.ASSIGN,
+            Action.TRANSFER,
+            Action.FORWARD,
+            Action.PARTICIPANTS,
             Action.CLOSE,
+            Action.SEND_TO_CRM,
+            Action.OPEN,
             Action.REOPEN,
         }
     ),
-    Role.MODERATOR: frozenset({Action.READ, Action.NOTE, Action.MARK, Action.CLOSE}),
+    Role.MODERATOR: frozenset(
+        {
+            Action.READ,
+            Action.NOTE,
+            Action.MARK,
+            Action.CLOSE,
+            Action.CLOSE_UNTAKEN,
+        }
+    ),
     Role.ANALYST: frozenset({Action.READ, Action.SEE_METRICS}),
     Role.READ_ONLY: frozenset({Action.READ}),
 }

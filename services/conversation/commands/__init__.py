@@ -5,13 +5,14 @@ One file a family of rules, as in ``domain``; ``Desktop`` is all of them togethe
 
 from services.conversation.commands.base import Parts
 from services.conversation.commands.corrections import CorrectionCommands
+from services.conversation.commands.hands import HandsCommands
 from services.conversation.commands.life import LifeCommands
 from services.conversation.commands.marks import MarkCommands
 from services.conversation.commands.messages import MessageCommands
 from services.conversation.commands.queue import CommandQueue
 
 
-class Desktop(LifeCommands, MessageCommands, MarkCommands, CorrectionCommands):
+class Desktop(LifeCommands, HandsCommands, MessageCommands, MarkCommands, CorrectionCommands):
     """What one member sees and does in their workspace."""
 
 

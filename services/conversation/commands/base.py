@@ -25,6 +25,7 @@ from services.conversation.fields import required_fields
 from services.conversation.inbox import Inbox, Lists
 from services.conversation.loading import Loader
 from services.conversation.metrics import COMMANDS
+from services.conversation.numbers import CaseNumbers
 from services.conversation.publishing import audience_of
 from services.conversation.refusals import no_such_conversation, no_such_message, problem_of
 from services.conversation.rows import Rows
@@ -50,6 +51,7 @@ class Parts:
     lists: Lists
     counts: Counts
     id_key: IdKey
+    numbers: CaseNumbers
 
 
 class Workplace:
@@ -100,7 +102,11 @@ class Workplace:
     def _close(self, conversation: Conversation) -> None:
         """As the aggregate does, where the fields that every case is to have are filled in."""
         before = conversation.version
-        conversation.close(self._member.member_id, manages=self._manages)
+        conversation.close(
+            self._member.member_id,
+            manages=self._manages,
+            untaken=self._caller.may(Action.CLOSE_UNTAKEN),
+        )
         if conversation.version > before:
             conversation.require_fields(required_fields(self._directory, "case"))
 

@@ -1,7 +1,11 @@
 """What moves a case from state to state."""
 
 from libs.events.api import ConversationView
+from libs.events.api.cases import SendToCrm
+from libs.runtime.problems import Unavailable
 from services.conversation.commands.base import Workplace
+from services.conversation.commands.queue import NOT_NOW
+from services.conversation.domain.conversation import Conversation
 
 
 class LifeCommands(Workplace):
@@ -20,3 +24,33 @@ class LifeCommands(Workplace):
         return await self._acted(
             "reopen", conversation_id, cause, lambda c: c.reopen(me, manages=manages)
         )
+
+    async def open(self, conversation_id: str, cause: str) -> ConversationView:
+        """A case by hand, where none is open. Errors: HasAnOpenCase."""
+        me, parts = self._member.member_id, self._parts
+        thread = (await self._remembered(conversation_id)).state.thread
+        source = self._directory.sources.get(thread.source_id)
+        try:
+            await parts.numbers.reserve({thread.workspace_id: 1})
+        except NOT_NOW as error:
+            raise Unavailable from error
+        number = parts.numbers.of(thread.workspace_id)()
+
+        def decide(conversation: Conversation) -> None:
+            location_id = source.location_id if source else conversation.case.location_id
+            conversation.open_by_hand(me, location_id, number)
+
+        return await self._acted("open", conversation_id, cause, decide)
+
+    async def send_to_crm(
+        self, conversation_id: str, cause: str, asked: SendToCrm
+    ) -> ConversationView:
+        """Errors: CaseTaken, CaseNotTaken; if it is to be closed too, those of that."""
+        me, manages = self._member.member_id, self._manages
+
+        def decide(conversation: Conversation) -> None:
+            conversation.send_to_crm(me, manages=manages)
+            if asked.close:
+                self._close(conversation)
+
+        return await self._acted("send-to-crm", conversation_id, cause, decide)

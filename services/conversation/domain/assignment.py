@@ -13,6 +13,14 @@ class HandedOnByTransfer(RuleBroken):
     """Who is responsible offers the case: it is another's once they accept it."""
 
 
+class NotForMember(RuleBroken):
+    """The case is where ``member_id`` does not see it, so it cannot be theirs."""
+
+    def __init__(self, member_id: str) -> None:
+        super().__init__(f"{member_id} may not see the case")
+        self.member_id = member_id
+
+
 @stored("conversation.case-assigned.v1")
 class CaseAssigned(MemberEvent, frozen=True, kw_only=True):
     """``member_id`` made ``responsible`` the one. ``due_at`` None: it stays as it was."""

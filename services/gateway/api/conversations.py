@@ -23,6 +23,7 @@ from libs.events.content import Attachment, Content
 from libs.runtime.bodies import BodyReader, invalid_field
 from libs.runtime.problems import Conflict, Invalid
 from services.gateway.access import Access, Actor
+from services.gateway.api.cases import add_case_routes
 from services.gateway.api.marks import add_mark_routes
 from services.gateway.api.passing import ANSWERED, BODY_BYTES, REFUSED, PassedOn, PassThrough
 from services.gateway.api.routes import (
@@ -90,12 +91,6 @@ def add_conversation_routes(
         answer=TimelinePage, query=PAGE, problems=(*ANSWERED, Invalid),
     )  # fmt: skip
     routes.add(
-        "POST", one + "/take", through.to(one + "/take", Action.TAKE),
-        name="takeCase", summary="Become the responsible of a new case",
-        description="Of two who take at once one wins; the other gets a 409 that names the winner.",
-        answer=ConversationView, problems=commands,
-    )  # fmt: skip
-    routes.add(
         "POST", one + "/messages", send,
         name="sendMessage", summary="Answer the customer, and close the case if asked to",
         status=201, body=PostMessage, answer=Sent, problems=commands,
@@ -104,16 +99,6 @@ def add_conversation_routes(
         "POST", one + "/notes", through.to(one + "/notes", Action.NOTE, takes_body=True),
         name="addNote", summary="Write what only the team sees",
         status=201, body=AddNote, answer=Sent, problems=commands,
-    )  # fmt: skip
-    routes.add(
-        "POST", one + "/close", through.to(one + "/close", Action.CLOSE),
-        name="closeCase", summary="Done with this case",
-        answer=ConversationView, problems=commands,
-    )  # fmt: skip
-    routes.add(
-        "POST", one + "/reopen", through.to(one + "/reopen", Action.REOPEN),
-        name="reopenCase", summary="Go on with a case that was Done",
-        answer=ConversationView, problems=commands,
     )  # fmt: skip
 
     message = one + "/messages/{message_id}"
@@ -127,6 +112,7 @@ def add_conversation_routes(
         name="deleteMessage", summary="Take back what was sent, where its channel lets one",
         answer=ConversationView, problems=commands,
     )  # fmt: skip
+    add_case_routes(routes, through)
     add_mark_routes(routes, through)
 
 

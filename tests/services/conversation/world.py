@@ -24,6 +24,7 @@ from libs.events.directory import (
     LocationState,
     MemberState,
     Role,
+    RoleState,
     SourceState,
     WorkspaceState,
 )
@@ -40,12 +41,14 @@ from libs.runtime.tokens import ServiceTokens
 from libs.runtime.topics import create_topics
 from services.conversation.app import compose
 from services.conversation.settings import ConversationSettings
+from services.routing.permissions import actions_of
 from tests.support.kafka import envelope, publish_state, read_records
 
 DEPLOYMENT_KEY = bytes(range(32))
 SERVICE_KEY = bytes(range(32, 64))
 AGENT = frozenset({Action.READ, Action.TAKE, Action.ANSWER, Action.NOTE, Action.CLOSE})
 MANAGER = AGENT | {Action.MANAGE_CASES, Action.REOPEN}
+MODERATOR = frozenset({Action.READ, Action.NOTE, Action.CLOSE, Action.CLOSE_UNTAKEN})
 
 _sequence = count(1)
 
@@ -96,10 +99,14 @@ class World:
     async def directory(self, *states: DirectoryState) -> None:
         for state in states:
             key = _key_of(state)
+            # A role is told apart by its workspace, other things have ids of their own.
+            if isinstance(state, RoleState):
+                key = f"{self.workspace_id}:role:{key}"
             await publish_state(self.publisher, state, key, self.workspace_id, next(_sequence))
 
     async def begin(self) -> None:
         await self.directory(
+            *(RoleState(role=role, actions=actions_of(role)) for role in Role),
             WorkspaceState(workspace_id=self.workspace_id, name="Coffee & Co"),
             LocationState(location_id=self.location_id, name="Podil", time_zone="Europe/Kyiv"),
             SourceState(
@@ -386,6 +393,8 @@ def _key_of(state: DirectoryState) -> str:
             return state.location_id
         case MemberState():
             return state.member_id
+        case RoleState():
+            return state.role
         case GroupState():
             return state.group_id
         case SourceState():

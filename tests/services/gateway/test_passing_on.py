@@ -210,6 +210,63 @@ async def test_a_group_is_told_of_its_new_case_and_its_members_read_it(office: O
     assert (await ask(owner, "POST", "/v1/notifications/{id}/read", notification)).status == 404
 
 
+async def test_a_case_goes_through_many_hands(office: Office) -> None:
+    ask, owner, team = office.ask, office.owner, office.team
+    one = "/v1/conversations/{id}"
+    dima, olena = [await team.add(Role.OPERATOR) for _ in range(2)]
+    sales = await team.group("Sales", olena)
+    rule = {"enabled": True, "in_app": True, "email": False}
+    await ask(owner, "PUT", "/v1/notification-rules/case-in-group", body=rule)
+    async with office.live(team.owner) as socket:
+        await ready(socket)
+        case = await office.receive("Чи можна повернути товар?")
+        await until(socket, "parley.message.received.v1")
+
+    async def done(who: Member, action: str, body: Any = None) -> Any:
+        answer = await ask(office.of(who), "POST", f"{one}/{action}", case, body)
+        assert answer.status == 200, answer.content
+        return answer.body["case"]
+
+    due = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    given = await done(dima, "assign", {"member_id": olena.member_id, "due_at": due})
+    assert given["responsible"] == olena.member_id
+    async with office.live(dima) as socket:
+        await ready(socket)
+        await done(olena, "transfer", {"member_id": dima.member_id})
+        offered = await until(socket, "parley.case.transfer-offered.v1")
+        assert offered["data"]["case"]["offer"]["member_id"] == dima.member_id
+    await done(olena, "withdraw")
+    await done(olena, "transfer", {"member_id": dima.member_id})
+    await done(dima, "decline")
+    await done(olena, "transfer", {"member_id": dima.member_id})
+    assert (await done(dima, "accept"))["participants"] == [olena.member_id]
+    await done(olena, "leave")
+    await done(dima, "participants", {"member_id": olena.member_id})
+    path = f"{one}/participants/{olena.member_id}"
+    removed = await office.of(dima)("DELETE", path.replace("{id}", case))
+    check(office.document, "delete", one + "/participants/{member_id}", removed)
+    assert "participants" not in removed.body["case"]
+    await done(dima, "due", {"due_at": None})
+    async with office.live(olena) as socket, office.live(dima) as former:
+        await ready(socket)
+        await ready(former)
+        await done(dima, "forward", {"group_id": sales})
+        while (frame := await socket.next(20))["type"] != "notification":
+            pass
+        assert frame["notification"]["group_id"] == sales
+        while (frame := await former.next(20))["type"] != "gone":
+            pass
+        assert frame["conversation_id"] == case
+    await done(olena, "take")
+    refused = await ask(office.of(olena), "POST", one + "/take-over", case)
+    assert refused.status == 403
+    await done(team.owner, "take-over")
+    await done(team.owner, "unassign")
+    await done(olena, "take")
+    assert (await done(olena, "send-to-crm", {"close": True}))["state"] == "done"
+    assert (await done(dima, "open"))["responsible"] == dima.member_id
+
+
 async def test_files_that_are_refused_are_refused_in_ingests_words(office: Office) -> None:
     executable = await office.owner(
         "POST", "/v1/attachments?file_name=a.exe", b"MZ" + b"\0" * 50_000

@@ -18,7 +18,7 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.events.content import Channel
-from libs.events.conversation import Audience, CaseFacts, CaseRouted, NoteAdded
+from libs.events.conversation import Audience, CaseFacts, CaseForwarded, CaseRouted, NoteAdded
 from libs.events.directory import (
     DirectoryState,
     GroupState,
@@ -143,6 +143,19 @@ def _envelope(number: int, sequence: int, event: Body) -> Envelope:
         time=OPENED,
         body=event,
     )
+
+
+def forwarded(member_id: str, group_id: str) -> Envelope:
+    """The same case, forwarded by a member to a group."""
+    from_routing = routed(group_id=group_id)
+    assert isinstance(from_routing.body, CaseRouted)
+    event = CaseForwarded(
+        case=from_routing.body.case,
+        recorded_at=from_routing.body.recorded_at,
+        audience_after=from_routing.body.audience_after,
+        member_id=member_id,
+    )
+    return replace(from_routing, id="cnv_1:3", sequence=3, body=event)
 
 
 async def eventually(

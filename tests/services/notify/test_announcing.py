@@ -16,6 +16,7 @@ from tests.services.notify.conftest import (
     OLGA,
     Notify,
     eventually,
+    forwarded,
     noted,
     routed,
 )
@@ -41,6 +42,18 @@ async def test_the_groups_active_members_who_may_see_the_case_are_told(
     assert told["group_id"] == "grp_sales"
     assert told["read_at"] is None
     assert smtp.recipients == ["anna@team.example"]
+
+
+async def test_a_group_to_which_a_case_is_forwarded_is_told_but_not_who_forwarded_it(
+    notify: Notify, smtp: SmtpServer
+) -> None:
+    async with notify.running() as client:
+        await notify.tell(forwarded(BORIS.member_id, group_id=EVERYONE.group_id))
+
+        await eventually(notify.delivery_states, lambda states: states == ["sent"] * 2)
+        for member in (OLGA, ANNA):
+            assert len(await client.notifications(member)) == 1
+        assert await client.notifications(BORIS) == []
 
 
 async def test_a_group_open_to_everyone_tells_all_who_may_see_the_case(

@@ -6,34 +6,32 @@ from libs.events.actions import Action
 from libs.events.directory import Role
 from services.routing.permissions import PERMISSIONS, actions_of
 
-# Columns: read, take, answer, note, mark, close, reopen, manage_cases, see_metrics,
-# manage_directory.
+ROLES = ("owner", "admin", "operator", "moderator", "analyst", "read_only")
 TABLE = {
-    "owner": "YYYYYYYYYY",
-    "admin": "YYYYYYYYYY",
-    "operator": "YYYYYYY---",
-    "moderator": "Y--YYY----",
-    "analyst": "Y-------Y-",
-    "read_only": "Y---------",
+    "read": "YYYYYY",
+    "take": "YYY---",
+    "answer": "YYY---",
+    "note": "YYYY--",
+    "mark": "YYYY--",
+    "assign": "YYY---",
+    "transfer": "YYY---",
+    "forward": "YYY---",
+    "participants": "YYY---",
+    "close": "YYYY--",
+    "close_untaken": "YY-Y--",
+    "send_to_crm": "YYY---",
+    "open": "YYY---",
+    "reopen": "YYY---",
+    "manage_cases": "YY----",
+    "see_metrics": "YY--Y-",
+    "manage_directory": "YY----",
 }
-COLUMNS = (
-    "read",
-    "take",
-    "answer",
-    "note",
-    "mark",
-    "close",
-    "reopen",
-    "manage_cases",
-    "see_metrics",
-    "manage_directory",
-)
 
 
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("action", Action)
 def test_cell(role: Role, action: Action) -> None:
-    expected = TABLE[role][COLUMNS.index(action)] == "Y"
+    expected = TABLE[action][ROLES.index(role)] == "Y"
 
     assert (action in PERMISSIONS[role]) is expected
     assert (action in actions_of(role)) is expected
