@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from libs.events.marks import FieldValue
 from libs.events.registry import Body, Instant, public
 from libs.events.topics import Topic
 
@@ -23,7 +24,8 @@ _VISIT: Final = ("visit.google_id", "visit.link", "visit.utm")
 
 class Card(Body):
     """What the team wrote down about the person. ``external_id`` is the CRM's; ``name`` stands
-    before the one that the channel tells; ``mark`` is the team's own short sign."""
+    before the one that the channel tells; ``mark`` is the team's own short sign; ``fields`` are
+    values by the ids of custom fields."""
 
     name: str | None = None
     external_id: str | None = None
@@ -36,6 +38,7 @@ class Card(Body):
     note: str | None = None
     mark: str | None = None
     tags: tuple[str, ...] = ()
+    fields: dict[str, FieldValue] = msgspec.field(default_factory=dict)
 
     @classmethod
     def blank(cls) -> "Card":

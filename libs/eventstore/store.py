@@ -162,6 +162,12 @@ class AsyncEventStore:
             after = page[-1].last
         return page
 
+    async def at(self, places: Iterable[tuple[str, int]]) -> list[Commit]:
+        """The commits that begin at the given versions of their streams, in no order; those that
+        are not there are left out."""
+        ids = [commit_id(stream, first) for stream, first in places]
+        return await self._find({"_id": {"$in": ids}} if ids else None)
+
     async def mark_published(self, commits: Iterable[Commit | str]) -> None:
         """Mark commits (or their document ids) as published, in one write."""
         ids = [c if isinstance(c, str) else commit_id(c.stream, c.first) for c in commits]

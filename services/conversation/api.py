@@ -21,6 +21,7 @@ from libs.events.api.cases import (
     SetDue,
     TransferCase,
 )
+from libs.events.api.customers import RecordActivity
 from libs.events.api.filters import ConversationFilter, Sort, Tab
 from libs.events.api.marks import ChangeMarks, MarkEmotion, SetFields, SetMark, SetPriority
 from libs.events.marks import MarkKind
@@ -54,7 +55,7 @@ class _ListQuery(ConversationFilter, forbid_unknown_fields=True):
     limit: Limit = DEFAULT_PAGE
 
 
-class _PageQuery(Body):
+class PageQuery(Body):
     cursor: str | None = None
     limit: Limit = DEFAULT_PAGE
 
@@ -84,7 +85,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
 
     async def timeline(request: Request) -> Response:
         desk = desktop(request)
-        asked = read_query(request, _PageQuery)
+        asked = read_query(request, PageQuery)
         return json_response(await desk.timeline(_id(request), asked.cursor, asked.limit))
 
     def acting(act: Act) -> Endpoint:
@@ -210,6 +211,11 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         ("POST", f"{_ONE}/leave", acting(Desktop.leave)),
         ("POST", f"{_ONE}/messages", writing(BodyReader(SendMessage), Desktop.send)),
         ("POST", f"{_ONE}/notes", writing(BodyReader(AddNote), Desktop.note)),
+        (
+            "POST",
+            f"{_ONE}/activities",
+            writing(BodyReader(RecordActivity), Desktop.record_activity),
+        ),
         ("POST", f"{_ONE}/read", acting(Desktop.read)),
         ("POST", f"{_ONE}/unread", acting(Desktop.unread)),
         ("POST", f"{_ONE}/flag", acting(Desktop.flag)),

@@ -26,6 +26,8 @@ from libs.runtime.stopping import stopped_within
 from libs.runtime.tokens import ServiceTokens
 from services.conversation.api import add_routes
 from services.conversation.commands import CommandQueue, Parts
+from services.conversation.customers.api import add_customer_routes
+from services.conversation.customers.rows import CUSTOMER_INDEXES, CUSTOMERS
 from services.conversation.engine import engine_of
 from services.conversation.inbox import Lists
 from services.conversation.rows import (
@@ -85,6 +87,8 @@ async def compose(
     runtime.run("routing timeouts", timeouts.run)
     runtime.run("marker", lambda stop: outbox.run_marker(stop, retry_on=PASSING))
     runtime.run("sweeper", lambda stop: outbox.run_sweeper(interval, stop, retry_on=PASSING))
+    await engine.blocked.refresh()
+    runtime.run("blocked customers", engine.blocked.run)
     runtime.run("unpublished", lambda stop: watch_unpublished(engine.commits, stop))
     runtime.ready_when("mongodb", lambda: check_mongo(client))
     runtime.ready_when("kafka", publisher.check)
@@ -98,6 +102,8 @@ async def compose(
         store=engine.store,
         inbox=database[INBOX],
         messages=database[MESSAGES],
+        customers=database[CUSTOMERS],
+        customer_desk=engine.customer_desk,
         lists=Lists(),
         counts=engine.counts,
         id_key=IdKey(key_bytes(settings.deployment_key)),
@@ -106,6 +112,7 @@ async def compose(
     tokens = ServiceTokens(key_bytes(settings.service_key), runtime.service)
     app = service_app(runtime, "Parley conversation")
     add_routes(app, parts, answers, tokens)
+    add_customer_routes(app, parts, answers, tokens)
     yield app
 
 
@@ -144,7 +151,7 @@ async def migrate(settings: ConversationSettings) -> str:
     client = mongo_client(settings.mongodb_url.get_secret_value(), "parley-migrate")
     async with client:
         await ensure_indexes(client[settings.mongodb_database])
-    return "the indexes of the conversations' events, inbox and messages are there"
+    return "the indexes of the conversations' events, inbox, messages and customers are there"
 
 
 async def ensure_indexes(database: AsyncDatabase[Document]) -> None:
@@ -153,6 +160,7 @@ async def ensure_indexes(database: AsyncDatabase[Document]) -> None:
         Answers(database[ANSWERS]).ensure_indexes(),
         database[INBOX].create_indexes(list(INBOX_INDEXES)),
         database[MESSAGES].create_indexes(list(MESSAGE_INDEXES)),
+        database[CUSTOMERS].create_indexes(list(CUSTOMER_INDEXES)),
     )
 
 

@@ -14,6 +14,7 @@ from libs.events.directory import SourceState
 from libs.events.inbound import InboundReceived
 from libs.runtime.consumer import Received, Refused
 from libs.runtime.directory import Directory
+from services.conversation.customers.blocked import BlockedCustomers
 from services.conversation.desk import Desk
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.messages import Place, Written
@@ -37,11 +38,13 @@ class InboundHandler:
         directory: Directory,
         messages: Rows,
         numbers: CaseNumbers,
+        blocked: BlockedCustomers,
     ) -> None:
         self._desk = desk
         self._directory = directory
         self._messages = messages
         self._numbers = numbers
+        self._blocked = blocked
 
     async def __call__(self, batch: Sequence[Received]) -> list[Refused]:
         inbound = [(one, one.envelope.body) for one in batch]
@@ -55,7 +58,7 @@ class InboundHandler:
             if place is None or place.workspace_id != one.envelope.workspace_id:
                 refused.append(Refused(one, "its source is not known in its workspace"))
                 continue
-            tasks.append(_task_of(one, body, place, quoted))
+            tasks.append(_task_of(one, body, place, quoted, body.customer_id in self._blocked.ids))
             origins.append((one, body))
         # Within a batch a conversation opens one case at most: nobody closes it meanwhile.
         streams = {(task.workspace_id, task.stream) for task in tasks}
@@ -150,6 +153,7 @@ def _task_of(
     body: InboundReceived,
     place: Place,
     quoted: Mapping[tuple[str, str], str],
+    blocked: bool,
 ) -> Task[Conversation]:
     reply_to = quoted.get((body.conversation_id, body.reply_to_external or ""), body.reply_to)
     written = Written(
@@ -162,6 +166,7 @@ def _task_of(
         received_at=body.received_at,
         thread=body.thread,
         reply_to=reply_to,
+        blocked=blocked,
     )
 
     def decide(conversation: Conversation) -> None:

@@ -18,9 +18,15 @@ from libs.runtime.outbox import publish_messages
 from libs.runtime.settings import key_bytes
 from services.conversation.consumers import CommandsHandler, InboundHandler
 from services.conversation.counts import Counts
+from services.conversation.customers.blocked import BlockedCustomers
+from services.conversation.customers.following import CustomerHandler
+from services.conversation.customers.kind import Customers
+from services.conversation.customers.rows import CUSTOMERS
 from services.conversation.deliveries import DeliveryHandler
 from services.conversation.desk import Desk
 from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.customer import Customer
+from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.sent_message import SentMessage, SentMessageState
 from services.conversation.domain.state import ConversationState
 from services.conversation.keyring import Keyring
@@ -44,6 +50,8 @@ class Engine:
     desk: Desk[ConversationState, Conversation]
     counts: Counts
     numbers: CaseNumbers
+    customer_desk: Desk[CustomerState, Customer]
+    blocked: BlockedCustomers
     handlers: dict[Topic, Handler]
 
 
@@ -57,7 +65,7 @@ def engine_of(
     mark_later: bool = True,
 ) -> Engine:
     """``on_step``: called after each step of the outbox, so that a test may stop there."""
-    inbox, messages = database[INBOX], database[MESSAGES]
+    inbox, messages, customer_rows = database[INBOX], database[MESSAGES], database[CUSTOMERS]
     commits = AsyncEventStore(database[COMMITS])
     keyring = Keyring(
         database, key_bytes(settings.deployment_key), settings.conversation_cache_size
@@ -77,8 +85,9 @@ def engine_of(
         mark_later=mark_later,
     )
     counts = Counts(inbox)
-    conversations = Conversations(inbox, messages, counts.wrote)
+    conversations = Conversations(inbox, messages, customer_rows, counts.wrote)
     sent_messages = SentMessages(messages)
+    customers = Customers(customer_rows)
     loader: Loader[ConversationState] = Loader(
         conversations, store, settings.conversation_cache_size
     )
@@ -86,17 +95,37 @@ def engine_of(
         sent_messages, store, settings.conversation_cache_size
     )
     projection.add(conversations, loader)
+    customer_loader: Loader[CustomerState] = Loader(
+        customers, store, settings.conversation_cache_size
+    )
     projection.add(sent_messages, sent_loader)
+    projection.add(customers, customer_loader)
     desk: Desk[ConversationState, Conversation] = Desk(
         conversations, loader, projection, store, outbox
     )
     sent_desk: Desk[SentMessageState, SentMessage] = Desk(
         sent_messages, sent_loader, projection, store, outbox
     )
+    customer_desk: Desk[CustomerState, Customer] = Desk(
+        customers, customer_loader, projection, store, outbox
+    )
+    blocked = BlockedCustomers(customer_rows)
     numbers = CaseNumbers(database[COUNTERS])
     handlers: dict[Topic, Handler] = {
-        Topic.INBOUND: InboundHandler(desk, directory, messages, numbers),
+        Topic.INBOUND: InboundHandler(desk, directory, messages, numbers, blocked),
         Topic.DELIVERY: DeliveryHandler(sent_desk, desk, conversations.find, store, messages),
         Topic.COMMANDS: CommandsHandler(desk),
+        Topic.CUSTOMER: CustomerHandler(desk, customer_rows),
     }
-    return Engine(commits, store, outbox, loader, desk, counts, numbers, handlers)
+    return Engine(
+        commits,
+        store,
+        outbox,
+        loader,
+        desk,
+        counts,
+        numbers,
+        customer_desk,
+        blocked,
+        handlers,
+    )

@@ -1,10 +1,13 @@
-"""The two kinds of aggregate, each with its rows."""
+"""Conversations and sent messages as kinds of aggregate, each with its rows; the third kind is in
+``customers``."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 from libs.eventstore.commits import Commit, PublicMessage
+from services.conversation.customers.kind import of_customer
+from services.conversation.customers.rows import openings_of, write_openings
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.events import name_of
@@ -42,13 +45,14 @@ class Conversations:
     ``written`` is told of the states whose rows were just written.
     """
 
-    def __init__(self, inbox: Rows, messages: Rows, written: Written) -> None:
+    def __init__(self, inbox: Rows, messages: Rows, customers: Rows, written: Written) -> None:
         self._inbox = inbox
         self._messages = messages
+        self._customers = customers
         self._written = written
 
     def owns(self, commit: Commit) -> bool:
-        return commit.events[0].type != _DELIVERY
+        return commit.events[0].type != _DELIVERY and not of_customer(commit)
 
     def make(
         self, stream: str, snapshot: Snapshot[ConversationState] | None, now: datetime
@@ -80,6 +84,8 @@ class Conversations:
         self._written(snapshots)
         if parts := parts_of(commits):
             await write_newer(self._messages, parts, [], update_part)
+        if openings := openings_of(commits):
+            await write_openings(self._customers, openings)
 
 
 class SentMessages:

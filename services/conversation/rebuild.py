@@ -16,6 +16,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from libs.eventstore.commits import Commit
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.mongo import Document
+from services.conversation.customers.kind import of_customer
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.events import name_of
 from services.conversation.domain.sent_message import DeliveryChanged
@@ -93,6 +94,8 @@ class _Beside:
         self._parts: list[Document] = []
 
     async def add(self, stream: Sequence[Commit]) -> None:
+        if of_customer(stream[0]):
+            return
         snapshot: Snapshot[Any] | None = replay(None, stream)
         if snapshot is None:
             return

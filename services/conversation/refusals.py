@@ -22,6 +22,7 @@ from services.conversation.domain.corrections import (
 from services.conversation.domain.customer_card import (
     SALES_PLANS_AT_MOST,
     MergedAway,
+    NotInvolved,
     TooManySalesPlans,
 )
 from services.conversation.domain.customer_identities import NotMerged
@@ -141,6 +142,10 @@ class CaseFieldsMissing(Refusal):
     kind = "fields-missing"
 
 
+class CustomerOfOthers(Refusal):
+    kind = "customer-of-others"
+
+
 class CustomerMerged(Refusal):
     kind = "customer-merged"
 
@@ -222,6 +227,10 @@ def problem_of(
             return TooManyFieldsRefused(tell)
         case FieldsMissing(field_ids=field_ids):
             return CaseFieldsMissing(tell, {"fields": Fields(field_ids)}, field_ids=field_ids)
+        case NotInvolved(responsible=None):
+            return CustomerOfOthers(tell, variant="nobody")
+        case NotInvolved(responsible=str(member_id)):
+            return CustomerOfOthers(tell, _who(member_id), member_id=member_id)
         case MergedAway(primary_id=primary_id):
             return CustomerMerged(tell, primary_id=primary_id)
         case NotMerged():
@@ -251,6 +260,10 @@ def problem_of(
 
 def no_such_conversation() -> NotFound:
     return NotFound(TEXTS.say("not-found.conversation"))
+
+
+def no_such_customer() -> NotFound:
+    return NotFound(TEXTS.say("not-found.customer"))
 
 
 def no_such_message() -> NotFound:

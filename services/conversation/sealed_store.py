@@ -134,6 +134,10 @@ class SealedStore:
             await self._store.read(stream, after, limit, backwards=backwards)
         )
 
+    async def at(self, places: Iterable[tuple[str, int]]) -> list[Commit]:
+        """As the store's."""
+        return await self.open_events(await self._store.at(places))
+
     async def all(self) -> AsyncIterator[Commit]:
         """As the store's."""
         chunk: list[Commit] = []

@@ -87,9 +87,10 @@ class Timeline:
         return CustomerTimeline(items=tuple(items), more=len(found) > limit)
 
     async def find(self, item_id: str) -> Placed | None:
-        """Where a message or a note stands. The newest are looked through first."""
+        """Where a message, a note or an activity stands. The newest are looked through first."""
         async for position, event in self._backwards(self._version + 1, _CHUNK):
-            if item_id in (message_id_of(event), getattr(event, "note_id", None)):
+            named = (getattr(event, name, None) for name in ("note_id", "activity_id"))
+            if item_id in (message_id_of(event), *named):
                 return position, event
         return None
 

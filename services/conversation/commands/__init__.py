@@ -3,6 +3,7 @@
 One file a family of rules, as in ``domain``; ``Desktop`` is all of them together.
 """
 
+from services.conversation.commands.activities import ActivityCommands
 from services.conversation.commands.base import Parts
 from services.conversation.commands.corrections import CorrectionCommands
 from services.conversation.commands.hands import HandsCommands
@@ -12,7 +13,14 @@ from services.conversation.commands.messages import MessageCommands
 from services.conversation.commands.queue import CommandQueue
 
 
-class Desktop(LifeCommands, HandsCommands, MessageCommands, MarkCommands, CorrectionCommands):
+class Desktop(
+    LifeCommands,
+    HandsCommands,
+    MessageCommands,
+    MarkCommands,
+    CorrectionCommands,
+    ActivityCommands,
+):
     """What one member sees and does in their workspace."""
 
 

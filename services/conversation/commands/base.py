@@ -17,8 +17,11 @@ from libs.runtime.tokens import Caller
 from libs.runtime.tracing import trace_headers
 from services.conversation.commands.queue import NOT_NOW, CommandQueue
 from services.conversation.counts import Counts
+from services.conversation.desk import Desk
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.customer import Customer
+from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.state import ConversationState
 from services.conversation.fields import required_fields
@@ -48,6 +51,8 @@ class Parts:
     store: SealedStore
     inbox: Rows
     messages: Rows
+    customers: Rows
+    customer_desk: Desk[CustomerState, Customer]
     lists: Lists
     counts: Counts
     id_key: IdKey

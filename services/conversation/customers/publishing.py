@@ -56,7 +56,7 @@ def _public_event(change: Change[CustomerState], recorded_at: datetime) -> publi
     }
     match change.event:
         case customer_card.CardEdited() as event:
-            changed = tuple(sorted(event.card))
+            changed = tuple(sorted([*event.card, *(["fields"] if event.fields else [])]))
             return public.CardEdited(changed=changed, member_id=event.member_id, **common)
         case customer_card.MovedInFunnel() as event:
             before = change.before or CustomerState(event.workspace_id, event.customer_id)

@@ -92,7 +92,7 @@ class Blocking(Life):
 
     def set_blocked(self, member_id: str, *, blocked: bool) -> None:
         """An open case stays as it is: whoever blocks may close it, or not."""
-        if self.state is None or self.state.blocked == blocked:
+        if self.state is None or bool(self.state.blocked) == blocked:
             return
         change = CustomerBlocked if blocked else CustomerUnblocked
         self._trigger(change(at=self.at(self.now), case=self.case.number, member_id=member_id))

@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from libs.events.customer import Card, FunnelStatus, Visit
+from libs.events.marks import FieldValue
 from services.conversation.domain.aggregate import Aggregate
 from services.conversation.domain.customer_state import (
     By,
@@ -16,10 +17,12 @@ from services.conversation.domain.customer_state import (
 )
 from services.conversation.domain.events import stored
 from services.conversation.domain.life import RuleBroken
+from services.conversation.domain.marks import TooManyFields
 
 CardValue = str | tuple[str, ...] | None
 
 SALES_PLANS_AT_MOST: Final = 50
+FIELDS_AT_MOST: Final = 100
 
 
 class MergedAway(RuleBroken):
@@ -30,18 +33,31 @@ class MergedAway(RuleBroken):
         self.primary_id = primary_id
 
 
+class NotInvolved(RuleBroken):
+    """A card is edited by those who answer the customer: ``responsible`` does, or nobody yet."""
+
+    def __init__(self, responsible: str | None) -> None:
+        super().__init__(f"{responsible or 'nobody'} is responsible for the customer's case")
+        self.responsible = responsible
+
+
 class TooManySalesPlans(RuleBroken):
     """A customer is in at most ``SALES_PLANS_AT_MOST``."""
 
 
-@stored("customer.card-edited.v1", personal=("card",))
+@stored("customer.card-edited.v1", personal=("card", "fields"))
 class CardEdited(CustomerEvent, frozen=True, kw_only=True):
-    """``card``: the fields that changed, with their new values; None (or no tags) clears one."""
+    """``card``: what changed, with its new value; None (or no tags) clears it. ``fields``: the
+    custom fields that changed, by their ids."""
 
-    card: dict[str, CardValue]
+    card: dict[str, CardValue] = msgspec.field(default_factory=dict)
+    fields: dict[str, FieldValue | None] = msgspec.field(default_factory=dict)
 
     def change(self, state: CustomerState) -> CustomerState:
-        return replace(state, card=edited(state.card, self.card))
+        card = msgspec.convert({**msgspec.to_builtins(state.card), **self.card}, Card)
+        values = {**card.fields, **self.fields}
+        kept = {name: value for name, value in values.items() if value is not None}
+        return replace(state, card=replace(card, fields=kept))
 
 
 @stored("customer.moved-in-funnel.v1")
@@ -76,13 +92,24 @@ class Cards(Aggregate[CustomerState]):
     """The rules about what is known. Who may change it is looked up before: it depends on the
     customer's cases, which are other streams."""
 
-    def edit_card(self, by: By, changes: Mapping[str, CardValue]) -> None:
-        """What is equal to what is known already is no change. Errors: MergedAway."""
+    def edit_card(
+        self,
+        by: By,
+        changes: Mapping[str, CardValue],
+        fields: Mapping[str, FieldValue | None] | None = None,
+    ) -> None:
+        """What is equal to what is known already is no change.
+
+        Errors: MergedAway, TooManyFields.
+        """
         self._refuse_merged()
         card = self._known.card
         changed = {name: value for name, value in changes.items() if getattr(card, name) != value}
-        if changed:
-            self._trigger(CardEdited(at=self.now, card=changed, **self._who(by)))
+        values = {i: v for i, v in (fields or {}).items() if card.fields.get(i) != v}
+        if len(card.fields.keys() | values.keys()) > FIELDS_AT_MOST:
+            raise TooManyFields
+        if changed or values:
+            self._trigger(CardEdited(at=self.now, card=changed, fields=values, **self._who(by)))
 
     def move_in_funnel(self, by: By, status: FunnelStatus) -> None:
         """Errors: MergedAway."""
@@ -127,10 +154,6 @@ class Cards(Aggregate[CustomerState]):
     def _refuse_merged(self) -> None:
         if self.state is not None and self.state.merged_into is not None:
             raise MergedAway(self.state.merged_into)
-
-
-def edited(card: Card, changes: Mapping[str, CardValue]) -> Card:
-    return msgspec.convert({**msgspec.to_builtins(card), **changes}, Card)
 
 
 def _who(by: By) -> dict[str, str]:

@@ -45,7 +45,7 @@ class Place(msgspec.Struct, frozen=True):
 
 class Written(msgspec.Struct, frozen=True):
     """A message as ingest tells of it. ``customer_id`` is whose ``thread`` (the platform's id of
-    it) this is. ``blocked``: they are, for a thread never seen before, which cannot know."""
+    it) this is. ``blocked``: they are, for a thread that was not told of it."""
 
     message_id: str
     external_message_id: str
@@ -119,7 +119,8 @@ class Messages(Blocking, Corrections):
 
     def receive(self, written: Written, place: Place) -> None:
         """The customer's message; the first, and the first after Done, open a case."""
-        if self.state.blocked if self.state else written.blocked:
+        told = self.state.blocked if self.state else None
+        if written.blocked if told is None else told:
             self._withhold(written, place)
             return
         if self.state is None or self.case.state == "done":

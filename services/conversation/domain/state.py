@@ -128,7 +128,7 @@ class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=Tru
 
     ``unread``: the customer wrote since somebody marked the conversation read. ``erasures``: how
     often the customer was forgotten; ``forgotten`` is the version up to which, the last time.
-    ``blocked``: the customer is; what they write is withheld.
+    ``blocked``: the customer is, and what they write is withheld; None: it was never told.
     """
 
     thread: Thread
@@ -143,7 +143,7 @@ class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=Tru
     erasures: int = 0
     forgotten: int = 0
     watermarks: Watermarks = Watermarks()
-    blocked: bool = False
+    blocked: bool | None = None
 
 
 def case_id_of(conversation_id: str, number: int) -> str:

@@ -76,6 +76,8 @@ BROKEN: list[RuleBroken] = [
     corrections.NoTextToEdit(),
     corrections.ChannelRefuses(Channel.TELEGRAM, "edit", timedelta(hours=48)),
     corrections.ChannelRefuses(Channel.TELEGRAM, "delete", timedelta(hours=48)),
+    customer_card.NotInvolved("mem_2"),
+    customer_card.NotInvolved(None),
     customer_card.MergedAway("cus_1"),
     customer_card.TooManySalesPlans(),
     customer_identities.NotMerged(),

@@ -55,7 +55,10 @@ def customer_examples(at: datetime, content: Content, sender: Sender) -> list[Ev
         blocking.CustomerBlocked(at=at, case=2, member_id="mem_2"),
         blocking.CustomerUnblocked(at=at, case=2, member_id="mem_2"),
         customer_card.CardEdited(
-            at=at, card={"name": "Ада Л.", "phone": None, "tags": ("vip",)}, **who
+            at=at,
+            card={"name": "Ада Л.", "phone": None, "tags": ("vip",)},
+            fields={"fld_1": 3, "fld_2": None, "fld_3": ("cho_1",)},
+            **who,
         ),
         customer_card.MovedInFunnel(at=at, status="interested", **who),
         customer_card.SalesPlansChanged(

@@ -1,0 +1,109 @@
+"""The cases of a customer: the first message and the date of each.
+
+The rows know when each case was opened, and in which commit; what was written is read from there,
+for those of one page at once.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from libs.events.api import LastMessage
+from libs.events.api.customers import CustomerCase, CustomerCasePage
+from libs.eventstore.commits import Commit
+from libs.runtime.cursors import Instants, cursor_of, place_of
+from libs.runtime.problems import Unavailable
+from services.conversation.commands.queue import NOT_NOW
+from services.conversation.customers.looking import Looking
+from services.conversation.customers.sets import CustomerSet
+from services.conversation.domain.events import Event, decode
+from services.conversation.domain.life import CaseOpened
+from services.conversation.domain.messages import MessageReceived, MessageSent
+from services.conversation.domain.state import ConversationState, case_id_of, preview_of
+
+
+class _Opened(NamedTuple):
+    """A case that was opened, in the commit that begins at that version."""
+
+    at: datetime
+    conversation_id: str
+    number: int
+    commit: int
+
+    @property
+    def case_id(self) -> str:
+        return case_id_of(self.conversation_id, self.number)
+
+    @property
+    def place(self) -> tuple[str, int]:
+        return self.conversation_id, self.commit
+
+
+class Cases(Looking):
+    async def cases(self, customer_id: str, cursor: str | None, limit: int) -> CustomerCasePage:
+        """Of the conversations that the member may see, the newest first.
+
+        Errors: NotFound, Unavailable, Invalid (the cursor).
+        """
+        after = place_of(cursor, Instants) if cursor else None
+        found = await self._in_sight(customer_id)
+        states = {one.thread.conversation_id: one for one in found.conversations}
+        opened = _opened(found.customer)
+        opened = [one for one in opened if one.conversation_id in states]
+        if after is not None:
+            opened = [one for one in opened if (one.at, one.case_id) < (after.at, after.id)]
+        page = opened[:limit]
+        try:
+            commits = await self._parts.store.at(one.place for one in page)
+        except NOT_NOW as error:
+            raise Unavailable from error
+        by_place = {(commit.stream, commit.first): commit for commit in commits}
+        items = [
+            case
+            for one in page
+            if (commit := by_place.get(one.place))
+            and (case := _case(states[one.conversation_id], one.number, commit))
+        ]
+        last = Instants(page[-1].at, page[-1].case_id) if len(opened) > limit else None
+        return CustomerCasePage(items=tuple(items), next=cursor_of(last) if last else None)
+
+
+def _opened(customer: CustomerSet) -> list[_Opened]:
+    """All openings, the newest first."""
+    openings = [
+        _Opened(case["at"], conversation_id, int(number), case["commit"])
+        for row in customer.rows.values()
+        for conversation_id, known in row.get("conversations", {}).items()
+        for number, case in known.get("cases", {}).items()
+    ]
+    return sorted(openings, key=lambda one: (one.at, one.case_id), reverse=True)
+
+
+def _case(state: ConversationState, number: int, commit: Commit) -> CustomerCase | None:
+    """Only the latest case may be anything but done."""
+    events = [decode(stored.type, stored.data) for stored in commit.events]
+    opening = next((e for e in events if isinstance(e, CaseOpened) and e.number == number), None)
+    if opening is None:
+        return None
+    return CustomerCase(
+        case_id=case_id_of(state.thread.conversation_id, number),
+        conversation_id=state.thread.conversation_id,
+        source_id=opening.source_id,
+        channel=opening.channel,
+        state=state.case.state if state.case.number == number else "done",
+        opened_at=opening.at,
+        opened_by=opening.opened_by,
+        short_number=opening.short_number,
+        first_message=_first_message(events[events.index(opening) :]),
+    )
+
+
+def _first_message(events: Sequence[Event[Any]]) -> LastMessage | None:
+    for event in events:
+        if isinstance(event, MessageReceived | MessageSent):
+            return LastMessage(
+                direction="incoming" if isinstance(event, MessageReceived) else "outgoing",
+                occurred_at=event.at,
+                preview=preview_of(event.content),
+            )
+    return None

@@ -1,0 +1,86 @@
+"""A blocked customer's messages are kept, open no case and are told to nobody."""
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+
+from libs.events.conversation import CaseOpened, MessageReceived, MessageWithheld
+from tests.services.conversation.test_customers import a_case, customer_of, done
+from tests.services.conversation.world import World
+
+pytestmark = pytest.mark.servers
+
+
+async def system_keys(world: World, member_id: str, thread: str) -> list[str]:
+    items = (await world.timeline(member_id, world.conversation_id(thread)))["items"]
+    return [i["key"] for i in items if i["kind"] == "system"]
+
+
+async def test_what_a_blocked_customer_writes_is_kept_and_nobody_is_told(served: World) -> None:
+    dima = await served.member("Dima")
+    path = await a_case(served, dima, "1")
+    conversation_id = served.conversation_id("1")
+    await done(await served.call(dima, "POST", f"/v1/conversations/{conversation_id}/close"))
+
+    known = await done(await served.call(dima, "POST", f"{path}/block"))
+    assert known["blocked"]["member_id"] == dima
+    closed = await served.seen(dima, conversation_id, lambda view: view["version"] == 5)
+    await served.receive(served.inbound("1", 2, "let me in"))
+    view = await served.seen(dima, conversation_id, lambda view: view["version"] == 6)
+
+    assert view["case"] == closed["case"]
+    items = (await served.timeline(dima, conversation_id))["items"]
+    assert (items[0]["content"]["text"], items[0]["withheld"]) == ("let me in", True)
+    told = [envelope.body for envelope in await served.events(6)]
+    assert isinstance(told[-1], MessageWithheld)
+    assert [type(body) for body in told].count(MessageReceived) == 1
+
+    await done(await served.call(dima, "POST", f"{path}/unblock"))
+    await served.seen(dima, conversation_id, lambda view: view["version"] == 7)
+    await served.receive(served.inbound("1", 3, "sorry"))
+    await served.seen(dima, conversation_id, lambda view: view["case"]["state"] == "new")
+    assert await system_keys(served, dima, "1") == [
+        "case-opened",
+        "customer-unblocked",
+        "customer-blocked",
+        "case-closed",
+        "case-taken",
+        "case-opened",
+    ]
+
+
+async def test_a_block_holds_for_all_identities_and_follows_merge_and_split(
+    served: World,
+) -> None:
+    dima = await served.member("Dima")
+    one, _ = await a_case(served, dima, "1"), await a_case(served, dima, "2")
+    second = customer_of(served, "2")
+    conversation_id = served.conversation_id("2")
+    await done(await served.call(dima, "POST", f"{one}/block"))
+
+    await done(await served.call(dima, "POST", f"{one}/merge", {"customer_id": second}))
+    await served.seen(dima, conversation_id, lambda view: view["version"] == 4)
+    assert (await system_keys(served, dima, "2"))[0] == "customer-blocked"
+
+    await done(await served.call(dima, "POST", f"{one}/split", {"customer_id": second}))
+    await served.seen(dima, conversation_id, lambda view: view["version"] == 5)
+    assert (await system_keys(served, dima, "2"))[0] == "customer-unblocked"
+
+
+async def test_a_new_thread_of_a_blocked_customer_opens_no_case(served: World) -> None:
+    dima = await served.member("Dima")
+    path = await a_case(served, dima, "1")
+    await done(await served.call(dima, "POST", f"{path}/block"))
+    await served.seen(dima, served.conversation_id("1"), lambda view: view["version"] == 4)
+
+    # Replicas look for the blocked each second.
+    await asyncio.sleep(1.5)
+    customer_id = customer_of(served, "1")
+    # Another thread of the same sender: a comment, say.
+    await served.receive(replace(served.inbound("2", 1, "spam"), customer_id=customer_id))
+
+    view = await served.seen(dima, served.conversation_id("2"))
+    assert (view["case"]["state"], view["case"]["withheld"]) == ("done", True)
+    told = [envelope.body for envelope in await served.events(5)]
+    assert [type(body) for body in told].count(CaseOpened) == 1
