@@ -49,7 +49,10 @@ Writing = Awaitable[Sent]
 
 
 class _ListQuery(ConversationFilter, forbid_unknown_fields=True):
-    tab: Tab = "new"
+    """``q`` looks for words, in all tabs unless one is named."""
+
+    q: Annotated[str, Meta(max_length=200)] | None = None
+    tab: Tab | None = None
     sort: Sort = "last_message"
     cursor: str | None = None
     limit: Limit = DEFAULT_PAGE
@@ -74,7 +77,14 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
     async def conversations(request: Request) -> Response:
         desk = desktop(request)
         asked = read_query(request, _ListQuery)
-        page = await desk.inbox.page(asked.tab, asked, asked.sort, asked.cursor, asked.limit)
+        if asked.q is not None:
+            page = await desk.inbox.search(
+                asked.q, asked.tab or "all", asked, asked.cursor, asked.limit
+            )
+        else:
+            page = await desk.inbox.page(
+                asked.tab or "new", asked, asked.sort, asked.cursor, asked.limit
+            )
         return Response(page, media_type="application/json")
 
     async def counts(request: Request) -> Response:

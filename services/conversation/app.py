@@ -38,6 +38,11 @@ from services.conversation.rows import (
     MESSAGE_INDEXES,
     MESSAGES,
 )
+from services.conversation.search.consumer import GROUP as SEARCH_GROUP
+from services.conversation.search.consumer import LINGER_SECONDS, SearchHandler, wanted
+from services.conversation.search.entries import Entries
+from services.conversation.search.index import SEARCH, SEARCH_INDEXES, SearchIndex
+from services.conversation.search.query import Search
 from services.conversation.settings import ConversationSettings
 from services.conversation.sweeping import PASSING, RoutingTimeouts, watch_unpublished
 
@@ -95,6 +100,22 @@ async def compose(
     runtime.ready_when("directory", directory.table.check)
     runtime.ready_when("counts", follower.check)
 
+    entries = Entries(key_bytes(settings.deployment_key))
+    search_rows = database[SEARCH]
+    searchable = BatchConsumer(
+        [Topic.CONVERSATION],
+        SEARCH_GROUP,
+        SearchHandler(SearchIndex(search_rows), entries, database[INBOX]),
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        namespace=settings.kafka_namespace,
+        publisher=publisher,
+        transient=TRANSIENT,
+        linger_seconds=LINGER_SECONDS,
+        wanted=wanted(),
+    )
+    runtime.run("search", searchable.run)
+    runtime.ready_when("search", searchable.check)
+
     parts = Parts(
         queue=queue,
         loader=engine.loader,
@@ -105,6 +126,7 @@ async def compose(
         customers=database[CUSTOMERS],
         customer_desk=engine.customer_desk,
         lists=Lists(),
+        search=Search(search_rows, entries),
         counts=engine.counts,
         id_key=IdKey(key_bytes(settings.deployment_key)),
         numbers=engine.numbers,
@@ -159,6 +181,7 @@ async def ensure_indexes(database: AsyncDatabase[Document]) -> None:
         AsyncEventStore(database[COMMITS]).ensure_indexes(),
         Answers(database[ANSWERS]).ensure_indexes(),
         database[INBOX].create_indexes(list(INBOX_INDEXES)),
+        database[SEARCH].create_indexes(list(SEARCH_INDEXES)),
         database[MESSAGES].create_indexes(list(MESSAGE_INDEXES)),
         database[CUSTOMERS].create_indexes(list(CUSTOMER_INDEXES)),
     )

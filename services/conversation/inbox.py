@@ -19,7 +19,7 @@ import msgspec
 from libs.events.api.filters import ConversationFilter, Sort, Tab
 from libs.events.directory import MemberState
 from libs.runtime.bodies import invalid_field
-from libs.runtime.cursors import Place, cursor_of, place_of
+from libs.runtime.cursors import Instants, Place, cursor_of, place_of
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
 from libs.runtime.sharing import SharedReads
@@ -29,6 +29,7 @@ from services.conversation.listing import Hints, Lister, narrowed
 from services.conversation.publishing import audience_of
 from services.conversation.questions import Question, Segment
 from services.conversation.rows import Rows, snapshot_of
+from services.conversation.search.query import Search
 from services.conversation.tasks import NotThere
 from services.conversation.views import conversation_view
 
@@ -92,12 +93,14 @@ class Inbox:
         self,
         rows: Rows,
         lists: Lists,
+        search: Search,
         workspace_id: str,
         member: MemberState,
         directory: WorkspaceDirectory,
     ) -> None:
         self._rows = rows
         self._lists = lists
+        self._search = search
         self._lister = Lister(rows, lists.hints, _FIELDS)
         self._workspace_id = workspace_id
         self._member = member
@@ -124,6 +127,32 @@ class Inbox:
         # The conditions hold all that the member's rights make of the question.
         key = repr((segments, cursor, limit))
         return await self._lists.pages.get(key, lambda: self._read(sort, segments, after, limit))
+
+    async def search(
+        self, query: str, tab: Tab, asked: ConversationFilter, cursor: str | None, limit: int
+    ) -> bytes:
+        """An encoded ``ConversationPage``: where the query's words are, the newest first.
+
+        A page may have fewer than ``limit`` and a next one all the same. Errors: Invalid (the
+        cursor, or a query without a word).
+        """
+        after = place_of(cursor, Instants) if cursor else None
+        looking = await self._search.looking(self._workspace_id, query, after)
+        condition = self._question(tab, asked).condition()
+        found: list[tuple[Document, Instants]] = []
+        while len(found) <= limit and not (looking.is_over or looking.is_tired):
+            places = dict(await looking.more())
+            ids = {"_id": {"$in": list(places)}}
+            rows = await self._rows.find({**ids, **condition}, _FIELDS).to_list() if places else []
+            by_id = {row["_id"]: row for row in rows}
+            found += [(by_id[one], place) for one, place in places.items() if one in by_id]
+        following = None
+        if len(found) > limit:
+            following = cursor_of(found[limit - 1][1])
+        elif not looking.is_over and looking.place is not None:
+            following = cursor_of(looking.place)
+        items = tuple(self._lists.views.of(row) for row, _ in found[:limit])
+        return _encode(EncodedPage(items, following))
 
     def _question(self, tab: Tab, asked: ConversationFilter) -> Question:
         return Question(self._workspace_id, self._member, self._directory, tab, asked)

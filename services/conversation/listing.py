@@ -30,7 +30,7 @@ class Order:
     """By an instant of the row, then by id, both in the same direction. Rows without the instant
     are not in the list; nor are, in an ascending one, those after ``until``."""
 
-    field: Literal["active_at", "waiting_since", "due_at"]
+    field: Literal["active_at", "waiting_since", "due_at", "at"]
     descending: bool = False
     until: datetime = _LAST
 
@@ -82,12 +82,16 @@ class Hints:
 
 
 class Lister:
-    """Reads lists of one collection. ``fields``: the projection."""
+    """Reads lists of one collection. ``fields``: the projection. ``first_span``: how far the first
+    range of a list goes of which nothing is known."""
 
-    def __init__(self, rows: Rows, hints: Hints, fields: Document) -> None:
+    def __init__(
+        self, rows: Rows, hints: Hints, fields: Document, first_span: timedelta = _FIRST_SPAN
+    ) -> None:
         self._rows = rows
         self._hints = hints
         self._fields = fields
+        self._first_span = first_span
 
     async def united(
         self,
@@ -121,7 +125,7 @@ class Lister:
             ties = narrowed({**condition, order.field: after[0]}, {"_id": {beyond: after[1]}})
             found = await self._find(ties, order, wanted)
         edge = after[0] if after else None
-        start, span = _beginning(order, edge, hint)
+        start, span = self._beginning(order, edge, hint)
         end = _FIRST if order.descending else order.until
         reached = start
         while len(found) < wanted and (reached > end if order.descending else reached < end):
@@ -138,6 +142,16 @@ class Lister:
             self._hints.put(key, _hint_of(order, found, len(found) < wanted))
         return found
 
+    def _beginning(
+        self, order: Order, edge: datetime | None, hint: _Hint | None
+    ) -> tuple[datetime, timedelta | None]:
+        """Where the first range begins, and how long it is; None: to the end."""
+        if edge is not None:
+            return edge, hint.span if hint else self._first_span
+        if hint is not None:
+            return hint.first, hint.span
+        return (datetime.now(UTC), self._first_span) if order.descending else (_FIRST, None)
+
     async def _find(self, condition: Document, order: Order, limit: int) -> list[Document]:
         direction = DESCENDING if order.descending else ASCENDING
         found = self._rows.find(
@@ -147,17 +161,6 @@ class Lister:
             limit=limit,
         )
         return await found.to_list()
-
-
-def _beginning(
-    order: Order, edge: datetime | None, hint: _Hint | None
-) -> tuple[datetime, timedelta | None]:
-    """Where the first range begins, and how long it is; without an end where nothing is known."""
-    if edge is not None:
-        return edge, hint.span if hint else _FIRST_SPAN
-    if hint is not None:
-        return hint.first, hint.span
-    return (datetime.now(UTC), _FIRST_SPAN) if order.descending else (_FIRST, None)
 
 
 def _bounds(order: Order, edge: datetime | None, reach: datetime) -> Document:

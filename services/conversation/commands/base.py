@@ -33,6 +33,7 @@ from services.conversation.publishing import audience_of
 from services.conversation.refusals import no_such_conversation, no_such_message, problem_of
 from services.conversation.rows import Rows
 from services.conversation.sealed_store import SealedStore
+from services.conversation.search.query import Search
 from services.conversation.tasks import Done, NotThere, Task
 from services.conversation.telling import Teller
 from services.conversation.timeline import Timeline
@@ -54,6 +55,7 @@ class Parts:
     customers: Rows
     customer_desk: Desk[CustomerState, Customer]
     lists: Lists
+    search: Search
     counts: Counts
     id_key: IdKey
     numbers: CaseNumbers
@@ -82,6 +84,7 @@ class Workplace:
         return Inbox(
             parts.inbox,
             parts.lists,
+            parts.search,
             caller.workspace_id,
             self._member,
             self._directory,

@@ -38,6 +38,7 @@ from services.gateway.upstream import Upstream, passed_on, path_id
 
 _ATTACHMENTS_AT_MOST: Final = 20
 _LISTED: Final = (
+    query_parameter("q", str, "Words to look for: names, texts, tags, numbers; all tabs then."),
     query_parameter("tab", Tab, "Which cases."),
     query_parameter("sort", Sort, "In which order: the longest waiting, the most urgent first."),
     *query_parameters(ConversationFilter),

@@ -17,6 +17,9 @@ from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.state import Case, ConversationState, Thread
 from services.conversation.inbox import Inbox, Lists
 from services.conversation.rows import INBOX, INBOX_INDEXES, inbox_row, replace_inbox
+from services.conversation.search.entries import Entries
+from services.conversation.search.index import SEARCH, SEARCH_INDEXES, SearchIndex
+from services.conversation.search.query import Search
 
 WORKSPACE = "wsp_1"
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -63,11 +66,15 @@ class Made:
         self.rows = database[INBOX]
         self.lists = Lists()
         self.counts = Counts(self.rows)
+        self.entries = Entries(bytes(32))
+        self.searching = Search(database[SEARCH], self.entries)
+        self.index = SearchIndex(database[SEARCH])
         self.directory = WorkspaceDirectory(groups={one.group_id: one for one in groups})
         self.versions: dict[str, int] = {}
 
     async def begin(self) -> None:
         await self.rows.create_indexes(list(INBOX_INDEXES))
+        await self.rows.database[SEARCH].create_indexes(list(SEARCH_INDEXES))
 
     async def put(self, *states: ConversationState, recorded_at: datetime = START) -> None:
         """Each as the next version of its conversation."""
@@ -84,7 +91,7 @@ class Made:
             await self.rows.insert_many(new)
 
     def inbox(self, member: MemberState = OWNER) -> Inbox:
-        return Inbox(self.rows, self.lists, WORKSPACE, member, self.directory)
+        return Inbox(self.rows, self.lists, self.searching, WORKSPACE, member, self.directory)
 
     async def page(
         self,

@@ -1,0 +1,68 @@
+"""From what happened in a conversation to the rows that a search looks in."""
+
+import hmac
+from datetime import datetime
+from typing import Final
+
+from libs.events import conversation as public
+from libs.events.content import Content
+from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.state import ConversationState
+from services.conversation.search.index import Entry
+from services.conversation.search.tokens import Tokens, united
+from services.conversation.search.words import word_forms
+
+WRITTEN: Final = (
+    public.MessageReceived,
+    public.MessageSent,
+    public.MessageEdited,
+    public.NoteAdded,
+)
+
+
+class Entries:
+    """Makes the entries of all workspaces. Looking words up may take long: use it in a thread."""
+
+    def __init__(self, deployment_key: bytes) -> None:
+        self._key = hmac.digest(deployment_key, b"parley search", "sha256")
+        self._forms = word_forms()
+
+    def tokens(self, workspace_id: str) -> Tokens:
+        return Tokens(self._key, workspace_id, self._forms)
+
+    def of_content(
+        self,
+        workspace_id: str,
+        message_id: str,
+        conversation_id: str,
+        version: int,
+        at: datetime,
+        recorded_at: datetime,
+        content: Content | str,
+    ) -> Entry:
+        """Of a message's content, or of a note's text."""
+        tokens = self.tokens(workspace_id)
+        if isinstance(content, str):
+            found = tokens.of_text(content)
+        else:
+            files = [one.file_name for one in content.attachments if one.file_name]
+            found = united([tokens.of_text(content.text), tokens.of_names(files)])
+        return Entry(message_id, conversation_id, version, at, recorded_at, found)
+
+    def of_state(self, snapshot: Snapshot[ConversationState]) -> Entry:
+        """Of what a conversation is called by: its customer's name, its case's tags and number."""
+        state = snapshot.state
+        case, workspace_id = state.case, state.thread.workspace_id
+        tokens = self.tokens(workspace_id)
+        found = tokens.of_names([state.customer_name, *case.tags])
+        if case.short_number:
+            found.t.add(tokens.of_number(case.short_number))
+        conversation_id = state.thread.conversation_id
+        return Entry(
+            conversation_id,
+            conversation_id,
+            snapshot.version,
+            case.opened_at,
+            snapshot.recorded_at,
+            found,
+        )
