@@ -19,5 +19,6 @@ class Action(StrEnum):
     OPEN = "open"  # a case by hand
     REOPEN = "reopen"
     MANAGE_CASES = "manage_cases"  # act on a case whoever is responsible for it
+    ERASE = "erase"  # a person's data, for ever
     SEE_METRICS = "see_metrics"
     MANAGE_DIRECTORY = "manage_directory"

@@ -362,3 +362,19 @@ class MessageDeliveryChanged(Body):
     audience: Audience | None = None
     reason: str | None = None
     reason_code: str | None = None
+
+
+@public("parley.conversation.customer-erased.v1", Topic.CONVERSATION)
+class CustomerErased(ConversationEvent):
+    """``member_id`` had the customer forgotten. Whoever keeps anything of what was said in the
+    conversation before, or of who the customer is, forgets it too."""
+
+    member_id: str
+
+
+@public("parley.conversation.attachments-erased.v1", Topic.CONVERSATION)
+class AttachmentsErased(ConversationEvent):
+    """Files of what was forgotten: whoever keeps them deletes them."""
+
+    member_id: str
+    attachment_ids: tuple[str, ...]

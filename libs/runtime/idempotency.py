@@ -9,7 +9,7 @@ effect and the keeping of its answer, or two requests with one key run side by s
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from fastapi import Request
@@ -35,11 +35,30 @@ _CONTENT_HEADERS: Final = frozenset({"content-length"})
 Work = Callable[[str], Awaitable[Response]]
 
 
-class Answers:
-    """The result store on one collection."""
+class Personal(Response):
+    """An answer that tells of a person: it is kept sealed, for as long as they are not erased."""
 
-    def __init__(self, collection: AsyncCollection[Document]) -> None:
+    def __init__(self, answer: Response, owner: str) -> None:
+        super().__init__(answer.body, answer.status_code, dict(answer.headers))
+        self.owner = owner
+
+
+class Vault(Protocol):
+    """Seals what is kept of a person. ``place`` is where: there alone it opens."""
+
+    async def seal(self, workspace_id: str, owner: str, body: bytes, place: bytes) -> bytes: ...
+
+    async def open(self, owner: str, sealed: bytes, place: bytes) -> bytes | None:
+        """None where the person was erased since."""
+        ...
+
+
+class Answers:
+    """The result store on one collection. ``vault``: for answers that are Personal."""
+
+    def __init__(self, collection: AsyncCollection[Document], vault: Vault | None = None) -> None:
         self._collection = collection
+        self._vault = vault
 
     async def ensure_indexes(self) -> None:
         await self._collection.create_index(
@@ -73,7 +92,7 @@ class Answers:
             if answer.status_code >= _SERVER_ERROR:
                 return answer
             try:
-                kept = await self._keep(name, asked, answer)
+                kept = await self._keep(name, asked, answer, caller.workspace_id)
             except TRANSIENT as error:
                 # It may be done, and its cause keeps it from being done again. An answer that is
                 # not kept must not be given: the next one would tell of what came after it.
@@ -81,9 +100,18 @@ class Answers:
                 raise Unavailable(COMMON.say("unavailable.not-confirmed")) from error
         if kept["asked"] != asked:
             raise invalid_field(HEADER, COMMON.say("invalid.idempotency-key-used"))
-        return Response(kept["body"], kept["status"], dict(kept["headers"]))
+        if (body := await self._opened(kept)) is None:
+            # Its person was erased. It is not done again: the same cause tells what is there now.
+            return await _outcome(work, f"http-{name}")
+        return Response(body, kept["status"], dict(kept["headers"]))
 
-    async def _keep(self, name: str, asked: str, answer: Response) -> Document:
+    async def _opened(self, kept: Document) -> bytes | None:
+        body = bytes(kept["body"])
+        if self._vault is None or "owner" not in kept:
+            return body
+        return await self._vault.open(kept["owner"], body, kept["_id"].encode())
+
+    async def _keep(self, name: str, asked: str, answer: Response, workspace_id: str) -> Document:
         headers = {k: v for k, v in answer.headers.items() if k not in _CONTENT_HEADERS}
         document: Document = {
             "_id": name,
@@ -93,6 +121,11 @@ class Answers:
             "headers": headers,
             "body": bytes(answer.body),
         }
+        if self._vault is not None and isinstance(answer, Personal):
+            document["owner"] = answer.owner
+            document["body"] = await self._vault.seal(
+                workspace_id, answer.owner, document["body"], name.encode()
+            )
         try:
             await self._collection.insert_one(document)
         except DuplicateKeyError:

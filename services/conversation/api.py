@@ -28,7 +28,7 @@ from libs.events.marks import MarkKind
 from libs.events.registry import Body
 from libs.runtime.bodies import BodyReader, read_query
 from libs.runtime.http import caller_of, json_response
-from libs.runtime.idempotency import Answers
+from libs.runtime.idempotency import Answers, Personal
 from libs.runtime.problems import Forbidden
 from libs.runtime.tokens import ServiceTokens
 from services.conversation.commands import Desktop, Parts
@@ -103,7 +103,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
             caller = verified(request)
 
             async def work(cause: str) -> Response:
-                return json_response(await act(Desktop(parts, caller), _id(request), cause))
+                return _of_customer(await act(Desktop(parts, caller), _id(request), cause))
 
             return await answers.once(request, caller, b"", work)
 
@@ -117,7 +117,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
             body, raw = await reader.read(request)
 
             async def work(cause: str) -> Response:
-                return json_response(await act(Desktop(parts, caller), _id(request), cause, body))
+                return _of_customer(await act(Desktop(parts, caller), _id(request), cause, body))
 
             return await answers.once(request, caller, raw, work)
 
@@ -132,7 +132,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
 
             async def work(cause: str) -> Response:
                 sent = await write(Desktop(parts, caller), _id(request), cause, body)
-                return json_response(sent, 201)
+                return _of_customer(sent, 201)
 
             return await answers.once(request, caller, raw, work)
 
@@ -149,7 +149,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
 
             async def work(cause: str) -> Response:
                 desk = Desktop(parts, caller)
-                return json_response(await act(desk, message_id, _id(request), cause, body))
+                return _of_customer(await act(desk, message_id, _id(request), cause, body))
 
             return await answers.once(request, caller, raw, work)
 
@@ -192,6 +192,15 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
             raise no_such_conversation()
         found = Timeline(parts.store, parts.messages, snapshot_of(rows[0]))
         return json_response(await found.for_customer(asked.after, asked.limit))
+
+    async def erase_customer(request: Request) -> Response:
+        caller = verified(request)
+        customer_id: str = request.path_params["customer_id"]
+
+        async def work(cause: str) -> Response:
+            return json_response(await Desktop(parts, caller).erase_customer(customer_id))
+
+        return await answers.once(request, caller, b"", work)
 
     routes: list[tuple[str, str, Endpoint]] = [
         ("GET", "/v1/conversations", conversations),
@@ -245,10 +254,17 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
             f"{_MESSAGE}/emotion",
             acting_on_message(BodyReader(MarkEmotion), Desktop.mark_emotion),
         ),
+        ("POST", "/v1/customers/{customer_id}/erase", erase_customer),
         ("GET", "/internal/v1/customer-timeline/{conversation_id}", customer_timeline),
     ]
     for method, path, endpoint in routes:
         app.add_route(path, endpoint, [method])
+
+
+def _of_customer(body: ConversationView | Sent, status: int = 200) -> Response:
+    """It tells what was said, so it is kept no longer than that."""
+    view = body.conversation if isinstance(body, Sent) else body
+    return Personal(json_response(body, status), view.customer.customer_id)
 
 
 def _id(request: Request) -> str:

@@ -14,6 +14,7 @@ from libs.events.topics import Topic
 from libs.eventstore.outbox import StepHook
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.consumer import BatchConsumer, Handler
+from libs.runtime.dead_letters import take_out
 from libs.runtime.directory import Directory
 from libs.runtime.follower import Follower
 from libs.runtime.http import service_app
@@ -29,6 +30,7 @@ from services.conversation.commands import CommandQueue, Parts
 from services.conversation.customers.api import add_customer_routes
 from services.conversation.customers.rows import CUSTOMER_INDEXES, CUSTOMERS
 from services.conversation.engine import engine_of
+from services.conversation.erasing import Erasing
 from services.conversation.inbox import Lists
 from services.conversation.rows import (
     ANSWERS,
@@ -45,6 +47,7 @@ from services.conversation.search.index import SEARCH, SEARCH_INDEXES, SearchInd
 from services.conversation.search.query import Search
 from services.conversation.settings import ConversationSettings
 from services.conversation.sweeping import PASSING, RoutingTimeouts, watch_unpublished
+from services.conversation.vault import AnswerVault
 
 _DIRECTORY_POLL_SECONDS: Final = 0.05
 _RECEIPTS_LINGER_SECONDS: Final = 0.1
@@ -58,7 +61,6 @@ async def compose(
     client = mongo_client(settings.mongodb_url.get_secret_value(), "parley-conversation")
     runtime.closing(client.close)
     database = client[settings.mongodb_database]
-    answers = Answers(database[ANSWERS])
     await ensure_indexes(database)
     publisher = await runtime.enter(
         Publisher(settings.kafka_bootstrap_servers, settings.kafka_namespace)
@@ -71,6 +73,7 @@ async def compose(
         linger = _RECEIPTS_LINGER_SECONDS if topic is Topic.DELIVERY else 0.0
         _consume(topic, handler, settings, runtime, publisher, directory, linger)
 
+    answers = Answers(database[ANSWERS], AnswerVault(engine.keyring))
     queue = CommandQueue(engine.desk)
     outbox = engine.outbox
     timeouts = RoutingTimeouts(
@@ -85,6 +88,16 @@ async def compose(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         namespace=settings.kafka_namespace,
     )
+    erasing = Erasing(
+        database,
+        engine.keyring,
+        engine.store,
+        engine.desk,
+        lambda unwanted: take_out(
+            settings.kafka_bootstrap_servers, settings.kafka_namespace, unwanted
+        ),
+        timedelta(seconds=settings.conversation_erasure_check_seconds),
+    )
     interval = settings.conversation_sweep_interval_seconds
     runtime.run("counts", follower.run)
     runtime.run("directory", directory.table.run)
@@ -94,6 +107,7 @@ async def compose(
     runtime.run("sweeper", lambda stop: outbox.run_sweeper(interval, stop, retry_on=PASSING))
     await engine.blocked.refresh()
     runtime.run("blocked customers", engine.blocked.run)
+    runtime.run("erasures", lambda stop: erasing.run(interval, stop))
     runtime.run("unpublished", lambda stop: watch_unpublished(engine.commits, stop))
     runtime.ready_when("mongodb", lambda: check_mongo(client))
     runtime.ready_when("kafka", publisher.check)
@@ -128,6 +142,7 @@ async def compose(
         lists=Lists(),
         search=Search(search_rows, entries),
         counts=engine.counts,
+        erasing=erasing,
         id_key=IdKey(key_bytes(settings.deployment_key)),
         numbers=engine.numbers,
     )

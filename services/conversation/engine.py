@@ -44,6 +44,7 @@ class Engine:
     """One of a process. ``handlers``: what each topic's batches go to."""
 
     commits: AsyncEventStore
+    keyring: Keyring
     store: SealedStore
     outbox: Outbox
     loader: Loader[ConversationState]
@@ -119,6 +120,7 @@ def engine_of(
     }
     return Engine(
         commits,
+        keyring,
         store,
         outbox,
         loader,

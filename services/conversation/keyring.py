@@ -29,6 +29,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
+from libs.runtime.consumer import Transient
 from libs.runtime.mongo import Document
 from libs.runtime.sealing import Sealer
 from services.conversation.sealing import Cipher, Owner
@@ -108,10 +109,15 @@ class Keyring:
                 raise KeyLost(f"the key {want.owner.generation} of {identity} is not there")
         return keys
 
-    async def to_open(self, owners: Iterable[Owner]) -> dict[Owner, Cipher]:
-        """The keys that are there of those that are asked for: one query for all."""
+    async def to_open(
+        self, owners: Iterable[Owner], *, as_of_now: bool = False
+    ) -> dict[Owner, Cipher]:
+        """The keys that are there of those that are asked for: one query for all.
+
+        ``as_of_now``: what is in memory is not believed, for nothing else tells of an erasure.
+        """
         asked = set(owners)
-        held = {o.identity: known for o in asked if (known := self._known(o))}
+        held = {o.identity: known for o in asked if not as_of_now and (known := self._known(o))}
         held |= await self._read({owner.identity for owner in asked} - held.keys())
         return {
             owner: cipher
@@ -120,8 +126,13 @@ class Keyring:
             and (cipher := held[owner.identity].ciphers.get(owner.generation))
         }
 
+    async def newest(self, identity: str, workspace_id: str) -> int:
+        """The newest generation; 0 where the workspace has no such identity."""
+        document = await self._keys.find_one({"_id": identity, "workspace": workspace_id})
+        return int(document["newest"]) if document else 0
+
     async def begin_generation(self, identity: str, workspace_id: str, after: int) -> None:
-        """The identity goes on with a generation later than ``after``. Errors: KeyLost."""
+        """The identity goes on with a generation later than ``after``. Errors: Transient."""
         await self.to_seal([Wanted(Owner(identity, 1), workspace_id, begins=True)])
         by, sealer = self._workspaces.newest(workspace_id)
         wrapped = sealer.seal(os.urandom(_KEY_BYTES), key_name(identity, after + 1))
@@ -131,7 +142,7 @@ class Keyring:
         )
         # Where its keys are just being wrapped again, nothing was changed.
         if (await self._read({identity}))[identity].newest <= after:
-            raise KeyLost(f"the keys of {identity} are being wrapped again")
+            raise Transient(f"the keys of {identity} are being wrapped again")
 
     async def destroy(self, identity: str, before: int) -> None:
         """The generations below ``before`` are gone, for ever and on every replica."""

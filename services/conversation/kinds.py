@@ -22,6 +22,7 @@ from services.conversation.rows import (
     Rows,
     delivery_of,
     delivery_row,
+    erase_parts,
     find_rows,
     inbox_row,
     parts_of,
@@ -86,6 +87,7 @@ class Conversations:
             await write_newer(self._messages, parts, [], update_part)
         if openings := openings_of(commits):
             await write_openings(self._customers, openings)
+        await erase_parts(self._messages, commits)
 
 
 class SentMessages:

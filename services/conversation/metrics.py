@@ -30,3 +30,8 @@ RECEIVED_TO_PUBLISHED: Final = Histogram(
     "From a webhook's receipt at ingest until its message was acknowledged on parley.conversation.",
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 15, 60),
 )
+ERASURES_REACHED: Final = Counter(
+    "parley_conversation_erasures_total",
+    "Moves when a person's erasure got somewhere: erased, or done (looked at once more).",
+    ["stage"],
+)

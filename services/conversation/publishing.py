@@ -19,6 +19,7 @@ from services.conversation.domain import (
     assignment,
     blocking,
     corrections,
+    erasure,
     life,
     marks,
     messages,
@@ -58,6 +59,7 @@ _OF_A_MEMBER: Final[dict[type[life.MemberEvent], Callable[..., Body]]] = {
     marks.Flagged: marking.Flagged,
     marks.Unflagged: marking.Unflagged,
     marks.PrioritySet: marking.PrioritySet,
+    erasure.CustomerErased: public.CustomerErased,
 }
 
 
@@ -213,6 +215,10 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
                 member_id=event.member_id,
                 emotion=event.emotion,
                 **common,
+            )
+        case erasure.AttachmentsErased() as event:
+            return public.AttachmentsErased(
+                member_id=event.member_id, attachment_ids=event.attachment_ids, **common
             )
         case messages.MessageReceived() as event:
             return public.MessageReceived(

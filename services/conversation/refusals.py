@@ -29,6 +29,7 @@ from services.conversation.domain.customer_identities import NotMerged
 from services.conversation.domain.life import (
     AlreadyDone,
     HasOpenCase,
+    NobodyToAnswer,
     NobodyTookIt,
     RuleBroken,
     StillOpen,
@@ -182,6 +183,10 @@ class ChannelDoesNotAllow(Refusal):
     kind = "channel-does-not-allow"
 
 
+class CustomerForgotten(Refusal):
+    kind = "customer-erased"
+
+
 def problem_of(
     refusal: RuleBroken | NotThere | TooMuch,
     directory: WorkspaceDirectory,
@@ -223,6 +228,8 @@ def problem_of(
             return ParticipantsFull(tell, {"count": at_most}, at_most=at_most)
         case TooManyMarks(kind=kind, limit=limit):
             return TooManyMarksRefused(tell, {"marks": Counted(f"mark.{kind}", limit)})
+        case NobodyToAnswer():
+            return CustomerForgotten(tell)
         case TooManyFields():
             return TooManyFieldsRefused(tell)
         case FieldsMissing(field_ids=field_ids):

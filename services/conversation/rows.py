@@ -2,7 +2,7 @@
 
 An inbox row (collection ``conversation_inbox``) is a pure function of a conversation's state:
 
-    {_id: conversation id, workspace, v: version, recorded_at, head, state: <msgpack>,
+    {_id: conversation id, workspace, customer, v: version, recorded_at, head, state: <msgpack>,
      case_state, location, group, people: [member id…], responsible, source, channel, active_at,
      opened_at, priority, flagged, unread, waiting_since?, keys: [key…], routing_since?}
 
@@ -41,6 +41,7 @@ from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.corrections import MessageDeleted, MessageEdited
+from services.conversation.domain.erasure import CustomerErased
 from services.conversation.domain.events import Event, decode, name_of
 from services.conversation.domain.marks import MessageMarked
 from services.conversation.domain.sent_message import SentMessageState
@@ -61,6 +62,7 @@ MESSAGE_PARTS: Final = ("edit", "emotion", "deleted")
 _MESSAGE_EVENTS: Final = frozenset(
     {name_of(MessageEdited), name_of(MessageMarked), name_of(MessageDeleted)}
 )
+_ERASED: Final = name_of(CustomerErased)
 
 _DUPLICATE_KEY: Final = 11000
 _FIND_BATCH: Final = 10_000
@@ -69,6 +71,8 @@ _encoder: Final = msgspec.msgpack.Encoder()
 _state_decoder: Final = msgspec.msgpack.Decoder(ConversationState)
 _sent_decoder: Final = msgspec.msgpack.Decoder(SentMessageState)
 _content_decoder: Final = msgspec.msgpack.Decoder(Content)
+# What of a message's parts is personal, as it stands once it was erased.
+_ERASED_PARTS: Final = {"edit": {"content": _encoder.encode(Content.blank())}}
 
 # The lists' queries are in questions.py; the routing index holds only the cases in routing.
 INBOX_INDEXES: Final = (
@@ -79,6 +83,7 @@ INBOX_INDEXES: Final = (
         [("workspace", ASCENDING), ("case_state", ASCENDING), ("waiting_since", ASCENDING)],
         name="waiting",
     ),
+    IndexModel([("customer", ASCENDING)], name="customer"),
     IndexModel(
         [("routing_since", ASCENDING)],
         name="routing",
@@ -105,6 +110,7 @@ def inbox_row(stream: str, snapshot: Snapshot[ConversationState]) -> Document:
     row: Document = {
         "_id": stream,
         "workspace": state.thread.workspace_id,
+        "customer": state.customer_id,
         "v": snapshot.version,
         "recorded_at": snapshot.recorded_at,
         "head": snapshot.head,
@@ -162,10 +168,16 @@ def delivery_of(row: Mapping[str, Any]) -> Snapshot[SentMessageState] | None:
 
 
 def parts_of(commits: Sequence[Commit]) -> list[Document]:
-    """The message rows' parts that the conversations' commits give rise to, each a document."""
+    """The message rows' parts that the conversations' commits give rise to, each a document.
+
+    One that was erased has the version of the erasure: nothing that was written before replaces
+    it.
+    """
     newest: dict[tuple[str, str], Document] = {}
     for commit in commits:
         for version, stored in enumerate(commit.events, commit.first):
+            if stored.type == _ERASED:
+                _erase(newest, commit.stream, version)
             if stored.type not in _MESSAGE_EVENTS:
                 continue
             message_id, name, part = _part_of(decode(stored.type, stored.data))
@@ -175,6 +187,26 @@ def parts_of(commits: Sequence[Commit]) -> list[Document]:
                 name: {"v": version, **part},
             }
     return list(newest.values())
+
+
+def _erase(parts: Mapping[tuple[str, str], Document], stream: str, version: int) -> None:
+    for (_, name), document in parts.items():
+        if name in _ERASED_PARTS and document["conversation"] == stream:
+            document[name] |= {"v": version, **_ERASED_PARTS[name]}
+
+
+async def erase_parts(messages: Rows, commits: Sequence[Commit]) -> None:
+    """The parts that stand in the rows already, for those of the commits that erase."""
+    for commit in commits:
+        for version, stored in enumerate(commit.events, commit.first):
+            for name, blank in _ERASED_PARTS.items() if stored.type == _ERASED else ():
+                await messages.update_many(
+                    {"conversation": commit.stream, f"{name}.v": {"$lt": version}},
+                    {
+                        "$set": {f"{name}.v": version}
+                        | {f"{name}.{field}": value for field, value in blank.items()}
+                    },
+                )
 
 
 def _part_of(event: Event[Any]) -> tuple[str, str, Document]:

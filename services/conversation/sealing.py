@@ -62,16 +62,23 @@ def seal(
     place: bytes,
     nonce: bytes | None = None,
 ) -> bytes:
-    """The payload with what it holds at ``paths`` in a box. ``nonce`` is random if not given."""
+    """The payload with what it holds at ``paths`` in a box; as it was, where it holds nothing.
+
+    ``nonce`` is random if not given.
+    """
     fields: dict[str, Any] = dict(_raw_fields(payload))
     taken: dict[str, msgspec.Raw] = {}
     for parent, names in _by_parent(tuple(paths)):
+        if parent and parent not in fields:
+            continue
         inside = _raw_fields(fields[parent]) if parent else fields
         for name in names:
             if name in inside:
                 taken[f"{parent}.{name}" if parent else name] = inside.pop(name)
         if parent:
             fields[parent] = inside
+    if not taken:
+        return payload
     nonce = nonce or os.urandom(NONCE_BYTES)
     box = base64.b64encode(nonce + cipher.encrypt(nonce, _encode(taken), place)).decode()
     fields["sealed"] = _Box(owner.identity, owner.generation, box)
@@ -96,6 +103,8 @@ def opened(payload: bytes, paths: Mapping[str, Any], cipher: Cipher | None, plac
         parent, _, name = path.rpartition(".")
         if not parent:
             fields[name] = value
+            continue
+        if parent not in fields:
             continue
         if not isinstance(fields[parent], dict):
             fields[parent] = _raw_fields(fields[parent])

@@ -16,6 +16,9 @@ class ConversationSettings(MongoSettings):
     conversation_settle_seconds: float = Field(
         5, ge=0, description="a commit unpublished for longer was left by a process that stopped"
     )
+    conversation_erasure_check_seconds: float = Field(
+        60, gt=0, description="how often it is looked at again whether a person stays forgotten"
+    )
     conversation_cache_size: int = Field(
         20_000, ge=0, description="conversations whose state is kept in memory, about 2 KB each"
     )

@@ -21,6 +21,7 @@ from services.conversation.domain import (
     assignment,
     blocking,
     corrections,
+    erasure,
     life,
     marks,
     participants,
@@ -127,6 +128,7 @@ def _by_member(event: life.MemberEvent) -> Trace | None:
             | marks.Unflagged()
             | blocking.CustomerBlocked()
             | blocking.CustomerUnblocked()
+            | erasure.CustomerErased()
         ):
             return _by(event)
         case life.CaseReopened(member_id=member_id, responsible=other) if member_id != other:

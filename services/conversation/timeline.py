@@ -10,11 +10,12 @@ from typing import Annotated, Any, Final
 from msgspec import Meta
 
 from libs.events.api import CustomerTimeline, TimelinePage
+from libs.eventstore.commits import StoredEvent
 from libs.runtime.bodies import invalid_field
 from libs.runtime.cursors import Place, cursor_of, place_of
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.blocking import MessageWithheld
-from services.conversation.domain.events import Event, decode
+from services.conversation.domain.events import Event, decode, erased
 from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.state import ConversationState
 from services.conversation.rows import Rows, delivery_of, find_rows
@@ -49,6 +50,7 @@ class Timeline:
         self._messages = messages
         self._id = snapshot.state.thread.conversation_id
         self._version = snapshot.version
+        self._forgotten = snapshot.state.forgotten
 
     async def page(self, cursor: str | None, limit: int, teller: Teller) -> TimelinePage:
         """Newest first; ``teller`` tells of the actions. Errors: Invalid (the cursor)."""
@@ -126,7 +128,7 @@ class Timeline:
             for commit in commits:
                 for position in range(min(commit.last, before - 1), commit.first - 1, -1):
                     stored = commit.events[position - commit.first]
-                    yield position, decode(stored.type, stored.data)
+                    yield position, self._event(position, stored)
             before = commits[-1].first
 
     async def _forwards(self, after: int) -> AsyncIterator[Placed]:
@@ -141,8 +143,13 @@ class Timeline:
             for commit in commits:
                 for position, stored in enumerate(commit.events, commit.first):
                     if position > after:
-                        yield position, decode(stored.type, stored.data)
+                        yield position, self._event(position, stored)
             commits = await self._store.read(self._id, commits[-1].last, _CHUNK)
+
+    def _event(self, position: int, stored: StoredEvent) -> Event[Any]:
+        """Whatever key is still in memory here: what was forgotten is not shown again."""
+        event = decode(stored.type, stored.data)
+        return erased(event) if position < self._forgotten else event
 
 
 def _key(event: Event[Any]) -> str:

@@ -147,3 +147,12 @@ class RecordActivity(RequestBody):
         default_factory=dict
     )
     occurred_at: Instant | None = None
+
+
+class ErasedCustomer(Body):
+    """Nothing of what was said before ``erased_at`` is shown any longer, in so many
+    ``conversations``; when and how much was said stays."""
+
+    customer_id: str
+    erased_at: datetime
+    conversations: int

@@ -6,6 +6,7 @@ One file a family of rules, as in ``domain``; ``Desktop`` is all of them togethe
 from services.conversation.commands.activities import ActivityCommands
 from services.conversation.commands.base import Parts
 from services.conversation.commands.corrections import CorrectionCommands
+from services.conversation.commands.erasure import ErasureCommands
 from services.conversation.commands.hands import HandsCommands
 from services.conversation.commands.life import LifeCommands
 from services.conversation.commands.marks import MarkCommands
@@ -20,6 +21,7 @@ class Desktop(
     MarkCommands,
     CorrectionCommands,
     ActivityCommands,
+    ErasureCommands,
 ):
     """What one member sees and does in their workspace."""
 

@@ -24,6 +24,7 @@ from services.conversation.domain.customer import Customer
 from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.state import ConversationState
+from services.conversation.erasing import Erasing
 from services.conversation.fields import required_fields
 from services.conversation.inbox import Inbox, Lists
 from services.conversation.loading import Loader
@@ -57,6 +58,7 @@ class Parts:
     lists: Lists
     search: Search
     counts: Counts
+    erasing: Erasing
     id_key: IdKey
     numbers: CaseNumbers
 

@@ -2,6 +2,7 @@
 
 from services.conversation.domain.activities import Activities
 from services.conversation.domain.assignment import Assignment
+from services.conversation.domain.erasure import Erasure
 from services.conversation.domain.marks import Marks
 from services.conversation.domain.messages import Messages
 from services.conversation.domain.notes import Notes
@@ -10,5 +11,7 @@ from services.conversation.domain.transfer import Transfer
 from services.conversation.domain.watermarks import Reached
 
 
-class Conversation(Messages, Assignment, Transfer, Notes, Reading, Marks, Reached, Activities):
+class Conversation(
+    Messages, Assignment, Transfer, Notes, Reading, Marks, Reached, Activities, Erasure
+):
     """Its rules are one file a family; here they come together."""

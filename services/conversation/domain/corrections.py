@@ -115,7 +115,7 @@ class Corrections(Life):
         """Whatever state the case is in: a mistake is a mistake. To say the same is nothing.
 
         Errors: WrittenElsewhere, WrittenByAnother, AlreadyDeleted, NotSentYet, ChannelRefuses,
-        NoTextToEdit.
+        NoTextToEdit, NobodyToAnswer.
         """
         self._refuse_unless_changeable(by, sent, "edit", manages)
         if sent.content.text == content.text:
@@ -170,6 +170,7 @@ class Corrections(Life):
             raise WrittenByAnother(sent.member_id)
         if sent.deleted_at is not None:
             raise AlreadyDeleted(sent.deleted_at)
+        self._refuse_unreachable()
         channel = self.state.thread.channel
         rules = CHANGE_RULES[channel]
         within = rules.edit_within if correction == "edit" else rules.delete_within

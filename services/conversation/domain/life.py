@@ -48,6 +48,10 @@ class AlreadyDone(RuleBroken):
         self.at = at
 
 
+class NobodyToAnswer(RuleBroken):
+    """The customer was forgotten, and with them where they can be reached: they write first."""
+
+
 class StillOpen(RuleBroken):
     """The latest case is not done, so none can be reopened."""
 
@@ -97,7 +101,9 @@ class CaseOpened(Event[ConversationState], frozen=True, kw_only=True):
             short_number=self.short_number,
         )
         if state is not None:
-            return replace(state, case=case, active_at=active(state, self.at))
+            # Only where it was forgotten is it another one.
+            there = replace(state.thread, thread=self.thread)
+            return replace(state, thread=there, case=case, active_at=active(state, self.at))
         thread = Thread(
             self.workspace_id, self.conversation_id, self.source_id, self.channel, self.thread
         )
@@ -339,6 +345,14 @@ class Life(Aggregate[ConversationState]):
             raise NobodyTookIt
         if not manages:
             self._refuse_held_by_another(member_id)
+
+    def _is_reachable(self) -> bool:
+        """Whether the thread is known, which is forgotten with its customer."""
+        return self.state is not None and bool(self.state.thread.thread)
+
+    def _refuse_unreachable(self) -> None:
+        if not self._is_reachable():
+            raise NobodyToAnswer
 
     def _refuse_done(self) -> None:
         case = self.case

@@ -59,9 +59,10 @@ class Written(msgspec.Struct, frozen=True):
     blocked: bool = False
 
 
-@stored("conversation.message-received.v1", personal=("content", "sender"))
+@stored("conversation.message-received.v1", personal=("content", "sender", "thread"))
 class MessageReceived(CaseEvent, frozen=True, kw_only=True):
-    """The customer wrote. ``starts_turn``: nobody owed an answer before this message."""
+    """The customer wrote. ``starts_turn``: nobody owed an answer before this message. ``thread``
+    is told again where it had been forgotten."""
 
     message_id: str
     external_message_id: str
@@ -70,6 +71,7 @@ class MessageReceived(CaseEvent, frozen=True, kw_only=True):
     received_at: datetime
     starts_turn: bool
     reply_to: str | None = None
+    thread: str = ""
 
     def change(self, state: ConversationState) -> ConversationState:
         waiting = self.at if self.starts_turn else state.case.waiting_since
@@ -78,6 +80,7 @@ class MessageReceived(CaseEvent, frozen=True, kw_only=True):
             changed,
             case=replace(changed.case, waiting_since=waiting),
             customer_name=self.sender.name or state.customer_name,
+            thread=replace(state.thread, thread=self.thread or state.thread.thread),
             unread=True,
         )
 
@@ -136,6 +139,7 @@ class Messages(Blocking, Corrections):
                 received_at=written.received_at,
                 starts_turn=self.case.waiting_since is None,
                 reply_to=written.reply_to,
+                thread=written.thread if not self._is_reachable() else "",
             )
         )
 
@@ -193,7 +197,7 @@ class Messages(Blocking, Corrections):
     ) -> None:
         """The responsible and the participants of an active case answer the customer.
 
-        Errors: NobodyTookIt, TakenBy, AlreadyDone.
+        Errors: NobodyTookIt, TakenBy, AlreadyDone, NobodyToAnswer.
         """
         case = self.case
         self._refuse_done()
@@ -201,6 +205,7 @@ class Messages(Blocking, Corrections):
             raise NobodyTookIt
         if member_id not in case.participants:
             self._refuse_held_by_another(member_id)
+        self._refuse_unreachable()
         self._trigger(
             MessageSent(
                 at=self.at(self.now),

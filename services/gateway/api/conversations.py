@@ -24,6 +24,7 @@ from libs.runtime.bodies import BodyReader, invalid_field
 from libs.runtime.problems import Conflict, Invalid
 from services.gateway.access import Access, Actor
 from services.gateway.api.cases import add_case_routes
+from services.gateway.api.erasure import add_erasure_route
 from services.gateway.api.marks import add_mark_routes
 from services.gateway.api.passing import ANSWERED, BODY_BYTES, REFUSED, PassedOn, PassThrough
 from services.gateway.api.routes import (
@@ -115,6 +116,7 @@ def add_conversation_routes(
     )  # fmt: skip
     add_case_routes(routes, through)
     add_mark_routes(routes, through)
+    add_erasure_route(routes, through)
 
 
 async def _described(

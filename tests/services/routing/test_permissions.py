@@ -23,6 +23,7 @@ TABLE = {
     "open": "YYY---",
     "reopen": "YYY---",
     "manage_cases": "YY----",
+    "erase": "YY----",
     "see_metrics": "YY--Y-",
     "manage_directory": "YY----",
 }

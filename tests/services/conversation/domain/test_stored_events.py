@@ -11,6 +11,7 @@ from libs.events.content import Attachment, Channel, Content, GeoPoint, Sender
 from services.conversation.domain import (
     assignment,
     corrections,
+    erasure,
     events,
     life,
     marks,
@@ -49,6 +50,7 @@ CONTENT = Content(
 # tags and labels (``added``, ``removed``), by which cases are still counted after an erasure.
 # Whatever else holds a text is to be declared personal.
 HARMLESS = {
+    "attachment_ids",
     "workspace_id",
     "conversation_id",
     "source_id",
@@ -102,6 +104,10 @@ EXAMPLES: dict[str, Event[Any]] = {
             responsible_before="mem_1",
             member_id="mem_2",
             short_number=1042,
+        ),
+        erasure.CustomerErased(at=AT, case=2, member_id="mem_2", erasure=1, upto=9),
+        erasure.AttachmentsErased(
+            at=AT, case=2, member_id="mem_2", attachment_ids=("att_1", "att_2")
         ),
         life.CaseRouted(at=AT, case=2, group_id="grp_1", reason="autoforward"),
         life.CaseTaken(at=AT, case=2, member_id="mem_2", joined=("mem_1",)),

@@ -1,0 +1,116 @@
+"""Taking letters out of the dead-letter topics, for good.
+
+Kafka deletes only from a topic's beginning. So the letters that stay are written again at its end,
+with their own times, and everything before is deleted. What is between the two is there twice for a
+moment; a process that stops in between leaves it so, and the next one repeats the whole.
+
+Two of these at once would bring back what the other took out: one that was stopped (by the machine,
+say) with the letters already read, and goes on later. The producer is therefore one with a
+transactional id, of which Kafka lets only the youngest write: the older one is refused. What a
+transaction that was left open had written is not deleted by it but by the next.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from libs.events.topics import DEAD_LETTER_MAX_BYTES, Topic
+
+log = structlog.get_logger()
+
+type Letter = ConsumerRecord[bytes, bytes]
+
+_POLL_MS: Final = 2000
+_ONE_WRITER: Final = "parley-dead-letters"
+
+
+async def take_out(
+    bootstrap_servers: str, namespace: str, unwanted: Callable[[Letter], bool]
+) -> int:
+    """Delete the letters that are ``unwanted`` from all dead-letter topics; how many they were.
+
+    A topic without any is left as it is. Errors: KafkaError (also where another is at it).
+    """
+    taken = 0
+    for topic in Topic:
+        taken += await _take_out_of(
+            bootstrap_servers, namespace + topic.dead_letter, namespace + _ONE_WRITER, unwanted
+        )
+    return taken
+
+
+async def _take_out_of(
+    bootstrap_servers: str, topic: str, writer: str, unwanted: Callable[[Letter], bool]
+) -> int:
+    letters, _ = await _read(bootstrap_servers, topic, "read_uncommitted")
+    if not any(unwanted(letter) for letter in letters):
+        return 0
+    # Whoever came before is refused from here on; what they wrote is read now.
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap_servers,
+        acks="all",
+        max_request_size=DEAD_LETTER_MAX_BYTES,
+        transactional_id=f"{writer}-{topic}",
+    )
+    await producer.start()
+    try:
+        # What a writer that was refused had written belongs to nobody.
+        letters, ends = await _read(bootstrap_servers, topic, "read_committed")
+        gone = [letter for letter in letters if unwanted(letter)]
+        async with producer.transaction():
+            for letter in letters:
+                if not unwanted(letter):
+                    await producer.send(
+                        topic,
+                        letter.value,
+                        letter.key,
+                        partition=letter.partition,
+                        timestamp_ms=letter.timestamp,
+                        headers=list(letter.headers),
+                    )
+    finally:
+        await producer.stop()
+    await _delete(bootstrap_servers, ends)
+    log.info("dead letters taken out", topic=topic, taken=len(gone), kept=len(letters) - len(gone))
+    return len(gone)
+
+
+async def _read(
+    bootstrap_servers: str, topic: str, isolation_level: str
+) -> tuple[Sequence[Letter], dict[TopicPartition, int]]:
+    """All letters, and where each partition ended then."""
+    consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=bootstrap_servers,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level=isolation_level,
+    )
+    await consumer.start()
+    try:
+        partitions = sorted(consumer.assignment())
+        ends = await consumer.end_offsets(partitions)
+        letters: list[Letter] = []
+        for partition in partitions:
+            while await consumer.position(partition) < ends[partition]:
+                fetched = await consumer.getmany(partition, timeout_ms=_POLL_MS)
+                letters += [
+                    one for one in fetched.get(partition, []) if one.offset < ends[partition]
+                ]
+        return letters, ends
+    finally:
+        await consumer.stop()
+
+
+async def _delete(bootstrap_servers: str, ends: dict[TopicPartition, int]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.delete_records(
+            {partition: RecordsToDelete(before_offset=end) for partition, end in ends.items()}
+        )
+    finally:
+        await admin.close()

@@ -1,0 +1,32 @@
+"""Forgetting a customer."""
+
+from libs.events.api.customers import ErasedCustomer
+from libs.runtime.problems import NotFound, Unavailable
+from libs.runtime.texts import COMMON
+from services.conversation.commands.base import Workplace
+from services.conversation.commands.queue import NOT_NOW
+from services.conversation.metrics import COMMANDS
+from services.conversation.tasks import NotThere
+from services.conversation.telling import TEXTS
+
+
+class ErasureCommands(Workplace):
+    async def erase_customer(self, customer_id: str) -> ErasedCustomer:
+        """All that was said with a customer and who they are; it cannot be undone.
+
+        Whoever may do it at all may do it to every customer of the workspace: what they may see of
+        the conversations plays no part.
+        """
+        me, workspace_id = self._member.member_id, self._caller.workspace_id
+        try:
+            erasure = await self._parts.erasing.erase(workspace_id, customer_id, me)
+        except NotThere as error:
+            raise NotFound(TEXTS.say("not-found.customer")) from error
+        except NOT_NOW as error:
+            raise Unavailable(COMMON.say("unavailable.not-confirmed")) from error
+        COMMANDS.labels("erase", "done").inc()
+        return ErasedCustomer(
+            customer_id=customer_id,
+            erased_at=erasure.at,
+            conversations=len(erasure.conversations),
+        )

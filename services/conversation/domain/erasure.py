@@ -1,0 +1,76 @@
+"""Forgetting a customer: of the conversation stays when and how much was written, and by whom of
+the team; what was said and who the customer is does not."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from services.conversation.domain.events import stored
+from services.conversation.domain.life import Life, MemberEvent
+from services.conversation.domain.state import ConversationState
+
+# An id has 34 characters, and a commit holds it twice: these take a fifth of its limit.
+ATTACHMENTS_AT_ONCE: Final = 2_000
+
+
+@stored("conversation.customer-erased.v1")
+class CustomerErased(MemberEvent, frozen=True, kw_only=True):
+    """What stands before this event, which is at version ``upto``, is forgotten.
+
+    ``erasure``: 1 for the first time that this person was forgotten. It is the same in all their
+    conversations, whichever of them had been there the time before.
+    """
+
+    erasure: int
+    upto: int
+
+    def change(self, state: ConversationState) -> ConversationState:
+        head = state.last_message
+        return replace(
+            state,
+            thread=replace(state.thread, thread=""),
+            customer_name="",
+            case=replace(state.case, fields={}),
+            last_message=replace(head, preview="") if head else None,
+            erasures=self.erasure,
+            forgotten=self.upto,
+        )
+
+
+@stored("conversation.attachments-erased.v1")
+class AttachmentsErased(MemberEvent, frozen=True, kw_only=True):
+    """The files that belonged to what was forgotten; each such event names some of them."""
+
+    attachment_ids: tuple[str, ...]
+
+    def change(self, state: ConversationState) -> ConversationState:
+        return state
+
+
+class Erasure(Life):
+    """The rules of forgetting: there are none against it, whatever state the case is in."""
+
+    def erase_customer(self, member_id: str, erasure: int) -> None:
+        """Done once for each erasure of the person."""
+        if self.state is not None and self.state.erasures < erasure:
+            self._trigger(
+                CustomerErased(
+                    at=self.at(self.now),
+                    case=self.case.number,
+                    member_id=member_id,
+                    erasure=erasure,
+                    upto=self.version + 1,
+                )
+            )
+
+    def erase_attachments(self, member_id: str, attachment_ids: Sequence[str]) -> None:
+        """At most ``ATTACHMENTS_AT_ONCE``."""
+        self._trigger(
+            AttachmentsErased(
+                at=self.at(self.now),
+                case=self.case.number,
+                member_id=member_id,
+                attachment_ids=tuple(attachment_ids),
+            )
+        )

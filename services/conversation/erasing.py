@@ -1,0 +1,316 @@
+"""Forgetting a person, from the request to the last trace of them.
+
+    begun ──▶ erased ──▶ (done: the document goes)
+
+An erasure is a document of ``conversation_erasures`` before anything is done, so that whatever
+stops in the middle is taken up again, by any replica. Every step may be done twice:
+
+1. The identity's next generation of keys is begun: what comes from now on is sealed with it.
+2. ``CustomerErased`` is appended to each of their conversations. Whatever another replica decides
+   on the state before it is refused, because the version is the lock; and what it still writes into
+   the read models is of an older version than the erasure's, and loses.
+3. While the old keys are there, the streams are read once more: for the attachments, which ingest
+   deletes, and for the names by which the person is found in dead letters.
+4. The old keys are destroyed. No event from before opens any longer, wherever it is kept.
+5. The dead letters of the person are taken out.
+
+Afterwards it is looked at again for a while: a conversation that began at a stopped replica just
+then, and was not there to be found, is erased as well, and so are dead letters that came late.
+"""
+
+import asyncio
+import os
+import re
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+import msgspec
+import structlog
+from aiokafka.errors import KafkaError
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
+
+from libs.runtime.dead_letters import Letter
+from libs.runtime.mongo import Document
+from libs.runtime.stopping import stopped_within
+from services.conversation.desk import Desk
+from services.conversation.domain.blocking import MessageWithheld
+from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.corrections import MessageEdited
+from services.conversation.domain.erasure import ATTACHMENTS_AT_ONCE
+from services.conversation.domain.events import Event, decode
+from services.conversation.domain.life import CaseOpened
+from services.conversation.domain.messages import MessageReceived
+from services.conversation.domain.state import ConversationState
+from services.conversation.keyring import Keyring, Wanted
+from services.conversation.metrics import ERASURES_REACHED
+from services.conversation.rows import INBOX, snapshot_of
+from services.conversation.sealed_store import SealedStore
+from services.conversation.sealing import NONCE_BYTES, Owner
+from services.conversation.sweeping import PASSING
+from services.conversation.tasks import Done, NotThere, Task
+
+log = structlog.get_logger()
+
+ERASURES: Final = "conversation_erasures"
+
+type TakeOut = Callable[[Callable[[Letter], bool]], Awaitable[int]]
+
+_PAGE: Final = 200
+_LOOKS_AGAIN: Final = 5
+# For as long as Kafka keeps a message somebody may go on with one from before.
+_WATCHED: Final = timedelta(days=7)
+# Shorter names would be found in letters that have nothing to do with the person.
+_NAME_MIN_CHARACTERS: Final = 5
+
+
+@dataclass(slots=True)
+class Erasure:
+    """``number``: which erasure of the identity it is. ``names``: what the person is called on the
+    platforms; of no use to anybody who does not have the key of the generation after it."""
+
+    identity: str
+    workspace_id: str
+    member_id: str
+    number: int
+    at: datetime
+    stage: Literal["begun", "erased", "done"] = "begun"
+    names: bytes = b""
+    conversations: list[str] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        return f"{self.identity}.{self.number}"
+
+
+class Erasing:
+    """``take_out``: out of the dead letters. ``again_after``: when they are looked at again."""
+
+    def __init__(
+        self,
+        database: AsyncDatabase[Document],
+        keyring: Keyring,
+        store: SealedStore,
+        desk: Desk[ConversationState, Conversation],
+        take_out: TakeOut,
+        again_after: timedelta,
+    ) -> None:
+        self._erasures = database[ERASURES]
+        self._inbox = database[INBOX]
+        self._keyring = keyring
+        self._store = store
+        self._desk = desk
+        self._take_out = take_out
+        self._again_after = again_after
+
+    async def erase(self, workspace_id: str, identity: str, member_id: str) -> Erasure:
+        """On return nothing of the person is shown or can be opened any longer; what is left in
+        other services and in dead letters goes within seconds. Errors: NotThere, PASSING."""
+        number = await self._keyring.newest(identity, workspace_id)
+        if not number:
+            raise NotThere
+        now = datetime.now(UTC)
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        erasure = Erasure(identity, workspace_id, member_id, number, now)
+        try:
+            await self._erasures.insert_one(_document(erasure))
+        except DuplicateKeyError:
+            # Begun before, and stopped at its very beginning, or at this moment by another.
+            erasure = _erasure_of(await self._erasures.find_one({"_id": erasure.id}) or {})
+        await self._forget(erasure)
+        return erasure
+
+    async def run(self, interval_seconds: float, stop: asyncio.Event) -> None:
+        """Finish what was begun, and look again at what was finished, until ``stop``."""
+        loop = asyncio.get_running_loop()
+        watch_at = loop.time()
+        while not stop.is_set():
+            try:
+                await self.finish()
+                if loop.time() >= watch_at:
+                    await self.watch()
+                    watch_at = loop.time() + self._again_after.total_seconds()
+            except (*PASSING, KafkaError) as error:
+                log.warning("erasures are tried again", error=repr(error))
+            await stopped_within(stop, interval_seconds)
+
+    async def finish(self) -> None:
+        """What was begun is brought to its end. Errors: PASSING, KafkaError."""
+        for erasure in await self._at({"stage": "begun"}):
+            await self._forget(erasure)
+            await self._forget_letters(erasure)
+            await self._reach(erasure, "erased")
+
+    async def watch(self) -> None:
+        """What a replica that had been stopped brought back. Errors: PASSING, KafkaError."""
+        now = datetime.now(UTC)
+        for erasure in await self._at({"stage": "erased", "at": {"$lt": now - self._again_after}}):
+            await self._forget_letters(erasure)
+            await self._reach(erasure, "done")
+        erasures = await self._at({"stage": {"$ne": "begun"}})
+        newest = {one.identity: one for one in sorted(erasures, key=lambda one: one.number)}
+        for state in await self._conversations(newest):
+            erasure = newest[state.customer_id]
+            if state.erasures < erasure.number:
+                await self._erase_conversation(erasure, state)
+        await self._erasures.delete_many({"stage": "done", "at": {"$lt": now - _WATCHED}})
+
+    async def _forget(self, erasure: Erasure) -> None:
+        identity, number = erasure.identity, erasure.number
+        await self._keyring.begin_generation(identity, erasure.workspace_id, number)
+        if await self._keyring.to_open([Owner(identity, number)]):
+            # All of them, also those that were erased before it was stopped: the rest is repeated.
+            names: set[str] = set()
+            for state in await self._conversations([identity]):
+                names |= await self._erase_conversation(erasure, state)
+            if names:
+                await self._remember(erasure, names)
+        await self._keyring.destroy(identity, number + 1)
+
+    async def _conversations(self, identities: Collection[str]) -> list[ConversationState]:
+        if not identities:
+            return []
+        found = self._inbox.find({"customer": {"$in": list(identities)}}, batch_size=_PAGE)
+        return [snapshot_of(row).state async for row in found]
+
+    async def _at(self, which: Document) -> list[Erasure]:
+        return [_erasure_of(one) async for one in self._erasures.find(which)]
+
+    async def _erase_conversation(self, erasure: Erasure, state: ConversationState) -> set[str]:
+        """The names by which the person went in it."""
+        stream, member_id, number = state.thread.conversation_id, erasure.member_id, erasure.number
+        cause = f"erase/{erasure.id}"
+        upto = await self._decide(
+            erasure, stream, cause, lambda c: c.erase_customer(member_id, number)
+        )
+        names, attachments = await self._traces(stream, upto)
+        for at in range(0, len(attachments), ATTACHMENTS_AT_ONCE):
+            some = attachments[at : at + ATTACHMENTS_AT_ONCE]
+            await self._decide(
+                erasure,
+                stream,
+                f"{cause}/attachments/{at}",
+                lambda c, some=some: c.erase_attachments(member_id, some),  # type: ignore[misc]
+                weight_bytes=100 * len(some),
+            )
+        if stream not in erasure.conversations:
+            erasure.conversations.append(stream)
+            await self._erasures.update_one(
+                {"_id": erasure.id}, {"$addToSet": {"conversations": stream}}
+            )
+        return names
+
+    async def _decide(
+        self,
+        erasure: Erasure,
+        stream: str,
+        cause: str,
+        decide: Callable[[Conversation], None],
+        weight_bytes: int = 2_000,
+    ) -> int:
+        """The version up to which the conversation is forgotten."""
+        task = Task(erasure.workspace_id, stream, cause, decide, weight_bytes=weight_bytes)
+        (outcome,) = await self._desk.handle([task])
+        if not isinstance(outcome, Done) or outcome.snapshot is None:
+            raise NotThere
+        return outcome.snapshot.state.forgotten
+
+    async def _traces(self, stream: str, upto: int) -> tuple[set[str], list[str]]:
+        """What the customer is called in the stream, and the attachments of its messages, as long
+        as the keys are there."""
+        names: set[str] = set()
+        attachments: dict[str, None] = {}
+        after = 0
+        while commits := await self._store.read(stream, after, _PAGE):
+            for position, stored in (
+                (commit.first + at, stored)
+                for commit in commits
+                for at, stored in enumerate(commit.events)
+            ):
+                if position < upto:
+                    event = decode(stored.type, stored.data)
+                    names |= _names_in(event)
+                    content = getattr(event, "content", None)
+                    attachments |= dict.fromkeys(
+                        one.attachment_id for one in (content.attachments if content else ())
+                    )
+            after = commits[-1].last
+        return names, list(attachments)
+
+    async def _remember(self, erasure: Erasure, names: Collection[str]) -> None:
+        """Until the dead letters were looked through, sealed for the generation after."""
+        wanted = Wanted(Owner(erasure.identity, erasure.number + 1), erasure.workspace_id, True)
+        _, cipher = (await self._keyring.to_seal([wanted]))[erasure.identity]
+        nonce = os.urandom(NONCE_BYTES)
+        place = erasure.id.encode()
+        erasure.names = nonce + cipher.encrypt(nonce, msgspec.json.encode(sorted(names)), place)
+        await self._erasures.update_one({"_id": erasure.id}, {"$set": {"names": erasure.names}})
+
+    async def _forget_letters(self, erasure: Erasure) -> None:
+        keys = {name.encode() for name in (erasure.identity, *erasure.conversations)}
+        names = await self._names(erasure)
+        called = re.compile(
+            rb"(?<![0-9A-Za-z])(?:" + b"|".join(map(re.escape, names)) + rb")(?![0-9A-Za-z])"
+        )
+
+        def is_theirs(letter: Letter) -> bool:
+            return letter.key in keys or bool(names and called.search(letter.value or b""))
+
+        await self._take_out(is_theirs)
+
+    async def _names(self, erasure: Erasure) -> list[bytes]:
+        owner = Owner(erasure.identity, erasure.number + 1)
+        cipher = (await self._keyring.to_open([owner])).get(owner)
+        if not erasure.names or cipher is None:
+            return []
+        nonce, sealed = erasure.names[:NONCE_BYTES], erasure.names[NONCE_BYTES:]
+        opened = cipher.decrypt(nonce, sealed, erasure.id.encode())
+        return [name.encode() for name in msgspec.json.decode(opened, type=list[str])]
+
+    async def _reach(self, erasure: Erasure, stage: Literal["erased", "done"]) -> None:
+        erasure.stage = stage
+        ERASURES_REACHED.labels(stage).inc()
+        change: Document = {"$set": {"stage": stage}}
+        if stage == "done":
+            change["$unset"] = {"names": ""}
+        await self._erasures.update_one({"_id": erasure.id}, change)
+
+
+def _names_in(event: Event[Any]) -> set[str]:
+    names: set[str | None] = set()
+    match event:
+        case CaseOpened(thread=thread):
+            names = {thread}
+        case MessageReceived(sender=sender) | MessageWithheld(sender=sender):
+            names = {sender.external_id, sender.username}
+        case MessageEdited(sender=sender, direction="incoming") if sender:
+            names = {sender.external_id, sender.username}
+    return {name for name in names if name and len(name) >= _NAME_MIN_CHARACTERS}
+
+
+def _document(erasure: Erasure) -> Document:
+    return {
+        "_id": erasure.id,
+        "identity": erasure.identity,
+        "workspace": erasure.workspace_id,
+        "member": erasure.member_id,
+        "number": erasure.number,
+        "at": erasure.at,
+        "stage": erasure.stage,
+        "conversations": [],
+    }
+
+
+def _erasure_of(document: Document) -> Erasure:
+    return Erasure(
+        identity=document["identity"],
+        workspace_id=document["workspace"],
+        member_id=document["member"],
+        number=document["number"],
+        at=document["at"],
+        stage=document["stage"],
+        names=document.get("names", b""),
+        conversations=document["conversations"],
+    )

@@ -1,0 +1,304 @@
+"""A person is forgotten: nothing of what they said is left or comes back, and what counts stays."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from pymongo.asynchronous.database import AsyncDatabase
+
+from libs.events.actions import Action
+from libs.events.content import Attachment, Content
+from libs.events.conversation import AttachmentsErased, CustomerErased
+from libs.events.topics import Topic
+from libs.runtime.mongo import Document
+from services.conversation.keyring import KEYS
+from services.conversation.rebuild import rebuild_inbox
+from services.conversation.rows import INBOX, MESSAGES
+from services.conversation.settings import ConversationSettings
+from tests.services.conversation.world import (
+    DEPLOYMENT_KEY,
+    MANAGER,
+    World,
+    eventually,
+    serving,
+    settings_of,
+    world_of,
+)
+from tests.support.kafka import read_records
+
+pytestmark = pytest.mark.servers
+
+ADA = "271828182"
+OWNER = MANAGER | {Action.ERASE}
+
+
+@pytest.fixture
+def settings(
+    kafka_bootstrap: str, own_namespace: str, mongodb_url: str, mongodb_name: str
+) -> ConversationSettings:
+    return settings_of(
+        kafka_bootstrap,
+        own_namespace,
+        mongodb_url,
+        mongodb_name,
+        PARLEY_CONVERSATION_ERASURE_CHECK_SECONDS="0.2",
+    )
+
+
+@pytest.fixture
+async def world(settings: ConversationSettings) -> AsyncIterator[World]:
+    async with world_of(settings) as world:
+        yield world
+
+
+async def erase(world: World, member_id: str, thread: str = ADA, key: str | None = None) -> Any:
+    customer_id = world.id_key.customer(world.source_id, thread)
+    answer = await world.call(
+        member_id, "POST", f"/v1/customers/{customer_id}/erase", key=key, actions=OWNER
+    )
+    assert answer.status == 200, answer
+    return answer.body
+
+
+async def dump(database: AsyncDatabase[Document]) -> str:
+    collections = [database[name] for name in await database.list_collection_names()]
+    return str([await collection.find().to_list() for collection in collections])
+
+
+async def rows(database: AsyncDatabase[Document]) -> dict[str, Document]:
+    inbox, messages = database[INBOX].find(), database[MESSAGES].find()
+    return {row["_id"]: row for row in (*await inbox.to_list(), *await messages.to_list())}
+
+
+async def a_conversation(world: World, dima: str) -> str:
+    """Ada writes, is answered, edits; there is a note. Versions 1 to 6."""
+    conversation_id = world.conversation_id(ADA)
+    path = f"/v1/conversations/{conversation_id}"
+    picture = Attachment(
+        attachment_id=world.id_key.attachment(world.source_id, "cat"),
+        kind="image",
+        media_type="image/png",
+        reference="cat",
+    )
+    first = world.inbound(ADA, 1, "my heirloom teapot", cause="a")
+    content = Content(text=first.content.text, attachments=(picture,))
+    await world.receive(type(first)(**{**_fields(first), "content": content}))
+    await world.seen(dima, conversation_id)
+    await world.call(dima, "POST", f"{path}/take", key="take")
+    await world.call(
+        dima, "POST", f"{path}/messages", {"content": {"text": "a samovar then"}}, key="say"
+    )
+    await world.call(dima, "POST", f"{path}/notes", {"text": "collects crockery"})
+    await world.receive(world.inbound(ADA, 1, "my heirloom kettle", kind="edit", cause="b"))
+    await world.seen(dima, conversation_id, lambda view: view["version"] == 6)
+    return conversation_id
+
+
+def _fields(body: Any) -> dict[str, Any]:
+    return {name: getattr(body, name) for name in body.__struct_fields__}
+
+
+SAID = ("heirloom", "samovar", "crockery", "Customer 271828182", ADA)
+
+
+async def test_nothing_is_shown_and_nothing_is_left(
+    world: World, database: AsyncDatabase[Document]
+) -> None:
+    dima = await world.member("Dima")
+    async with serving(world):
+        conversation_id = await a_conversation(world, dima)
+        await world.receive(world.inbound("other", 1, "a different matter"))
+        await world.seen(dima, world.conversation_id("other"))
+        before = (await world.view(dima, conversation_id)).body
+
+        erased = await erase(world, dima)
+
+        # what is shown has its times and its people, and no words
+        assert erased["conversations"] == 1
+        view = (await world.view(dima, conversation_id)).body
+        assert view["customer"]["name"] == ""
+        assert view["case"] == before["case"]
+        assert "preview" not in view["last_message"]
+        assert view["last_message"]["occurred_at"] == before["last_message"]["occurred_at"]
+        timeline = await world.timeline(dima, conversation_id)
+        kinds = [(one["kind"], one.get("key")) for one in timeline["items"]]
+        assert kinds == [
+            ("system", "customer-erased"),
+            ("note", None),
+            ("message", None),
+            ("system", "case-taken"),
+            ("message", None),
+            ("system", "case-opened"),
+        ]
+        messages = [one for one in timeline["items"] if one["kind"] == "message"]
+        assert [one["content"] for one in messages] == [{"erased": True}] * 2
+        shown = str(timeline) + str(view)
+        assert not [text for text in SAID if text in shown]
+
+        # the others are not concerned
+        other = await world.timeline(dima, world.conversation_id("other"))
+        assert "a different matter" in str(other)
+
+        # a first answer that was kept does not open any longer: the command's effect is told anew
+        path = f"/v1/conversations/{conversation_id}"
+        body = {"content": {"text": "a samovar then"}}
+        again = await world.call(dima, "POST", f"{path}/messages", body, key="say")
+        assert again.status == 201
+        assert again.body["item"]["content"] == {"erased": True}
+
+        # the world is told, with what else is to go
+        events = [one.body for one in await world.events(10)]
+        assert [one for one in events if isinstance(one, CustomerErased)]
+        files = [one for one in events if isinstance(one, AttachmentsErased)]
+        assert [one.attachment_ids for one in files] == [
+            (world.id_key.attachment(world.source_id, "cat"),)
+        ]
+    kept = await dump(database)
+    assert not [text for text in SAID if text in kept]
+    assert "a different matter" in kept
+
+
+async def test_nothing_comes_back(world: World, database: AsyncDatabase[Document]) -> None:
+    dima = await world.member("Dima")
+    async with serving(world):
+        conversation_id = await a_conversation(world, dima)
+        await erase(world, dima)
+        version = (await world.view(dima, conversation_id)).body["version"]
+
+        # the platform tells of the message and of the edit once more, and then of a new one
+        await world.receive(world.inbound(ADA, 1, "my heirloom teapot", cause="a"))
+        await world.receive(world.inbound(ADA, 1, "my heirloom kettle", kind="edit", cause="b"))
+        await world.receive(world.inbound(ADA, 2, "do you know me?", cause="c"))
+        view = await world.seen(dima, conversation_id, lambda view: view["version"] > version)
+        assert view["version"] == version + 1
+        assert view["customer"]["name"] == f"Customer {ADA}"
+        assert view["last_message"]["preview"] == "do you know me?"
+        timeline = await world.timeline(dima, conversation_id)
+        assert timeline["items"][0]["content"] == {"text": "do you know me?"}
+        assert "heirloom" not in str(timeline)
+
+        # what is rebuilt is what is there
+        live = await rows(database)
+        rebuilt = await rebuild_inbox(database, DEPLOYMENT_KEY)
+        assert (rebuilt.replaced, rebuilt.removed) == (0, 0)
+        assert await rows(database) == live
+    assert "heirloom" not in await dump(database)
+
+
+async def test_a_second_time_forgets_what_was_said_since(
+    world: World, database: AsyncDatabase[Document]
+) -> None:
+    dima = await world.member("Dima")
+    async with serving(world):
+        conversation_id = await a_conversation(world, dima)
+        await erase(world, dima)
+        await world.receive(world.inbound(ADA, 2, "my newer teapot", cause="c"))
+        await world.seen(dima, conversation_id, lambda view: view["customer"]["name"] != "")
+
+        await erase(world, dima)
+
+        assert "newer" not in str(await world.timeline(dima, conversation_id))
+    assert "newer" not in await dump(database)
+    keys = await database[KEYS].find_one({"_id": world.id_key.customer(world.source_id, ADA)})
+    assert keys
+    assert (keys["newest"], list(keys["keys"])) == (3, ["3"])
+
+
+async def test_dead_letters_of_the_person_are_taken_out(world: World) -> None:
+    dima = await world.member("Dima")
+    dead = world.namespace + Topic.INBOUND.dead_letter
+    async with serving(world):
+        conversation_id = await a_conversation(world, dima)
+        letters = [
+            (conversation_id.encode(), b"not understood: heirloom"),
+            (b"src_1", f'{{"from":{{"id":{ADA}}},"text":"heirloom"}}'.encode()),
+            (b"src_1", f'{{"from":{{"id":{ADA}1}},"text":"somebody else"}}'.encode()),
+            (b"cnv_9", b"of somebody else"),
+        ]
+        producer = AIOKafkaProducer(bootstrap_servers=world.bootstrap)
+        await producer.start()
+        try:
+            for key, value in letters:
+                await producer.send_and_wait(dead, value, key)
+            await erase(world, dima)
+
+            async def gone() -> bool:
+                return "heirloom" not in str(await letters_of(world, dead))
+
+            await eventually(gone)
+            left = [one.value for one in await letters_of(world, dead)]
+            assert left == [letters[2][1], letters[3][1]]
+
+            # one that came late, from a process that had been stopped
+            await producer.send_and_wait(dead, b"once more: heirloom", conversation_id.encode())
+            await erase(world, dima)
+            await eventually(gone)
+        finally:
+            await producer.stop()
+
+
+async def letters_of(world: World, dead: str) -> list[Any]:
+    return await read_records(world.bootstrap, dead, lambda read: len(read) >= 2)
+
+
+async def test_who_is_not_known_cannot_be_forgotten(world: World) -> None:
+    dima = await world.member("Dima")
+    async with serving(world):
+        await world.settled()
+        unknown = await world.call(dima, "POST", "/v1/customers/cus_nobody/erase", actions=OWNER)
+        assert unknown.status == 404
+        # nor by another workspace
+        await a_conversation(world, dima)
+        other = world.beside()
+        await other.begin()
+        eve = await other.member("Eve")
+        await other.settled()
+        customer_id = world.id_key.customer(world.source_id, ADA)
+        answer = await other.call(eve, "POST", f"/v1/customers/{customer_id}/erase", actions=OWNER)
+        assert answer.status == 404
+
+
+async def test_an_answer_has_to_wait_for_the_person(world: World) -> None:
+    dima = await world.member("Dima")
+    async with serving(world):
+        conversation_id = await a_conversation(world, dima)
+        await erase(world, dima)
+
+        answer = await world.call(
+            dima,
+            "POST",
+            f"/v1/conversations/{conversation_id}/messages",
+            {"content": {"text": "hello?"}},
+        )
+
+        assert answer.status == 409
+        assert answer.body["type"].endswith("customer-erased")
+
+
+async def test_many_who_write_while_they_are_forgotten_lose_nothing_new(
+    world: World, database: AsyncDatabase[Document]
+) -> None:
+    """What is decided before the erasure is forgotten, and what comes after it can be read."""
+    dima = await world.member("Dima")
+    conversation_id = world.conversation_id(ADA)
+    async with serving(world):
+        await world.receive(world.inbound(ADA, 0, "word 0", cause="0"))
+        await world.seen(dima, conversation_id)
+
+        async def write() -> None:
+            for number in range(1, 40):
+                await world.receive(world.inbound(ADA, number, f"word {number}", cause=str(number)))
+                await asyncio.sleep(0.005)
+
+        await asyncio.gather(write(), erase(world, dima))
+        await world.receive(world.inbound(ADA, 99, "the last word", cause="99"))
+        head = "the last word"
+        await world.seen(dima, conversation_id, lambda v: v["last_message"]["preview"] == head)
+        items = (await world.timeline(dima, conversation_id, limit="100"))["items"]
+        erased_at = next(n for n, one in enumerate(items) if one.get("key") == "customer-erased")
+        after, before = items[:erased_at], items[erased_at + 1 :]
+        assert all(one["content"].get("text") for one in after if one["kind"] == "message")
+        assert all(one["content"] == {"erased": True} for one in before if one["kind"] == "message")
+        assert len([one for one in items if one["kind"] == "message"]) == 41
