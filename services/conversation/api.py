@@ -25,7 +25,7 @@ from libs.events.api.customers import RecordActivity
 from libs.events.api.filters import ConversationFilter, Sort, Tab
 from libs.events.api.marks import ChangeMarks, MarkEmotion, SetFields, SetMark, SetPriority
 from libs.events.marks import MarkKind
-from libs.events.registry import Body
+from libs.events.registry import Body, Instant
 from libs.runtime.bodies import BodyReader, read_query
 from libs.runtime.http import caller_of, json_response
 from libs.runtime.idempotency import Answers, Personal
@@ -63,6 +63,15 @@ class PageQuery(Body):
     limit: Limit = DEFAULT_PAGE
 
 
+class _AsOfQuery(Body):
+    as_of: Instant | None = None
+
+
+class _TimelineQuery(_AsOfQuery):
+    cursor: str | None = None
+    limit: Limit = DEFAULT_PAGE
+
+
 class _AfterQuery(Body):
     after: Annotated[int, Meta(ge=0)] = 0
     limit: Limit = DEFAULT_PAGE
@@ -91,12 +100,15 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         return json_response(await desktop(request).counts())
 
     async def conversation(request: Request) -> Response:
-        return json_response(await desktop(request).view(_id(request)))
+        desk = desktop(request)
+        asked = read_query(request, _AsOfQuery)
+        return json_response(await desk.view(_id(request), asked.as_of))
 
     async def timeline(request: Request) -> Response:
         desk = desktop(request)
-        asked = read_query(request, PageQuery)
-        return json_response(await desk.timeline(_id(request), asked.cursor, asked.limit))
+        asked = read_query(request, _TimelineQuery)
+        page = await desk.timeline(_id(request), asked.cursor, asked.limit, asked.as_of)
+        return json_response(page)
 
     def acting(act: Act) -> Endpoint:
         async def endpoint(request: Request) -> Response:

@@ -139,6 +139,7 @@ async def compose(
         messages=database[MESSAGES],
         customers=database[CUSTOMERS],
         customer_desk=engine.customer_desk,
+        history=engine.history,
         lists=Lists(),
         search=Search(search_rows, entries),
         counts=engine.counts,

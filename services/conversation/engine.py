@@ -29,8 +29,10 @@ from services.conversation.domain.customer import Customer
 from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.sent_message import SentMessage, SentMessageState
 from services.conversation.domain.state import ConversationState
+from services.conversation.history import History
 from services.conversation.keyring import Keyring
 from services.conversation.kinds import Conversations, SentMessages
+from services.conversation.landmarks import Landmarks
 from services.conversation.loading import Loader
 from services.conversation.numbers import CaseNumbers
 from services.conversation.projection import Projection
@@ -53,6 +55,7 @@ class Engine:
     numbers: CaseNumbers
     customer_desk: Desk[CustomerState, Customer]
     blocked: BlockedCustomers
+    history: History
     handlers: dict[Topic, Handler]
 
 
@@ -86,7 +89,8 @@ def engine_of(
         mark_later=mark_later,
     )
     counts = Counts(inbox)
-    conversations = Conversations(inbox, messages, customer_rows, counts.wrote)
+    landmarks = Landmarks(database, keyring)
+    conversations = Conversations(inbox, messages, customer_rows, counts.wrote, landmarks)
     sent_messages = SentMessages(messages)
     customers = Customers(customer_rows)
     loader: Loader[ConversationState] = Loader(
@@ -129,5 +133,6 @@ def engine_of(
         numbers,
         customer_desk,
         blocked,
+        History(store, landmarks, messages),
         handlers,
     )

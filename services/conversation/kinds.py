@@ -17,6 +17,7 @@ from services.conversation.domain.sent_message import (
     SentMessageState,
 )
 from services.conversation.domain.state import ConversationState
+from services.conversation.landmarks import Landmarks
 from services.conversation.publishing import conversation_messages, delivery_messages
 from services.conversation.rows import (
     Rows,
@@ -43,14 +44,23 @@ _DELIVERY: Final = name_of(DeliveryChanged)
 class Conversations:
     """Streams named by conversations' ids; their states are in the inbox's rows.
 
-    ``written`` is told of the states whose rows were just written.
+    ``written`` is told of the states whose rows were just written; now and then one of them is kept
+    among the ``landmarks``.
     """
 
-    def __init__(self, inbox: Rows, messages: Rows, customers: Rows, written: Written) -> None:
+    def __init__(
+        self,
+        inbox: Rows,
+        messages: Rows,
+        customers: Rows,
+        written: Written,
+        landmarks: Landmarks,
+    ) -> None:
         self._inbox = inbox
         self._messages = messages
         self._customers = customers
         self._written = written
+        self._landmarks = landmarks
 
     def owns(self, commit: Commit) -> bool:
         return commit.events[0].type != _DELIVERY and not of_customer(commit)
@@ -88,6 +98,7 @@ class Conversations:
         if openings := openings_of(commits):
             await write_openings(self._customers, openings)
         await erase_parts(self._messages, commits)
+        await self._landmarks.keep_passed(snapshots, commits)
 
 
 class SentMessages:

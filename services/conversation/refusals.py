@@ -187,6 +187,16 @@ class CustomerForgotten(Refusal):
     kind = "customer-erased"
 
 
+class NotBegun(NotFound):
+    """Asked for as it was before there was anything of it."""
+
+    kind = "not-begun"
+    texts = TEXTS
+
+    def __init__(self, teller: Teller, began_at: datetime) -> None:
+        super().__init__(teller.say("not-found.not-begun", {"moment": began_at}), began_at=began_at)
+
+
 def problem_of(
     refusal: RuleBroken | NotThere | TooMuch,
     directory: WorkspaceDirectory,

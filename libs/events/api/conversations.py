@@ -29,7 +29,8 @@ class LastMessage(Body):
 class ConversationView(Body):
     """A row of the inbox and the head of an open conversation; ``case`` is the latest case.
 
-    ``fields``: what the custom fields of that case say, by the fields' ids.
+    ``fields``: what the custom fields of that case say, by the fields' ids. ``as_of``: it is the
+    conversation as it stood then; ``erased``: what was said and who said it was forgotten since.
     """
 
     conversation_id: str
@@ -38,6 +39,8 @@ class ConversationView(Body):
     case: CaseFacts
     last_message: LastMessage | None = None
     fields: dict[str, FieldValue] = msgspec.field(default_factory=dict)
+    as_of: datetime | None = None
+    erased: bool = False
 
 
 class ConversationPage(Body):
@@ -95,10 +98,15 @@ class TimelineItem(Body):
 
 
 class TimelinePage(Body):
-    """Newest first; ``next`` is the cursor of the older page."""
+    """Newest first; ``next`` is the cursor of the older page, asked for with the same ``as_of``.
+
+    ``as_of`` and ``erased`` are as a conversation's.
+    """
 
     items: tuple[TimelineItem, ...]
     next: str | None = None
+    as_of: datetime | None = None
+    erased: bool = False
 
 
 class SendMessage(RequestBody):

@@ -4,11 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from libs.events.actions import Action
 from libs.events.api import ConversationView, Sent, TimelineItem, TimelinePage
 from libs.events.api.filters import ConversationCounts
 from libs.events.directory import MemberState
 from libs.events.ids import IdKey
+from libs.runtime.bodies import invalid_field
 from libs.runtime.directory import Directory, WorkspaceDirectory
 from libs.runtime.language import default_to
 from libs.runtime.problems import Problem, Unavailable
@@ -26,17 +29,23 @@ from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.state import ConversationState
 from services.conversation.erasing import Erasing
 from services.conversation.fields import required_fields
+from services.conversation.history import History
 from services.conversation.inbox import Inbox, Lists
 from services.conversation.loading import Loader
 from services.conversation.metrics import COMMANDS
 from services.conversation.numbers import CaseNumbers
 from services.conversation.publishing import audience_of
-from services.conversation.refusals import no_such_conversation, no_such_message, problem_of
+from services.conversation.refusals import (
+    NotBegun,
+    no_such_conversation,
+    no_such_message,
+    problem_of,
+)
 from services.conversation.rows import Rows
 from services.conversation.sealed_store import SealedStore
 from services.conversation.search.query import Search
 from services.conversation.tasks import Done, NotThere, Task
-from services.conversation.telling import Teller
+from services.conversation.telling import TEXTS, Teller
 from services.conversation.timeline import Timeline
 from services.conversation.views import conversation_view, timeline_item
 
@@ -55,6 +64,7 @@ class Parts:
     messages: Rows
     customers: Rows
     customer_desk: Desk[CustomerState, Customer]
+    history: History
     lists: Lists
     search: Search
     counts: Counts
@@ -96,14 +106,27 @@ class Workplace:
         workspace_id = self._caller.workspace_id
         return await self._parts.counts.of(workspace_id, self._member, self._directory)
 
-    async def timeline(self, conversation_id: str, cursor: str | None, limit: int) -> TimelinePage:
-        """Errors: Invalid (the cursor)."""
-        snapshot = await self._snapshot(conversation_id)
-        timeline = Timeline(self._parts.store, self._parts.messages, snapshot)
-        return await timeline.page(cursor, limit, self._teller(snapshot))
+    async def timeline(
+        self, conversation_id: str, cursor: str | None, limit: int, as_of: datetime | None
+    ) -> TimelinePage:
+        """Errors: Invalid (the cursor, ``as_of``), NotBegun."""
+        present = await self._snapshot(conversation_id)
+        if as_of is None:
+            timeline = Timeline(self._parts.store, self._parts.messages, present)
+            return await timeline.page(cursor, limit, self._teller(present))
+        past = await self._past(present, as_of)
+        timeline = self._parts.history.timeline(past, as_of)
+        page = await timeline.page(cursor, limit, self._teller(present))
+        return replace(page, as_of=as_of, erased=_erased_since(past, present))
 
-    async def view(self, conversation_id: str) -> ConversationView:
-        return conversation_view(await self._snapshot(conversation_id))
+    async def view(self, conversation_id: str, as_of: datetime | None) -> ConversationView:
+        """Errors: Invalid (``as_of``), NotBegun."""
+        present = await self._snapshot(conversation_id)
+        if as_of is None:
+            return conversation_view(present)
+        past = await self._past(present, as_of)
+        view = conversation_view(past)
+        return replace(view, as_of=as_of, erased=_erased_since(past, present))
 
     @property
     def _manages(self) -> bool:
@@ -127,6 +150,21 @@ class Workplace:
             raise no_such_conversation() from error
         except NOT_NOW as error:
             raise Unavailable from error
+
+    async def _past(
+        self, present: Snapshot[ConversationState], as_of: datetime
+    ) -> Snapshot[ConversationState]:
+        """For who may see the present. Errors: Invalid, NotBegun."""
+        if as_of > datetime.now(UTC):
+            raise invalid_field("as_of", TEXTS.say("invalid.future"))
+        conversation_id = present.state.thread.conversation_id
+        if as_of >= present.recorded_at:
+            return present
+        past = await self._parts.history.at(conversation_id, as_of)
+        if past is None:
+            began = await self._parts.history.began(conversation_id)
+            raise NotBegun(self._teller(present), began or present.recorded_at)
+        return past
 
     async def _remembered(self, conversation_id: str) -> Snapshot[ConversationState]:
         """A state that may be a moment old: good for what never changes, such as the channel.
@@ -212,6 +250,10 @@ class Workplace:
 
     def _teller(self, snapshot: Snapshot[ConversationState]) -> Teller:
         return Teller(self._directory, snapshot.state.case.location_id)
+
+
+def _erased_since(past: Snapshot[ConversationState], present: Snapshot[ConversationState]) -> bool:
+    return past.state.erasures < present.state.erasures
 
 
 def state_of(done: Done[ConversationState]) -> Snapshot[ConversationState]:

@@ -28,6 +28,7 @@ from services.gateway.api.erasure import add_erasure_route
 from services.gateway.api.marks import add_mark_routes
 from services.gateway.api.passing import ANSWERED, BODY_BYTES, REFUSED, PassedOn, PassThrough
 from services.gateway.api.routes import (
+    AS_OF,
     PAGE,
     Problems,
     Routes,
@@ -85,12 +86,13 @@ def add_conversation_routes(
     routes.add(
         "GET", one, through.to(one, Action.READ),
         name="getConversation", summary="One conversation with its latest case",
-        answer=ConversationView, problems=ANSWERED,
+        description="As it stands now, or as it stood at an instant of the past.",
+        answer=ConversationView, query=(AS_OF,), problems=(*ANSWERED, Invalid),
     )  # fmt: skip
     routes.add(
         "GET", one + "/timeline", through.to(one + "/timeline", Action.READ),
         name="getTimeline", summary="Messages, notes and traces of actions, the newest first",
-        answer=TimelinePage, query=PAGE, problems=(*ANSWERED, Invalid),
+        answer=TimelinePage, query=(*PAGE, AS_OF), problems=(*ANSWERED, Invalid),
     )  # fmt: skip
     routes.add(
         "POST", one + "/messages", send,

@@ -69,6 +69,12 @@ def query_parameters(filters: type[msgspec.Struct]) -> tuple[dict[str, Any], ...
     return tuple(described)
 
 
+AS_OF: Final = {
+    "name": "as_of",
+    "in": "query",
+    "description": "As it was recorded then: an instant of the past, RFC 3339.",
+    "schema": {"type": "string", "format": "date-time"},
+}
 # What each refusal means wherever it is met; an operation lists those that it can answer.
 _MEANINGS: Final[dict[type[Problem], str]] = {
     BadRequest: "The body is not JSON.",

@@ -59,6 +59,7 @@ BROKEN: list[RuleBroken] = [
     life.HasOpenCase("mem_2"),
     life.HasOpenCase(None),
     assignment.HandedOnByTransfer(),
+    assignment.NotForMember("mem_2"),
     transfer.AlreadyResponsible("mem_2", AT),
     transfer.AlreadyOffered("mem_2", AT),
     transfer.OfferedToAnother("mem_2"),
