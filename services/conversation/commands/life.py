@@ -1,8 +1,9 @@
 """What moves a case from state to state."""
 
+from libs.events.actions import Action
 from libs.events.api import ConversationView
 from libs.events.api.cases import SendToCrm
-from libs.runtime.problems import Unavailable
+from libs.runtime.problems import Forbidden, Unavailable
 from services.conversation.commands.base import Workplace
 from services.conversation.commands.queue import NOT_NOW
 from services.conversation.domain.conversation import Conversation
@@ -45,8 +46,10 @@ class LifeCommands(Workplace):
     async def send_to_crm(
         self, conversation_id: str, cause: str, asked: SendToCrm
     ) -> ConversationView:
-        """Errors: CaseTaken, CaseNotTaken; if it is to be closed too, those of that."""
+        """Errors: CaseTaken, CaseNotTaken; Forbidden and those of ``close`` if it is to close."""
         me, manages = self._member.member_id, self._manages
+        if asked.close and not self._caller.may(Action.CLOSE):
+            raise Forbidden("this role does not close cases")
 
         def decide(conversation: Conversation) -> None:
             conversation.send_to_crm(me, manages=manages)

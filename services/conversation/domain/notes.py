@@ -42,7 +42,7 @@ class Notes(Participants):
         """
         if self.leads(member_id, manages=manages):
             for mentioned in mentions:
-                if mentioned not in self.case.people:
+                if mentioned != self.case.responsible:
                     self.add_participant(member_id, mentioned, manages=manages)
         self._trigger(
             NoteAdded(

@@ -12,11 +12,13 @@ from aiokafka import ConsumerRecord
 
 from libs.events.content import Channel, Content
 from libs.events.conversation import (
+    CaseAssigned,
     CaseClosed,
     CaseFacts,
     CaseOpened,
     CaseReopened,
     CaseTaken,
+    CaseUnassigned,
     ConversationEvent,
     Message,
     MessageReceived,
@@ -91,6 +93,22 @@ class Story:
             self._set(state="active", responsible=member)
             self.cases[-1].responsible = member
             self._tell(CaseTaken, member_id=member)
+        return self
+
+    def assigns(self, member: str, minutes: float = 1) -> "Story":
+        self._wait(minutes)
+        if self.facts is not None and self.facts.state != "done":
+            self._set(state="active", responsible=member)
+            self.cases[-1].responsible = member
+            self._tell(CaseAssigned, member_id="mem_boss")
+        return self
+
+    def unassigns(self, member: str, minutes: float = 1) -> "Story":
+        self._wait(minutes)
+        if self.facts is not None and self.facts.state == "active":
+            self._set(state="new", responsible=None)
+            self.cases[-1].responsible = None
+            self._tell(CaseUnassigned, member_id=member)
         return self
 
     def answers(self, member: str | None, minutes: float = 1) -> "Story":

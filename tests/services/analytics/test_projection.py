@@ -111,6 +111,22 @@ async def test_a_turn_is_of_the_one_responsible_when_it_was_answered_or_now(
     assert rows["mem_b"].response_rate.value is None
 
 
+async def test_a_case_that_changed_hands_is_of_who_has_it_now_and_its_timers_run_on(
+    warehouse: Warehouse,
+) -> None:
+    story = Story(workspace()).writes(0).takes("mem_a", 2).unassigns("mem_a", 3)
+    nobodys = await (await project(warehouse, story)).summary(story.workspace, DAY)
+    story.assigns("mem_b", 5).answers("mem_b", 10).closes("mem_b", 10)
+    made = await (await project(warehouse, story)).performance("member", story.workspace, DAY)
+
+    assert (nobodys.assigned.value, nobodys.open.value) == (0, 1)
+    [row] = made.items
+    assert (row.key, row.assigned, row.closed) == ("mem_b", 1, 1)
+    assert row.response_rate.text == "100 %"
+    assert row.time_to_respond.average.text == "20m 00s"
+    assert row.time_to_close.average.text == "30m 00s"
+
+
 async def test_a_case_closed_without_an_answer_is_neither_responded_nor_unresponded(
     warehouse: Warehouse,
 ) -> None:
@@ -185,8 +201,12 @@ async def test_nothing_a_customer_wrote_is_kept(warehouse: Warehouse) -> None:
         assert Content(text="do not keep me").text not in str(rows)
 
 
+STEPS = (
+    *("writes", "writes", "takes", "answers", "answers", "closes", "reopens"),
+    *("assigns", "unassigns"),
+)
 step = st.tuples(
-    st.sampled_from(["writes", "writes", "takes", "answers", "answers", "closes", "reopens"]),
+    st.sampled_from(STEPS),
     st.sampled_from(MEMBERS),
     st.integers(min_value=0, max_value=500),
 )
