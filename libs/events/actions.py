@@ -18,6 +18,9 @@ class Action(StrEnum):
     SEND_TO_CRM = "send_to_crm"
     OPEN = "open"  # a case by hand
     REOPEN = "reopen"
+    EDIT_CUSTOMERS = "edit_customers"  # the card, merge and split, subscriptions, sales
+    BLOCK_CUSTOMERS = "block_customers"
+    RECORD_ACTIVITIES = "record_activities"  # what a customer did elsewhere
     MANAGE_CASES = "manage_cases"  # act on a case whoever is responsible for it
     ERASE = "erase"  # a person's data, for ever
     SEE_METRICS = "see_metrics"

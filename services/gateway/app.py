@@ -18,6 +18,7 @@ from services.gateway.accounts import Accounts
 from services.gateway.api.accounts import add_account_routes
 from services.gateway.api.attachments import add_attachment_routes
 from services.gateway.api.conversations import add_conversation_routes
+from services.gateway.api.customers import add_customer_routes
 from services.gateway.api.directory import DirectoryApi
 from services.gateway.api.reports import add_metrics_routes, add_notification_routes
 from services.gateway.api.routes import Routes, document
@@ -35,6 +36,7 @@ from services.gateway.upstream import ReusedTokens, Upstream
 _TAGS: Final = {
     "accounts": "Signing in and out, one's own account, API tokens.",
     "conversations": "The inbox: cases, their messages and notes.",
+    "customers": "Who writes: cards, identities, cases; what they did elsewhere.",
     "attachments": "Files of messages.",
     "directory": "Locations, members, groups, sources and where their cases go.",
     "notifications": "What a member is told, and how.",
@@ -79,6 +81,7 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     by_tag = {tag: Routes(app, shapes, tag) for tag in _TAGS}
     # The busiest first: a request is compared with the routes in this order.
     add_conversation_routes(by_tag["conversations"], access, conversation, ingest)
+    add_customer_routes(by_tag["customers"], access, conversation)
     add_account_routes(by_tag["accounts"], accounts, sessions, access)
     add_attachment_routes(
         by_tag["attachments"], access, ingest, settings.gateway_attachment_max_bytes

@@ -27,6 +27,9 @@ PERMISSIONS: Final[dict[Role, frozenset[Action]]] = {
             Action.SEND_TO_CRM,
             Action.OPEN,
             Action.REOPEN,
+            Action.EDIT_CUSTOMERS,
+            Action.BLOCK_CUSTOMERS,
+            Action.RECORD_ACTIVITIES,
         }
     ),
     Role.MODERATOR: frozenset(
@@ -36,6 +39,7 @@ PERMISSIONS: Final[dict[Role, frozenset[Action]]] = {
             Action.MARK,
             Action.CLOSE,
             Action.CLOSE_UNTAKEN,
+            Action.BLOCK_CUSTOMERS,
         }
     ),
     Role.ANALYST: frozenset({Action.READ, Action.SEE_METRICS}),

@@ -92,6 +92,18 @@ async def test_the_document_has_every_route_that_the_api_promises(document: Any)
         "PUT /v1/conversations/{id}/messages/{message_id}/emotion",
         "PATCH /v1/conversations/{id}/messages/{message_id}",
         "DELETE /v1/conversations/{id}/messages/{message_id}",
+        "POST /v1/conversations/{id}/activities",
+        "GET /v1/customers",
+        "GET /v1/customers/{id}",
+        "PATCH /v1/customers/{id}",
+        "GET /v1/customers/{id}/cases",
+        *(
+            f"POST /v1/customers/{{id}}/{action}"
+            for action in (
+                *("merge", "split", "block", "unblock", "subscribe", "unsubscribe"),
+                *("funnel", "sales-plans", "acquisition", "activities"),
+            )
+        ),
         "POST /v1/attachments",
         "GET /v1/attachments/{id}",
         *(

@@ -287,3 +287,54 @@ async def test_files_that_are_refused_are_refused_in_ingests_words(office: Offic
 
 def _text(instant: datetime) -> str:
     return quote(instant.isoformat())
+
+
+async def test_a_customer_is_known_merged_blocked_and_their_doings_are_shown(
+    office: Office,
+) -> None:
+    ask, owner = office.ask, office.owner
+    cases = []
+    async with office.live(office.team.owner) as socket:
+        await ready(socket)
+        for text in ("Добрий день", "Це знову я"):
+            cases.append(await office.receive(text))
+            await until(socket, "parley.message.received.v1")
+    one, case = "/v1/customers/{id}", "/v1/conversations/{id}"
+    first, second = [
+        (await ask(owner, "GET", case, i)).body["customer"]["customer_id"] for i in cases
+    ]
+
+    async def done(action: str, body: Any = None) -> Any:
+        answer = await ask(owner, "POST", f"{one}/{action}", first, body)
+        assert answer.status == 200, answer.content
+        return answer.body
+
+    edited = await ask(owner, "PATCH", one, first, {"name": "Марія", "tags": ["vip"]})
+    assert (edited.body["name"], edited.body["may_edit"]) == ("Марія", True)
+    wrong = await ask(owner, "PATCH", one, first, {"email": "nobody"})
+    assert wrong.status == 422
+    await done("merge", {"customer_id": second})
+    await done("funnel", {"status": "customer"})
+    await done("sales-plans", {"add": ["осінь"]})
+    visit = {"tool": "button", "link": "https://x.example", "utm": {"source": "insta"}}
+    await done("acquisition", visit)
+    await done("unsubscribe")
+    await done("subscribe")
+    await done("block")
+    known = await done("unblock")
+    assert [i["customer_id"] for i in known["identities"]] == [first, second]
+    assert (await ask(owner, "GET", one, second)).body["customer_id"] == first
+    told = await ask(owner, "GET", one + "/cases", first)
+    shown = [c["first_message"]["preview"] for c in told.body["items"]]
+    assert shown == ["Це знову я", "Добрий день"]
+    listed = await ask(owner, "GET", "/v1/customers?limit=1")
+    assert listed.body["items"][0]["customer_id"] == first
+    await done("split", {"customer_id": second})
+    refused = await ask(owner, "POST", one + "/split", first, {"customer_id": first})
+    assert refused.status == 409
+
+    ordered = {"activity": "ordered", "variables": {"offer": "Лате", "sum": 90}}
+    sent = await ask(owner, "POST", case + "/activities", cases[0], ordered)
+    assert (sent.status, sent.body["item"]["variables"]) == (201, ordered["variables"])
+    assert (await ask(owner, "POST", one + "/activities", first, ordered)).status == 201
+    assert (await ask(owner, "GET", one, "cus_nobody")).status == 404
