@@ -5,6 +5,7 @@ Plain routes: solving a web framework's dependencies was a quarter of the CPU of
 nobody outside reads a description of this API.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
@@ -12,7 +13,15 @@ from fastapi import FastAPI, Request
 from msgspec import Meta
 from starlette.responses import Response
 
-from libs.events.api import AddNote, ConversationView, EditMessage, SendMessage, Sent
+from libs.events.api import (
+    AddNote,
+    ConversationView,
+    Draft,
+    EditMessage,
+    ReadAll,
+    SendMessage,
+    Sent,
+)
 from libs.events.api.cases import (
     AddParticipant,
     AssignCase,
@@ -32,6 +41,7 @@ from libs.runtime.idempotency import Answers, Personal
 from libs.runtime.problems import Forbidden
 from libs.runtime.tokens import ServiceTokens
 from services.conversation.commands import Desktop, Parts
+from services.conversation.drafts import marked
 from services.conversation.refusals import no_such_conversation
 from services.conversation.rows import find_rows, snapshot_of
 from services.conversation.timeline import Timeline
@@ -79,6 +89,7 @@ class _AfterQuery(Body):
 
 def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceTokens) -> None:
     verified = caller_of(tokens)
+    drafts_reader, reading_all = BodyReader(Draft), BodyReader(ReadAll)
 
     def desktop(request: Request) -> Desktop:
         return Desktop(parts, verified(request))
@@ -87,14 +98,15 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         desk = desktop(request)
         asked = read_query(request, _ListQuery)
         if asked.q is not None:
-            page = await desk.inbox.search(
+            listed = desk.inbox.search(
                 asked.q, asked.tab or "all", asked, asked.cursor, asked.limit
             )
         else:
-            page = await desk.inbox.page(
+            listed = desk.inbox.page(
                 asked.tab or "new", asked, asked.sort, asked.cursor, asked.limit
             )
-        return Response(page, media_type="application/json")
+        page, drafted = await asyncio.gather(listed, desk.drafted())
+        return Response(marked(page, drafted), media_type="application/json")
 
     async def counts(request: Request) -> Response:
         return json_response(await desktop(request).counts())
@@ -177,6 +189,27 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
 
         return await answers.once(request, caller, b"", work)
 
+    async def put_draft(request: Request) -> Response:
+        desk = desktop(request)
+        draft, _ = await drafts_reader.read(request)
+        return json_response(await desk.put_draft(_id(request), draft))
+
+    async def draft(request: Request) -> Response:
+        return json_response(await desktop(request).draft(_id(request)))
+
+    async def delete_draft(request: Request) -> Response:
+        await desktop(request).delete_draft(_id(request))
+        return Response(status_code=204)
+
+    async def read_all(request: Request) -> Response:
+        caller = verified(request)
+        asked, raw = await reading_all.read(request)
+
+        async def work(cause: str) -> Response:
+            return json_response(await Desktop(parts, caller).read_all(cause, asked))
+
+        return await answers.once(request, caller, raw, work)
+
     def many(kind: MarkKind) -> Endpoint:
         return acting_with(
             BodyReader(ChangeMarks), lambda desk, *asked: desk.change_marks(kind, *asked)
@@ -247,6 +280,10 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
             f"{_ONE}/activities",
             writing(BodyReader(RecordActivity), Desktop.record_activity),
         ),
+        ("PUT", f"{_ONE}/draft", put_draft),
+        ("GET", f"{_ONE}/draft", draft),
+        ("DELETE", f"{_ONE}/draft", delete_draft),
+        ("POST", "/v1/conversations/read-all", read_all),
         ("POST", f"{_ONE}/read", acting(Desktop.read)),
         ("POST", f"{_ONE}/unread", acting(Desktop.unread)),
         ("POST", f"{_ONE}/flag", acting(Desktop.flag)),

@@ -29,12 +29,14 @@ from services.conversation.api import add_routes
 from services.conversation.commands import CommandQueue, Parts
 from services.conversation.customers.api import add_customer_routes
 from services.conversation.customers.rows import CUSTOMER_INDEXES, CUSTOMERS
+from services.conversation.drafts import Drafts
 from services.conversation.engine import engine_of
 from services.conversation.erasing import Erasing
 from services.conversation.inbox import Lists
 from services.conversation.rows import (
     ANSWERS,
     COMMITS,
+    DRAFTS,
     INBOX,
     INBOX_INDEXES,
     MESSAGE_INDEXES,
@@ -144,6 +146,7 @@ async def compose(
         search=Search(search_rows, entries),
         counts=engine.counts,
         erasing=erasing,
+        drafts=Drafts(database[DRAFTS]),
         id_key=IdKey(key_bytes(settings.deployment_key)),
         numbers=engine.numbers,
     )
@@ -196,6 +199,7 @@ async def ensure_indexes(database: AsyncDatabase[Document]) -> None:
     await asyncio.gather(
         AsyncEventStore(database[COMMITS]).ensure_indexes(),
         Answers(database[ANSWERS]).ensure_indexes(),
+        Drafts(database[DRAFTS]).ensure_indexes(),
         database[INBOX].create_indexes(list(INBOX_INDEXES)),
         database[SEARCH].create_indexes(list(SEARCH_INDEXES)),
         database[MESSAGES].create_indexes(list(MESSAGE_INDEXES)),

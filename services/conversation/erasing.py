@@ -8,7 +8,7 @@ stops in the middle is taken up again, by any replica. Every step may be done tw
 1. The identity's next generation of keys is begun: what comes from now on is sealed with it.
 2. ``CustomerErased`` is appended to each of their conversations. Whatever another replica decides
    on the state before it is refused, because the version is the lock; and what it still writes into
-   the read models is of an older version than the erasure's, and loses.
+   the read models is of an older version than the erasure's, and loses. Members' drafts go too.
 3. While the old keys are there, the streams are read once more: for the attachments, which ingest
    deletes, and for the names by which the person is found in dead letters.
 4. The old keys are destroyed. No event from before opens any longer, wherever it is kept.
@@ -44,9 +44,10 @@ from services.conversation.domain.events import Event, decode
 from services.conversation.domain.life import CaseOpened
 from services.conversation.domain.messages import MessageReceived
 from services.conversation.domain.state import ConversationState
+from services.conversation.drafts import Drafts
 from services.conversation.keyring import Keyring, Wanted
 from services.conversation.metrics import ERASURES_REACHED
-from services.conversation.rows import INBOX, snapshot_of
+from services.conversation.rows import DRAFTS, INBOX, snapshot_of
 from services.conversation.sealed_store import SealedStore
 from services.conversation.sealing import NONCE_BYTES, Owner
 from services.conversation.sweeping import PASSING
@@ -99,6 +100,7 @@ class Erasing:
     ) -> None:
         self._erasures = database[ERASURES]
         self._inbox = database[INBOX]
+        self._drafts = Drafts(database[DRAFTS])
         self._keyring = keyring
         self._store = store
         self._desk = desk
@@ -185,6 +187,7 @@ class Erasing:
         upto = await self._decide(
             erasure, stream, cause, lambda c: c.erase_customer(member_id, number)
         )
+        await self._drafts.forget([stream])
         names, attachments = await self._traces(stream, upto)
         for at in range(0, len(attachments), ATTACHMENTS_AT_ONCE):
             some = attachments[at : at + ATTACHMENTS_AT_ONCE]

@@ -154,6 +154,14 @@ class Inbox:
         items = tuple(self._lists.views.of(row) for row, _ in found[:limit])
         return _encode(EncodedPage(items, following))
 
+    async def versions(
+        self, tab: Tab, asked: ConversationFilter, limit: int
+    ) -> list[tuple[str, int]]:
+        """Ids and versions of what is asked for, in no order."""
+        condition = self._question(tab, asked).condition()
+        found = self._rows.find(condition, {"v": 1}, limit=limit)
+        return [(row["_id"], row["v"]) for row in await found.to_list()]
+
     def _question(self, tab: Tab, asked: ConversationFilter) -> Question:
         return Question(self._workspace_id, self._member, self._directory, tab, asked)
 

@@ -56,6 +56,7 @@ INBOX: Final = "conversation_inbox"
 MESSAGES: Final = "conversation_messages"
 ANSWERS: Final = "conversation_answers"
 COUNTERS: Final = "conversation_counters"
+DRAFTS: Final = "conversation_drafts"
 
 # What a conversation's events say of a message, beside the message's own ``delivery``.
 MESSAGE_PARTS: Final = ("edit", "emotion", "deleted")

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from libs.events.activity import ActivityVariables
+from libs.events.api.filters import Tab
 from libs.events.api.requests import RequestBody
 from libs.events.content import Content, DeliveryState, Direction, Sender
 from libs.events.conversation import CaseFacts
@@ -31,6 +32,8 @@ class ConversationView(Body):
 
     ``fields``: what the custom fields of that case say, by the fields' ids. ``as_of``: it is the
     conversation as it stood then; ``erased``: what was said and who said it was forgotten since.
+    ``has_draft``: whoever asks has an unsent draft here; said in lists and of one conversation,
+    not after a command.
     """
 
     conversation_id: str
@@ -41,6 +44,7 @@ class ConversationView(Body):
     fields: dict[str, FieldValue] = msgspec.field(default_factory=dict)
     as_of: datetime | None = None
     erased: bool = False
+    has_draft: bool = False
 
 
 class ConversationPage(Body):
@@ -115,6 +119,35 @@ class SendMessage(RequestBody):
     content: Content
     reply_to: str | None = None
     close: bool = False
+
+
+class Draft(RequestBody):
+    """What a member has begun to write; an empty text is no draft."""
+
+    text: str
+    reply_to: str | None = None
+
+
+class DraftView(Body):
+    """``saved_at`` is null, and the text empty, where there is no draft."""
+
+    text: str = ""
+    reply_to: str | None = None
+    saved_at: datetime | None = None
+
+
+class ReadAll(RequestBody):
+    """``confirm``: it is done to all that is unread in the tab, and cannot be undone."""
+
+    confirm: Literal[True]
+    tab: Tab = "unread"
+
+
+class AllRead(Body):
+    """``more``: there was more than is done at once, so ask again."""
+
+    read: int
+    more: bool = False
 
 
 class EditMessage(RequestBody):

@@ -6,12 +6,14 @@ One file a family of rules, as in ``domain``; ``Desktop`` is all of them togethe
 from services.conversation.commands.activities import ActivityCommands
 from services.conversation.commands.base import Parts
 from services.conversation.commands.corrections import CorrectionCommands
+from services.conversation.commands.drafts import DraftCommands
 from services.conversation.commands.erasure import ErasureCommands
 from services.conversation.commands.hands import HandsCommands
 from services.conversation.commands.life import LifeCommands
 from services.conversation.commands.marks import MarkCommands
 from services.conversation.commands.messages import MessageCommands
 from services.conversation.commands.queue import CommandQueue
+from services.conversation.commands.reading import ReadingCommands
 
 
 class Desktop(
@@ -22,6 +24,8 @@ class Desktop(
     CorrectionCommands,
     ActivityCommands,
     ErasureCommands,
+    DraftCommands,
+    ReadingCommands,
 ):
     """What one member sees and does in their workspace."""
 

@@ -27,6 +27,7 @@ from services.conversation.domain.customer import Customer
 from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.state import ConversationState
+from services.conversation.drafts import Drafts
 from services.conversation.erasing import Erasing
 from services.conversation.fields import required_fields
 from services.conversation.history import History
@@ -69,6 +70,7 @@ class Parts:
     search: Search
     counts: Counts
     erasing: Erasing
+    drafts: Drafts
     id_key: IdKey
     numbers: CaseNumbers
 

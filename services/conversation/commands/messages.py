@@ -1,10 +1,12 @@
 """What a member writes: to the customer, and for the team."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from libs.events.api import AddNote, SendMessage, Sent
 from libs.runtime.bodies import invalid_field
 from services.conversation.commands.base import Workplace
+from services.conversation.commands.queue import NOT_NOW
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.notes import MENTIONS_AT_MOST
 from services.conversation.domain.state import ConversationState
@@ -37,6 +39,9 @@ class MessageCommands(Workplace):
                 self._close(conversation)
 
         done = await self._do("send", conversation_id, cause, decide, len(message.content.text))
+        # What was sent is no draft any more; should it stay behind, it is in nobody's way.
+        with suppress(*NOT_NOW):
+            await self._parts.drafts.delete(member_id, conversation_id)
         return await self._sent(done, message_id)
 
     async def note(self, conversation_id: str, cause: str, note: AddNote) -> Sent:

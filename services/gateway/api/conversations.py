@@ -9,10 +9,14 @@ from starlette.responses import Response
 from libs.events.actions import Action
 from libs.events.api import (
     AddNote,
+    AllRead,
     ConversationPage,
     ConversationView,
     DescribeAttachments,
+    Draft,
+    DraftView,
     EditMessage,
+    ReadAll,
     SendMessage,
     Sent,
     StoredAttachments,
@@ -39,6 +43,7 @@ from services.gateway.api.shapes import PostMessage
 from services.gateway.upstream import Upstream, passed_on, path_id
 
 _ATTACHMENTS_AT_MOST: Final = 20
+_DRAFT: Final = "A draft is its member's alone; it goes when the message is sent."
 _LISTED: Final = (
     query_parameter("q", str, "Words to look for: names, texts, tags, numbers; all tabs then."),
     query_parameter("tab", Tab, "Which cases."),
@@ -105,6 +110,28 @@ def add_conversation_routes(
         status=201, body=AddNote, answer=Sent, problems=commands,
     )  # fmt: skip
 
+    routes.add(
+        "POST", base + "/read-all", through.to(base + "/read-all", Action.MARK, takes_body=True),
+        name="markAllRead", summary="Mark everything read that is unread in a tab",
+        description="It cannot be undone, so it has to be confirmed. Each request does so many.",
+        body=ReadAll, answer=AllRead, problems=commands,
+    )  # fmt: skip
+    draft = one + "/draft"
+    routes.add(
+        "PUT", draft, through.to(draft, Action.NOTE, takes_body=True),
+        name="saveDraft", summary="Keep what I have begun to write", description=_DRAFT,
+        body=Draft, answer=DraftView, problems=ANSWERED,
+    )  # fmt: skip
+    routes.add(
+        "GET", draft, through.to(draft, Action.READ),
+        name="getDraft", summary="What I have begun to write", description=_DRAFT,
+        answer=DraftView, problems=ANSWERED,
+    )  # fmt: skip
+    routes.add(
+        "DELETE", draft, through.to(draft, Action.READ),
+        name="deleteDraft", summary="Forget what I have begun to write",
+        status=204, problems=ANSWERED,
+    )  # fmt: skip
     message = one + "/messages/{message_id}"
     routes.add(
         "PATCH", message, through.to(message, Action.ANSWER, takes_body=True),

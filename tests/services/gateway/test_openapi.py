@@ -89,6 +89,10 @@ async def test_the_document_has_every_route_that_the_api_promises(document: Any)
                 *("tags", "topics", "reasons", "components"),
             )
         ),
+        "POST /v1/conversations/read-all",
+        "PUT /v1/conversations/{id}/draft",
+        "GET /v1/conversations/{id}/draft",
+        "DELETE /v1/conversations/{id}/draft",
         "PUT /v1/conversations/{id}/messages/{message_id}/emotion",
         "PATCH /v1/conversations/{id}/messages/{message_id}",
         "DELETE /v1/conversations/{id}/messages/{message_id}",

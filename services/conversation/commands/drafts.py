@@ -1,0 +1,36 @@
+"""What a member has begun to write, and has not sent."""
+
+from msgspec.structs import replace
+
+from libs.events.api import ConversationView, Draft, DraftView
+from libs.runtime.bodies import invalid_field
+from services.conversation.commands.base import Workplace
+from services.conversation.drafts import DRAFT_MAX_CHARACTERS
+
+
+class DraftCommands(Workplace):
+    async def put_draft(self, conversation_id: str, draft: Draft) -> DraftView:
+        """Errors: Invalid."""
+        if len(draft.text) > DRAFT_MAX_CHARACTERS:
+            raise invalid_field("text", f"has more than {DRAFT_MAX_CHARACTERS} characters")
+        await self._remembered(conversation_id)
+        return await self._parts.drafts.put(
+            self._caller.workspace_id, self._member.member_id, conversation_id, draft
+        )
+
+    async def draft(self, conversation_id: str) -> DraftView:
+        await self._remembered(conversation_id)
+        return await self._parts.drafts.get(self._member.member_id, conversation_id)
+
+    async def delete_draft(self, conversation_id: str) -> None:
+        await self._remembered(conversation_id)
+        await self._parts.drafts.delete(self._member.member_id, conversation_id)
+
+    async def drafted(self) -> list[str]:
+        """Ids of the conversations in which the member has a draft."""
+        return await self._parts.drafts.conversations_of(self._member.member_id)
+
+    async def view(self, conversation_id: str) -> ConversationView:
+        shown = await super().view(conversation_id)
+        has_draft = await self._parts.drafts.exists(self._member.member_id, conversation_id)
+        return replace(shown, has_draft=has_draft)

@@ -1,0 +1,53 @@
+"""Read all: what waits unread in a list is marked read, because somebody says so."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from libs.events.api import AllRead, ReadAll
+from libs.events.api.filters import ConversationFilter
+from libs.runtime.problems import Unavailable
+from libs.runtime.tracing import trace_headers
+from services.conversation.commands.base import Workplace
+from services.conversation.commands.queue import NOT_NOW
+from services.conversation.domain.conversation import Conversation
+from services.conversation.publishing import audience_of
+from services.conversation.tasks import Done, NotThere, Task
+
+# In one request; whoever has more asks again. Between the batches other commands have their turn.
+AT_MOST: Final = 2_000
+_BATCH: Final = 200
+
+
+class ReadingCommands(Workplace):
+    async def read_all(self, cause: str, asked: ReadAll) -> AllRead:
+        """What is unread in the tab now. Where the customer writes meanwhile, it stays unread."""
+        rows = await self.inbox.versions(asked.tab, ConversationFilter(unread=True), AT_MOST + 1)
+        read = 0
+        for begin in range(0, min(len(rows), AT_MOST), _BATCH):
+            read += await self._read(rows[begin : min(begin + _BATCH, AT_MOST)], cause)
+        return AllRead(read=read, more=len(rows) > AT_MOST)
+
+    async def _read(self, rows: Sequence[tuple[str, int]], cause: str) -> int:
+        tasks = (self._parts.queue.decide(self._reading(*row, cause)) for row in rows)
+        try:
+            outcomes = await asyncio.gather(*tasks)
+        except NOT_NOW as error:
+            raise Unavailable from error
+        return sum(isinstance(outcome, Done) and bool(outcome.changes) for outcome in outcomes)
+
+    def _reading(self, conversation_id: str, version: int, cause: str) -> Task[Conversation]:
+        def decide(conversation: Conversation) -> None:
+            state = conversation.state
+            if state is None or not self._directory.may_see(self._member, audience_of(state)):
+                raise NotThere
+            if conversation.version == version:
+                conversation.mark_read(self._member.member_id)
+
+        return Task(
+            self._caller.workspace_id,
+            conversation_id,
+            f"{cause}/{conversation_id}",
+            decide,
+            trace_headers(),
+        )

@@ -1,0 +1,103 @@
+"""Unsent drafts: what a member began to write in a conversation, for nobody but them.
+
+    {_id: "<conversation>/<member>", workspace, member, conversation, text, reply_to, at}
+
+(collection ``conversation_drafts``). A plain collection, and no events: a draft is not a fact, and
+it changes with every pause in the typing. One that nobody goes on with is forgotten in the end.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from pymongo import ASCENDING, IndexModel
+from pymongo.asynchronous.collection import AsyncCollection
+
+from libs.events.api import Draft, DraftView
+from libs.runtime.mongo import Document
+
+DRAFT_MAX_CHARACTERS: Final = 10_000
+KEPT_FOR: Final = timedelta(days=90)
+# Of a member; the lists are marked with all of them.
+SHOWN_AT_MOST: Final = 200
+
+_INDEXES: Final = (
+    IndexModel([("member", ASCENDING)], name="member"),
+    IndexModel([("conversation", ASCENDING)], name="conversation"),
+    IndexModel(
+        [("at", ASCENDING)], name="expiry", expireAfterSeconds=int(KEPT_FOR.total_seconds())
+    ),
+)
+
+
+class Drafts:
+    """All errors are pymongo's."""
+
+    def __init__(self, collection: AsyncCollection[Document]) -> None:
+        self._collection = collection
+
+    async def ensure_indexes(self) -> None:
+        await self._collection.create_indexes(list(_INDEXES))
+
+    async def put(
+        self, workspace_id: str, member_id: str, conversation_id: str, draft: Draft
+    ) -> DraftView:
+        """In place of what was there; nothing is kept of an empty text."""
+        if not draft.text.strip():
+            await self.delete(member_id, conversation_id)
+            return DraftView()
+        # As the database keeps it, so that it is answered alike now and later.
+        now = datetime.now(UTC)
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        document: Document = {
+            "_id": _id(member_id, conversation_id),
+            "workspace": workspace_id,
+            "member": member_id,
+            "conversation": conversation_id,
+            "text": draft.text,
+            "reply_to": draft.reply_to,
+            "at": now,
+        }
+        await self._collection.replace_one({"_id": document["_id"]}, document, upsert=True)
+        return _view(document)
+
+    async def get(self, member_id: str, conversation_id: str) -> DraftView:
+        """An empty one where there is none."""
+        found = await self._collection.find_one({"_id": _id(member_id, conversation_id)})
+        return _view(found) if found else DraftView()
+
+    async def delete(self, member_id: str, conversation_id: str) -> None:
+        await self._collection.delete_one({"_id": _id(member_id, conversation_id)})
+
+    async def exists(self, member_id: str, conversation_id: str) -> bool:
+        one = {"_id": _id(member_id, conversation_id)}
+        return await self._collection.find_one(one, {"_id": 1}) is not None
+
+    async def conversations_of(self, member_id: str) -> list[str]:
+        """Ids of the conversations in which the member has a draft."""
+        found = self._collection.find({"member": member_id}, {"conversation": 1})
+        return [document["conversation"] for document in await found.to_list(SHOWN_AT_MOST)]
+
+    async def forget(self, conversation_ids: list[str]) -> int:
+        """Every member's draft in these conversations, when their customer is erased."""
+        asked = {"conversation": {"$in": conversation_ids}}
+        return (await self._collection.delete_many(asked)).deleted_count
+
+
+def marked(page: bytes, conversation_ids: list[str]) -> bytes:
+    """An encoded page of conversations, those in which there is a draft marked ``has_draft``.
+
+    Pages are encoded once for all who ask for the same, so the mark is put into the bytes. A view
+    begins with its id, and within a text quotes are escaped: nothing else looks like it.
+    """
+    for conversation_id in conversation_ids:
+        begin = b'{"conversation_id":"%b",' % conversation_id.encode()
+        page = page.replace(begin, begin + b'"has_draft":true,', 1)
+    return page
+
+
+def _id(member_id: str, conversation_id: str) -> str:
+    return f"{conversation_id}/{member_id}"
+
+
+def _view(document: Any) -> DraftView:
+    return DraftView(text=document["text"], reply_to=document["reply_to"], saved_at=document["at"])
