@@ -1,5 +1,7 @@
 """What a member has begun to write, and has not sent."""
 
+from datetime import datetime
+
 from msgspec.structs import replace
 
 from libs.events.api import ConversationView, Draft, DraftView
@@ -30,7 +32,8 @@ class DraftCommands(Workplace):
         """Ids of the conversations in which the member has a draft."""
         return await self._parts.drafts.conversations_of(self._member.member_id)
 
-    async def view(self, conversation_id: str) -> ConversationView:
-        shown = await super().view(conversation_id)
+    async def view(self, conversation_id: str, as_of: datetime | None) -> ConversationView:
+        """As it is for everybody, and whether there is a draft now."""
+        shown = await super().view(conversation_id, as_of)
         has_draft = await self._parts.drafts.exists(self._member.member_id, conversation_id)
         return replace(shown, has_draft=has_draft)

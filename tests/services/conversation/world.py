@@ -18,9 +18,7 @@ from libs.events.content import Channel, Content, DeliveryState, ReachedState, S
 from libs.events.directory import (
     AutoforwardState,
     DirectoryState,
-    FieldState,
     GroupState,
-    LabelState,
     LocationState,
     MemberState,
     Role,
@@ -386,23 +384,6 @@ async def _ready(session: aiohttp.ClientSession, url: str) -> bool:
 
 
 def _key_of(state: DirectoryState) -> str:
-    match state:
-        case WorkspaceState():
-            return state.workspace_id
-        case LocationState():
-            return state.location_id
-        case MemberState():
-            return state.member_id
-        case RoleState():
-            return state.role
-        case GroupState():
-            return state.group_id
-        case SourceState():
-            return state.source_id
-        case AutoforwardState():
-            return state.autoforward_id
-        case LabelState():
-            return state.label_id
-        case FieldState():
-            return state.field_id
-    raise TypeError(f"{type(state).__name__} is not of these tests")
+    """Each state names itself first."""
+    key: str = getattr(state, state.__struct_fields__[0])
+    return key
