@@ -1,20 +1,14 @@
 """Whatever is done in whatever order: exactly one responsible, times in order, replay is equal."""
 
-from collections.abc import Callable
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.events.content import Content
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.events import decode, encode, name_of
 from services.conversation.domain.life import RuleBroken
 from services.conversation.domain.state import ConversationState
+from tests.services.conversation.domain.acts import MEMBERS, Act, acts_of
 from tests.services.conversation.domain.cases import PLACE, ROUTED, STREAM, Given, minutes, written
-
-MEMBERS = ("dima", "olena", "ivan")
-GROUPS = ("grp_1", "grp_2")
-type Act = Callable[[Conversation, int], None]
 
 
 def _receive(conversation: Conversation, step: int) -> None:
@@ -37,45 +31,13 @@ def _route(conversation: Conversation, step: int) -> None:
     conversation.route(conversation.case.case_id, "grp_1", timed_out=step % 2 == 0)
 
 
-def _by(member_id: str) -> list[Act]:
-    def other(step: int) -> str:
-        return MEMBERS[step % len(MEMBERS)]
-
-    def manages(step: int) -> bool:
-        return step % 4 == 0
-
-    return [
-        lambda c, step: c.assign(member_id, other(step), minutes(step), manages=manages(step)),
-        lambda c, step: c.unassign(member_id, manages=manages(step)),
-        lambda c, step: c.forward(member_id, GROUPS[step % 2], manages=manages(step)),
-        lambda c, step: c.take_over(member_id, manages=manages(step)),
-        lambda c, step: c.set_due(member_id, minutes(step), manages=manages(step)),
-        lambda c, step: c.offer(member_id, other(step), manages=manages(step)),
-        lambda c, step: c.accept(member_id),
-        lambda c, step: c.decline(member_id),
-        lambda c, step: c.withdraw(member_id, manages=manages(step)),
-        lambda c, step: c.add_participant(member_id, other(step), manages=manages(step)),
-        lambda c, step: c.remove_participant(member_id, other(step), manages=manages(step)),
-        lambda c, step: c.leave(member_id),
-        lambda c, step: c.open_by_hand(member_id, "loc_1", step),
-        lambda c, step: c.send_to_crm(member_id, manages=manages(step)),
-        lambda c, step: c.take(member_id),
-        lambda c, step: c.reply(member_id, f"msg_{step}", Content(text="hello")),
-        lambda c, step: c.close(member_id, manages=False),
-        lambda c, step: c.close(member_id, manages=True),
-        lambda c, step: c.reopen(member_id, manages=False),
-        lambda c, step: c.reopen(member_id, manages=True),
-        lambda c, step: c.note(member_id, f"note_{step}", "text"),
-    ]
-
-
 ACTS: list[Act] = [
     _receive,
     _receive_routed,
     _seen_sent,
     _edit,
     _route,
-    *(act for member in MEMBERS for act in _by(member)),
+    *(act for member in MEMBERS for act in acts_of(member).values()),
 ]
 
 

@@ -1,0 +1,112 @@
+"""What has to hold once everything has come to rest, recounted from what the store keeps."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from libs.events.topics import Topic
+from libs.eventstore.commits import Commit, PublicMessage
+from services.conversation.domain import life, messages
+from services.conversation.domain.events import Event, decode
+from services.conversation.domain.state import Case, ConversationState
+from tests.services.conversation.machine.plant import Record
+
+
+def events_of(commits: Sequence[Commit]) -> list[Event[Any]]:
+    return [decode(stored.type, stored.data) for commit in commits for stored in commit.events]
+
+
+def check_every_state(events: Sequence[Event[ConversationState]]) -> None:
+    """Exactly one responsible in an active case, in every state that there ever was."""
+    state: ConversationState | None = None
+    for event in events:
+        before, state = state, event.apply(state)
+        case = state.case
+        assert (case.responsible is not None) == (case.state == "active") or case.state == "done"
+        assert len(set(case.people)) == len(case.people)
+        assert (case.closed_at is not None) == (case.state == "done")
+        assert case.offer is None or case.state == "active"
+        assert before is None or state.active_at >= before.active_at
+
+
+def check_causes(commits: Sequence[Commit]) -> Counter[str]:
+    """How often each cause had an effect: once."""
+    causes = Counter(cause for commit in commits for cause in commit.causes)
+    assert set(causes.values()) <= {1}, causes
+    return causes
+
+
+@dataclass
+class Timers:
+    """Of the latest case."""
+
+    opened_at: datetime | None = None
+    waiting_since: datetime | None = None
+    first_response_at: datetime | None = None
+    last_message_at: datetime | None = None
+    closed_at: datetime | None = None
+
+
+def timers_of(case: Case) -> Timers:
+    return Timers(
+        case.opened_at,
+        case.waiting_since,
+        case.first_response_at,
+        case.last_message_at,
+        case.closed_at,
+    )
+
+
+def recounted(events: Sequence[Event[Any]]) -> Timers:
+    """The timers by the definitions of the metrics, from the facts and not from the states."""
+    timers = Timers()
+    for event in events:
+        match event:
+            case life.CaseOpened():
+                timers = Timers(opened_at=event.at)
+            case messages.MessageReceived():
+                timers.waiting_since = timers.waiting_since or event.at
+            case messages.MessageSent():
+                if timers.waiting_since and timers.first_response_at is None:
+                    timers.first_response_at = event.at
+                timers.waiting_since = None
+            case life.CaseClosed():
+                timers.closed_at = event.at
+            case life.CaseReopened():
+                timers.closed_at = None
+        if isinstance(event, messages.MessageReceived | messages.MessageSent):
+            timers.last_message_at = max(timers.last_message_at or event.at, event.at)
+    return timers
+
+
+def said(body: bytes | None) -> Any:
+    """What was sealed in between is written down anew, so that its fields may change places."""
+    return msgspec.json.decode(body or b"null")
+
+
+def check_told(
+    namespace: str, streams: Mapping[str, Sequence[PublicMessage]], records: Sequence[Record]
+) -> None:
+    """Nothing lost, nothing more, first appearances in order; a repeat says the same again."""
+    expected = {message.id: message for told in streams.values() for message in told}
+    first: dict[str, Record] = {}
+    for record in records:
+        headers = {name: value.decode() for name, value in record.headers}
+        known = first.setdefault(headers["ce_id"], record)
+        message = expected[headers["ce_id"]]
+        assert said(record.value) == said(known.value) == said(message.data)
+        assert record.topic == namespace + message.topic
+        assert headers["ce_sequence"] == str(message.sequence)
+    assert first.keys() == expected.keys()
+    for told in streams.values():
+        numbered = [m for m in told if m.topic == Topic.CONVERSATION.value]
+        assert [m.sequence for m in numbered] == list(range(1, len(numbered) + 1))
+        # Within a topic: what is asked for on another one has a partition of its own.
+        for topic in (Topic.CONVERSATION.value, Topic.OUTBOUND.value):
+            ids = [m.id for m in told if m.topic == topic]
+            appeared = [name for name in first if name in set(ids)]
+            assert appeared == ids
