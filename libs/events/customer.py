@@ -141,3 +141,8 @@ class Split(CustomerEvent):
     """The customer is a person of their own again, and was an identity of ``split_from``."""
 
     split_from: str
+
+
+@public("parley.customer.erased.v1", Topic.CUSTOMER, personal=_CARD)
+class Erased(CustomerEvent):
+    """The person was forgotten: whoever keeps anything of who they are forgets it too."""

@@ -95,6 +95,8 @@ async def compose(
         engine.keyring,
         engine.store,
         engine.desk,
+        engine.customer_desk,
+        SearchIndex(database[SEARCH]),
         lambda unwanted: take_out(
             settings.kafka_bootstrap_servers, settings.kafka_namespace, unwanted
         ),

@@ -6,9 +6,11 @@ An erasure is a document of ``conversation_erasures`` before anything is done, s
 stops in the middle is taken up again, by any replica. Every step may be done twice:
 
 1. The identity's next generation of keys is begun: what comes from now on is sealed with it.
-2. ``CustomerErased`` is appended to each of their conversations. Whatever another replica decides
-   on the state before it is refused, because the version is the lock; and what it still writes into
-   the read models is of an older version than the erasure's, and loses. Members' drafts go too.
+2. ``CustomerErased`` is appended to each of their conversations, ``Erased`` to their card's stream.
+   Whatever another replica decides on the state before it is refused, because the version is the
+   lock; and what it still writes into the read models is of an older version than the erasure's,
+   and loses. The search forgets the conversations;
+   members' drafts go too.
 3. While the old keys are there, the streams are read once more: for the attachments, which ingest
    deletes, and for the names by which the person is found in dead letters.
 4. The old keys are destroyed. No event from before opens any longer, wherever it is kept.
@@ -35,10 +37,15 @@ from pymongo.errors import DuplicateKeyError
 from libs.runtime.dead_letters import Letter
 from libs.runtime.mongo import Document
 from libs.runtime.stopping import stopped_within
+from services.conversation.customers.rows import CUSTOMERS, customer_of
+from services.conversation.customers.sets import sets_of
 from services.conversation.desk import Desk
+from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.blocking import MessageWithheld
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.corrections import MessageEdited
+from services.conversation.domain.customer import Customer
+from services.conversation.domain.customer_state import By, CustomerState
 from services.conversation.domain.erasure import ATTACHMENTS_AT_ONCE
 from services.conversation.domain.events import Event, decode
 from services.conversation.domain.life import CaseOpened
@@ -47,9 +54,10 @@ from services.conversation.domain.state import ConversationState
 from services.conversation.drafts import Drafts
 from services.conversation.keyring import Keyring, Wanted
 from services.conversation.metrics import ERASURES_REACHED
-from services.conversation.rows import DRAFTS, INBOX, snapshot_of
+from services.conversation.rows import DRAFTS, INBOX, find_rows, snapshot_of
 from services.conversation.sealed_store import SealedStore
 from services.conversation.sealing import NONCE_BYTES, Owner
+from services.conversation.search.index import SearchIndex
 from services.conversation.sweeping import PASSING
 from services.conversation.tasks import Done, NotThere, Task
 
@@ -95,6 +103,8 @@ class Erasing:
         keyring: Keyring,
         store: SealedStore,
         desk: Desk[ConversationState, Conversation],
+        customer_desk: Desk[CustomerState, Customer],
+        search: SearchIndex,
         take_out: TakeOut,
         again_after: timedelta,
     ) -> None:
@@ -103,13 +113,24 @@ class Erasing:
         self._drafts = Drafts(database[DRAFTS])
         self._keyring = keyring
         self._store = store
+        self._customers = database[CUSTOMERS]
         self._desk = desk
+        self._customer_desk = customer_desk
+        self._search = search
         self._take_out = take_out
         self._again_after = again_after
 
-    async def erase(self, workspace_id: str, identity: str, member_id: str) -> Erasure:
-        """On return nothing of the person is shown or can be opened any longer; what is left in
-        other services and in dead letters goes within seconds. Errors: NotThere, PASSING."""
+    async def erase(self, workspace_id: str, customer_id: str, member_id: str) -> list[Erasure]:
+        """Each identity of the person. On return nothing of them is shown or can be opened any
+        longer; what is left in other services and in dead letters goes within seconds.
+
+        Errors: NotThere, PASSING.
+        """
+        sets = await sets_of(self._customers, workspace_id, [customer_id])
+        identities = sets[customer_id].rows if customer_id in sets else (customer_id,)
+        return [await self._erase(workspace_id, one, member_id) for one in identities]
+
+    async def _erase(self, workspace_id: str, identity: str, member_id: str) -> Erasure:
         number = await self._keyring.newest(identity, workspace_id)
         if not number:
             raise NotThere
@@ -157,6 +178,9 @@ class Erasing:
             erasure = newest[state.customer_id]
             if state.erasures < erasure.number:
                 await self._erase_conversation(erasure, state)
+        for customer in await self._cards(newest):
+            if customer.erasures < newest[customer.customer_id].number:
+                await self._erase_card(newest[customer.customer_id])
         await self._erasures.delete_many({"stage": "done", "at": {"$lt": now - _WATCHED}})
 
     async def _forget(self, erasure: Erasure) -> None:
@@ -167,9 +191,32 @@ class Erasing:
             names: set[str] = set()
             for state in await self._conversations([identity]):
                 names |= await self._erase_conversation(erasure, state)
+            names |= await self._erase_card(erasure)
             if names:
                 await self._remember(erasure, names)
         await self._keyring.destroy(identity, number + 1)
+
+    async def _cards(self, identities: Collection[str]) -> list[CustomerState]:
+        """Of those of whom the team wrote anything down."""
+        rows = await find_rows(self._customers, identities)
+        return [known.state for row in rows if (known := customer_of(row))]
+
+    async def _erase_card(self, erasure: Erasure) -> set[str]:
+        """What was written down of the identity, by which it can be found in dead letters."""
+        names: set[str] = set()
+        for known in await self._cards([erasure.identity]):
+            names = _long_enough(
+                known.card.phone, known.card.email, known.card.external_id, *known.google_ids
+            )
+        by = By(erasure.workspace_id, erasure.member_id)
+        task: Task[Customer] = Task(
+            erasure.workspace_id,
+            erasure.identity,
+            f"erase/{erasure.id}",
+            lambda customer: customer.erase(by, erasure.number),
+        )
+        await self._customer_desk.handle([task])
+        return names
 
     async def _conversations(self, identities: Collection[str]) -> list[ConversationState]:
         if not identities:
@@ -184,10 +231,12 @@ class Erasing:
         """The names by which the person went in it."""
         stream, member_id, number = state.thread.conversation_id, erasure.member_id, erasure.number
         cause = f"erase/{erasure.id}"
-        upto = await self._decide(
+        erased = await self._decide(
             erasure, stream, cause, lambda c: c.erase_customer(member_id, number)
         )
         await self._drafts.forget([stream])
+        upto = erased.state.forgotten
+        await self._search.forget([stream], erased.recorded_at)
         names, attachments = await self._traces(stream, upto)
         for at in range(0, len(attachments), ATTACHMENTS_AT_ONCE):
             some = attachments[at : at + ATTACHMENTS_AT_ONCE]
@@ -212,13 +261,12 @@ class Erasing:
         cause: str,
         decide: Callable[[Conversation], None],
         weight_bytes: int = 2_000,
-    ) -> int:
-        """The version up to which the conversation is forgotten."""
+    ) -> Snapshot[ConversationState]:
         task = Task(erasure.workspace_id, stream, cause, decide, weight_bytes=weight_bytes)
         (outcome,) = await self._desk.handle([task])
         if not isinstance(outcome, Done) or outcome.snapshot is None:
             raise NotThere
-        return outcome.snapshot.state.forgotten
+        return outcome.snapshot
 
     async def _traces(self, stream: str, upto: int) -> tuple[set[str], list[str]]:
         """What the customer is called in the stream, and the attachments of its messages, as long
@@ -282,14 +330,17 @@ class Erasing:
 
 
 def _names_in(event: Event[Any]) -> set[str]:
-    names: set[str | None] = set()
     match event:
         case CaseOpened(thread=thread):
-            names = {thread}
+            return _long_enough(thread)
         case MessageReceived(sender=sender) | MessageWithheld(sender=sender):
-            names = {sender.external_id, sender.username}
+            return _long_enough(sender.external_id, sender.username)
         case MessageEdited(sender=sender, direction="incoming") if sender:
-            names = {sender.external_id, sender.username}
+            return _long_enough(sender.external_id, sender.username)
+    return set()
+
+
+def _long_enough(*names: str | None) -> set[str]:
     return {name for name in names if name and len(name) >= _NAME_MIN_CHARACTERS}
 
 

@@ -27,6 +27,9 @@ from services.ingest.attachments.store import AttachmentStore, open_storage
 from services.ingest.channels.telegram.api import BotApi
 from services.ingest.channels.telegram.hook import telegram_hook
 from services.ingest.channels.telegram.sender import TelegramSender
+from services.ingest.erasing import GROUP as ERASING_GROUP
+from services.ingest.erasing import Eraser
+from services.ingest.erasing import wanted as erasing_wanted
 from services.ingest.hooks import Hooks
 from services.ingest.registration import register_route
 from services.ingest.sending.attempts import Attempts
@@ -110,7 +113,15 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
     runtime.ready_when("kafka", hooks.check)
 
     bots = await runtime.enter(BotApi(settings.ingest_telegram_api_url))
-    _compose_sending(parts, bots, background)
+    attempts = _compose_sending(parts, bots, background)
+    parts.consumer(
+        Topic.CONVERSATION,
+        ERASING_GROUP,
+        Eraser(parts.store, attempts).handle,
+        background,
+        (*STORAGE_TRANSIENT, *TRANSIENT),
+        wanted=erasing_wanted(),
+    )
     fetcher = Fetcher(parts.store, parts.sources, bots, runtime.stop)
     parts.consumer(
         Topic.INBOUND,
@@ -134,7 +145,7 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
     yield Hooks(app, {Channel.TELEGRAM: telegram_hook(parts.sources, Acceptor(hooks), parts.ids)})
 
 
-def _compose_sending(parts: _Composition, bots: BotApi, publisher: Publisher) -> None:
+def _compose_sending(parts: _Composition, bots: BotApi, publisher: Publisher) -> Attempts:
     settings, runtime = parts.settings, parts.runtime
     mongo = mongo_client(settings.mongodb_url.get_secret_value(), "parley-ingest")
     runtime.closing(mongo.close)
@@ -147,6 +158,7 @@ def _compose_sending(parts: _Composition, bots: BotApi, publisher: Publisher) ->
     lanes = Lanes(attempts, publisher, parts.sources, senders, parts.ids)
     parts.consumer(Topic.OUTBOUND, "ingest-sender", lanes.handle, publisher, TRANSIENT)
     runtime.run("ingest-attempts", Keeper(attempts, lanes).run)
+    return attempts
 
 
 async def _compose_widget(parts: _Composition, publisher: Publisher) -> list[BaseRoute]:

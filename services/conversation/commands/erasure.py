@@ -19,7 +19,7 @@ class ErasureCommands(Workplace):
         """
         me, workspace_id = self._member.member_id, self._caller.workspace_id
         try:
-            erasure = await self._parts.erasing.erase(workspace_id, customer_id, me)
+            erasures = await self._parts.erasing.erase(workspace_id, customer_id, me)
         except NotThere as error:
             raise NotFound(TEXTS.say("not-found.customer")) from error
         except NOT_NOW as error:
@@ -27,6 +27,6 @@ class ErasureCommands(Workplace):
         COMMANDS.labels("erase", "done").inc()
         return ErasedCustomer(
             customer_id=customer_id,
-            erased_at=erasure.at,
-            conversations=len(erasure.conversations),
+            erased_at=erasures[0].at,
+            conversations=sum(len(one.conversations) for one in erasures),
         )

@@ -17,7 +17,7 @@ from libs.events.api.customers import (
 )
 from libs.runtime.bodies import BodyReader, read_query
 from libs.runtime.http import caller_of, json_response
-from libs.runtime.idempotency import Answers
+from libs.runtime.idempotency import Answers, Personal
 from libs.runtime.tokens import ServiceTokens
 from services.conversation.api import Endpoint, PageQuery
 from services.conversation.commands import Parts
@@ -61,7 +61,7 @@ def add_customer_routes(
 
             async def work(cause: str) -> Response:
                 desk = CustomersDesktop(parts, caller)
-                return json_response(await act(desk, _id(request), cause))
+                return Personal(json_response(await act(desk, _id(request), cause)), _id(request))
 
             return await answers.once(request, caller, b"", work)
 
@@ -80,7 +80,8 @@ def add_customer_routes(
 
             async def work(cause: str) -> Response:
                 desk = CustomersDesktop(parts, caller)
-                return json_response(await act(desk, _id(request), cause, body), status)
+                answer = json_response(await act(desk, _id(request), cause, body), status)
+                return Personal(answer, _id(request))
 
             return await answers.once(request, caller, raw, work)
 

@@ -8,7 +8,12 @@ from libs.events import customer as public
 from libs.events.envelope import Envelope
 from libs.eventstore.commits import PublicMessage
 from libs.runtime.outbox import public_message
-from services.conversation.domain import customer_card, customer_identities, customer_standing
+from services.conversation.domain import (
+    customer_card,
+    customer_erasure,
+    customer_identities,
+    customer_standing,
+)
 from services.conversation.domain.aggregate import Change
 from services.conversation.domain.customer import Customer
 from services.conversation.domain.customer_state import CustomerState
@@ -82,6 +87,8 @@ def _public_event(change: Change[CustomerState], recorded_at: datetime) -> publi
             return public.Unblocked(member_id=event.member_id, **common)
         case customer_identities.Merged() as event:
             return public.Merged(member_id=event.member_id, **common)
+        case customer_erasure.Erased() as event:
+            return public.Erased(member_id=event.member_id, **common)
         case customer_identities.Split() as event:
             return public.Split(split_from=event.split_from, member_id=event.member_id, **common)
     raise TypeError(f"{type(change.event).__name__} has no public event")

@@ -66,6 +66,12 @@ class History[E: Entry]:
             self._size_bytes -= forgotten.size_bytes
             self._floor = positions
 
+    def forget(self, workspace_id: str, positions: Vector) -> None:
+        """Nobody can go on in the workspace from before ``positions``."""
+        ring = self._rings.pop(workspace_id, None)
+        self._size_bytes -= ring.size_bytes if ring else 0
+        self._rings[workspace_id] = _Ring(list(positions))
+
     def since(self, workspace_id: str, wanted: Vector) -> list[E] | None:
         """What happened in the workspace from ``wanted`` on; None where some of it is gone."""
         ring = self._rings.get(workspace_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from libs.events.conversation import ConversationEvent
+from libs.events.conversation import ConversationEvent, CustomerErased
 from libs.events.envelope import Envelope
 from libs.runtime.directory import Directory, WorkspaceDirectory
 from services.gateway.live.frames import PING, RELOAD, Happening, ready, shown_to
@@ -91,6 +91,9 @@ class Hub:
             return
         happening = Happening(envelope.body, place, offset, size_bytes, self._positions.cursor())
         self._history.add(envelope.workspace_id, happening, self._positions.vector)
+        if isinstance(envelope.body, CustomerErased):
+            # What was said before is among it. Who was away reloads, which is rare and harmless.
+            self._history.forget(envelope.workspace_id, self._positions.vector)
         directory = self._directory.of(envelope.workspace_id)
         for subscriber in self._subscribers.get(envelope.workspace_id, ()):
             if subscriber.is_behind:

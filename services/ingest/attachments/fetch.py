@@ -15,7 +15,7 @@ from libs.events.content import Attachment, Channel
 from libs.events.inbound import InboundReceived
 from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.problems import NotFound, Unavailable
-from services.ingest.attachments.store import AttachmentStore, Note, StorageAway
+from services.ingest.attachments.store import ERASED, AttachmentStore, Note, StorageAway
 from services.ingest.channels.telegram import api
 from services.ingest.channels.telegram.limits import DOWNLOAD_MAX_BYTES
 from services.ingest.metrics import ATTACHMENTS
@@ -94,9 +94,16 @@ class Fetcher:
     async def again(self, workspace_id: str, note: Note) -> Note:
         """Another try for what was not reached, for somebody who waits. Errors: StorageAway."""
         try:
-            return await self._fetch(workspace_id, note.source_id or "", note.attachment)
+            fetched = await self._fetch(workspace_id, note.source_id or "", note.attachment)
         except Transient:
             return note
+        # What was erased while it was fetched stays so.
+        now = await self._store.describe(workspace_id, note.attachment.attachment_id)
+        if now is not None and now.missing == ERASED:
+            await self._store.delete(workspace_id, note.attachment.attachment_id)
+            return now
+        await self._store.note(workspace_id, fetched)
+        return fetched
 
     async def _once(
         self, workspace_id: str, source_id: str, attachment: Attachment, until: float
@@ -107,9 +114,9 @@ class Fetcher:
                 return
             if asyncio.get_running_loop().time() > until:
                 note = Note(attachment, UNREACHABLE, source_id)
-                await self._store.note(workspace_id, note)
             else:
                 note = await self._fetch(workspace_id, source_id, attachment)
+            note = await self._store.note_first(workspace_id, note)
         outcome = note.missing or "stored"
         ATTACHMENTS.labels("incoming", outcome).inc()
         if note.missing is not None:
@@ -118,6 +125,7 @@ class Fetcher:
             )
 
     async def _fetch(self, workspace_id: str, source_id: str, attachment: Attachment) -> Note:
+        """The bytes are stored; what is to be noted of them."""
         try:
             async with asyncio.timeout(FILE_SECONDS):
                 content = await self._download(source_id, attachment)
@@ -125,11 +133,8 @@ class Fetcher:
             content = UNREACHABLE
         if isinstance(content, bytes):
             await self._store.put(workspace_id, attachment.attachment_id, content)
-            note = Note(attachment)
-        else:
-            note = Note(attachment, content, source_id)
-        await self._store.note(workspace_id, note)
-        return note
+            return Note(attachment)
+        return Note(attachment, content, source_id)
 
     async def _download(self, source_id: str, attachment: Attachment) -> bytes | str:
         """The bytes, or in a word why there are none. Errors: Transient."""

@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 import msgspec
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import ObjectStore, from_url
 
 from libs.events.content import Attachment
 
 _ID: Final = re.compile(r"att_[0-9a-f]{30}")
+ERASED: Final = "erased"
+_UNKNOWN_TYPE: Final = "application/octet-stream"
 _LOCAL_SCHEMES: Final = ("file://", "memory://")
 
 
@@ -66,9 +68,37 @@ class AttachmentStore:
         except (BaseError, OSError) as error:
             raise StorageAway(type(error).__name__) from error
 
+    async def note_first(self, workspace_id: str, note: Note) -> Note:
+        """The bytes are whole (or will not come), unless it was said of them before what they are:
+        what the note says now. Of what was erased in the meantime, the bytes are deleted again."""
+        attachment_id = note.attachment.attachment_id
+        path = f"{workspace_id}/{attachment_id}.json"
+        try:
+            await self._storage.put_async(path, msgspec.json.encode(note), mode="create")
+        except AlreadyExistsError:
+            note = await self.describe(workspace_id, attachment_id) or note
+            if note.missing == ERASED:
+                await self.delete(workspace_id, attachment_id)
+        except (BaseError, OSError) as error:
+            raise StorageAway(type(error).__name__) from error
+        return note
+
+    async def erase(self, workspace_id: str, attachment_id: str) -> None:
+        """The bytes are gone, and do not come again: the note stays and says so."""
+        if _ID.fullmatch(attachment_id) is None:
+            return
+        nothing = Attachment(
+            attachment_id=attachment_id, kind="file", media_type=_UNKNOWN_TYPE, reference=""
+        )
+        await self.note(workspace_id, Note(nothing, ERASED))
+        await self.delete(workspace_id, attachment_id)
+
     async def delete(self, workspace_id: str, attachment_id: str) -> None:
+        """The bytes alone; it is fine if there are none."""
         try:
             await self._storage.delete_async(f"{workspace_id}/{attachment_id}")
+        except FileNotFoundError:
+            return
         except (BaseError, OSError) as error:
             raise StorageAway(type(error).__name__) from error
 

@@ -26,6 +26,7 @@ from services.ingest.sending.port import Ending, Failed, Sent, Uncertain
 # Longer than Kafka keeps the request: it cannot come again when its attempt is forgotten.
 KEPT_FOR: Final = timedelta(days=14)
 LEASE: Final = timedelta(seconds=10)
+ERASED_REASON: Final = "The customer was erased"
 _DUPLICATE_KEY: Final = 11000
 _REQUEST_TYPE: Final = spec_of(OutboundRequested).name
 
@@ -187,6 +188,19 @@ class Attempts:
             {"$unset": {"lane": "", "owner": "", "until": "", "request": ""}},
         )
 
+    async def erase(self, conversation_id: str) -> None:
+        """Nothing of what waits in a conversation is sent, or kept. What is being sent at this
+        moment is kept until its end is known, as always."""
+        now = datetime.now(UTC)
+        await self._collection.update_many(
+            {"lane": conversation_id, "state": "waiting"},
+            {
+                # Whoever finds it lapsed tells of its end, and settles it.
+                "$set": {"state": "ended", "result": _erased(now), "owner": "", "until": now},
+                "$unset": {"request": ""},
+            },
+        )
+
     async def renew(self, held: Iterable[str]) -> None:
         """Only what is held lives on: an attempt of ours that nobody works on must lapse, so that
         the sweep finds it."""
@@ -260,6 +274,16 @@ def ended_result(document: Mapping[str, Any]) -> Result:
         reason=document["result"]["reason"],
         reason_code=document["result"]["reason_code"],
     )
+
+
+def _erased(at: datetime) -> Document:
+    return {
+        "state": "failed",
+        "at": at,
+        "external_ids": [],
+        "reason": ERASED_REASON,
+        "reason_code": "erased",
+    }
 
 
 def _result_document(result: Result) -> Document:

@@ -28,6 +28,7 @@ from libs.runtime.problems import NotFound, Unavailable
 from services.ingest.accept import EVENT_SOURCE
 from services.ingest.metrics import POSTPONED, SEND_SECONDS, SEND_WAITING, SENT
 from services.ingest.sending.attempts import (
+    ERASED_REASON,
     Attempt,
     Attempts,
     Result,
@@ -208,6 +209,8 @@ class Lanes:
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def _target(self, request: OutboundRequested) -> tuple[OpenSource, Sender] | Failed:
+        if request.content.erased:
+            return Failed("erased", ERASED_REASON)
         try:
             source = self._sources.get(request.source_id, request.channel)
         except NotFound:

@@ -11,6 +11,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from libs.events.actions import Action
 from libs.events.content import Attachment, Content
 from libs.events.conversation import AttachmentsErased, CustomerErased
+from libs.events.directory import Role
 from libs.events.topics import Topic
 from libs.runtime.mongo import Document
 from services.conversation.keyring import KEYS
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.servers
 
 ADA = "271828182"
 OWNER = MANAGER | {Action.ERASE}
+EVERYTHING = frozenset(Action)
 
 
 @pytest.fixture
@@ -241,6 +243,35 @@ async def test_dead_letters_of_the_person_are_taken_out(world: World) -> None:
 
 async def letters_of(world: World, dead: str) -> list[Any]:
     return await read_records(world.bootstrap, dead, lambda read: len(read) >= 2)
+
+
+async def test_what_was_written_down_of_the_person_goes_with_all_their_identities(
+    world: World, database: AsyncDatabase[Document]
+) -> None:
+    dima = await world.member("Dima", Role.ADMIN)
+    async with serving(world):
+        await a_conversation(world, dima)
+        await world.receive(world.inbound("161803398", 1, "hey, it is me, heirloom", cause="x"))
+        await world.seen(dima, world.conversation_id("161803398"))
+        ada, same = (world.id_key.customer(world.source_id, one) for one in (ADA, "161803398"))
+        card = {"name": "Ada Lovelace", "phone": "+380501112233", "email": "ada@coffee.example"}
+        path = f"/v1/customers/{ada}"
+        edited = await world.call(dima, "PATCH", path, card, key="card", actions=EVERYTHING)
+        assert edited.status == 200, edited
+        merged = await world.call(
+            dima, "POST", f"{path}/merge", {"customer_id": same}, actions=EVERYTHING
+        )
+        assert merged.status == 200, merged
+        assert "Lovelace" in str(merged.body)
+
+        erased = await erase(world, dima)
+
+        assert erased["conversations"] == 2
+        view = (await world.call(dima, "GET", path, actions=EVERYTHING)).body
+        assert (view["name"], view["card"]) == ("", {})
+        assert len(view["identities"]) == 2
+    kept = await dump(database)
+    assert not [text for text in (*SAID, "Lovelace", "380501112233", "161803398") if text in kept]
 
 
 async def test_who_is_not_known_cannot_be_forgotten(world: World) -> None:

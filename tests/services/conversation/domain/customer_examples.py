@@ -9,6 +9,7 @@ from services.conversation.domain import (
     activities,
     blocking,
     customer_card,
+    customer_erasure,
     customer_identities,
     customer_standing,
 )
@@ -71,4 +72,5 @@ def customer_examples(at: datetime, content: Content, sender: Sender) -> list[Ev
         customer_standing.Unsubscribed(at=at, **who),
         customer_identities.Merged(at=at, primary_id="cus_2", **who),
         customer_identities.Split(at=at, split_from="cus_2", **who),
+        customer_erasure.Erased(at=at, erasure=1, **who),
     ]
