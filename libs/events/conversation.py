@@ -333,6 +333,17 @@ class ActivityRecorded(ConversationEvent):
     variables: ActivityVariables = msgspec.field(default_factory=dict)
 
 
+@public("parley.conversation.customer-known.v1", Topic.CONVERSATION, personal=("name",))
+class CustomerKnown(ConversationEvent):
+    """Another name is shown of the customer, or another's card: they were merged, split, or named
+    by the team. ``primary_id`` is the customer whose card it is; without ``name`` the channel's
+    stands."""
+
+    member_id: str
+    primary_id: str
+    name: str | None = None
+
+
 @public("parley.conversation.customer-blocked.v1", Topic.CONVERSATION)
 class CustomerBlocked(ConversationEvent):
     """From now on the conversation keeps what the customer writes, and tells nobody."""

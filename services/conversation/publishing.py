@@ -23,6 +23,7 @@ from services.conversation.domain import (
     life,
     marks,
     messages,
+    naming,
     notes,
     participants,
     reading,
@@ -248,6 +249,13 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
             )
         case watermarks.WatermarkMoved() as event:
             return public.WatermarkMoved(state=event.state, up_to=event.up_to, **common)
+        case naming.CustomerKnown() as event:
+            return public.CustomerKnown(
+                member_id=event.member_id,
+                primary_id=event.primary_id,
+                name=event.name,
+                **common,
+            )
         case activities.ActivityRecorded() as event:
             return public.ActivityRecorded(
                 activity_id=event.activity_id,

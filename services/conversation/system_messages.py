@@ -24,6 +24,7 @@ from services.conversation.domain import (
     erasure,
     life,
     marks,
+    naming,
     participants,
     reading,
     transfer,
@@ -131,6 +132,8 @@ def _by_member(event: life.MemberEvent) -> Trace | None:
             | erasure.CustomerErased()
         ):
             return _by(event)
+        case naming.CustomerKnown(became=became):
+            return _by(event, became)
         case life.CaseReopened(member_id=member_id, responsible=other) if member_id != other:
             return _by(event, "for-another", other=other)
         case life.CaseReopened():

@@ -30,11 +30,11 @@ _MESSAGES: Final = (messages.MessageReceived, blocking.MessageWithheld, messages
 
 def conversation_view(snapshot: Snapshot[ConversationState]) -> ConversationView:
     state = snapshot.state
-    head = state.last_message
+    head, shown = state.last_message, state.shown_as
     return ConversationView(
         conversation_id=state.thread.conversation_id,
         version=snapshot.version,
-        customer=CustomerRef(customer_id=state.customer_id, name=state.customer_name),
+        customer=CustomerRef(customer_id=shown.customer_id, name=shown.name or state.customer_name),
         case=facts_of(state),
         last_message=LastMessage(
             direction=head.direction, occurred_at=head.occurred_at, preview=head.preview

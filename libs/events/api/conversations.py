@@ -15,6 +15,8 @@ from libs.events.registry import Body
 
 
 class CustomerRef(Body):
+    """The person: the primary's id, and the card's name, else the one that the channel tells."""
+
     customer_id: str
     name: str
 

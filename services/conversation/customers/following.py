@@ -1,13 +1,13 @@
 """``parley.customer``, read by its own writer: what a customer's change means to conversations.
 
-A customer and their conversations are streams of their own, so a block reaches the conversations
-by way of Kafka: however the process ends in between, it is not forgotten.
+A customer and their conversations are streams of their own, so a block, or a name, reaches the
+conversations by way of Kafka: however the process ends in between, it is not forgotten.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import batched, count
-from typing import Final
+from typing import Final, NamedTuple
 
 from libs.events import customer as public
 from libs.events.activity import ActivityKind
@@ -23,8 +23,17 @@ from services.conversation.tasks import Task
 _AT_ONCE: Final = 500
 
 
+class _Shown(NamedTuple):
+    """Of a person, in their conversations."""
+
+    blocked: bool
+    primary_id: str
+    name: str | None
+
+
 class CustomerHandler:
-    """Blocks and unblocks conversations, and leaves in them the trace of a subscription."""
+    """Tells conversations whose card they show and whether the customer is blocked, and leaves in
+    them the trace of a subscription."""
 
     def __init__(self, desk: Desk[ConversationState, Conversation], customers: Rows) -> None:
         self._desk = desk
@@ -35,11 +44,13 @@ class CustomerHandler:
             body = one.envelope.body
             match body:
                 case public.Blocked() | public.Unblocked():
-                    await self._block(one.envelope, body, [])
+                    await self._tell(one.envelope, body, [])
+                case public.CardEdited(changed=changed) if "name" in changed:
+                    await self._tell(one.envelope, body, [])
                 case public.Merged(customer=customer) if customer.merged_into:
-                    await self._block(one.envelope, body, [customer.merged_into])
+                    await self._tell(one.envelope, body, [customer.merged_into])
                 case public.Split(split_from=split_from):
-                    await self._block(one.envelope, body, [split_from])
+                    await self._tell(one.envelope, body, [split_from])
                 case public.Subscribed():
                     activity: ActivityKind = "resubscribed" if body.again else "subscribed"
                     await self._record(one.envelope, body, activity)
@@ -47,20 +58,20 @@ class CustomerHandler:
                     await self._record(one.envelope, body, "unsubscribed")
         return []
 
-    async def _block(
+    async def _tell(
         self, envelope: Envelope, event: public.CustomerEvent, others: Iterable[str]
     ) -> None:
         """What holds is what the rows say now, not what the event said: events of two customers
         who were merged overtake each other. So the rows are read again after the effect."""
         customer_ids = [event.customer.customer_id, *others]
-        done: Mapping[str, bool] | None = None
+        done: Mapping[str, _Shown] | None = None
         for attempt in count():
-            wanted = _blocked(await self._sets(envelope, customer_ids))
+            wanted = _shown(await self._sets(envelope, customer_ids))
             if wanted == done:
                 return
             tasks = [
-                _blocking(envelope, event.member_id, conversation_id, blocked, attempt)
-                for conversation_id, blocked in wanted.items()
+                _telling(envelope, event.member_id, conversation_id, shown, attempt)
+                for conversation_id, shown in wanted.items()
             ]
             for some in batched(tasks, _AT_ONCE):
                 await self._desk.handle(some)
@@ -91,25 +102,24 @@ class CustomerHandler:
         return await sets_of(self._customers, envelope.workspace_id, customer_ids)
 
 
-def _blocked(sets: Mapping[str, CustomerSet]) -> dict[str, bool]:
-    """Whether each conversation is to be blocked: as its person is."""
+def _shown(sets: Mapping[str, CustomerSet]) -> dict[str, _Shown]:
+    """What each conversation is to show of its person."""
     return {
-        conversation_id: one.known.blocked
+        conversation_id: _Shown(one.known.blocked, one.primary_id, one.known.card.name)
         for one in sets.values()
         for conversation_id in one.conversation_ids
     }
 
 
-def _blocking(
-    envelope: Envelope, member_id: str, conversation_id: str, blocked: bool, attempt: int
+def _telling(
+    envelope: Envelope, member_id: str, conversation_id: str, shown: _Shown, attempt: int
 ) -> Task[Conversation]:
-    return Task(
-        envelope.workspace_id,
-        conversation_id,
-        f"{_cause(envelope)}/{attempt}",
-        lambda conversation: conversation.set_blocked(member_id, blocked=blocked),
-        envelope.extra,
-    )
+    def decide(conversation: Conversation) -> None:
+        conversation.know_customer(member_id, shown.primary_id, shown.name)
+        conversation.set_blocked(member_id, blocked=shown.blocked)
+
+    cause = f"{_cause(envelope)}/{attempt}"
+    return Task(envelope.workspace_id, conversation_id, cause, decide, envelope.extra)
 
 
 def _cause(envelope: Envelope) -> str:

@@ -43,8 +43,7 @@ class InSight:
         return CustomerView(
             customer_id=first,
             version=customer.version,
-            name=known.card.name
-            or next((n for c in self.conversations if (n := c.customer_name)), ""),
+            name=known.card.name or self._told_name,
             card=known.card,
             funnel_status=known.funnel_status,
             identities=tuple(_identity(customer, i, own[i]) for i in identities),

@@ -5,6 +5,7 @@ from services.conversation.domain.assignment import Assignment
 from services.conversation.domain.erasure import Erasure
 from services.conversation.domain.marks import Marks
 from services.conversation.domain.messages import Messages
+from services.conversation.domain.naming import Naming
 from services.conversation.domain.notes import Notes
 from services.conversation.domain.reading import Reading
 from services.conversation.domain.transfer import Transfer
@@ -12,6 +13,6 @@ from services.conversation.domain.watermarks import Reached
 
 
 class Conversation(
-    Messages, Assignment, Transfer, Notes, Reading, Marks, Reached, Activities, Erasure
+    Messages, Assignment, Transfer, Notes, Reading, Marks, Reached, Activities, Naming, Erasure
 ):
     """Its rules are one file a family; here they come together."""

@@ -31,6 +31,7 @@ class CustomerErased(MemberEvent, frozen=True, kw_only=True):
             state,
             thread=replace(state.thread, thread=""),
             customer_name="",
+            known_as=replace(state.known_as, name=None) if state.known_as else None,
             case=replace(state.case, fields={}),
             last_message=replace(head, preview="") if head else None,
             erasures=self.erasure,

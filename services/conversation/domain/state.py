@@ -123,12 +123,20 @@ class Watermarks(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.read_up_to if state == "read" else self.delivered_up_to
 
 
+class KnownAs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The customer whose card is shown, and the name on it, if there is one."""
+
+    customer_id: str
+    name: str | None = None
+
+
 class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """``active_at`` orders the inbox: the last message, opening, closing or reopening.
 
     ``unread``: the customer wrote since somebody marked the conversation read. ``erasures``: how
     often the customer was forgotten; ``forgotten`` is the version up to which, the last time.
     ``blocked``: the customer is, and what they write is withheld; None: it was never told.
+    ``known_as``: whose card is shown, once it is another's or has a name of its own.
     """
 
     thread: Thread
@@ -144,6 +152,12 @@ class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=Tru
     forgotten: int = 0
     watermarks: Watermarks = Watermarks()
     blocked: bool | None = None
+    known_as: KnownAs | None = None
+
+    @property
+    def shown_as(self) -> KnownAs:
+        """Whose card is shown; without a name it is the channel's, ``customer_name``."""
+        return self.known_as or KnownAs(self.customer_id)
 
 
 def case_id_of(conversation_id: str, number: int) -> str:

@@ -21,7 +21,7 @@ LINGER_SECONDS: Final = 0.3
 _NAMES_KEPT: Final = 20_000
 
 # After these a conversation may be called something else.
-_NAMING: Final = (public.CaseOpened, MarksChanged)
+_NAMING: Final = (public.CaseOpened, public.CustomerKnown, MarksChanged)
 
 
 def wanted() -> Wanted:

@@ -54,7 +54,7 @@ class Entries:
         state = snapshot.state
         case, workspace_id = state.case, state.thread.workspace_id
         tokens = self.tokens(workspace_id)
-        found = tokens.of_names([state.customer_name, *case.tags])
+        found = tokens.of_names([state.customer_name, state.shown_as.name or "", *case.tags])
         if case.short_number:
             found.t.add(tokens.of_number(case.short_number))
         conversation_id = state.thread.conversation_id

@@ -60,12 +60,14 @@ async def test_a_block_holds_for_all_identities_and_follows_merge_and_split(
     await done(await served.call(dima, "POST", f"{one}/block"))
 
     await done(await served.call(dima, "POST", f"{one}/merge", {"customer_id": second}))
-    await served.seen(dima, conversation_id, lambda view: view["version"] == 4)
-    assert (await system_keys(served, dima, "2"))[0] == "customer-blocked"
+    await served.seen(dima, conversation_id, lambda view: view["version"] == 5)
+    keys = await system_keys(served, dima, "2")
+    assert keys[:2] == ["customer-blocked", "customer-known"]
 
     await done(await served.call(dima, "POST", f"{one}/split", {"customer_id": second}))
-    await served.seen(dima, conversation_id, lambda view: view["version"] == 5)
-    assert (await system_keys(served, dima, "2"))[0] == "customer-unblocked"
+    await served.seen(dima, conversation_id, lambda view: view["version"] == 7)
+    keys = await system_keys(served, dima, "2")
+    assert keys[:2] == ["customer-unblocked", "customer-known"]
 
 
 async def test_a_new_thread_of_a_blocked_customer_opens_no_case(served: World) -> None:

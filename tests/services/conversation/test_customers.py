@@ -181,6 +181,32 @@ async def test_two_identities_are_merged_and_split_again(served: World) -> None:
     assert unknown.status == 422
 
 
+async def test_conversations_show_the_card_of_the_person(served: World) -> None:
+    dima = await served.member("Dima")
+    one, other = await a_case(served, dima, "1"), await a_case(served, dima, "2")
+    first, second = customer_of(served, "1"), customer_of(served, "2")
+    conversation_id = served.conversation_id("2")
+
+    async def shown(customer: dict[str, str]) -> None:
+        await served.seen(dima, conversation_id, lambda view: view["customer"] == customer)
+
+    await done(await served.call(dima, "PATCH", one, {"name": "Ada"}))
+    await done(await served.call(dima, "POST", f"{one}/merge", {"customer_id": second}))
+    await shown({"customer_id": first, "name": "Ada"})
+    await done(await served.call(dima, "PATCH", other, {"name": "Ada Lovelace"}))
+    await shown({"customer_id": first, "name": "Ada Lovelace"})
+    await done(await served.call(dima, "POST", f"{one}/split", {"customer_id": second}))
+    await shown({"customer_id": second, "name": "Customer 2"})
+
+    items = (await served.timeline(dima, conversation_id))["items"]
+    told = [i["text"] for i in items if i["kind"] == "system" and "customer" in i["key"]]
+    assert told == [
+        "Dima splits the customer from another",
+        "Dima changes the customer’s name",
+        "Dima merges the customer with another",
+    ]
+
+
 async def test_a_subscription_is_the_identitys_own_and_leaves_a_trace(served: World) -> None:
     dima = await served.member("Dima")
     one, other = await a_case(served, dima, "1"), await a_case(served, dima, "2")
@@ -193,7 +219,7 @@ async def test_a_subscription_is_the_identitys_own_and_leaves_a_trace(served: Wo
     assert again["identities"][1]["subscription"] == "resubscribed"
 
     conversation_id = served.conversation_id("2")
-    await served.seen(dima, conversation_id, lambda view: view["version"] >= 5)
+    await served.seen(dima, conversation_id, lambda view: view["version"] >= 6)
     items = (await served.timeline(dima, conversation_id))["items"]
     shown = [(i["key"], i["member_id"]) for i in items if i["kind"] == "activity"]
     assert shown == [("resubscribed", dima), ("unsubscribed", dima)]

@@ -12,6 +12,7 @@ from services.conversation.domain import (
     customer_erasure,
     customer_identities,
     customer_standing,
+    naming,
 )
 from services.conversation.domain.events import Event
 
@@ -52,6 +53,9 @@ def customer_examples(at: datetime, content: Content, sender: Sender) -> list[Ev
                 location_id="loc_1",
             ),
             thread="100",
+        ),
+        naming.CustomerKnown(
+            at=at, case=2, member_id="mem_2", primary_id="cus_2", became="merged", name="Ада Л."
         ),
         blocking.CustomerBlocked(at=at, case=2, member_id="mem_2"),
         blocking.CustomerUnblocked(at=at, case=2, member_id="mem_2"),

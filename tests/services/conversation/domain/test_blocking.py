@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from services.conversation.domain.blocking import MessageWithheld
+from services.conversation.domain.naming import CustomerKnown
 from services.conversation.publishing import facts_of
 from tests.services.conversation.domain.cases import (
     PLACE,
@@ -90,3 +91,16 @@ def test_an_activity_leaves_the_case_as_it_was_and_is_never_before_it() -> None:
     conversation.record_activity("bot", "act_1", "ordered", {"sum": 10}, minutes(-60))
     [event] = events(conversation)
     assert (event.at, conversation.state) == (minutes(0), before)
+
+
+def test_what_is_known_of_the_customer_already_is_not_told_again() -> None:
+    given = active_case()
+    same = given.at(minutes(2))
+    same.know_customer("dima", "cus_1", None)
+    assert changes(same) == []
+    became = []
+    for customer_id, name in (("cus_2", "Ada"), ("cus_2", "Ada"), ("cus_2", None), ("cus_1", None)):
+        conversation = given.at(minutes(3))
+        conversation.know_customer("dima", customer_id, name)
+        became += [e.became for e in events(conversation) if isinstance(e, CustomerKnown)]
+    assert became == ["merged", "named", "split"]
