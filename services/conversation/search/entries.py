@@ -2,6 +2,7 @@
 
 import hmac
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from libs.events import conversation as public
@@ -19,6 +20,9 @@ WRITTEN: Final = (
     public.NoteAdded,
 )
 
+# Each keeps the tokens of its latest words.
+_WORKSPACES_KEPT: Final = 8
+
 
 class Entries:
     """Makes the entries of all workspaces. Looking words up may take long: use it in a thread."""
@@ -26,8 +30,9 @@ class Entries:
     def __init__(self, deployment_key: bytes) -> None:
         self._key = hmac.digest(deployment_key, b"parley search", "sha256")
         self._forms = word_forms()
+        self.tokens = lru_cache(_WORKSPACES_KEPT)(self._tokens)
 
-    def tokens(self, workspace_id: str) -> Tokens:
+    def _tokens(self, workspace_id: str) -> Tokens:
         return Tokens(self._key, workspace_id, self._forms)
 
     def of_content(

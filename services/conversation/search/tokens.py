@@ -14,6 +14,7 @@ Beginnings of all lengths in the index would double its size and the cost of wri
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from services.conversation.search.words import (
@@ -33,6 +34,7 @@ _PHONE_ENDS: Final = (10, 9, 7)
 # More words than that say what a message is about; a wall of text must not fill the index.
 _TOKENS_AT_MOST: Final = 400
 _WORDS_ASKED_AT_MOST: Final = 8
+_WORDS_KEPT: Final = 5_000
 
 
 @dataclass(slots=True)
@@ -63,13 +65,18 @@ class Wanted:
 
 
 class Tokens:
-    """Of one workspace. ``key`` is the deployment's, for this use alone."""
+    """Of one workspace. ``key`` is the deployment's, for this use alone.
+
+    The words of texts are the same few thousand again and again: the tokens of the latest are kept
+    (about 2 MB), for hashing them was two thirds of the work of a message.
+    """
 
     def __init__(self, key: bytes, workspace_id: str, forms: WordForms) -> None:
         self._hash = hashlib.blake2b(
             workspace_id.encode(), key=key[:64], digest_size=_BYTES, person=b"parley search"
         )
         self._forms = forms
+        self._of_word = lru_cache(_WORDS_KEPT)(self._hashed)
 
     def of_text(self, text: str) -> Found:
         """Of a message or a note."""
@@ -80,14 +87,9 @@ class Tokens:
         for word in words_of(plain):
             if word in STOP_WORDS or len(found.t) >= _TOKENS_AT_MOST:
                 continue
-            found.t.update(self._token(form) for form in self._forms.of(word))
-            if len(word) > _TEXT_BEGINNING:
-                found.t.add(self._beginning(word[:_TEXT_BEGINNING]))
-                found.p.update(
-                    self._beginning(word[:size])
-                    for size in _FILTERED_BEGINNINGS
-                    if size <= len(word)
-                )
+            indexed, filtered = self._of_word(word)
+            found.t.update(indexed)
+            found.p.update(filtered)
         return found
 
     def of_names(self, names: Iterable[str]) -> Found:
@@ -101,6 +103,15 @@ class Tokens:
                 found.t.update(self._token(form) for form in self._forms.of(word))
                 found.t.update(self._beginnings(word))
         return found
+
+    def _hashed(self, word: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What goes into ``t`` and into ``p`` for a word of a text."""
+        indexed = [self._token(form) for form in self._forms.of(word)]
+        if len(word) <= _TEXT_BEGINNING:
+            return tuple(indexed), ()
+        indexed.append(self._beginning(word[:_TEXT_BEGINNING]))
+        sizes = (size for size in _FILTERED_BEGINNINGS if size <= len(word))
+        return tuple(indexed), tuple(self._beginning(word[:size]) for size in sizes)
 
     def of_number(self, number: int) -> int:
         """Of a case's number in its workspace."""
