@@ -12,7 +12,7 @@ class NotificationRaised(Body):
 
     notification_id: str
     member_id: str
-    kind: Literal["case-in-group", "mention"]
+    kind: Literal["case-in-group", "mention", "assigned", "transfer-offered"]
     conversation_id: str
     case_id: str
     raised_at: Instant

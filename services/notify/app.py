@@ -8,7 +8,14 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp
 
-from libs.events.conversation import CaseForwarded, CaseOpened, CaseRouted, NoteAdded
+from libs.events.conversation import (
+    CaseAssigned,
+    CaseForwarded,
+    CaseOpened,
+    CaseRouted,
+    NoteAdded,
+    TransferOffered,
+)
 from libs.events.ids import IdKey
 from libs.events.topics import Topic
 from libs.runtime.consumer import BatchConsumer, of_types
@@ -69,7 +76,9 @@ async def compose(settings: NotifySettings, runtime: Runtime) -> AsyncIterator[A
         publisher=publisher,
         transient=TRANSIENT,
         patience_seconds=_PATIENCE_SECONDS,
-        wanted=of_types(CaseOpened, CaseRouted, CaseForwarded, NoteAdded),
+        wanted=of_types(
+            CaseOpened, CaseRouted, CaseForwarded, CaseAssigned, TransferOffered, NoteAdded
+        ),
     )
     runtime.run("directory", directory.table.run)
     runtime.run("announcer", consumer.run)

@@ -1,5 +1,5 @@
-"""``parley.conversation``: a new or forwarded case in a group becomes notifications and e-mails, a
-mention in a note a notification."""
+"""``parley.conversation``: a new or forwarded case in a group, and one that is put into somebody's
+hands, become notifications and e-mails, a mention in a note a notification."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +18,7 @@ from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.directory import Directory
 from libs.runtime.kafka import Publisher, outgoing
 from services.notify.deliveries import Deliveries, Delivery
+from services.notify.handed import ASSIGNED, OFFERED, Handed, email, handed_of, notification
 from services.notify.mentions import MENTION, mentions_of
 from services.notify.metrics import GROUPS_UNKNOWN, NOTIFICATIONS
 from services.notify.notifications import Notifications
@@ -82,7 +83,22 @@ class Announcer:
             for raised in mentions_of(one.envelope, self._directory, self._ids)
         }
         await self._raise(MENTION, mentioned)
+        await self._tell_of_hands(
+            [h for one in batch if (h := handed_of(one.envelope, self._directory))]
+        )
         return []
+
+    async def _tell_of_hands(self, handed: Sequence[Handed]) -> None:
+        if self._on_email is not None:
+            now = datetime.now(UTC)
+            await self._write_down([email(one, self._ids, now) for one in handed])
+        for kind in (ASSIGNED, OFFERED):
+            raised = [
+                (one.envelope.workspace_id, notification(one, self._ids))
+                for one in handed
+                if one.kind == kind
+            ]
+            await self._raise(kind, {one.notification_id: (of, one) for of, one in raised})
 
     async def _tell(self, cases: Sequence[NewCase]) -> None:
         rules = await self._rules.of(case.envelope.workspace_id for case in cases)
@@ -99,9 +115,12 @@ class Announcer:
                 if rule.email and self._on_email is not None:
                     deliveries.append(self._delivery(case, member, now))
         # E-mails first: a notification that shows as published then has its e-mail written down.
+        await self._write_down(deliveries)
+        await self._raise(CASE_IN_GROUP, raised)
+
+    async def _write_down(self, deliveries: Sequence[Delivery]) -> None:
         if await self._deliveries.add(deliveries) and self._on_email:
             self._on_email()
-        await self._raise(CASE_IN_GROUP, raised)
 
     async def _raise(self, kind: str, raised: Mapping[str, tuple[str, NotificationRaised]]) -> None:
         if raised:

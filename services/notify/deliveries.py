@@ -12,7 +12,7 @@ tried again; what may have been is *uncertain* and never sent blindly a second t
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from pymongo import ASCENDING, ReturnDocument, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
@@ -24,22 +24,28 @@ SENDING_LEASE: Final = timedelta(seconds=60)
 HANDOVER_LEASE: Final = timedelta(seconds=180)
 _OPEN: Final = ("queued", "sending", "handing_over")
 
+Kind = Literal["case-in-group", "assigned", "transfer-offered"]
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """An e-mail about a case, for a member. Address, names and text are found when it is sent.
 
-    ``created_at``: when it was first written down.
+    ``created_at``: when it was first written down. ``wanted_by``: the case's due date, which is
+    told in the time zone of the location.
     """
 
     delivery_id: str
     workspace_id: str
     member_id: str
     conversation_id: str
-    group_id: str
+    group_id: str | None
     source_id: str
     channel: str
     created_at: datetime
+    kind: Kind = "case-in-group"
+    location_id: str | None = None
+    wanted_by: datetime | None = None
     attempt: int = 0
 
 
@@ -69,6 +75,9 @@ class Deliveries:
                             "group": one.group_id,
                             "source": one.source_id,
                             "channel": one.channel,
+                            "kind": one.kind,
+                            "location": one.location_id,
+                            "wanted_by": one.wanted_by,
                             "created_at": one.created_at,
                             "attempt": 0,
                             "state": "queued",
@@ -150,5 +159,9 @@ def _delivery(document: Document) -> Delivery:
         source_id=document["source"],
         channel=document["channel"],
         created_at=document["created_at"],
+        # Those written down before there were several kinds are all of the first.
+        kind=document.get("kind", "case-in-group"),
+        location_id=document.get("location"),
+        wanted_by=document.get("wanted_by"),
         attempt=document["attempt"],
     )

@@ -1,7 +1,11 @@
 """What Parley writes to members, in their workspace's language."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from libs.runtime.texts import day
 
 Language = Literal["ru", "uk", "en"]
 
@@ -15,6 +19,18 @@ class CaseInGroup:
     source: str
     channel: str
     link: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandedCase:
+    """``due_at``, if there is such a time, is told in ``zone``."""
+
+    member: str
+    source: str
+    channel: str
+    link: str
+    due_at: datetime | None
+    zone: ZoneInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +83,90 @@ You get this e-mail because new cases in {group} are yours to answer.
 """,
     ),
 }
+
+
+_HANDED: Final[dict[str, dict[Language, Text]]] = {
+    "assigned": {
+        "en": Text(
+            "A case was assigned to you",
+            """Hello {member},
+
+a case is in your hands now. The customer wrote to {source} ({channel}).
+{due}
+Open the case: {link}
+""",
+        ),
+        "ru": Text(
+            "Вам назначено обращение",
+            """Здравствуйте, {member}!
+
+Теперь вы отвечаете за обращение. Клиент написал в {source} ({channel}).
+{due}
+Открыть обращение: {link}
+""",
+        ),
+        "uk": Text(
+            "Вам призначено звернення",
+            """Вітаємо, {member}!
+
+Тепер ви відповідаєте за звернення. Клієнт написав у {source} ({channel}).
+{due}
+Відкрити звернення: {link}
+""",
+        ),
+    },
+    "transfer-offered": {
+        "en": Text(
+            "A case is offered to you",
+            """Hello {member},
+
+a colleague would hand a case on to you. The customer wrote to {source} ({channel}).
+{due}
+Open the case to accept or decline: {link}
+""",
+        ),
+        "ru": Text(
+            "Вам предлагают обращение",
+            """Здравствуйте, {member}!
+
+Коллега хочет передать вам обращение. Клиент написал в {source} ({channel}).
+{due}
+Открыть обращение, чтобы принять его или отказаться: {link}
+""",
+        ),
+        "uk": Text(
+            "Вам пропонують звернення",
+            """Вітаємо, {member}!
+
+Колега хоче передати вам звернення. Клієнт написав у {source} ({channel}).
+{due}
+Відкрити звернення, щоб прийняти його чи відмовитися: {link}
+""",
+        ),
+    },
+}
+_DUE: Final[dict[Language, str]] = {
+    "en": "It is due by {time} on {day}.\n",
+    "ru": "Срок: {day}, {time}.\n",
+    "uk": "Термін: {day}, {time}.\n",
+}
+
+
+def handed_case(kind: str, language: Language, about: HandedCase) -> Text:
+    """To who was given a case (``assigned``), or offered one (``transfer-offered``)."""
+    due = ""
+    if about.due_at is not None:
+        local = about.due_at.astimezone(about.zone)
+        due = _DUE[language].format(day=day(local, about.zone, language), time=f"{local:%H:%M}")
+    values = {
+        "member": _line(about.member),
+        "source": _line(about.source),
+        "channel": _CHANNELS[language].get(about.channel, about.channel),
+        "link": about.link,
+        "due": due,
+    }
+    text = _HANDED[kind][language]
+    return Text(text.subject, text.body.format(**values))
 
 
 def case_in_group(language: Language, about: CaseInGroup) -> Text:

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -12,7 +13,7 @@ from libs.runtime.mongo import TRANSIENT
 from services.notify.deliveries import Deliveries, Delivery
 from services.notify.mail import Mailer, Outcome, Result, Unwritable, written
 from services.notify.metrics import EMAILS, EMAILS_WAITING
-from services.notify.texts import CaseInGroup, Text, case_in_group
+from services.notify.texts import CaseInGroup, HandedCase, Text, case_in_group, handed_case
 
 log = structlog.get_logger()
 
@@ -114,21 +115,22 @@ class DeliveryWorker:
         """The address and the text, from the directory as it is now. Errors: Gone."""
         directory = self._directory.of(delivery.workspace_id)
         member = directory.members.get(delivery.member_id)
-        group = directory.groups.get(delivery.group_id)
         if not isinstance(member, MemberState) or not member.active:
             raise Gone("the member is no longer there")
+        source = directory.sources.get(delivery.source_id)
+        name = source.name if source else delivery.channel
+        link = f"{self._console_url}/conversations/{delivery.conversation_id}"
+        language = directory.workspace.language if directory.workspace else "en"
+        if delivery.kind != "case-in-group":
+            location = directory.locations.get(delivery.location_id or "")
+            zone = ZoneInfo(location.time_zone if location else "UTC")
+            about = HandedCase(member.name, name, delivery.channel, link, delivery.wanted_by, zone)
+            return member.email, handed_case(delivery.kind, language, about)
+        group = directory.groups.get(delivery.group_id or "")
         if not isinstance(group, GroupState):
             raise Gone("the group is no longer there")
-        source = directory.sources.get(delivery.source_id)
-        about = CaseInGroup(
-            member=member.name,
-            group=group.name,
-            source=source.name if source else delivery.channel,
-            channel=delivery.channel,
-            link=f"{self._console_url}/conversations/{delivery.conversation_id}",
-        )
-        language = directory.workspace.language if directory.workspace else "en"
-        return member.email, case_in_group(language, about)
+        in_group = CaseInGroup(member.name, group.name, name, delivery.channel, link)
+        return member.email, case_in_group(language, in_group)
 
     async def _settle(self, delivery: Delivery, result: Result) -> None:
         now = datetime.now(UTC)

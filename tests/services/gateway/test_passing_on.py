@@ -100,6 +100,14 @@ async def until(socket: Socket, event: str) -> Any:
             return frame
 
 
+async def notified(socket: Socket, kind: str) -> Any:
+    """The member's next notification of the kind."""
+    while True:
+        frame = await socket.next(20)
+        if frame["type"] == "notification" and frame["notification"]["kind"] == kind:
+            return frame["notification"]
+
+
 async def test_a_case_is_taken_answered_closed_and_counted(office: Office) -> None:
     ask, owner = office.ask, office.owner
     one = "/v1/conversations/{id}"
@@ -235,6 +243,7 @@ async def test_a_case_goes_through_many_hands(office: Office) -> None:
         await done(olena, "transfer", {"member_id": dima.member_id})
         offered = await until(socket, "parley.case.transfer-offered.v1")
         assert offered["data"]["case"]["offer"]["member_id"] == dima.member_id
+        assert (await notified(socket, "transfer-offered"))["conversation_id"] == case
     await done(olena, "withdraw")
     await done(olena, "transfer", {"member_id": dima.member_id})
     await done(dima, "decline")
@@ -251,9 +260,8 @@ async def test_a_case_goes_through_many_hands(office: Office) -> None:
         await ready(socket)
         await ready(former)
         await done(dima, "forward", {"group_id": sales})
-        while (frame := await socket.next(20))["type"] != "notification":
-            pass
-        assert frame["notification"]["group_id"] == sales
+        told = await notified(socket, "case-in-group")
+        assert (told["conversation_id"], told["group_id"]) == (case, sales)
         while (frame := await former.next(20))["type"] != "gone":
             pass
         assert frame["conversation_id"] == case

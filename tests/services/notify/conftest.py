@@ -14,11 +14,20 @@ from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from msgspec.structs import replace as replace_fields
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.events.content import Channel
-from libs.events.conversation import Audience, CaseFacts, CaseForwarded, CaseRouted, NoteAdded
+from libs.events.conversation import (
+    Audience,
+    CaseAssigned,
+    CaseFacts,
+    CaseForwarded,
+    CaseRouted,
+    NoteAdded,
+    TransferOffered,
+)
 from libs.events.directory import (
     DirectoryState,
     GroupState,
@@ -99,6 +108,28 @@ def routed(number: int = 1, group_id: str | None = SALES.group_id, **case: Any) 
         reason="autoforward",
     )
     return _envelope(number, 2, event)
+
+
+def given_to(
+    member: MemberState, by: MemberState, *, offered: bool = False, due_at: datetime | None = None
+) -> Envelope:
+    """The same case, assigned to a member or (``offered``) to be accepted or declined by them."""
+    from_routing = routed(group_id=None)
+    assert isinstance(from_routing.body, CaseRouted)
+    facts = replace_fields(
+        from_routing.body.case,
+        state="active",
+        responsible=by.member_id if offered else member.member_id,
+        due_at=due_at,
+    )
+    common: dict[str, Any] = {
+        "case": facts,
+        "recorded_at": from_routing.body.recorded_at,
+        "audience_after": Audience(location_id="loc_a", member_ids=(member.member_id,)),
+        "member_id": by.member_id,
+    }
+    body = TransferOffered(to=member.member_id, **common) if offered else CaseAssigned(**common)
+    return replace(from_routing, id=f"cnv_1:{4 if offered else 3}", sequence=3, body=body)
 
 
 def noted(author: MemberState, *mentioned: MemberState, number: int = 1) -> Envelope:

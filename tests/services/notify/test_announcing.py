@@ -1,5 +1,6 @@
 """A new case in a group tells its members, in the application and by e-mail."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.services.notify.conftest import (
     Notify,
     eventually,
     forwarded,
+    given_to,
     noted,
     routed,
 )
@@ -54,6 +56,37 @@ async def test_a_group_to_which_a_case_is_forwarded_is_told_but_not_who_forwarde
         for member in (OLGA, ANNA):
             assert len(await client.notifications(member)) == 1
         assert await client.notifications(BORIS) == []
+
+
+async def test_who_is_given_a_case_is_told_until_when_and_not_by_themselves(
+    notify: Notify, smtp: SmtpServer
+) -> None:
+    due_at = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+    async with notify.running() as client:
+        await notify.tell(given_to(BORIS, OLGA, due_at=due_at), given_to(ANNA, ANNA))
+
+        (told,) = await eventually(lambda: client.notifications(BORIS))
+        await eventually(notify.delivery_states, lambda states: states == ["sent"])
+        assert await client.notifications(ANNA) == []
+
+    assert (told["kind"], told["conversation_id"], told["group_id"]) == ("assigned", "cnv_1", None)
+    (message,) = smtp.accepted
+    assert message["Subject"] == "A case was assigned to you"
+    assert message["To"] == "boris@team.example"
+    assert "It is due by 09:30 on 2 Mar 2026." in message.get_content()
+
+
+async def test_who_is_offered_a_case_is_told(notify: Notify, smtp: SmtpServer) -> None:
+    async with notify.running() as client:
+        await notify.tell(given_to(BORIS, OLGA, offered=True))
+
+        (told,) = await eventually(lambda: client.notifications(BORIS))
+        await eventually(notify.delivery_states, lambda states: states == ["sent"])
+
+    assert told["kind"] == "transfer-offered"
+    (message,) = smtp.accepted
+    assert message["Subject"] == "A case is offered to you"
+    assert "due" not in message.get_content()
 
 
 async def test_a_group_open_to_everyone_tells_all_who_may_see_the_case(

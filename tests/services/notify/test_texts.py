@@ -1,9 +1,17 @@
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from services.notify.mail import Unwritable, written
-from services.notify.texts import CaseInGroup, Language, Text, case_in_group
+from services.notify.texts import (
+    CaseInGroup,
+    HandedCase,
+    Language,
+    Text,
+    case_in_group,
+    handed_case,
+)
 from services.notify.worker import LONGEST_PAUSE, pause
 
 ABOUT = CaseInGroup("Anna", "Sales", "Shop page", "widget", "https://inbox.example/c/1")
@@ -19,6 +27,28 @@ def test_every_language_says_the_same_things(language: Language, channel: str) -
 
     assert "Sales" in text.subject
     for part in ("Anna", "Sales", f"Shop page ({channel})", "https://inbox.example/c/1"):
+        assert part in text.body
+
+
+@pytest.mark.parametrize("kind", ["assigned", "transfer-offered"])
+@pytest.mark.parametrize(
+    ("language", "due"),
+    [
+        ("en", "by 14:30 on 1 Mar 2026"),
+        ("ru", "1 мар. 2026\u202fг., 14:30"),
+        ("uk", "1 бер. 2026\u202fр., 14:30"),
+    ],
+)
+def test_a_case_in_ones_hands_is_told_with_its_due_date(
+    kind: str, language: Language, due: str
+) -> None:
+    zone = ZoneInfo("Europe/Kyiv")
+    due_at = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+    about = HandedCase("Anna {x}", "Shop", "widget", "https://inbox.example/c/1", due_at, zone)
+
+    text = handed_case(kind, language, about)
+
+    for part in ("Anna {x}", "Shop (", "https://inbox.example/c/1", due):
         assert part in text.body
 
 
