@@ -33,7 +33,7 @@ from libs.events.inbound import DeliveryChanged, DeliveryWatermark, InboundRecei
 from libs.events.topics import Topic
 from libs.eventstore.outbox import Step
 from libs.runtime.mongo import Document
-from services.conversation.domain import messages
+from services.conversation.domain import corrections, messages
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.state import ConversationState, case_id_of
@@ -294,7 +294,7 @@ class Machine(RuleBasedStateMachine):
             # Every message is there once, each command that was answered as done, none refused.
             inbound = {m.cause for m in self.inbound if m.conversation_id == stream}
             assert inbound <= causes.keys()
-            seen = messages.MessageReceived | messages.MessageEdited | messages.MessageSent
+            seen = messages.MessageReceived | corrections.MessageEdited | messages.MessageSent
             written = [e for e in events if isinstance(e, seen) and not _by_member(e)]
             assert len(written) == len(inbound)
             own = {cause for cause in self.commands if self.commands[cause].stream == stream}
