@@ -34,6 +34,7 @@ from services.conversation.domain import (
     participants,
     transfer,
 )
+from services.conversation.domain.erasure import AttachmentsErased
 from services.conversation.domain.events import Event, name_of
 from services.conversation.domain.life import RuleBroken
 from services.conversation.domain.sent_message import DeliveryChanged
@@ -56,6 +57,7 @@ BROKEN: list[RuleBroken] = [
     life.NobodyTookIt(),
     life.AlreadyDone("mem_2", AT),
     life.StillOpen(),
+    life.NobodyToAnswer(),
     life.HasOpenCase("mem_2"),
     life.HasOpenCase(None),
     assignment.HandedOnByTransfer(),
@@ -106,7 +108,8 @@ VARIANTS: list[Event[Any]] = [
     ),
 ]
 # What leaves no system message: it is not an action, or is nobody else's business.
-SILENT = {DeliveryChanged, WatermarkMoved}
+# The files go with their customer, whose erasure is told.
+SILENT = {DeliveryChanged, WatermarkMoved, AttachmentsErased}
 # A customer's stream has no timeline of its own.
 SHOWN = [event for name, event in EXAMPLES.items() if name.startswith("conversation.")]
 
