@@ -140,16 +140,22 @@ class CaseRouted(ConversationEvent):
 
 @public("parley.case.taken.v1", Topic.CONVERSATION)
 class CaseTaken(ConversationEvent):
+    """``member_id`` is responsible now: of two who take at once, the one who won."""
+
     member_id: str
 
 
 @public("parley.case.closed.v1", Topic.CONVERSATION)
 class CaseClosed(ConversationEvent):
+    """Done. The figures of the case stand in ``case``."""
+
     member_id: str
 
 
 @public("parley.case.reopened.v1", Topic.CONVERSATION)
 class CaseReopened(ConversationEvent):
+    """A closed case goes on, in the hands of ``case.responsible``."""
+
     member_id: str
 
 

@@ -23,6 +23,8 @@ class Role(StrEnum):
 
 @public("parley.directory.workspace.v1", Topic.DIRECTORY)
 class WorkspaceState(Body):
+    """The tenant, and the language in which it is spoken to by default."""
+
     workspace_id: str
     name: str
     language: Literal["ru", "uk", "en"] = "en"

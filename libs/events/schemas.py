@@ -19,20 +19,20 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 def schema_of(spec: TypeSpec) -> dict[str, Any]:
     """The schema of one type's body. Fields that it does not name are allowed, and ignored."""
-    schema: dict[str, Any] = _cleaned(msgspec.json.schema(spec.body))
+    schema: dict[str, Any] = cleaned(msgspec.json.schema(spec.body))
     return {"$schema": _DIALECT, "$id": f"urn:{spec.name}", **schema}
 
 
-def _cleaned(node: Any) -> Any:
+def cleaned(node: Any) -> Any:
     """Descriptions come from docstrings, with the indentation of the source."""
     if isinstance(node, list):
-        return [_cleaned(one) for one in node]
+        return [cleaned(one) for one in node]
     if not isinstance(node, dict):
         return node
     return {
         key: inspect.cleandoc(value)
         if key == "description" and isinstance(value, str)
-        else _cleaned(value)
+        else cleaned(value)
         for key, value in node.items()
     }
 

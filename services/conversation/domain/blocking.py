@@ -77,12 +77,16 @@ class MessageWithheld(Event[ConversationState], frozen=True, kw_only=True):
 
 @stored("conversation.customer-blocked.v1")
 class CustomerBlocked(MemberEvent, frozen=True, kw_only=True):
+    """What the customer writes from now on is withheld."""
+
     def change(self, state: ConversationState) -> ConversationState:
         return replace(state, blocked=True)
 
 
 @stored("conversation.customer-unblocked.v1")
 class CustomerUnblocked(MemberEvent, frozen=True, kw_only=True):
+    """The customer's messages open cases again."""
+
     def change(self, state: ConversationState) -> ConversationState:
         return replace(state, blocked=False)
 

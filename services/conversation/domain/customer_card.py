@@ -62,6 +62,8 @@ class CardEdited(CustomerEvent, frozen=True, kw_only=True):
 
 @stored("customer.moved-in-funnel.v1")
 class MovedInFunnel(CustomerEvent, frozen=True, kw_only=True):
+    """How near the customer is to buying."""
+
     status: FunnelStatus
 
     def change(self, state: CustomerState) -> CustomerState:
@@ -70,6 +72,8 @@ class MovedInFunnel(CustomerEvent, frozen=True, kw_only=True):
 
 @stored("customer.sales-plans-changed.v1")
 class SalesPlansChanged(CustomerEvent, frozen=True, kw_only=True):
+    """Sales plans (funnels) that the customer came into and left."""
+
     plans_added: tuple[str, ...] = ()
     plans_removed: tuple[str, ...] = ()
 

@@ -25,6 +25,8 @@ class NotMerged(RuleBroken):
 
 @stored("customer.merged.v1")
 class Merged(CustomerEvent, frozen=True, kw_only=True):
+    """The customer is an identity of another person from now on."""
+
     primary_id: str
 
     def change(self, state: CustomerState) -> CustomerState:
@@ -33,6 +35,8 @@ class Merged(CustomerEvent, frozen=True, kw_only=True):
 
 @stored("customer.split.v1")
 class Split(CustomerEvent, frozen=True, kw_only=True):
+    """The customer is a person of their own again."""
+
     split_from: str
 
     def change(self, state: CustomerState) -> CustomerState:

@@ -9,12 +9,16 @@ from services.conversation.domain.events import stored
 
 @stored("customer.blocked.v1")
 class Blocked(CustomerEvent, frozen=True, kw_only=True):
+    """The customer is not to be heard, on any of their identities' threads."""
+
     def change(self, state: CustomerState) -> CustomerState:
         return replace(state, blocked_by=self.member_id, blocked_at=self.at)
 
 
 @stored("customer.unblocked.v1")
 class Unblocked(CustomerEvent, frozen=True, kw_only=True):
+    """The customer is heard again."""
+
     def change(self, state: CustomerState) -> CustomerState:
         return replace(state, blocked_by=None, blocked_at=None)
 
@@ -31,6 +35,8 @@ class Subscribed(CustomerEvent, frozen=True, kw_only=True):
 
 @stored("customer.unsubscribed.v1")
 class Unsubscribed(CustomerEvent, frozen=True, kw_only=True):
+    """The identity does not want mailings and automatic chains any more."""
+
     def change(self, state: CustomerState) -> CustomerState:
         return replace(state, subscription="unsubscribed")
 

@@ -86,6 +86,16 @@ def names() -> list[str]:
     return sorted(_decoders)
 
 
+def declared() -> dict[str, type[Event[Any]]]:
+    """Every event that is written today, by its name."""
+    return {name: event for event, name in sorted(_names.items(), key=lambda one: one[1])}
+
+
+def is_read(name: str) -> bool:
+    """Whether what was stored under the name can be read, as it is or brought up to date."""
+    return name in _decoders or name in _upcasters
+
+
 def name_of(event: Event[Any] | type[Event[Any]]) -> str:
     return _names[event if isinstance(event, type) else type(event)]
 

@@ -159,6 +159,8 @@ class CaseTaken(MemberEvent, frozen=True, kw_only=True):
 
 @stored("conversation.case-closed.v1")
 class CaseClosed(MemberEvent, frozen=True, kw_only=True):
+    """Done: the case needs nothing more; the customer's next message opens another."""
+
     def change(self, state: ConversationState) -> ConversationState:
         done = replace(
             state.case,

@@ -43,18 +43,24 @@ class FieldsMissing(RuleBroken):
 
 @stored("conversation.flagged.v1")
 class Flagged(MemberEvent, frozen=True, kw_only=True):
+    """Somebody wants to find the conversation again."""
+
     def change(self, state: ConversationState) -> ConversationState:
         return replace(state, flagged=True)
 
 
 @stored("conversation.unflagged.v1")
 class Unflagged(MemberEvent, frozen=True, kw_only=True):
+    """The flag is not needed any more."""
+
     def change(self, state: ConversationState) -> ConversationState:
         return replace(state, flagged=False)
 
 
 @stored("conversation.priority-set.v1")
 class PrioritySet(MemberEvent, frozen=True, kw_only=True):
+    """How urgent the case is, which lists can be sorted by."""
+
     priority: Priority
 
     def change(self, state: ConversationState) -> ConversationState:

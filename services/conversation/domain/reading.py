@@ -13,12 +13,16 @@ from services.conversation.domain.state import ConversationState
 
 @stored("conversation.marked-read.v1")
 class MarkedRead(MemberEvent, frozen=True, kw_only=True):
+    """Somebody said that all of the conversation is read; it is never said by itself."""
+
     def change(self, state: ConversationState) -> ConversationState:
         return replace(state, unread=False)
 
 
 @stored("conversation.marked-unread.v1")
 class MarkedUnread(MemberEvent, frozen=True, kw_only=True):
+    """Somebody wants the conversation to be looked at again."""
+
     def change(self, state: ConversationState) -> ConversationState:
         return replace(state, unread=True)
 

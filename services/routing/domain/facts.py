@@ -47,6 +47,8 @@ def all_facts() -> dict[str, type[Fact]]:
 
 @stored("routing.workspace-opened.v1")
 class WorkspaceOpened(Fact):
+    """The tenant is there, with the language in which it is spoken to."""
+
     workspace_id: str
     name: str
     language: Literal["ru", "uk", "en"]
@@ -71,11 +73,15 @@ class LocationSet(Fact):
 
 @stored("routing.location-removed.v1")
 class LocationRemoved(Fact):
+    """The branch is no more; nothing may still belong to it."""
+
     location_id: str
 
 
 @stored("routing.member-joined.v1")
 class MemberJoined(Fact):
+    """A person of the team, with the role that says what they may do."""
+
     member_id: str
     name: str
     email: str
@@ -85,6 +91,8 @@ class MemberJoined(Fact):
 
 @stored("routing.member-changed.v1")
 class MemberChanged(Fact):
+    """What the member is called, may do and may see, whole, as it is now."""
+
     member_id: str
     name: str
     email: str
@@ -94,11 +102,15 @@ class MemberChanged(Fact):
 
 @stored("routing.member-deactivated.v1")
 class MemberDeactivated(Fact):
+    """The member may not sign in any more; what they did keeps their name."""
+
     member_id: str
 
 
 @stored("routing.member-reactivated.v1")
 class MemberReactivated(Fact):
+    """The member may sign in again."""
+
     member_id: str
 
 
@@ -113,6 +125,8 @@ class GroupSet(Fact):
 
 @stored("routing.group-removed.v1")
 class GroupRemoved(Fact):
+    """The department is no more; its cases are everybody's of their location."""
+
     group_id: str
 
 
@@ -131,6 +145,8 @@ class SourceConnected(Fact):
 
 @stored("routing.source-changed.v1")
 class SourceChanged(Fact):
+    """The connected account's name, place and credentials, whole, as they are now."""
+
     source_id: str
     name: str
     location_id: str
@@ -156,6 +172,8 @@ class AutoforwardSet(Fact):
 
 @stored("routing.autoforward-removed.v1")
 class AutoforwardRemoved(Fact):
+    """The rule sends no new cases to its group any more."""
+
     autoforward_id: str
 
 
