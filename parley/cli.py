@@ -143,12 +143,12 @@ def dlq_replay(topic: str, partition: int, offset: int) -> None:
 
 
 @cli.command()
-@click.argument("read_model", type=click.Choice(["inbox"]))
+@click.argument("read_model", type=click.Choice(["inbox", "messages", "customers", "search"]))
 def rebuild(read_model: str) -> None:
     """Build a read model again from the events, beside the live one, and swap it in."""
     from parley.rebuild import rebuild_read_model
 
-    click.echo(f"{read_model}: {_run(rebuild_read_model())}")
+    click.echo(f"{read_model}: {_run(rebuild_read_model(read_model))}")
 
 
 @cli.command()

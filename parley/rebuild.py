@@ -2,21 +2,21 @@
 
 from libs.runtime.mongo import mongo_client
 from libs.runtime.settings import MongoSettings, key_bytes, load
-from services.conversation.rebuild import rebuild_inbox
+from services.conversation.read_models import read_models
+from services.conversation.rebuild import rebuild
 
 
-async def rebuild_read_model() -> str:
+async def rebuild_read_model(name: str) -> str:
     """What was done, in a line. Errors: SettingsError, and what MongoDB's driver raises."""
     settings = load(MongoSettings)
+    key = key_bytes(settings.deployment_key)
     client = mongo_client(settings.mongodb_url.get_secret_value(), "parley-rebuild")
     try:
-        rebuilt = await rebuild_inbox(
-            client[settings.mongodb_database], key_bytes(settings.deployment_key)
-        )
+        model = read_models(key)[name]()
+        rebuilt = await rebuild(client[settings.mongodb_database], key, model)
     finally:
         await client.close()
     return (
-        f"{rebuilt.conversations} conversations and {rebuilt.messages} messages from "
-        f"{rebuilt.commits} commits; {rebuilt.replaced} rows differed or were missing, "
-        f"{rebuilt.removed} had no events"
+        f"{rebuilt.rows} rows from {rebuilt.events} events; "
+        f"{rebuilt.replaced} rows differed or were missing, {rebuilt.removed} had no events"
     )

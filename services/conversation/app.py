@@ -96,7 +96,7 @@ async def compose(
         engine.store,
         engine.desk,
         engine.customer_desk,
-        SearchIndex(database[SEARCH]),
+        SearchIndex(database),
         lambda unwanted: take_out(
             settings.kafka_bootstrap_servers, settings.kafka_namespace, unwanted
         ),
@@ -123,7 +123,7 @@ async def compose(
     searchable = BatchConsumer(
         [Topic.CONVERSATION],
         SEARCH_GROUP,
-        SearchHandler(SearchIndex(search_rows), entries, database[INBOX]),
+        SearchHandler(SearchIndex(database), entries, database[INBOX]),
         bootstrap_servers=settings.kafka_bootstrap_servers,
         namespace=settings.kafka_namespace,
         publisher=publisher,

@@ -9,8 +9,8 @@ stops in the middle is taken up again, by any replica. Every step may be done tw
 2. ``CustomerErased`` is appended to each of their conversations, ``Erased`` to their card's stream.
    Whatever another replica decides on the state before it is refused, because the version is the
    lock; and what it still writes into the read models is of an older version than the erasure's,
-   and loses. The search forgets the conversations;
-   members' drafts go too.
+   and loses. What the search has of the conversations up to that version is taken out, and not let
+   in again; members' drafts go too.
 3. While the old keys are there, the streams are read once more: for the attachments, which ingest
    deletes, and for the names by which the person is found in dead letters.
 4. The old keys are destroyed. No event from before opens any longer, wherever it is kept.
@@ -236,7 +236,7 @@ class Erasing:
         )
         await self._drafts.forget([stream])
         upto = erased.state.forgotten
-        await self._search.forget([stream], erased.recorded_at)
+        await self._search.forget({stream: upto})
         names, attachments = await self._traces(stream, upto)
         for at in range(0, len(attachments), ATTACHMENTS_AT_ONCE):
             some = attachments[at : at + ATTACHMENTS_AT_ONCE]

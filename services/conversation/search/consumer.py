@@ -21,7 +21,12 @@ LINGER_SECONDS: Final = 0.3
 _NAMES_KEPT: Final = 20_000
 
 # After these a conversation may be called something else.
-_NAMING: Final = (public.CaseOpened, public.CustomerKnown, MarksChanged)
+_NAMING: Final = (
+    public.CaseOpened,
+    public.CustomerErased,
+    public.CustomerKnown,
+    MarksChanged,
+)
 
 
 def wanted() -> Wanted:
@@ -56,7 +61,7 @@ class SearchHandler:
             body = one.envelope.body
             if isinstance(body, WRITTEN):
                 entry = self._entry(one, body)
-                edited = isinstance(body, public.MessageEdited)
+                edited = isinstance(body, public.MessageEdited | public.MessageDeleted)
                 if edited or entry.id in changed:
                     new.pop(entry.id, None)
                     changed[entry.id] = entry
@@ -73,6 +78,8 @@ class SearchHandler:
                 item_id, content = body.note_id, body.text
             case public.MessageReceived() | public.MessageSent() | public.MessageEdited():
                 item_id, content = body.message.message_id, body.message.content
+            case public.MessageDeleted():
+                item_id, content = body.message_id, ""
             case _:
                 raise TypeError(f"{type(body).__name__} has no text")
         return self._entries.of_content(
@@ -81,7 +88,6 @@ class SearchHandler:
             envelope.subject,
             envelope.sequence,
             envelope.time,
-            body.recorded_at,
             content,
         )
 

@@ -17,6 +17,7 @@ WRITTEN: Final = (
     public.MessageReceived,
     public.MessageSent,
     public.MessageEdited,
+    public.MessageDeleted,
     public.NoteAdded,
 )
 
@@ -42,7 +43,6 @@ class Entries:
         conversation_id: str,
         version: int,
         at: datetime,
-        recorded_at: datetime,
         content: Content | str,
     ) -> Entry:
         """Of a message's content, or of a note's text."""
@@ -52,7 +52,7 @@ class Entries:
         else:
             files = [one.file_name for one in content.attachments if one.file_name]
             found = united([tokens.of_text(content.text), tokens.of_names(files)])
-        return Entry(message_id, conversation_id, version, at, recorded_at, found)
+        return Entry(message_id, conversation_id, version, at, found)
 
     def of_state(self, snapshot: Snapshot[ConversationState]) -> Entry:
         """Of what a conversation is called by: its customer's name, its case's tags and number."""
@@ -68,6 +68,5 @@ class Entries:
             conversation_id,
             snapshot.version,
             case.opened_at,
-            snapshot.recorded_at,
             found,
         )

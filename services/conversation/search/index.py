@@ -8,22 +8,24 @@ They are written behind, in batches, by a consumer of ``parley.conversation``: t
 costs no more for them, and a search sees what was written about half a second ago. ``v`` is the
 version of the stream that the row was made of; a row is replaced only by a newer one.
 
-Where a person was forgotten there is a tombstone, ``{_id, c, forgotten_at}``: nothing recorded up
-to then is written again, however late a copy of it arrives.
+Where a person was forgotten, ``conversation_search_forgotten`` has ``{_id: conversation id, v}``:
+nothing up to that version is written again, however late a copy of it arrives.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
+from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.runtime.mongo import Document
 from services.conversation.rows import Rows, write_newer
 from services.conversation.search.tokens import Found
 
 SEARCH: Final = "conversation_search"
+FORGOTTEN: Final = "conversation_search_forgotten"
 SEARCH_INDEXES: Final = (
     IndexModel([("t", ASCENDING), ("at", DESCENDING)], name="words"),
     IndexModel([("c", ASCENDING)], name="conversation"),
@@ -32,13 +34,12 @@ SEARCH_INDEXES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row to be. ``at`` is the fact's time, ``recorded_at`` when it was written down."""
+    """One row to be; ``at`` is the fact's time."""
 
     id: str
     conversation_id: str
     version: int
     at: datetime
-    recorded_at: datetime
     found: Found
 
     def row(self) -> Document:
@@ -55,8 +56,9 @@ class Entry:
 class SearchIndex:
     """Writes the rows and takes them away."""
 
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
+    def __init__(self, database: AsyncDatabase[Document]) -> None:
+        self._rows: Rows = database[SEARCH]
+        self._tombstones: Rows = database[FORGOTTEN]
 
     async def put(self, new: Sequence[Entry], changed: Sequence[Entry] = ()) -> None:
         """``new`` are thought not to be there yet, ``changed`` may be. Errors: the driver's."""
@@ -74,39 +76,37 @@ class SearchIndex:
             _replacement,
         )
         # Who was forgotten between the look and the write is forgotten again.
-        if late := (await self._forgotten(streams)).keys() - forgotten.keys():
-            await self._rows.delete_many({"c": {"$in": sorted(late)}, "forgotten_at": None})
+        for stream, version in (await self._forgotten(streams)).items():
+            if version > forgotten.get(stream, 0):
+                await self._delete(stream, version)
 
-    async def forget(self, conversation_ids: Collection[str], at: datetime) -> None:
-        """Nothing recorded in these conversations up to ``at`` is found any more, ever.
+    async def forget(self, conversations: Mapping[str, int]) -> None:
+        """Nothing up to the version given of each is found any more, ever.
 
         Errors: the driver's; repeating is harmless.
         """
-        for conversation_id in conversation_ids:
+        for stream, version in conversations.items():
             # First the tombstone, which a writer looks for after it has written.
-            tombstone = {"c": conversation_id, "forgotten_at": at}
-            await self._rows.replace_one(
-                {"_id": _tombstone_id(conversation_id)}, tombstone, upsert=True
+            await self._tombstones.update_one(
+                {"_id": stream}, {"$max": {"v": version}}, upsert=True
             )
-        await self._rows.delete_many({"c": {"$in": list(conversation_ids)}, "forgotten_at": None})
+            await self._delete(stream, version)
 
-    async def _forgotten(self, streams: Iterable[str]) -> Mapping[str, datetime]:
-        ids = [_tombstone_id(stream) for stream in streams]
-        return {
-            row["c"]: row["forgotten_at"] async for row in self._rows.find({"_id": {"$in": ids}})
-        }
+    async def forget_again(self) -> None:
+        """Take out what a rebuild made before it was forgotten, and put back. Errors: as above."""
+        async for tombstone in self._tombstones.find():
+            await self._delete(tombstone["_id"], tombstone["v"])
 
+    async def _delete(self, stream: str, version: int) -> None:
+        await self._rows.delete_many({"c": stream, "v": {"$lte": version}})
 
-def _lasting(entries: Sequence[Entry], forgotten: Mapping[str, datetime]) -> list[Entry]:
-    return [
-        entry
-        for entry in entries
-        if (at := forgotten.get(entry.conversation_id)) is None or entry.recorded_at > at
-    ]
+    async def _forgotten(self, streams: Iterable[str]) -> dict[str, int]:
+        found = self._tombstones.find({"_id": {"$in": sorted(streams)}})
+        return {row["_id"]: row["v"] async for row in found}
 
 
-def _tombstone_id(conversation_id: str) -> str:
-    return f"{conversation_id}.forgotten"
+def _lasting(entries: Sequence[Entry], forgotten: Mapping[str, int]) -> list[Entry]:
+    return [one for one in entries if one.version > forgotten.get(one.conversation_id, 0)]
 
 
 def _replacement(row: Document) -> ReplaceOne[Document]:

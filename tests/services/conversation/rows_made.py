@@ -68,7 +68,7 @@ class Made:
         self.counts = Counts(self.rows)
         self.entries = Entries(bytes(32))
         self.searching = Search(database[SEARCH], self.entries)
-        self.index = SearchIndex(database[SEARCH])
+        self.index = SearchIndex(database)
         self.directory = WorkspaceDirectory(groups={one.group_id: one for one in groups})
         self.versions: dict[str, int] = {}
 

@@ -1,0 +1,78 @@
+"""The search's rows, made again from the conversations' commits."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pymongo import UpdateOne
+
+from libs.events.content import Content
+from libs.eventstore.commits import Commit
+from libs.runtime.mongo import Document
+from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.corrections import MessageDeleted, MessageEdited
+from services.conversation.domain.events import decode
+from services.conversation.domain.messages import MessageReceived, MessageSent
+from services.conversation.domain.notes import NoteAdded
+from services.conversation.domain.state import ConversationState
+from services.conversation.loading import replay
+from services.conversation.rows import Rows
+from services.conversation.search.entries import Entries
+from services.conversation.search.index import SEARCH, Entry, SearchIndex
+
+
+class SearchModel:
+    """Those of one conversation come from its stream alone."""
+
+    collection = SEARCH
+
+    def __init__(self, deployment_key: bytes) -> None:
+        self._entries = Entries(deployment_key)
+
+    def rows_of(self, stream: Sequence[Commit]) -> list[Document]:
+        snapshot: Snapshot[Any] | None = replay(None, stream)
+        if snapshot is None or not isinstance(snapshot.state, ConversationState):
+            return []
+        workspace_id = snapshot.state.thread.workspace_id
+        entries = {snapshot.state.thread.conversation_id: self._entries.of_state(snapshot)}
+        for commit in stream:
+            for version, stored in enumerate(commit.events, commit.first):
+                if entry := self._entry(workspace_id, commit, version, stored.type, stored.data):
+                    entries[entry.id] = entry
+        return [entry.row() for entry in entries.values() if entry.found.t]
+
+    def _entry(
+        self, workspace_id: str, commit: Commit, version: int, name: str, data: bytes
+    ) -> Entry | None:
+        event = decode(name, data)
+        content: Content | str
+        match event:
+            case MessageReceived() | MessageSent() | MessageEdited():
+                item_id, content = event.message_id, event.content
+            case MessageDeleted():
+                item_id, content = event.message_id, ""
+            case NoteAdded():
+                item_id, content = event.note_id, event.text
+            case _:
+                return None
+        return self._entries.of_content(
+            workspace_id, item_id, commit.stream, version, event.at, content
+        )
+
+    def part(self, row: Document) -> UpdateOne | None:
+        return None
+
+    def merged(self, live: Document, rebuilt: Document) -> Document:
+        # What a conversation is called by is written when that changes, not with every version.
+        if live["v"] > rebuilt["v"] or {**rebuilt, "v": live["v"]} == live:
+            return live
+        return rebuilt
+
+    def same(self, live: Document) -> Document:
+        return {"v": live["v"]}
+
+    def stream_of(self, live: Document) -> str | None:
+        stream: str = live["c"]
+        return stream
+
+    async def finish(self, live: Rows) -> None:
+        await SearchIndex(live.database).forget_again()
