@@ -38,7 +38,8 @@ from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.state import ConversationState, case_id_of
 from services.conversation.loading import replay
-from services.conversation.rebuild import rebuild_inbox
+from services.conversation.read_models import read_models
+from services.conversation.rebuild import rebuild
 from services.conversation.rows import INBOX, MESSAGES, find_rows, inbox_row
 from services.conversation.settings import ConversationSettings
 from services.conversation.tasks import Done, NotThere, Task
@@ -423,8 +424,10 @@ _OPTIONS: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
 async def rebuilt(plant: Plant) -> None:
     """What is there equals what is rebuilt from the commits; then it makes room for more."""
-    outcome = await rebuild_inbox(plant.database, DEPLOYMENT_KEY)
-    assert (outcome.replaced, outcome.removed) == (0, 0)
+    for name in ("inbox", "messages", "customers"):
+        model = read_models(DEPLOYMENT_KEY)[name]()
+        outcome = await rebuild(plant.database, DEPLOYMENT_KEY, model)
+        assert (outcome.replaced, outcome.removed) == (0, 0), name
     await plant.forget()
 
 
