@@ -1,6 +1,7 @@
 """Conversations and sent messages as kinds of aggregate, each with its rows; the third kind is in
 ``customers``."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -91,12 +92,13 @@ class Conversations:
         rows = [inbox_row(stream, snapshot) for stream, snapshot in snapshots.items()]
         new = [row for row in rows if row["_id"] in begun]
         known = [row for row in rows if row["_id"] not in begun]
-        await write_newer(self._inbox, new, known, replace_inbox)
-        self._written(snapshots)
+        writes = [write_newer(self._inbox, new, known, replace_inbox)]
         if parts := parts_of(commits):
-            await write_newer(self._messages, parts, [], update_part)
+            writes.append(write_newer(self._messages, parts, [], update_part))
         if openings := openings_of(commits):
-            await write_openings(self._customers, openings)
+            writes.append(write_openings(self._customers, openings))
+        await asyncio.gather(*writes)
+        self._written(snapshots)
         await erase_parts(self._messages, commits)
         await self._landmarks.keep_passed(snapshots, commits)
 

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from libs.events.api.figures import Summary
 from libs.events.content import Content
-from libs.events.conversation import MessageDeliveryChanged
+from libs.events.conversation import ConversationEvent, MessageDeliveryChanged
 from libs.events.envelope import Envelope
 from libs.events.registry import Body
 from services.analytics.consumers import Projection
+from services.analytics.facts import facts_of
 from services.analytics.figures import Period
 from services.analytics.reports import Reports
 from services.analytics.warehouse import Warehouse
@@ -289,3 +291,12 @@ def _played(name: str, conversation: str, steps: list[tuple[str, str, int]]) -> 
 
 def _with_body(envelope: Envelope, body: Body) -> Envelope:
     return replace(envelope, body=body)
+
+
+def test_a_conversation_that_has_no_case_yet_is_counted_nowhere() -> None:
+    [first, *_] = Story(workspace()).writes(0).events
+    assert isinstance(first.body, ConversationEvent)
+    case = structs.replace(first.body.case, withheld=True)
+    withheld = replace(first, body=structs.replace(first.body, case=case))
+    assert facts_of(first)
+    assert facts_of(withheld) == []

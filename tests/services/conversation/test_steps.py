@@ -86,3 +86,32 @@ async def test_a_command_that_met_a_stop_is_answered_when_it_is_repeated(
         assert {e.body.message_id for e in requests} == {sent.body["item"]["id"]}  # type: ignore[attr-defined]
         view = await world.seen(dima, conversation_id)
         assert view["version"] == 5
+
+
+@pytest.mark.parametrize("step", list(Step))
+async def test_a_block_that_met_a_stop_reaches_the_conversation(
+    world: World, database: AsyncDatabase[Document], step: Step
+) -> None:
+    dima = await world.member("Dima")
+    conversation_id = world.conversation_id("1")
+    path = f"/v1/customers/{world.id_key.customer(world.source_id, '1')}/block"
+    # given a customer whom a member blocks, and a stop in the middle of it
+    async with serving(world):
+        await world.receive(world.inbound("1", 1))
+        await world.seen(dima, conversation_id)
+    async with serving(world, stopping_at(step)):
+        await world.call(dima, "POST", path, key="one")
+    # when another process goes on
+    async with serving(world):
+        await world.seen(dima, conversation_id, lambda view: view["version"] == 3)
+        assert (await world.call(dima, "POST", path, key="one")).status == 200
+        await world.receive(world.inbound("1", 2))
+        # then the customer is blocked once, and what they write is withheld
+        await world.seen(dima, conversation_id, lambda view: view["version"] == 4)
+        await eventually_published(database)
+        items = (await world.timeline(dima, conversation_id))["items"]
+        assert [item["key"] for item in items if item["kind"] == "system"] == [
+            "customer-blocked",
+            "case-opened",
+        ]
+        assert items[0]["withheld"]
