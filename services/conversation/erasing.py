@@ -54,10 +54,11 @@ from services.conversation.domain.state import ConversationState
 from services.conversation.drafts import Drafts
 from services.conversation.keyring import Keyring, Wanted
 from services.conversation.metrics import ERASURES_REACHED
-from services.conversation.rows import DRAFTS, INBOX, find_rows, snapshot_of
+from services.conversation.rebuild import beside_of
+from services.conversation.rows import DRAFTS, INBOX, MESSAGES, find_rows, snapshot_of
 from services.conversation.sealed_store import SealedStore
 from services.conversation.sealing import NONCE_BYTES, Owner
-from services.conversation.search.index import SearchIndex
+from services.conversation.search.index import SEARCH, SearchIndex
 from services.conversation.sweeping import PASSING
 from services.conversation.tasks import Done, NotThere, Task
 
@@ -71,6 +72,9 @@ _PAGE: Final = 200
 _LOOKS_AGAIN: Final = 5
 # For as long as Kafka keeps a message somebody may go on with one from before.
 _WATCHED: Final = timedelta(days=7)
+# What a rebuild under way holds of a conversation beside the live rows, or a stopped one left there,
+# and by which field it is found. Of what is taken away the live rows stay as they are.
+_OF_CONVERSATION: Final = ((INBOX, "_id"), (MESSAGES, "conversation"), (SEARCH, "c"))
 # Shorter names would be found in letters that have nothing to do with the person.
 _NAME_MIN_CHARACTERS: Final = 5
 
@@ -108,6 +112,7 @@ class Erasing:
         take_out: TakeOut,
         again_after: timedelta,
     ) -> None:
+        self._database = database
         self._erasures = database[ERASURES]
         self._inbox = database[INBOX]
         self._drafts = Drafts(database[DRAFTS])
@@ -216,6 +221,7 @@ class Erasing:
             lambda customer: customer.erase(by, erasure.number),
         )
         await self._customer_desk.handle([task])
+        await self._database[beside_of(CUSTOMERS)].delete_one({"_id": erasure.identity})
         return names
 
     async def _conversations(self, identities: Collection[str]) -> list[ConversationState]:
@@ -235,6 +241,8 @@ class Erasing:
             erasure, stream, cause, lambda c: c.erase_customer(member_id, number)
         )
         await self._drafts.forget([stream])
+        for collection, named in _OF_CONVERSATION:
+            await self._database[beside_of(collection)].delete_many({named: stream})
         upto = erased.state.forgotten
         await self._search.forget({stream: upto})
         names, attachments = await self._traces(stream, upto)

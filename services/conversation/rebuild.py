@@ -68,6 +68,11 @@ class Rebuilt:
     removed: int
 
 
+def beside_of(collection: str) -> str:
+    """Where its rows are while they are made; what a stopped rebuild left stands there too."""
+    return f"{collection}_rebuilt"
+
+
 async def rebuild(
     database: AsyncDatabase[Document], deployment_key: bytes, model: ReadModel
 ) -> Rebuilt:
@@ -75,7 +80,7 @@ async def rebuild(
     that what a stopped rebuild left is dropped by the next. Errors: the driver's."""
     keyring = Keyring(database, deployment_key, _KEYS_CACHED)
     store = SealedStore(AsyncEventStore(database[COMMITS]), keyring)
-    live, beside = database[model.collection], database[f"{model.collection}_rebuilt"]
+    live, beside = database[model.collection], database[beside_of(model.collection)]
     await beside.drop()
     try:
         commits = events = 0

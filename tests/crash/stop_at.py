@@ -3,6 +3,7 @@
 ``python -m tests.crash.stop_at <service> <order file>`` serves as ``parley serve`` does. Once the
 order file is there and says ``PUBLISHED 3``, say, the process ends at the third time from then on
 that this step is reached: without a word, like a power cut. Starting it again is the test's part.
+Where it says ``PUBLISHED 3 pause`` it stands still instead, until somebody sends it SIGCONT.
 """
 
 import asyncio
@@ -35,13 +36,15 @@ class StopAt:
     def __call__(self, step: Step) -> None:
         if not self._order.exists():
             return
-        name, times = self._order.read_text().split()
+        name, times, *pause = self._order.read_text().split()
         if step is not Step[name]:
             return
         self._times += 1
         if self._times >= int(times):
             self._order.unlink()
-            os._exit(STATUS)
+            if not pause:
+                os._exit(STATUS)
+            os.kill(os.getpid(), signal.SIGSTOP)
 
 
 async def _serve(name: str, order: Path) -> None:
