@@ -1,5 +1,6 @@
 """Every public event and command by its type name: how it is declared, encoded and decoded."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +39,10 @@ class UnknownType(Exception):
     """The type is not one that this version of Parley knows."""
 
 
+class NewerType(UnknownType):
+    """The type is not known, and is named as Parley names its own: a newer version wrote it."""
+
+
 class InvalidBody(Exception):
     """The bytes are not a body of the type they claim to be."""
 
@@ -57,6 +62,7 @@ class TypeSpec:
 _by_name: dict[str, TypeSpec] = {}
 _by_body: dict[type[Body], TypeSpec] = {}
 _encoder = msgspec.json.Encoder()
+_OURS = re.compile(r"parley(\.[a-z][a-z0-9-]*)+\.v[1-9][0-9]*")
 
 
 def public[T: type[Body]](
@@ -73,6 +79,11 @@ def public[T: type[Body]](
         return body
 
     return declare
+
+
+def family_of(type_name: str) -> str:
+    """The type without its version: ``parley.case.taken`` of ``parley.case.taken.v1``."""
+    return type_name.rpartition(".v")[0]
 
 
 def spec_of(body: Body | type[Body]) -> TypeSpec:
@@ -95,10 +106,11 @@ def encode(body: Body) -> bytes:
 
 
 def decode(type_name: str, payload: bytes) -> Body:
-    """Errors: UnknownType, InvalidBody (its text names the field, never the value)."""
+    """Errors: NewerType, UnknownType, InvalidBody (its text names the field, never the value)."""
     spec = _by_name.get(type_name)
     if spec is None:
-        raise UnknownType(f"the type {type_name!r} is not known")
+        kind = NewerType if _OURS.fullmatch(type_name) else UnknownType
+        raise kind(f"the type {type_name[:200]!r} is not known to this version")
     try:
         decoded: Body = spec.decoder.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -7,6 +7,8 @@ then are its offsets committed, explicitly for each partition. Failures are sort
   with its original bytes and headers, and its partition goes on;
 * a transient failure (a server that does not answer) is tried again with a growing pause: the
   consumer stops pulling while it lasts, so an outage needs no dead letters;
+* what a newer version of Parley wrote stops its partition where it stands, with an alert (log,
+  metric, readiness): nothing is lost, the others go on, and a newer process goes on there;
 * anything else is a bug: it leaves ``run`` as an exception, which ends the process.
 
 Handlers must tolerate repetition: after a crash the batch comes again.
@@ -15,6 +17,7 @@ Handlers must tolerate repetition: after a crash the batch comes again.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import structlog
@@ -22,7 +25,14 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka.errors import CommitFailedError, KafkaError
 
 from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope
-from libs.events.registry import Body, InvalidBody, UnknownType, spec_of
+from libs.events.registry import (
+    Body,
+    InvalidBody,
+    NewerType,
+    UnknownType,
+    family_of,
+    spec_of,
+)
 from libs.events.topics import Topic
 from libs.runtime.kafka import Outgoing, Publisher, PublishFailed
 from libs.runtime.metrics import (
@@ -30,6 +40,7 @@ from libs.runtime.metrics import (
     CONSUMER_BATCH_SECONDS,
     CONSUMER_LAG,
     CONSUMER_RETRIES,
+    CONSUMER_STOPPED,
     DEAD_LETTERS,
 )
 from libs.runtime.stopping import stopped_within
@@ -63,20 +74,32 @@ class Refused:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """Where a partition stops, and why."""
+
+    offset: int
+    reason: str
+
+
 Handler = Callable[[Sequence[Received]], Awaitable[Sequence[Refused]]]
 Wanted = Callable[["ConsumerRecord[bytes, bytes]"], bool]
 
 
 def of_types(*bodies: type[Body]) -> Wanted:
-    """Wants the records of these public types, by their header alone.
+    """Wants the records of these public types, by their header alone, whatever their version.
 
     What says no type is wanted too, so that it becomes a dead letter like all that is malformed.
     """
-    names = {spec_of(body).name.encode() for body in bodies}
+    families = {family_of(spec_of(body).name) for body in bodies}
+
+    @lru_cache(1_024)
+    def is_wanted(given: bytes) -> bool:
+        return family_of(given.decode("utf-8", "replace")) in families
 
     def wanted(record: "ConsumerRecord[bytes, bytes]") -> bool:
         given = next((value for name, value in record.headers if name == "ce_type"), None)
-        return given is None or given in names
+        return given is None or is_wanted(given)
 
     return wanted
 
@@ -85,7 +108,8 @@ class BatchConsumer:
     """Runs one handler for the messages of some topics in one consumer group.
 
     ``transient`` lists the drivers' exceptions that mean "the server does not answer", besides
-    Transient, PublishFailed and Kafka's own. ``linger_seconds`` is a pause after each batch, for
+    Transient, PublishFailed and Kafka's own; ``newer`` those that mean "what this needs was written
+    by a newer version". ``linger_seconds`` is a pause after each batch, for
     a store that prefers few and large ones: the next holds what has come in the meantime.
     ``patience_seconds`` is how long the broker may hold a message back for others to join it. Where
     nobody waits for the effect it saves work on both sides: at 100 messages/s with 0.25 s a
@@ -104,6 +128,7 @@ class BatchConsumer:
         namespace: str,
         publisher: Publisher,
         transient: tuple[type[Exception], ...] = (),
+        newer: tuple[type[Exception], ...] = (),
         max_batch: int = 500,
         linger_seconds: float = 0,
         patience_seconds: float = 0,
@@ -115,6 +140,8 @@ class BatchConsumer:
         self._bootstrap_servers = bootstrap_servers
         self._publisher = publisher
         self._transient = (Transient, PublishFailed, KafkaError, *transient)
+        self._newer = newer
+        self._stopped: dict[TopicPartition, _Stop] = {}
         self._max_batch = max_batch
         self._linger_seconds = linger_seconds
         self._wanted = wanted
@@ -159,6 +186,8 @@ class BatchConsumer:
         """For readiness: the group has given this consumer its partitions. Errors: Transient."""
         if self._consumer is None or not self._consumer.assignment():
             raise Transient(f"the consumer {self._group} has no partitions yet")
+        for at, stop in self._stopped.items():
+            raise Transient(f"stopped at {at.topic}:{at.partition}:{stop.offset}: {stop.reason}")
 
     async def _handle(
         self,
@@ -172,7 +201,7 @@ class BatchConsumer:
         while True:
             try:
                 with CONSUMER_BATCH_SECONDS.labels(self._group).time():
-                    await self._apply(batches)
+                    stops = await self._apply(batches)
                 break
             except self._transient as error:
                 CONSUMER_RETRIES.labels(self._group).inc()
@@ -181,32 +210,78 @@ class BatchConsumer:
                     return
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         for tp, records in batches.items():
-            self._durable[tp] = records[-1].offset + 1
-            CONSUMED.labels(tp.topic, self._group).inc(len(records))
+            stopped = stops.get(tp)
+            done = stopped.offset if stopped else records[-1].offset + 1
+            self._durable[tp] = done
+            CONSUMED.labels(tp.topic, self._group).inc(sum(one.offset < done for one in records))
             end = consumer.highwater(tp)
             if end is not None:
-                CONSUMER_LAG.labels(tp.topic, self._group, tp.partition).set(
-                    max(0, end - records[-1].offset - 1)
-                )
+                CONSUMER_LAG.labels(tp.topic, self._group, tp.partition).set(max(0, end - done))
+            if stopped:
+                self._stop_at(consumer, tp, stopped)
+
+    def _stop_at(
+        self, consumer: "AIOKafkaConsumer[bytes, bytes]", tp: TopicPartition, stop: _Stop
+    ) -> None:
+        consumer.pause(tp)
+        consumer.seek(tp, stop.offset)
+        self._stopped[tp] = stop
+        CONSUMER_STOPPED.labels(tp.topic, self._group, tp.partition).set(1)
+        log.critical(
+            "partition stopped: a newer version wrote this",
+            group=self._group,
+            topic=tp.topic,
+            partition=tp.partition,
+            offset=stop.offset,
+            reason=stop.reason,
+        )
 
     async def _apply(
         self, batches: Mapping[TopicPartition, Sequence["ConsumerRecord[bytes, bytes]"]]
-    ) -> None:
+    ) -> dict[TopicPartition, _Stop]:
+        """The effects of the batches are durable; where a partition stops, those before it."""
         readable: list[Received] = []
         dead: list[tuple[ConsumerRecord[bytes, bytes], str]] = []
-        for records in batches.values():
+        stops: dict[TopicPartition, _Stop] = {}
+        for tp, records in batches.items():
             for record in records if self._wanted is None else filter(self._wanted, records):
                 try:
                     envelope = read_envelope(record.key, record.headers, record.value or b"")
+                except NewerType as error:
+                    stops[tp] = _Stop(record.offset, str(error))
+                    break
                 except (InvalidEnvelope, InvalidBody, UnknownType) as error:
                     dead.append((record, str(error)))
                 else:
                     readable.append(Received(envelope, record))
         if readable:
-            refused = await self._handler(readable)
+            try:
+                refused = list(await self._handler(readable))
+            except self._newer:
+                refused = await self._one_by_one(readable, stops)
             dead += [(one.received.record, one.reason) for one in refused]
-        if dead:
-            await self._bury(dead)
+        # What stands behind a stop comes again.
+        buried = [one for one in dead if _is_before(one[0], stops)]
+        if buried:
+            await self._bury(buried)
+        return stops
+
+    async def _one_by_one(
+        self, readable: Sequence[Received], stops: dict[TopicPartition, _Stop]
+    ) -> list[Refused]:
+        """One of them needs what a newer version wrote: its partition stops there."""
+        refused: list[Refused] = []
+        found: set[TopicPartition] = set()
+        for one in readable:
+            at = _at(one.record)
+            if at in found:
+                continue
+            try:
+                refused += await self._handler([one])
+            except self._newer as error:
+                found.add(at)
+                stops[at] = _Stop(one.record.offset, str(error))
+        return refused
 
     async def _bury(self, dead: Sequence[tuple["ConsumerRecord[bytes, bytes]", str]]) -> None:
         await self._publisher.publish(
@@ -252,6 +327,10 @@ class BatchConsumer:
     async def before_losing_partitions(self) -> None:
         async with self._busy:
             await self.commit()
+            # Whoever gets them stops there too, if it does not know better.
+            for tp in self._stopped:
+                CONSUMER_STOPPED.labels(tp.topic, self._group, tp.partition).set(0)
+            self._stopped.clear()
 
 
 class _CommitBeforeLosing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
@@ -266,6 +345,17 @@ class _CommitBeforeLosing(ConsumerRebalanceListener):  # type: ignore[misc]  # a
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
         pass
+
+
+def _is_before(
+    record: "ConsumerRecord[bytes, bytes]", stops: Mapping[TopicPartition, _Stop]
+) -> bool:
+    stop = stops.get(_at(record))
+    return stop is None or record.offset < stop.offset
+
+
+def _at(record: "ConsumerRecord[bytes, bytes]") -> TopicPartition:
+    return TopicPartition(record.topic, record.partition)
 
 
 def dead_letter(

@@ -12,6 +12,12 @@ DEAD_LETTERS = Counter(
     "Moves when a message goes to a dead-letter topic; any movement wants a person's look.",
     ["topic", "group"],
 )
+CONSUMER_STOPPED = Gauge(
+    "parley_consumer_stopped_partitions",
+    "1 while the group stands still at a message that a newer version of Parley wrote: roll this"
+    " process forward. Nothing is lost; what comes after it on its partition waits.",
+    ["topic", "group", "partition"],
+)
 CONSUMER_RETRIES = Counter(
     "parley_consumer_retries_total",
     "Moves when a batch is tried again after a transient failure of a server it needs.",

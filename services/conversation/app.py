@@ -6,7 +6,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
+import structlog
 from pymongo.asynchronous.database import AsyncDatabase
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from libs.events.ids import IdKey
@@ -21,6 +24,7 @@ from libs.runtime.http import service_app
 from libs.runtime.idempotency import Answers
 from libs.runtime.kafka import Publisher
 from libs.runtime.mongo import TRANSIENT, Document, check_mongo, mongo_client
+from libs.runtime.problems import Unavailable
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.settings import key_bytes
 from libs.runtime.stopping import stopped_within
@@ -29,6 +33,7 @@ from services.conversation.api import add_routes
 from services.conversation.commands import CommandQueue, Parts
 from services.conversation.customers.api import add_customer_routes
 from services.conversation.customers.rows import CUSTOMER_INDEXES, CUSTOMERS
+from services.conversation.domain.events import UnknownEvent
 from services.conversation.drafts import Drafts
 from services.conversation.engine import engine_of
 from services.conversation.erasing import Erasing
@@ -50,6 +55,8 @@ from services.conversation.search.query import Search
 from services.conversation.settings import ConversationSettings
 from services.conversation.sweeping import PASSING, RoutingTimeouts, watch_unpublished
 from services.conversation.vault import AnswerVault
+
+log = structlog.get_logger()
 
 _DIRECTORY_POLL_SECONDS: Final = 0.05
 _RECEIPTS_LINGER_SECONDS: Final = 0.1
@@ -128,6 +135,7 @@ async def compose(
         namespace=settings.kafka_namespace,
         publisher=publisher,
         transient=TRANSIENT,
+        newer=(UnknownEvent,),
         linger_seconds=LINGER_SECONDS,
         wanted=wanted(),
     )
@@ -154,6 +162,7 @@ async def compose(
     )
     tokens = ServiceTokens(key_bytes(settings.service_key), runtime.service)
     app = service_app(runtime, "Parley conversation")
+    app.add_exception_handler(UnknownEvent, _newer)
     add_routes(app, parts, answers, tokens)
     add_customer_routes(app, parts, answers, tokens)
     yield app
@@ -176,6 +185,7 @@ def _consume(
         namespace=settings.kafka_namespace,
         publisher=publisher,
         transient=TRANSIENT,
+        newer=(UnknownEvent,),
         linger_seconds=linger_seconds,
     )
 
@@ -187,6 +197,12 @@ def _consume(
 
     runtime.run(f"consumer of {topic.value}", run)
     runtime.ready_when(topic.value, consumer.check)
+
+
+async def _newer(_request: Request, error: Exception) -> Response:
+    """While a release is rolled out, a newer replica may have written what this one cannot read."""
+    log.error("a newer version wrote this", error=str(error))
+    return Unavailable().response()
 
 
 async def migrate(settings: ConversationSettings) -> str:

@@ -12,6 +12,7 @@ from libs.events import schemas
 from libs.events.envelope import Envelope
 from libs.events.registry import (
     InvalidBody,
+    NewerType,
     TypeSpec,
     UnknownType,
     all_types,
@@ -110,6 +111,23 @@ def test_a_type_name_is_declared_once() -> None:
 def test_an_unknown_type_is_named() -> None:
     with pytest.raises(UnknownType, match=r"parley\.future\.v9"):
         decode("parley.future.v9", b"{}")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("parley.case.taken.v2", NewerType),
+        ("parley.something-new.v1", NewerType),
+        ("parley.case.taken", UnknownType),
+        ("parley.case.taken.v0", UnknownType),
+        ("com.example.taken.v2", UnknownType),
+        ("", UnknownType),
+    ],
+)
+def test_a_type_of_a_newer_version_is_told_from_garbage(name: str, kind: type[UnknownType]) -> None:
+    with pytest.raises(UnknownType) as caught:
+        decode(name, b"{}")
+    assert type(caught.value) is kind
 
 
 NOT_A_BODY = {

@@ -1,0 +1,99 @@
+"""What a newer version of Parley wrote, met by a consumer that does not know it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from libs.events import registry
+from libs.events.commands import RouteCase
+from libs.runtime.consumer import (
+    Received,
+    Refused,
+    Transient,
+    of_types,
+)
+from libs.runtime.kafka import Outgoing
+from libs.runtime.metrics import CONSUMER_STOPPED
+from tests.libs.runtime.consuming import GROUP, TOPIC, Broker, Effects, causes, command, running
+
+pytestmark = pytest.mark.servers
+
+
+NEWER = "parley.command.route-case.v2"
+
+
+def newer(cause: str, key: str) -> Outgoing:
+    """What a newer version of Parley publishes."""
+    known = command(cause, key)
+    headers = [(n, NEWER.encode() if n == "ce_type" else v) for n, v in known.headers]
+    return Outgoing(TOPIC, known.key, known.value, headers)
+
+
+def stopped(broker: Broker) -> float:
+    return sum(
+        sample.value
+        for metric in CONSUMER_STOPPED.collect()
+        for sample in metric.samples
+        if sample.labels["group"] == broker.namespace + GROUP
+    )
+
+
+async def eventually(check: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not check():  # noqa: ASYNC110  # what it waits for is a metric, which nobody announces
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("options", [{}, {"wanted": of_types(RouteCase)}], ids=["all", "wanted"])
+async def test_what_a_newer_version_wrote_stops_its_partition_and_is_not_lost(
+    broker: Broker, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison = Outgoing(TOPIC, b"one", b"{", [])
+    await broker.publisher.publish(
+        [command("a", "one"), poison, newer("b", "one"), poison, command("c", "one")]
+    )
+    await broker.put("other", key="two")
+
+    effects = Effects()
+    consumer = broker.consumer(effects, **options)
+    async with running(consumer):
+        await effects.wait(lambda seen: {"a", "other"} <= set(seen))
+        await eventually(lambda: stopped(broker) == 1)
+        with pytest.raises(Transient, match=r"parley\.command\.route-case\.v2"):
+            await consumer.check()
+        await broker.put("goes on", key="two")
+        await effects.wait(lambda seen: "goes on" in seen)
+        assert len(await broker.dead_letters(1)) == 1
+    assert "c" not in effects.seen
+    assert sorted((await broker.committed()).values()) == [2, 2]
+
+    # A process that knows it goes on where this one stopped.
+    known = registry.spec_of(RouteCase)
+    monkeypatch.setitem(registry._by_name, NEWER, known)
+    later = Effects()
+    async with running(broker.consumer(later, **options)) as _:
+        await later.wait(lambda seen: "c" in seen)
+    assert later.seen == ["b", "c"]
+
+
+async def test_what_needs_something_newer_stops_its_partition(broker: Broker) -> None:
+    class WrittenLater(Exception):
+        pass
+
+    seen: list[str] = []
+
+    async def handler(batch: Sequence[Received]) -> Sequence[Refused]:
+        if "b" in causes(batch):
+            raise WrittenLater("its stream has an event of a newer version")
+        seen.extend(causes(batch))
+        return []
+
+    await broker.put("a", "b", "c", key="one")
+    await broker.put("other", key="two")
+    consumer = broker.consumer(handler, newer=(WrittenLater,))
+    async with running(consumer):
+        await eventually(lambda: stopped(broker) == 1 and "other" in seen)
+    assert sorted(set(seen)) == ["a", "other"]
+    assert sorted((await broker.committed()).values()) == [1, 1]
