@@ -10,6 +10,7 @@ import msgspec
 
 from libs.events.activity import ActivityKind, ActivityVariables
 from libs.events.content import Channel, Content, DeliveryState, Direction, ReachedState, Sender
+from libs.events.customer import Card, FunnelStatus
 from libs.events.marks import Priority
 from libs.events.registry import Body, Instant, public
 from libs.events.topics import Topic
@@ -339,15 +340,18 @@ class ActivityRecorded(ConversationEvent):
     variables: ActivityVariables = msgspec.field(default_factory=dict)
 
 
-@public("parley.conversation.customer-known.v1", Topic.CONVERSATION, personal=("name",))
+@public("parley.conversation.customer-known.v1", Topic.CONVERSATION, personal=("name", "card"))
 class CustomerKnown(ConversationEvent):
-    """Another name is shown of the customer, or another's card: they were merged, split, or named
-    by the team. ``primary_id`` is the customer whose card it is; without ``name`` the channel's
-    stands."""
+    """What lists show of the customer, or are asked by, is another: they were merged, split, or
+    their card was edited. ``primary_id`` is the customer whose card it is; without ``name`` the
+    channel's stands."""
 
     member_id: str
     primary_id: str
     name: str | None = None
+    card: Card = Card()
+    funnel_status: FunnelStatus = "reached_out"
+    sales_plans: tuple[str, ...] = ()
 
 
 @public("parley.conversation.customer-blocked.v1", Topic.CONVERSATION)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from libs.events import conversation as public
 from libs.events import marking
 from libs.events.conversation import Audience, CaseFacts
+from libs.events.customer import Card
 from libs.events.envelope import Envelope
 from libs.events.registry import Body
 from libs.eventstore.commits import PublicMessage, StoredEvent
@@ -254,6 +255,9 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
                 member_id=event.member_id,
                 primary_id=event.primary_id,
                 name=event.name,
+                card=event.card or Card(),
+                funnel_status=event.funnel_status,
+                sales_plans=event.sales_plans,
                 **common,
             )
         case activities.ActivityRecorded() as event:

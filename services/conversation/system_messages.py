@@ -132,7 +132,7 @@ def _by_member(event: life.MemberEvent) -> Trace | None:
             | erasure.CustomerErased()
         ):
             return _by(event)
-        case naming.CustomerKnown(became=became):
+        case naming.CustomerKnown(became="merged" | "split" | "named" as became):
             return _by(event, became)
         case life.CaseReopened(member_id=member_id, responsible=other) if member_id != other:
             return _by(event, "for-another", other=other)

@@ -16,6 +16,7 @@ from libs.runtime.consumer import Received, Refused
 from services.conversation.customers.sets import CustomerSet, sets_of
 from services.conversation.desk import Desk
 from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.naming import Known
 from services.conversation.domain.state import ConversationState
 from services.conversation.rows import Rows
 from services.conversation.tasks import Task
@@ -27,8 +28,7 @@ class _Shown(NamedTuple):
     """Of a person, in their conversations."""
 
     blocked: bool
-    primary_id: str
-    name: str | None
+    known: Known
 
 
 class CustomerHandler:
@@ -43,9 +43,13 @@ class CustomerHandler:
         for one in batch:
             body = one.envelope.body
             match body:
-                case public.Blocked() | public.Unblocked():
-                    await self._tell(one.envelope, body, [])
-                case public.CardEdited(changed=changed) if "name" in changed:
+                case (
+                    public.Blocked()
+                    | public.Unblocked()
+                    | public.CardEdited()
+                    | public.MovedInFunnel()
+                    | public.SalesPlansChanged()
+                ):
                     await self._tell(one.envelope, body, [])
                 case public.Merged(customer=customer) if customer.merged_into:
                     await self._tell(one.envelope, body, [customer.merged_into])
@@ -105,17 +109,24 @@ class CustomerHandler:
 def _shown(sets: Mapping[str, CustomerSet]) -> dict[str, _Shown]:
     """What each conversation is to show of its person."""
     return {
-        conversation_id: _Shown(one.known.blocked, one.primary_id, one.known.card.name)
+        conversation_id: _Shown(one.known.blocked, _known(one))
         for one in sets.values()
         for conversation_id in one.conversation_ids
     }
+
+
+def _known(customer: CustomerSet) -> Known:
+    state = customer.known
+    return Known(
+        customer.primary_id, state.edits, state.card, state.funnel_status, state.sales_plans
+    )
 
 
 def _telling(
     envelope: Envelope, member_id: str, conversation_id: str, shown: _Shown, attempt: int
 ) -> Task[Conversation]:
     def decide(conversation: Conversation) -> None:
-        conversation.know_customer(member_id, shown.primary_id, shown.name)
+        conversation.know_customer(member_id, shown.known)
         conversation.set_blocked(member_id, blocked=shown.blocked)
 
     cause = f"{_cause(envelope)}/{attempt}"

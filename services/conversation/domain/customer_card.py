@@ -57,7 +57,7 @@ class CardEdited(CustomerEvent, frozen=True, kw_only=True):
         card = msgspec.convert({**msgspec.to_builtins(state.card), **self.card}, Card)
         values = {**card.fields, **self.fields}
         kept = {name: value for name, value in values.items() if value is not None}
-        return replace(state, card=replace(card, fields=kept))
+        return replace(state, card=replace(card, fields=kept), edits=state.edits + 1)
 
 
 @stored("customer.moved-in-funnel.v1")
@@ -67,7 +67,7 @@ class MovedInFunnel(CustomerEvent, frozen=True, kw_only=True):
     status: FunnelStatus
 
     def change(self, state: CustomerState) -> CustomerState:
-        return replace(state, funnel_status=self.status)
+        return replace(state, funnel_status=self.status, edits=state.edits + 1)
 
 
 @stored("customer.sales-plans-changed.v1")
@@ -79,7 +79,8 @@ class SalesPlansChanged(CustomerEvent, frozen=True, kw_only=True):
 
     def change(self, state: CustomerState) -> CustomerState:
         left = tuple(plan for plan in state.sales_plans if plan not in self.plans_removed)
-        return replace(state, sales_plans=(*left, *self.plans_added))
+        plans = (*left, *self.plans_added)
+        return replace(state, sales_plans=plans, edits=state.edits + 1)
 
 
 @stored("customer.visit-recorded.v1", personal=("visit",))

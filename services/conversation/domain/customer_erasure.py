@@ -17,7 +17,13 @@ class Erased(CustomerEvent, frozen=True, kw_only=True):
 
     def change(self, state: CustomerState) -> CustomerState:
         return replace(
-            state, card=Card(), tools=(), google_ids=(), visits=(), erasures=self.erasure
+            state,
+            card=Card(),
+            tools=(),
+            google_ids=(),
+            visits=(),
+            erasures=self.erasure,
+            edits=state.edits + 1,
         )
 
 

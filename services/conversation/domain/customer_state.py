@@ -26,7 +26,8 @@ class By(msgspec.Struct, frozen=True):
 class CustomerState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """``tools`` and ``google_ids`` are those that were met, ``visits`` the first and the latest;
     ``merged_into`` is the customer that this one is an identity of, since ``merged_at``;
-    ``erasures`` is how often they were forgotten."""
+    ``erasures`` is how often they were forgotten, ``edits`` how often what is shown of them
+    changed."""
 
     workspace_id: str
     customer_id: str
@@ -42,6 +43,7 @@ class CustomerState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     merged_into: str | None = None
     merged_at: datetime | None = None
     erasures: int = 0
+    edits: int = 0
 
     @property
     def blocked(self) -> bool:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from services.conversation.domain.events import stored
 from services.conversation.domain.life import Life, MemberEvent
-from services.conversation.domain.state import ConversationState
+from services.conversation.domain.state import ConversationState, KnownAs
 
 # An id has 34 characters, and a commit holds it twice: these take a fifth of its limit.
 ATTACHMENTS_AT_ONCE: Final = 2_000
@@ -31,7 +31,7 @@ class CustomerErased(MemberEvent, frozen=True, kw_only=True):
             state,
             thread=replace(state.thread, thread=""),
             customer_name="",
-            known_as=replace(state.known_as, name=None) if state.known_as else None,
+            known_as=KnownAs(state.shown_as.customer_id, edits=state.shown_as.edits),
             case=replace(state.case, fields={}),
             last_message=replace(head, preview="") if head else None,
             erasures=self.erasure,

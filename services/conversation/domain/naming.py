@@ -1,47 +1,86 @@
-"""Who the conversation's customer is, beyond what the channel tells: the person's card, in short.
+"""Who the conversation's customer is, beyond what the channel tells: the person's card.
 
-The card is another stream. What a list shows of it is told to each conversation, so that its row,
-its views, the search and the live updates follow by themselves.
+The card is another stream. What lists show of it, and are asked by, is told to each conversation,
+so that its row, its views, the search and the live updates follow by themselves.
 """
 
 from typing import Literal
 
+import msgspec
 from msgspec.structs import replace
 
+from libs.events.customer import Card, FunnelStatus
 from services.conversation.domain.events import stored
 from services.conversation.domain.life import Life, MemberEvent
 from services.conversation.domain.state import ConversationState, KnownAs
 
+Became = Literal["merged", "split", "named", "edited"]
 
-@stored("conversation.customer-known.v1", personal=("name",))
-class CustomerKnown(MemberEvent, frozen=True, kw_only=True):
-    """``primary_id``: the customer whose card it is, the conversation's own unless it was merged.
-    ``name`` is the card's, None where the channel's stands. ``became``: what changed."""
+
+class Known(msgspec.Struct, frozen=True):
+    """What is known of the person ``primary_id``, after so many ``edits``."""
 
     primary_id: str
-    became: Literal["merged", "split", "named"]
+    edits: int
+    card: Card
+    funnel_status: FunnelStatus
+    sales_plans: tuple[str, ...]
+
+
+@stored("conversation.customer-known.v1", personal=("name", "card"))
+class CustomerKnown(MemberEvent, frozen=True, kw_only=True):
+    """``primary_id``: the customer whose card it is, the conversation's own unless it was merged.
+    ``name`` is the card's, None where the channel's stands. ``became``: what changed. ``edits``
+    tells one state of the card from another."""
+
+    primary_id: str
+    became: Became
     name: str | None = None
+    edits: int = 0
+    card: Card | None = None
+    funnel_status: FunnelStatus = "reached_out"
+    sales_plans: tuple[str, ...] = ()
 
     def change(self, state: ConversationState) -> ConversationState:
-        return replace(state, known_as=KnownAs(self.primary_id, self.name))
+        card = self.card or Card()
+        return replace(
+            state,
+            known_as=KnownAs(
+                customer_id=self.primary_id,
+                name=self.name,
+                edits=self.edits,
+                tags=card.tags,
+                has_phone=card.phone is not None,
+                has_email=card.email is not None,
+                funnel_status=self.funnel_status,
+                sales_plans=self.sales_plans,
+            ),
+        )
 
 
 class Naming(Life):
-    def know_customer(self, member_id: str, primary_id: str, name: str | None) -> None:
+    def know_customer(self, member_id: str, known: Known) -> None:
         """What is known already is no change."""
         state = self.state
-        if state is None or KnownAs(primary_id, name) == state.shown_as:
+        if state is None:
             return
-        became: Literal["merged", "split", "named"] = "named"
-        if primary_id != state.shown_as.customer_id:
-            became = "split" if primary_id == state.customer_id else "merged"
+        shown = state.shown_as
+        if (shown.customer_id, shown.edits) == (known.primary_id, known.edits):
+            return
+        became: Became = "named" if shown.name != known.card.name else "edited"
+        if known.primary_id != shown.customer_id:
+            became = "split" if known.primary_id == state.customer_id else "merged"
         self._trigger(
             CustomerKnown(
                 at=self.at(self.now),
                 case=self.case.number,
                 member_id=member_id,
-                primary_id=primary_id,
+                primary_id=known.primary_id,
                 became=became,
-                name=name,
+                name=known.card.name,
+                edits=known.edits,
+                card=known.card,
+                funnel_status=known.funnel_status,
+                sales_plans=known.sales_plans,
             )
         )

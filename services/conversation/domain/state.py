@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from libs.events.content import Channel, Content, Direction, ReachedState
+from libs.events.customer import FunnelStatus
 from libs.events.marks import FieldValue, Priority
 
 CaseState = Literal["routing", "new", "active", "done"]
@@ -124,10 +125,17 @@ class Watermarks(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class KnownAs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """The customer whose card is shown, and the name on it, if there is one."""
+    """The customer whose card is shown, the name on it, if there is one, and what lists are asked
+    by. ``edits`` tells one state of the card from another."""
 
     customer_id: str
     name: str | None = None
+    edits: int = 0
+    tags: tuple[str, ...] = ()
+    has_phone: bool = False
+    has_email: bool = False
+    funnel_status: FunnelStatus = "reached_out"
+    sales_plans: tuple[str, ...] = ()
 
 
 class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

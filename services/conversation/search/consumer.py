@@ -61,7 +61,9 @@ class SearchHandler:
             body = one.envelope.body
             if isinstance(body, WRITTEN):
                 entry = self._entry(one, body)
-                edited = isinstance(body, public.MessageEdited | public.MessageDeleted)
+                edited = isinstance(
+                    body, public.MessageEdited | public.MessageDeleted | public.CustomerKnown
+                )
                 if edited or entry.id in changed:
                     new.pop(entry.id, None)
                     changed[entry.id] = entry
@@ -74,6 +76,14 @@ class SearchHandler:
         envelope = one.envelope
         content: Content | str
         match body:
+            case public.CustomerKnown():
+                return self._entries.of_card(
+                    envelope.workspace_id,
+                    envelope.subject,
+                    envelope.sequence,
+                    envelope.time,
+                    body.card,
+                )
             case public.NoteAdded():
                 item_id, content = body.note_id, body.text
             case public.MessageReceived() | public.MessageSent() | public.MessageEdited():

@@ -7,6 +7,7 @@ from typing import Final
 
 from libs.events import conversation as public
 from libs.events.content import Content
+from libs.events.customer import Card
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.state import ConversationState
 from services.conversation.search.index import Entry
@@ -19,6 +20,7 @@ WRITTEN: Final = (
     public.MessageEdited,
     public.MessageDeleted,
     public.NoteAdded,
+    public.CustomerKnown,
 )
 
 # Each keeps the tokens of its latest words.
@@ -53,6 +55,16 @@ class Entries:
             files = [one.file_name for one in content.attachments if one.file_name]
             found = united([tokens.of_text(content.text), tokens.of_names(files)])
         return Entry(message_id, conversation_id, version, at, found)
+
+    def of_card(
+        self, workspace_id: str, conversation_id: str, version: int, at: datetime, card: Card
+    ) -> Entry:
+        """Of what the team knows of the customer, beside their name."""
+        told = (card.phone, card.email, card.external_id, card.city, card.address, card.note)
+        text = "\n".join(one for one in told if one)
+        tokens = self.tokens(workspace_id)
+        found = united([tokens.of_text(text), tokens.of_names(list(card.tags))])
+        return Entry(f"{conversation_id}.card", conversation_id, version, at, found)
 
     def of_state(self, snapshot: Snapshot[ConversationState]) -> Entry:
         """Of what a conversation is called by: its customer's name, its case's tags and number."""

@@ -6,12 +6,14 @@ from typing import Any
 from pymongo import UpdateOne
 
 from libs.events.content import Content
+from libs.events.customer import Card
 from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.corrections import MessageDeleted, MessageEdited
 from services.conversation.domain.events import decode
 from services.conversation.domain.messages import MessageReceived, MessageSent
+from services.conversation.domain.naming import CustomerKnown
 from services.conversation.domain.notes import NoteAdded
 from services.conversation.domain.state import ConversationState
 from services.conversation.loading import replay
@@ -50,6 +52,10 @@ class SearchModel:
                 item_id, content = event.message_id, event.content
             case MessageDeleted():
                 item_id, content = event.message_id, ""
+            case CustomerKnown():
+                return self._entries.of_card(
+                    workspace_id, commit.stream, version, event.at, event.card or Card()
+                )
             case NoteAdded():
                 item_id, content = event.note_id, event.text
             case _:

@@ -6,7 +6,7 @@ import pytest
 
 from libs.events.directory import FieldState, Role
 from libs.events.ids import random_id
-from tests.services.conversation.world import MANAGER, Answer, World
+from tests.services.conversation.world import MANAGER, Answer, World, eventually
 
 pytestmark = pytest.mark.servers
 
@@ -205,6 +205,26 @@ async def test_conversations_show_the_card_of_the_person(served: World) -> None:
         "Dima changes the customer’s name",
         "Dima merges the customer with another",
     ]
+
+
+async def test_a_conversation_is_found_by_what_the_card_says(served: World) -> None:
+    dima = await served.member("Dima")
+    path = await a_case(served, dima, "1")
+    await a_case(served, dima, "2")
+    body = {"phone": "+380 50 111 22 33", "email": "ada@coffee.example", "note": "любит раф"}
+    await done(await served.call(dima, "PATCH", path, body))
+
+    async def found(words: str) -> list[str]:
+        query = {"q": words}
+        page = await done(await served.call(dima, "GET", "/v1/conversations", query=query))
+        return [one["conversation_id"] for one in page["items"]]
+
+    for words in ("+380501112233", "ada@coffee.example", "раф"):
+
+        async def only_this(words: str = words) -> bool:
+            return await found(words) == [served.conversation_id("1")]
+
+        await eventually(only_this)
 
 
 async def test_a_subscription_is_the_identitys_own_and_leaves_a_trace(served: World) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from libs.events.content import Channel, Content, Sender
-from libs.events.customer import Visit
+from libs.events.customer import Card, Visit
 from services.conversation.domain import (
     activities,
     blocking,
@@ -55,7 +55,16 @@ def customer_examples(at: datetime, content: Content, sender: Sender) -> list[Ev
             thread="100",
         ),
         naming.CustomerKnown(
-            at=at, case=2, member_id="mem_2", primary_id="cus_2", became="merged", name="Ада Л."
+            at=at,
+            case=2,
+            member_id="mem_2",
+            primary_id="cus_2",
+            became="merged",
+            name="Ада Л.",
+            edits=3,
+            card=Card(name="Ада Л.", phone="+380501112233", tags=("vip",)),
+            funnel_status="customer",
+            sales_plans=("осінь",),
         ),
         blocking.CustomerBlocked(at=at, case=2, member_id="mem_2"),
         blocking.CustomerUnblocked(at=at, case=2, member_id="mem_2"),

@@ -2,8 +2,9 @@
 
 from msgspec.structs import replace
 
+from libs.events.customer import Card
 from services.conversation.domain.blocking import MessageWithheld
-from services.conversation.domain.naming import CustomerKnown
+from services.conversation.domain.naming import CustomerKnown, Known
 from services.conversation.publishing import facts_of
 from tests.services.conversation.domain.cases import (
     PLACE,
@@ -96,11 +97,21 @@ def test_an_activity_leaves_the_case_as_it_was_and_is_never_before_it() -> None:
 def test_what_is_known_of_the_customer_already_is_not_told_again() -> None:
     given = active_case()
     same = given.at(minutes(2))
-    same.know_customer("dima", "cus_1", None)
+    same.know_customer("dima", known("cus_1", 0))
     assert changes(same) == []
     became = []
-    for customer_id, name in (("cus_2", "Ada"), ("cus_2", "Ada"), ("cus_2", None), ("cus_1", None)):
+    for told in (
+        known("cus_2", 1, "Ada"),
+        known("cus_2", 1, "Ada"),
+        known("cus_2", 2, "Ada"),
+        known("cus_2", 3),
+        known("cus_1", 0),
+    ):
         conversation = given.at(minutes(3))
-        conversation.know_customer("dima", customer_id, name)
+        conversation.know_customer("dima", told)
         became += [e.became for e in events(conversation) if isinstance(e, CustomerKnown)]
-    assert became == ["merged", "named", "split"]
+    assert became == ["merged", "edited", "named", "split"]
+
+
+def known(customer_id: str, edits: int, name: str | None = None) -> Known:
+    return Known(customer_id, edits, Card(name=name), "reached_out", ())

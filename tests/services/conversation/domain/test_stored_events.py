@@ -79,6 +79,7 @@ HARMLESS = {
     "activity_id",
     "plans_added",
     "plans_removed",
+    "sales_plans",
     "primary_id",
     "split_from",
     "mentions",
