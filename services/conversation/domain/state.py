@@ -82,12 +82,17 @@ class Case(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.number > 1
 
     @property
+    def hands(self) -> tuple[str, ...]:
+        """Those who work on the case: its responsible and the participants."""
+        return (self.responsible, *self.participants) if self.responsible else self.participants
+
+    @property
     def people(self) -> tuple[str, ...]:
-        """The members who belong to the case, whoever it is offered to among them."""
-        people = (self.responsible, *self.participants) if self.responsible else self.participants
-        if self.offer is None or self.offer.member_id in people:
-            return people
-        return (*people, self.offer.member_id)
+        """The members who see the case for its own sake: its hands, and whom it is offered to."""
+        hands = self.hands
+        if self.offer is None or self.offer.member_id in hands:
+            return hands
+        return (*hands, self.offer.member_id)
 
 
 class Head(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
