@@ -83,7 +83,9 @@ class _Workspace:
             self._count(where, 1)
         self._known[conversation_id] = (version, where)
 
-    def counts(self, member: MemberState, directory: WorkspaceDirectory) -> ConversationCounts:
+    def counts(
+        self, member: MemberState, directory: WorkspaceDirectory, important: int
+    ) -> ConversationCounts:
         own = self._of.get(member.member_id, Counter())
         visible: Counter[str] = Counter()
         mine = 0
@@ -103,6 +105,7 @@ class _Workspace:
             done=visible["done"],
             all=sum(visible[state] for state in _SHOWN),
             unread=visible[_UNREAD],
+            important=important,
         )
 
     def _count(self, where: _Where, number: int) -> None:
@@ -120,9 +123,14 @@ class Counts:
         self._workspaces: OrderedDict[str, _Workspace] = OrderedDict()
 
     async def of(
-        self, workspace_id: str, member: MemberState, directory: WorkspaceDirectory
+        self,
+        workspace_id: str,
+        member: MemberState,
+        directory: WorkspaceDirectory,
+        important: int = 0,
     ) -> ConversationCounts:
-        """What the member sees in each tab. Errors: the driver's."""
+        """What the member sees in each tab. ``important`` are counted elsewhere: what is due today
+        changes by the hour, and is little. Errors: the driver's."""
         workspace = self._workspaces.get(workspace_id)
         if workspace is None or time.monotonic() - workspace.begun > _KEPT_SECONDS:
             workspace = self._workspaces[workspace_id] = _Workspace()
@@ -132,7 +140,7 @@ class Counts:
             self._workspaces.popitem(last=False)
         if workspace.loaded is not None:
             await asyncio.shield(workspace.loaded)
-        return workspace.counts(member, directory)
+        return workspace.counts(member, directory, important)
 
     def wrote(self, snapshots: Mapping[str, Snapshot[ConversationState]]) -> None:
         """This process has written the rows of these states."""

@@ -36,7 +36,7 @@ from services.conversation.views import conversation_view
 _VIEWS: Final = 5_000  # of about 1 kB each
 _FIELDS: Final = {
     **{"v": 1, "state": 1, "recorded_at": 1},
-    **{"active_at": 1, "waiting_since": 1},
+    **{"active_at": 1, "waiting_since": 1, "due_at": 1},
 }
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -116,6 +116,16 @@ class Inbox:
             raise NotThere
         return snapshot
 
+    async def important(self) -> int:
+        """How many open cases that the member sees are due today or overdue."""
+        conditions = self._question("important", ConversationFilter()).due()
+        key = ("important", repr(conditions))
+        return int(await self._lists.pages.get(key, lambda: self._count(conditions)))
+
+    async def _count(self, conditions: Sequence[Document]) -> bytes:
+        counted = [await self._rows.count_documents(one, hint="due") for one in conditions]
+        return str(sum(counted)).encode()
+
     async def page(
         self, tab: Tab, asked: ConversationFilter, sort: Sort, cursor: str | None, limit: int
     ) -> bytes:
@@ -142,8 +152,7 @@ class Inbox:
         found: list[tuple[Document, Instants]] = []
         while len(found) <= limit and not (looking.is_over or looking.is_tired):
             places = dict(await looking.more())
-            ids = {"_id": {"$in": list(places)}}
-            rows = await self._rows.find({**ids, **condition}, _FIELDS).to_list() if places else []
+            rows = await self._among(list(places), condition) if places else []
             by_id = {row["_id"]: row for row in rows}
             found += [(by_id[one], place) for one, place in places.items() if one in by_id]
         following = None
@@ -161,6 +170,10 @@ class Inbox:
         condition = self._question(tab, asked).condition()
         found = self._rows.find(condition, {"v": 1}, limit=limit)
         return [(row["_id"], row["v"]) for row in await found.to_list()]
+
+    async def _among(self, ids: list[str], condition: Document) -> list[Document]:
+        found = self._rows.find({"_id": {"$in": ids}, **condition}, _FIELDS, hint="_id_")
+        return await found.to_list()
 
     def _question(self, tab: Tab, asked: ConversationFilter) -> Question:
         return Question(self._workspace_id, self._member, self._directory, tab, asked)

@@ -28,9 +28,11 @@ _STEP: Final = timedelta(milliseconds=1)
 @dataclass(frozen=True, slots=True)
 class Order:
     """By an instant of the row, then by id, both in the same direction. Rows without the instant
-    are not in the list; nor are, in an ascending one, those after ``until``."""
+    are not in the list; nor are, in an ascending one, those after ``until``. ``index`` is the one
+    to go by: left to itself the server may take one that ends in another field."""
 
     field: Literal["active_at", "waiting_since", "due_at", "at"]
+    index: str
     descending: bool = False
     until: datetime = _LAST
 
@@ -41,7 +43,7 @@ class Order:
         return row[self.field], row["_id"]
 
 
-NEWEST_FIRST: Final = Order("active_at", descending=True)
+NEWEST_FIRST: Final = Order("active_at", "lists", descending=True)
 
 
 def narrowed(condition: Document, *filters: Document) -> Document:
@@ -159,6 +161,7 @@ class Lister:
             self._fields,
             sort=[(order.field, direction), ("_id", direction)],
             limit=limit,
+            hint=order.index,
         )
         return await found.to_list()
 

@@ -4,12 +4,15 @@ Each condition begins with the key (``row_keys.py``) that the fewest rows have; 
 What a member may see is part of each condition: the rule of ``libs.events.visibility.may_see``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from libs.events.api.filters import ConversationFilter, Sort, Tab
-from libs.events.directory import MemberState, Role
+from libs.events.directory import LocationState, MemberState, Role
 from libs.events.marks import PRIORITIES
 from libs.events.visibility import visible_groups
 from libs.runtime.directory import WorkspaceDirectory
@@ -25,16 +28,19 @@ _STATES: Final[dict[Tab, tuple[CaseState, ...]]] = {
     "done": ("done",),
     "all": ("new", "active", "done"),
     "unread": ("new", "active", "done"),
+    "important": ("new", "active"),
 }
 # Those whose key is `name:value`, the most telling first.
 _KEYED: Final = (
     *("tag", "component", "reason", "topic", "type", "status"),
     *("responsible", "member", "priority", "location"),
 )
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SEES_EVERYTHING: Final = (Role.OWNER, Role.ADMIN)
 # A member of more locations asks one list and leaves out the others' rows.
 _LOCATIONS_ASKED_EACH: Final = 8
-_LONGEST_WAITING: Final = Order("waiting_since")
+_LONGEST_WAITING: Final = Order("waiting_since", "waiting")
+_SOONEST_DUE: Final = Order("due_at", "due")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,7 @@ class Question:
     ) -> None:
         self._workspace = {"workspace": workspace_id}
         self._me = member.member_id
+        self._locations = directory.locations
         self._tab = tab
         self._there = _there(member, directory)
         self._states = [
@@ -70,6 +77,8 @@ class Question:
             self._plain.append({"people": {"$ne": self._me}})
 
     def segments(self, sort: Sort) -> list[Segment]:
+        if self._tab == "important":
+            return [Segment(_SOONEST_DUE, self.due())]
         match sort:
             case "waiting":
                 answered = {"waiting_since": None}
@@ -86,13 +95,31 @@ class Question:
             case "last_message":
                 return [Segment(NEWEST_FIRST, self._lists())]
 
+    def due(self) -> list[Document]:
+        """What is due before the day ends, which it does in each time zone at its own hour."""
+        rest = [
+            {"case_state": {"$in": list(self._states)}},
+            *self._by_any_state(),
+            *self._unread_or_read(),
+            *self._visible(),
+            *self._plain,
+        ]
+        ends = days_end(self._locations, datetime.now(UTC))
+        return [
+            self._and(
+                {"due": True, "due_at": {"$gt": _LONG_AGO}},
+                [{"due_at": {"$lt": end}}, {"location": {"$in": sorted(locations)}}, *rest],
+            )
+            for end, locations in sorted(ends.items())
+        ]
+
     def condition(self) -> Document:
         """That a row is among what is asked for and the member may see it, whatever its place."""
         states = {"case_state": {"$in": list(self._states)}}
-        keyed = [
-            {"keys": {"$in": [f"{state}/{one}" for state in self._states]}} for one in self._keyed
-        ]
-        return self._and(states, [*keyed, *self._unread_or_read(), *self._visible(), *self._plain])
+        rest = [*self._by_any_state(), *self._unread_or_read(), *self._visible(), *self._plain]
+        if self._tab == "important":
+            return {**self._workspace, "$or": [{**one, **states} for one in self.due()]}
+        return self._and(states, rest)
 
     def _lists(self, *besides: Document) -> list[Document]:
         """By the keys of the index that begins with them."""
@@ -127,6 +154,11 @@ class Question:
             for state in self._states
         ]
 
+    def _by_any_state(self) -> list[Document]:
+        return [
+            {"keys": {"$in": [f"{state}/{one}" for state in self._states]}} for one in self._keyed
+        ]
+
     def _visible_keys(self, head: str) -> Iterator[tuple[str, list[Document]]]:
         """Keys that together have all that the member may see, each with what is to be left out."""
         there = self._there
@@ -154,6 +186,16 @@ class Question:
 
     def _and(self, first: Document, rest: Sequence[Document]) -> Document:
         return narrowed({**self._workspace, **first}, *rest)
+
+
+def days_end(locations: Mapping[str, LocationState], now: datetime) -> dict[datetime, list[str]]:
+    """When today ends, and at which locations it does then."""
+    ends: dict[datetime, list[str]] = defaultdict(list)
+    for location_id, location in locations.items():
+        tomorrow = now.astimezone(ZoneInfo(location.time_zone)).date() + timedelta(days=1)
+        end = datetime.combine(tomorrow, time(), ZoneInfo(location.time_zone))
+        ends[end.astimezone(UTC)].append(location_id)
+    return ends
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ An inbox row (collection ``conversation_inbox``) is a pure function of a convers
 
     {_id: conversation id, workspace, customer, v: version, recorded_at, head, state: <msgpack>,
      case_state, location, group, people: [member id…], responsible, source, channel, active_at,
-     opened_at, priority, flagged, unread, waiting_since?, keys: [key…], routing_since?}
+     opened_at, priority, flagged, unread, waiting_since?, due?: true, due_at?, keys: [key…],
+     routing_since?}
 
 ``state`` is the whole state, so the row is the aggregate's snapshot too, with ``head``, the hash of
 the commit that ends at the version; what stands beside it is what lists are asked by. ``people``
@@ -86,6 +87,11 @@ INBOX_INDEXES: Final = (
     ),
     IndexModel([("customer", ASCENDING)], name="customer"),
     IndexModel(
+        [("workspace", ASCENDING), ("due_at", ASCENDING)],
+        name="due",
+        partialFilterExpression={"due": True},
+    ),
+    IndexModel(
         [("routing_since", ASCENDING)],
         name="routing",
         partialFilterExpression={"case_state": "routing"},
@@ -132,6 +138,8 @@ def inbox_row(stream: str, snapshot: Snapshot[ConversationState]) -> Document:
     }
     if case.waiting_since is not None:
         row["waiting_since"] = case.waiting_since
+    if case.due_at is not None and case.state in ("new", "active"):
+        row |= {"due": True, "due_at": case.due_at}
     if case.state == "routing":
         row["routing_since"] = case.recorded_at
     return row

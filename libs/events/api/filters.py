@@ -9,7 +9,8 @@ from libs.events.content import Channel
 from libs.events.marks import Priority
 from libs.events.registry import Body
 
-Tab = Literal["new", "mine", "others", "done", "all", "unread"]
+# "important": open cases that are due today or overdue, by their due time whatever the order asked.
+Tab = Literal["new", "mine", "others", "done", "all", "unread", "important"]
 Sort = Literal["last_message", "waiting", "priority"]
 
 FilterId = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -55,3 +56,4 @@ class ConversationCounts(Body):
     done: int
     all: int
     unread: int
+    important: int

@@ -106,7 +106,8 @@ class Workplace:
 
     async def counts(self) -> ConversationCounts:
         workspace_id = self._caller.workspace_id
-        return await self._parts.counts.of(workspace_id, self._member, self._directory)
+        important = await self.inbox.important()
+        return await self._parts.counts.of(workspace_id, self._member, self._directory, important)
 
     async def timeline(
         self, conversation_id: str, cursor: str | None, limit: int, as_of: datetime | None

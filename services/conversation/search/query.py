@@ -19,7 +19,7 @@ from services.conversation.rows import Rows
 from services.conversation.search.entries import Entries
 from services.conversation.search.tokens import Alternative, Wanted
 
-_NEWEST_FIRST: Final = Order("at", descending=True)
+_NEWEST_FIRST: Final = Order("at", "words", descending=True)
 _FIELDS: Final = {"c": 1, "at": 1, "t": 1, "p": 1}
 _FIRST_SPAN: Final = timedelta(days=1)
 _LOOKED_AT: Final = 60

@@ -9,7 +9,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.events.api.filters import ConversationFilter, Sort, Tab
 from libs.events.content import Channel
-from libs.events.directory import GroupState, MemberState, Role
+from libs.events.directory import GroupState, LocationState, MemberState, Role
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
 from services.conversation.counts import Counts
@@ -24,6 +24,10 @@ from services.conversation.search.query import Search
 WORKSPACE = "wsp_1"
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
+LOCATIONS = tuple(
+    LocationState(location_id=f"loc_{number}", name=f"{number}", time_zone=zone)
+    for number, zone in enumerate(("Europe/Kyiv", "UTC", "Asia/Tokyo"))
+)
 OWNER = MemberState(member_id="mem_owner", name="Olha", email="o@x.example", role=Role.OWNER)
 AGENT = MemberState(member_id="mem_agent", name="Dima", email="d@x.example", role=Role.OPERATOR)
 
@@ -69,7 +73,10 @@ class Made:
         self.entries = Entries(bytes(32))
         self.searching = Search(database[SEARCH], self.entries)
         self.index = SearchIndex(database)
-        self.directory = WorkspaceDirectory(groups={one.group_id: one for one in groups})
+        self.directory = WorkspaceDirectory(
+            groups={one.group_id: one for one in groups},
+            locations={one.location_id: one for one in LOCATIONS},
+        )
         self.versions: dict[str, int] = {}
 
     async def begin(self) -> None:

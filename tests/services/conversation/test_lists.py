@@ -1,8 +1,9 @@
 """The lists of the inbox by filter and order, on rows that are made for them."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
@@ -11,7 +12,8 @@ from libs.events.content import Channel
 from libs.events.directory import GroupState
 from libs.runtime.mongo import mongo_client
 from libs.runtime.problems import Invalid
-from tests.services.conversation.rows_made import AGENT, START, Made, state
+from services.conversation.questions import days_end
+from tests.services.conversation.rows_made import AGENT, LOCATIONS, START, Made, state
 
 pytestmark = pytest.mark.servers
 
@@ -130,6 +132,37 @@ async def test_unread_has_what_is_unread_wherever_it_is(made: Made) -> None:
     assert await made.shown(tab="unread") == ["a", "b"]
     assert await made.shown(tab="unread", sort="waiting") == ["a", "b"]
     assert await made.shown(tab="unread", open=True) == ["a"]
+
+
+async def test_important_is_what_is_due_before_the_day_ends_where_the_case_is(made: Made) -> None:
+    zone = ZoneInfo("Asia/Tokyo")
+    midnight = datetime.combine(
+        datetime.now(zone).date() + timedelta(days=1), time(), zone
+    ).astimezone(UTC)
+    tokyo: dict[str, Any] = {"location_id": "loc_2"}
+    await made.put(
+        state("overdue", due_at=START),
+        state("today", due_at=midnight - MINUTE, state="active", **tokyo),
+        state("tomorrow", due_at=midnight, **tokyo),
+        state("done", due_at=START, state="done"),
+        state("other"),
+    )
+    for limit in (1, 50):
+        assert await made.shown(tab="important", limit=limit) == ["overdue", "today"]
+    assert await made.inbox().important() == 2
+    limited = replace(AGENT, location_ids=("loc_2",))
+    assert await made.shown(limited, tab="important") == ["today"]
+    assert await made.inbox(limited).important() == 1
+
+
+def test_a_day_ends_where_it_ends() -> None:
+    now = datetime(2026, 11, 22, 22, 30, tzinfo=UTC)
+    locations = {one.location_id: one for one in LOCATIONS}
+    assert days_end(locations, now) == {
+        datetime(2026, 11, 23, 22, tzinfo=UTC): ["loc_0"],
+        datetime(2026, 11, 23, tzinfo=UTC): ["loc_1"],
+        datetime(2026, 11, 23, 15, tzinfo=UTC): ["loc_2"],
+    }
 
 
 @pytest.mark.parametrize("sort", ["last_message", "waiting", "priority"])
