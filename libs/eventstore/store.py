@@ -115,7 +115,9 @@ class AsyncEventStore:
 
     async def load_pending(self, streams: Collection[str]) -> dict[str, list[Commit]]:
         """Those commits of the streams that are not marked published, in order."""
-        found = await self._find({"stream": {"$in": list(streams)}, **_PENDING})
+        # Two conjuncts, because with all on one level SecantusDB goes through all commits of the
+        # streams: 50 ms for one of 10,000, where this takes about 1 (whatever it explains).
+        found = await self._find({"$and": [_PENDING, {"stream": {"$in": list(streams)}}]})
         return _by_stream(streams, found)
 
     async def applied_causes(self, causes: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
@@ -192,7 +194,9 @@ class AsyncEventStore:
         For verification: where `load` and `all` tell of commits, this believes nothing.
         """
         wanted = {} if stream is None else {"_id": id_range(stream, -1)}
-        async with self._collection.find(wanted).sort("_id", ASCENDING) as cursor:
+        # The driver decodes a whole answer of the server at once: without a bound, up to 16 MB.
+        cursor = self._collection.find(wanted).sort("_id", ASCENDING).batch_size(batch_size)
+        async with cursor:
             while batch := await cursor.to_list(batch_size):
                 yield batch
 
