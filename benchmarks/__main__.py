@@ -18,7 +18,7 @@ import psutil
 import uvloop
 from pymongo import MongoClient
 
-from benchmarks import conversation, desk, live, past, webhook
+from benchmarks import chain, conversation, desk, live, past, webhook
 from benchmarks.child import Child
 from benchmarks.figures import RESULTS, Figures, table, write
 from benchmarks.system import connected, started
@@ -92,6 +92,7 @@ async def measure(
     used = await webhook.measure_sustained(system, figures, new, SUSTAINED_MESSAGES)
     await desk.measure_commands(system, figures, CYCLES)
     await past.measure(stack.servers.mongodb_url, figures)
+    await chain.measure(stack.servers.mongodb_url, figures)
     _note(figures, "sustained", used)
     _note(figures, "whole_run", spent(before, system.usage()))
 

@@ -22,6 +22,8 @@ GOALS: Final[Mapping[str, str]] = {
     "commands_p99_ms": "≤ 80",
     "conversation_rss_mb": "≤ 300",
     "as_of_10k_events_ms": "≤ 300",
+    "verify_commits_per_s": "≥ 20000",
+    "load_10k_events_ms": "≤ 5",
 }
 
 

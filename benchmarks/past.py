@@ -59,7 +59,8 @@ async def measure(url: str, figures: Figures) -> None:
     async with client:
         database = client[f"benchmark_{uuid.uuid4().hex[:8]}"]
         try:
-            history = await _written(database)
+            store, landmarks, _ = await written(database)
+            history = History(store, landmarks, database[MESSAGES])
             took = [await _asked(history, number) for number in range(_ASKED)]
             bare = [await _bare(database, number) for number in range(_ASKED)]
         finally:
@@ -68,21 +69,24 @@ async def measure(url: str, figures: Figures) -> None:
     figures.put("as_of_10k_events_median_ms", percentile(took, 50) * 1e3)
 
 
-async def _written(database: AsyncDatabase[Document]) -> History:
+async def written(
+    database: AsyncDatabase[Document],
+) -> tuple[SealedStore, Landmarks, Snapshot[ConversationState]]:
+    """The conversation is there, published, without its row."""
     await ensure_indexes(database)
     keyring = Keyring(database, b"k" * 32, 100)
     store = SealedStore(AsyncEventStore(database[COMMITS]), keyring)
     landmarks = Landmarks(database, keyring)
     key = (await store.keys([Wanted(Owner("cus_1", 1), "wsp_1", begins=True)]))["cus_1"]
-    snapshot: Snapshot[ConversationState] | None = None
-    documents: list[Document] = []
-    for number in range(EVENTS - 1):  # the first message opens the case too
+    snapshot, commit = _next(store, None, 0, key)  # opens the case too
+    documents = [to_document(commit)]
+    for number in range(1, EVENTS - 1):
         snapshot, commit = _next(store, snapshot, number, key)
         documents.append(to_document(commit))
         await landmarks.keep_passed({STREAM: snapshot}, [commit])
     for first in range(0, EVENTS, _PAGE):
         await database[COMMITS].insert_many(documents[first : first + _PAGE])
-    return History(store, landmarks, database[MESSAGES])
+    return store, landmarks, snapshot
 
 
 def _next(

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks.load import at_rate, by_workers
+from benchmarks.load import at_rate, by_workers, shortest
 
 
 async def test_workers_share_the_pieces_and_each_is_done_once() -> None:
@@ -54,3 +54,13 @@ async def test_at_a_rate_pieces_begin_although_the_ones_before_are_not_done() ->
 
     steps = [later - earlier for earlier, later in pairwise(dues)]
     assert steps == pytest.approx([0.001] * 4)
+
+
+async def test_of_several_rounds_the_shortest_counts() -> None:
+    pauses = iter((0.03, 0.0, 0.02))
+
+    async def work() -> None:
+        await asyncio.sleep(next(pauses))
+
+    assert await shortest(work, rounds=3) < 0.02
+    assert next(pauses, None) is None

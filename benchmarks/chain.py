@@ -1,0 +1,161 @@
+"""What verifying and loading cost, beside the bare driver and the library's own SQLite recorder.
+
+    python -m benchmarks.chain mongodb://127.0.0.1:27017
+
+`verify_commits_per_s`: a store of 500 streams verified as `parley verify` does it; the bare driver
+only reads and decodes the same documents. `load_10k_events_ms`: a conversation of 10,000 events
+loaded with its row by the service's own loader, nothing cached; the bare driver asks the same two
+questions and decodes nothing. `sqlite_append_us` and `sqlite_load_us`: an event by the recorder
+that comes with the `eventsourcing` library, in a file, one transaction a batch, beside `append_us`
+and `load_us` of the same batches through the asynchronous store (here an event is a commit, with
+its index over causes).
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from bson.codec_options import CodecOptions
+from eventsourcing.persistence import StoredEvent as LibraryEvent
+from eventsourcing.sqlite import SQLiteAggregateRecorder, SQLiteDatastore
+from msgspec.structs import replace
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+
+from benchmarks import past
+from benchmarks.eventstore import BATCH, commit
+from benchmarks.figures import Figures, table
+from benchmarks.load import shortest
+from libs.eventstore.codec import Document
+from libs.eventstore.commits import GENESIS, Commit
+from libs.eventstore.store import AsyncEventStore
+from libs.eventstore.verifying import verify_all
+from services.conversation.counts import Counts
+from services.conversation.customers.rows import CUSTOMERS
+from services.conversation.kinds import Conversations
+from services.conversation.loading import Loader
+from services.conversation.rows import COMMITS, INBOX, MESSAGES, inbox_row
+
+_VERSIONS: Final = 20
+_ROUNDS: Final = 5
+
+
+async def measure_verifying(database: AsyncDatabase[Document], figures: Figures) -> None:
+    """`verify_commits_per_s`, with what reading and decoding alone would reach."""
+    collection = database["verified"]
+    store = AsyncEventStore(collection)
+    await store.ensure_indexes()
+    heads: dict[str, bytes] = {}
+    for version in range(1, _VERSIONS + 1):
+        await store.append([_next(f"conversation-{n:08d}", version, heads) for n in range(BATCH)])
+    decoding: AsyncCollection[Document] = collection.with_options(
+        codec_options=CodecOptions(tz_aware=True, tzinfo=UTC)
+    )
+
+    async def ours() -> None:
+        verified = await verify_all(store)
+        assert (verified.commits, verified.findings) == (_VERSIONS * BATCH, [])
+
+    async def bare() -> None:
+        async with decoding.find().sort("_id") as cursor:
+            while await cursor.to_list(200):
+                pass
+
+    ours_s, bare_s = await shortest(ours), await shortest(bare)
+    commits = _VERSIONS * BATCH
+    figures.beside("verify_commits_per_s", commits / ours_s, commits / bare_s)
+
+
+def _next(stream: str, version: int, heads: dict[str, bytes]) -> Commit:
+    made = replace(commit(stream, version), prev=heads.get(stream, GENESIS), hash=b"")
+    heads[stream] = made.hash
+    return made
+
+
+async def measure_beside_sqlite(database: AsyncDatabase[Document], figures: Figures) -> None:
+    """An event in microseconds: this store's, and that of the library's SQLite recorder."""
+    store = AsyncEventStore(database["beside"])
+    await store.ensure_indexes()
+    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
+        recorder = SQLiteAggregateRecorder(SQLiteDatastore(str(Path(folder) / "events.sqlite")))
+        recorder.create_table()
+        took: dict[str, list[float]] = {}
+
+        def note(name: str, started: float) -> None:
+            took.setdefault(name, []).append((time.perf_counter() - started) / BATCH * 1e6)
+
+        for round_ in range(_ROUNDS):
+            commits = [commit(f"conversation-{round_}-{n:08d}", 1) for n in range(BATCH)]
+            events = [
+                LibraryEvent(uuid.uuid4(), 1, one.events[0].type, one.events[0].data)
+                for one in commits
+            ]
+            started = time.perf_counter()
+            await store.append(commits)
+            note("append_us", started)
+            started = time.perf_counter()
+            await store.load(dict.fromkeys((one.stream for one in commits), 0))
+            note("load_us", started)
+            started = time.perf_counter()
+            recorder.insert_events(events)
+            note("sqlite_append_us", started)
+            started = time.perf_counter()
+            for event in events:
+                recorder.select_events(event.originator_id)
+            note("sqlite_load_us", started)
+    for name, times in took.items():
+        figures.put(name, min(times))
+
+
+async def measure_loading(database: AsyncDatabase[Document], figures: Figures) -> None:
+    """`load_10k_events_ms`: what a decision on it waits for, when nothing is kept in memory."""
+    store, landmarks, snapshot = await past.written(database)
+    inbox = database[INBOX]
+    await inbox.insert_one(inbox_row(past.STREAM, snapshot))
+    kind = Conversations(
+        inbox, database[MESSAGES], database[CUSTOMERS], Counts(inbox).wrote, landmarks
+    )
+    epoch = datetime.fromtimestamp(0, UTC)
+    pending = {
+        "$and": [{"pending": True, "at": {"$gte": epoch}}, {"stream": {"$in": [past.STREAM]}}]
+    }
+
+    async def ours() -> None:
+        loaded = await Loader(kind, store, 0).quickly([past.STREAM])
+        assert loaded[past.STREAM].snapshot == snapshot
+
+    async def bare() -> None:
+        assert await inbox.find({"_id": {"$in": [past.STREAM]}}).to_list()
+        assert not await database[COMMITS].find(pending).to_list()
+
+    ours_s, bare_s = await shortest(ours), await shortest(bare)
+    figures.beside("load_10k_events_ms", ours_s * 1000, bare_s * 1000)
+
+
+async def measure(url: str, figures: Figures) -> None:
+    """All of them, in a database that is dropped in the end."""
+    client: AsyncMongoClient[Document] = AsyncMongoClient(url, tz_aware=True)
+    async with client:
+        database = client[f"benchmark_{uuid.uuid4().hex[:8]}"]
+        try:
+            await measure_verifying(database, figures)
+            await measure_beside_sqlite(database, figures)
+            await measure_loading(database, figures)
+        finally:
+            await client.drop_database(database.name)
+
+
+def main() -> None:
+    figures = Figures()
+    asyncio.run(measure(sys.argv[1], figures))
+    print(table(figures.values))
+
+
+if __name__ == "__main__":
+    main()
