@@ -28,7 +28,7 @@ COPY --from=build /opt/parley /opt/parley
 ENV PATH=/opt/parley/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001
 WORKDIR /var/lib/parley
-# Nothing is written outside /var/lib/parley (attachments, where no object storage is set) and /tmp.
+# Nothing is written outside /var/lib/parley (attachments and anchors, where no object storage is set) and /tmp.
 VOLUME ["/var/lib/parley"]
 ENTRYPOINT ["parley"]
 CMD ["--help"]

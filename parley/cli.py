@@ -15,6 +15,7 @@ from libs.events.topics import Topic
 from libs.runtime.logs import configure_logs
 from libs.runtime.process import ServiceSpec, serve
 from libs.runtime.settings import SERVICES, Settings, SettingsError, load
+from libs.runtime.storage import StorageAway
 from parley.services import service_spec
 
 TOPICS = click.Choice([topic.value.removeprefix("parley.") for topic in Topic])
@@ -25,7 +26,7 @@ def main() -> None:
         cli(standalone_mode=True)
     except SettingsError as error:
         sys.exit(f"parley: {error}")
-    except (KafkaError, PyMongoError, ConnectionError) as error:
+    except (KafkaError, PyMongoError, StorageAway, ConnectionError) as error:
         # A server that is not there is the operator's to mend: a sentence, not a stack of frames.
         sys.exit(f"parley: a server does not answer: {error} (`parley doctor` looks at each)")
 
@@ -149,6 +150,31 @@ def rebuild(read_model: str) -> None:
     from parley.rebuild import rebuild_read_model
 
     click.echo(f"{read_model}: {_run(rebuild_read_model(read_model))}")
+
+
+@cli.command()
+@click.argument("conversation", required=False)
+@click.option("--key", "keys", multiple=True, help="a public key that signed anchors before")
+def verify(conversation: str | None, keys: tuple[str, ...]) -> None:
+    """Tell what was altered, removed or inserted among the events: of one conversation, or of all.
+
+    Compares the chains of what is stored with each other and with the anchors. Status 1 where
+    anything was found.
+    """
+    from parley.verify import NoSuchStream, Report
+    from parley.verify import verify as verified
+
+    report = Report()
+
+    async def telling() -> None:
+        async for line in verified(report, conversation, keys):
+            click.echo(line)
+
+    try:
+        _run(telling())
+    except NoSuchStream as error:
+        raise click.ClickException(str(error)) from error
+    sys.exit(bool(report.findings))
 
 
 @cli.command()

@@ -30,6 +30,7 @@ def service_environment(
         "PARLEY_MONGODB_URL": servers.mongodb_url,
         "PARLEY_ANALYTICS_CLICKHOUSE_DSN": servers.clickhouse_dsn,
         "PARLEY_INGEST_STORAGE_URL": (folder / "attachments").as_uri(),
+        "PARLEY_CONVERSATION_ANCHOR_URL": (folder / "anchors").as_uri(),
         "PARLEY_INGEST_PUBLIC_URL": urls["ingest"],
         "PARLEY_INGEST_CONVERSATION_URL": urls["conversation"],
         "PARLEY_GATEWAY_PUBLIC_URL": urls["gateway"],

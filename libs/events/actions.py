@@ -25,3 +25,4 @@ class Action(StrEnum):
     ERASE = "erase"  # a person's data, for ever
     SEE_METRICS = "see_metrics"
     MANAGE_DIRECTORY = "manage_directory"
+    AUDIT = "audit"  # who did what and when, and whether anybody has changed it since

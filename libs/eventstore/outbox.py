@@ -35,6 +35,8 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from itertools import zip_longest
 
+from msgspec.structs import replace
+
 from libs.eventstore.commits import Appended, Commit, PublicMessage
 from libs.eventstore.lanes import Lane, Lanes
 from libs.eventstore.store import AppendOutcome, AsyncEventStore
@@ -71,6 +73,8 @@ class Outbox:
     `sweep_limit`: how many commits it takes at once.
     `mark_later`: commits are marked beside the work, by `run_marker`, as many as have gathered in
     one write. Nobody waits for it; what a crash leaves unmarked is published once more.
+    `commit_header`: the header in which each message says what it is a part of, its commit's
+    `<stream>:<last>:<hash in hexadecimal>`; so the heads of streams are known outside the store.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class Outbox:
         settle: timedelta = timedelta(seconds=5),
         sweep_limit: int = 500,
         mark_later: bool = False,
+        commit_header: str | None = None,
     ) -> None:
         self._store = store
         self._project = project
@@ -92,6 +97,7 @@ class Outbox:
         self._sweep_limit = sweep_limit
         self._lanes = Lanes()
         self._mark_later = mark_later
+        self._commit_header = commit_header
         self._to_mark: list[Commit] = []
         self._published = asyncio.Event()
 
@@ -211,7 +217,7 @@ class Outbox:
         await self._project(commits)
         await self._reached(Step.PROJECTED)
         for wave in _waves(commits):
-            messages = [message for commit in wave for message in commit.public]
+            messages = [message for commit in wave for message in self._messages(commit)]
             if messages:
                 await self._publish(messages)
             for commit in wave:
@@ -224,6 +230,12 @@ class Outbox:
             self._published.set()
         else:
             await self._mark(commits)
+
+    def _messages(self, commit: Commit) -> Sequence[PublicMessage]:
+        if self._commit_header is None:
+            return commit.public
+        of = {self._commit_header: f"{commit.stream}:{commit.last}:{commit.hash.hex()}"}
+        return [replace(message, headers=message.headers | of) for message in commit.public]
 
     async def _mark(self, commits: Sequence[Commit]) -> None:
         await self._store.mark_published(commits)

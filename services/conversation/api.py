@@ -122,6 +122,12 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         page = await desk.timeline(_id(request), asked.cursor, asked.limit, asked.as_of)
         return json_response(page)
 
+    async def audit(request: Request) -> Response:
+        desk = desktop(request)
+        asked = read_query(request, PageQuery)
+        found = await desk.audit(_id(request))
+        return json_response(await found.page(asked.cursor, asked.limit))
+
     def acting(act: Act) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             caller = verified(request)
@@ -252,6 +258,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         ("GET", "/v1/conversations/counts", counts),
         ("GET", _ONE, conversation),
         ("GET", f"{_ONE}/timeline", timeline),
+        ("GET", f"{_ONE}/audit", audit),
         ("POST", f"{_ONE}/take", acting(Desktop.take)),
         ("POST", f"{_ONE}/close", acting(Desktop.close)),
         ("POST", f"{_ONE}/reopen", acting(Desktop.reopen)),

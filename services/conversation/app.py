@@ -29,6 +29,9 @@ from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.settings import key_bytes
 from libs.runtime.stopping import stopped_within
 from libs.runtime.tokens import ServiceTokens
+from services.conversation.anchors import AnchorKey
+from services.conversation.anchors_storage import open_anchors
+from services.conversation.anchors_writing import AnchorWriter
 from services.conversation.api import add_routes
 from services.conversation.commands import CommandQueue, Parts
 from services.conversation.customers.api import add_customer_routes
@@ -114,6 +117,7 @@ async def compose(
     runtime.run("directory", directory.table.run)
     runtime.run("commands queue", queue.run)
     runtime.run("routing timeouts", timeouts.run)
+    runtime.run("anchors", _anchor_writer(settings).run)
     runtime.run("marker", lambda stop: outbox.run_marker(stop, retry_on=PASSING))
     runtime.run("sweeper", lambda stop: outbox.run_sweeper(interval, stop, retry_on=PASSING))
     await engine.blocked.refresh()
@@ -147,6 +151,7 @@ async def compose(
         loader=engine.loader,
         directory=directory,
         store=engine.store,
+        commits=engine.commits,
         inbox=database[INBOX],
         messages=database[MESSAGES],
         customers=database[CUSTOMERS],
@@ -203,6 +208,16 @@ async def _newer(_request: Request, error: Exception) -> Response:
     """While a release is rolled out, a newer replica may have written what this one cannot read."""
     log.error("a newer version wrote this", error=str(error))
     return Unavailable().response()
+
+
+def _anchor_writer(settings: ConversationSettings) -> AnchorWriter:
+    return AnchorWriter(
+        open_anchors(settings),
+        AnchorKey(key_bytes(settings.deployment_key)),
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        namespace=settings.kafka_namespace,
+        interval_seconds=settings.conversation_anchor_interval_seconds,
+    )
 
 
 async def migrate(settings: ConversationSettings) -> str:

@@ -16,6 +16,7 @@ from libs.runtime.kafka import Publisher
 from libs.runtime.mongo import Document
 from libs.runtime.outbox import publish_messages
 from libs.runtime.settings import key_bytes
+from services.conversation.anchors_writing import COMMIT_HEADER
 from services.conversation.consumers import CommandsHandler, InboundHandler
 from services.conversation.counts import Counts
 from services.conversation.customers.blocked import BlockedCustomers
@@ -87,6 +88,7 @@ def engine_of(
         on_step=on_step,
         settle=timedelta(seconds=settings.conversation_settle_seconds),
         mark_later=mark_later,
+        commit_header=COMMIT_HEADER,
     )
     counts = Counts(inbox)
     landmarks = Landmarks(database, keyring)

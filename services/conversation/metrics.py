@@ -25,6 +25,10 @@ ROUTING_TIMEOUTS: Final = Counter(
     "parley_conversation_routing_timeouts_total",
     "Moves when a case waited too long for routing and was put into New undecided.",
 )
+ANCHORS: Final = Counter(
+    "parley_conversation_anchors_total",
+    "Moves for each anchor written; standing still beside commits that grow means no storage.",
+)
 RECEIVED_TO_PUBLISHED: Final = Histogram(
     "parley_conversation_received_to_published_seconds",
     "From a webhook's receipt at ingest until its message was acknowledged on parley.conversation.",

@@ -1,6 +1,6 @@
 """What the conversation service is told."""
 
-from pydantic import Field
+from pydantic import Field, Json, SecretStr
 
 from libs.runtime.settings import MongoSettings
 
@@ -21,4 +21,14 @@ class ConversationSettings(MongoSettings):
     )
     conversation_cache_size: int = Field(
         20_000, ge=0, description="conversations whose state is kept in memory, about 2 KB each"
+    )
+    conversation_anchor_url: str = Field(
+        description="where anchors are kept, not in MongoDB: file:///a/folder or s3://a-bucket/a"
+    )
+    conversation_anchor_options: Json[dict[str, SecretStr]] = Field(
+        "{}",  # type: ignore[arg-type]  # pydantic parses a default as it parses what is given
+        description="JSON object: region, endpoint, keys of the anchors' storage",
+    )
+    conversation_anchor_interval_seconds: float = Field(
+        60, gt=0, description="how long what was stored waits for its anchor"
     )

@@ -18,12 +18,13 @@ from libs.runtime.mongo import TRANSIENT, mongo_client
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.sealing import Sealer
 from libs.runtime.settings import key_bytes
+from libs.runtime.storage import open_storage
 from libs.runtime.tokens import ServiceTokens
 from services.ingest.accept import Acceptor
 from services.ingest.attachments.fetch import TRANSIENT as STORAGE_TRANSIENT
 from services.ingest.attachments.fetch import Fetcher, may_have_attachments
 from services.ingest.attachments.routes import attachment_routes
-from services.ingest.attachments.store import AttachmentStore, open_storage
+from services.ingest.attachments.store import AttachmentStore
 from services.ingest.channels.telegram.api import BotApi
 from services.ingest.channels.telegram.hook import telegram_hook
 from services.ingest.channels.telegram.sender import TelegramSender

@@ -1,6 +1,10 @@
 """What an operator does with the command line, on a running suite."""
 
+import re
+from typing import Any
+
 import pytest
+from pymongo import MongoClient
 
 from tests.e2e.command import parley
 from tests.e2e.team import Company, person
@@ -40,3 +44,37 @@ async def test_the_doctor_says_which_server_does_not_answer(company: Company) ->
 
     assert code == 1
     assert "Kafka does not answer at 127.0.0.1:1" in out.decode()
+
+
+async def test_verifying_tells_what_was_changed_behind_the_services_backs(
+    company: Company,
+) -> None:
+    bot, _source = await company.connect_telegram()
+    await company.writes(bot, person(), "Is it true?")
+    conversation_id = (await company.case_of("Olena"))["conversation_id"]
+    code, out, error = await parley(company.suite, "verify")
+    assert code == 0, error
+    assert "conversations: as they were written" in out.decode()
+    assert "directory: as they were written" in out.decode()
+    assert re.search(r"signed with the key [0-9a-f]{64}", out.decode())
+
+    one = {"stream": conversation_id, "first": 1}
+    settings = company.suite.settings
+    with MongoClient[dict[str, Any]](settings["PARLEY_MONGODB_URL"]) as client:
+        commits = client[settings["PARLEY_MONGODB_DATABASE"]]["conversation_commits"]
+        before = commits.find_one(one)
+        commits.update_one(one, {"$set": {"causes": ["another"]}})
+        code, out, _error = await parley(company.suite, "verify", conversation_id)
+        commits.replace_one(one, before or {})
+
+    assert code == 1
+    assert f"{conversation_id} 1 to 2 was altered" in out.decode()
+    code, out, error = await parley(company.suite, "verify", conversation_id)
+    assert (code, "as they were written" in out.decode()) == (0, True), error
+
+
+async def test_verifying_what_was_never_there(company: Company) -> None:
+    code, _out, error = await parley(company.suite, "verify", "cnv_nowhere")
+
+    assert code == 1
+    assert "there is no conversation cnv_nowhere" in error

@@ -11,6 +11,7 @@ from libs.events.api import ConversationView, Sent, TimelineItem, TimelinePage
 from libs.events.api.filters import ConversationCounts
 from libs.events.directory import MemberState
 from libs.events.ids import IdKey
+from libs.eventstore.store import AsyncEventStore
 from libs.runtime.bodies import invalid_field
 from libs.runtime.directory import Directory, WorkspaceDirectory
 from libs.runtime.language import default_to
@@ -18,6 +19,7 @@ from libs.runtime.problems import Problem, Unavailable
 from libs.runtime.texts import COMMON
 from libs.runtime.tokens import Caller
 from libs.runtime.tracing import trace_headers
+from services.conversation.audit import Audit
 from services.conversation.commands.queue import NOT_NOW, CommandQueue
 from services.conversation.counts import Counts
 from services.conversation.desk import Desk
@@ -61,6 +63,7 @@ class Parts:
     loader: Loader[ConversationState]
     directory: Directory
     store: SealedStore
+    commits: AsyncEventStore
     inbox: Rows
     messages: Rows
     customers: Rows
@@ -121,6 +124,10 @@ class Workplace:
         timeline = self._parts.history.timeline(past, as_of)
         page = await timeline.page(cursor, limit, self._teller(present))
         return replace(page, as_of=as_of, erased=_erased_since(past, present))
+
+    async def audit(self, conversation_id: str) -> Audit:
+        snapshot = await self._snapshot(conversation_id)
+        return Audit(self._parts.commits, conversation_id, snapshot.version)
 
     async def view(self, conversation_id: str, as_of: datetime | None) -> ConversationView:
         """Errors: Invalid (``as_of``), NotBegun."""

@@ -22,6 +22,7 @@ from libs.events.api import (
     StoredAttachments,
     TimelinePage,
 )
+from libs.events.api.audit import AuditPage
 from libs.events.api.filters import ConversationCounts, ConversationFilter, Sort, Tab
 from libs.events.content import Attachment, Content
 from libs.runtime.bodies import BodyReader, invalid_field
@@ -98,6 +99,12 @@ def add_conversation_routes(
         "GET", one + "/timeline", through.to(one + "/timeline", Action.READ),
         name="getTimeline", summary="Messages, notes and traces of actions, the newest first",
         answer=TimelinePage, query=(*PAGE, AS_OF), problems=(*ANSWERED, Invalid),
+    )  # fmt: skip
+    routes.add(
+        "GET", one + "/audit", through.to(one + "/audit", Action.AUDIT),
+        name="getAudit", summary="Who did what and when, and whether it was changed since",
+        description="The newest first. The chain's state comes with the first page.",
+        answer=AuditPage, query=PAGE, problems=(*ANSWERED, Invalid),
     )  # fmt: skip
     routes.add(
         "POST", one + "/messages", send,

@@ -15,7 +15,8 @@ from libs.events.content import Attachment, Channel
 from libs.events.inbound import InboundReceived
 from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.problems import NotFound, Unavailable
-from services.ingest.attachments.store import ERASED, AttachmentStore, Note, StorageAway
+from libs.runtime.storage import StorageAway
+from services.ingest.attachments.store import ERASED, AttachmentStore, Note
 from services.ingest.channels.telegram import api
 from services.ingest.channels.telegram.limits import DOWNLOAD_MAX_BYTES
 from services.ingest.metrics import ATTACHMENTS

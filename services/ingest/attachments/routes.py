@@ -15,10 +15,11 @@ from libs.events.ids import random_id
 from libs.runtime.bodies import BodyReader
 from libs.runtime.http import json_response
 from libs.runtime.problems import Invalid, NotFound, TooLarge, Unavailable
+from libs.runtime.storage import StorageAway
 from libs.runtime.tokens import Caller
 from services.ingest.attachments import rules
 from services.ingest.attachments.fetch import UNREACHABLE, Fetcher
-from services.ingest.attachments.store import AttachmentStore, Note, StorageAway
+from services.ingest.attachments.store import AttachmentStore, Note
 from services.ingest.metrics import ATTACHMENTS
 
 _DESCRIBE_MAX: Final = 100

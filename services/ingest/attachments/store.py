@@ -5,23 +5,19 @@ The note is written last: what has one is whole.
 """
 
 import re
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator
+from typing import Final
 
 import msgspec
 from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import ObjectStore, from_url
+from obstore.store import ObjectStore
 
 from libs.events.content import Attachment
+from libs.runtime.storage import StorageAway
 
 _ID: Final = re.compile(r"att_[0-9a-f]{30}")
 ERASED: Final = "erased"
 _UNKNOWN_TYPE: Final = "application/octet-stream"
-_LOCAL_SCHEMES: Final = ("file://", "memory://")
-
-
-class StorageAway(Exception):
-    """The object storage did not do what it was asked."""
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -33,16 +29,6 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _note = msgspec.json.Decoder(Note)
-
-
-def open_storage(url: str, options: Mapping[str, str]) -> ObjectStore:
-    """``options`` as obstore names them for the store (``region``, ``endpoint``…)."""
-    if url.startswith(_LOCAL_SCHEMES):
-        local: ObjectStore = from_url(url, mkdir=True)
-        return local
-    given: Any = dict(options)
-    remote: ObjectStore = from_url(url, config=given)
-    return remote
 
 
 class AttachmentStore:

@@ -336,6 +336,7 @@ def settings_of(
             "PARLEY_SERVICE_KEY": SERVICE_KEY.hex(),
             "PARLEY_MONGODB_URL": mongodb_url,
             "PARLEY_MONGODB_DATABASE": database,
+            "PARLEY_CONVERSATION_ANCHOR_URL": "memory:///",
             "PARLEY_CONVERSATION_SWEEP_INTERVAL_SECONDS": "0.1",
             "PARLEY_CONVERSATION_SETTLE_SECONDS": "0.3",
             **changed,

@@ -165,7 +165,12 @@ async def suite(
         settings = load(GatewaySettings, environment)
         url, _ = await stack.enter_async_context(running(GATEWAY, settings))
         conversation_url, _ = await stack.enter_async_context(
-            running(CONVERSATION, load(ConversationSettings, shared))
+            running(
+                CONVERSATION,
+                load(
+                    ConversationSettings, shared | {"PARLEY_CONVERSATION_ANCHOR_URL": "memory:///"}
+                ),
+            )
         )
         own = {
             "PARLEY_INGEST_PUBLIC_URL": "https://hooks.parley.example",

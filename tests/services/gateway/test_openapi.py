@@ -63,6 +63,7 @@ async def test_the_document_has_every_route_that_the_api_promises(document: Any)
         "GET /v1/conversations/counts",
         "GET /v1/conversations/{id}",
         "GET /v1/conversations/{id}/timeline",
+        "GET /v1/conversations/{id}/audit",
         "POST /v1/conversations/{id}/take",
         "POST /v1/conversations/{id}/take-over",
         "POST /v1/conversations/{id}/assign",
@@ -106,7 +107,7 @@ async def test_the_document_has_every_route_that_the_api_promises(document: Any)
             f"POST /v1/customers/{{id}}/{action}"
             for action in (
                 *("merge", "split", "block", "unblock", "subscribe", "unsubscribe"),
-                *("funnel", "sales-plans", "acquisition", "activities"),
+                *("funnel", "sales-plans", "acquisition", "activities", "erase"),
             )
         ),
         "POST /v1/attachments",

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from libs.events.content import Attachment, Content
 from libs.events.outbound import OutboundRequested
-from services.ingest.attachments.store import StorageAway
+from libs.runtime.storage import StorageAway
 from services.ingest.channels.telegram import limits
 from services.ingest.channels.telegram.api import (
     BotApi,

@@ -121,7 +121,8 @@ async def stack(
     database = "test_" + uuid.uuid4().hex[:8]
     mongo = {"PARLEY_MONGODB_URL": mongodb_url, "PARLEY_MONGODB_DATABASE": database}
     own = load(Settings, environment)
-    desk = load(ConversationSettings, environment | mongo)
+    anchors = {"PARLEY_CONVERSATION_ANCHOR_URL": "memory:///"}
+    desk = load(ConversationSettings, environment | mongo | anchors)
     async with (
         aiohttp.ClientSession() as http,
         AsyncMongoClient[dict[str, object]](mongodb_url) as client,

@@ -1,0 +1,92 @@
+"""A conversation's log, and the state of its chain, read from the stored commits themselves.
+
+Nothing is opened for it: who did what and when is not sealed, and the chain is over what is sealed.
+"""
+
+from datetime import datetime
+from typing import Annotated, Final
+
+import msgspec
+
+from libs.events.api.audit import AuditEntry, AuditFinding, AuditPage, ChainState
+from libs.eventstore.commits import Commit
+from libs.eventstore.store import AsyncEventStore
+from libs.eventstore.verifying import verify_stream
+from libs.runtime.cursors import Place, cursor_of, place_of
+
+
+class _Trace(msgspec.Struct, frozen=True):
+    """What every stored event says openly."""
+
+    at: datetime
+    member_id: str | None = None
+
+
+class _Before(Place, frozen=True):
+    """Before which version a page ends."""
+
+    version: Annotated[int, msgspec.Meta(ge=0)]
+
+
+_trace: Final = msgspec.json.Decoder(_Trace)
+
+
+class Audit:
+    """Of the conversation whose version is given: who has that was allowed to see it."""
+
+    def __init__(self, store: AsyncEventStore, conversation_id: str, version: int) -> None:
+        self._store = store
+        self._id = conversation_id
+        self._version = version
+
+    async def page(self, cursor: str | None, limit: int) -> AuditPage:
+        """Newest first. Errors: Invalid (the cursor)."""
+        before = place_of(cursor, _Before).version if cursor else self._version + 1
+        commits = await self._store.read(self._id, before, limit + 1, backwards=True)
+        entries = [
+            entry
+            for commit in commits
+            for entry in reversed(_entries(commit))
+            if entry.version < before
+        ]
+        items = tuple(entries[:limit])
+        more = len(entries) > limit
+        return AuditPage(
+            items=items,
+            chain=None if cursor else await self._chain(),
+            next=cursor_of(_Before(items[-1].version)) if more else None,
+        )
+
+    async def _chain(self) -> ChainState:
+        verified = await verify_stream(self._store, self._id)
+        return ChainState(
+            version=verified.head.version,
+            commits=verified.commits,
+            head=verified.head.hash.hex(),
+            verified=not verified.findings,
+            findings=tuple(
+                AuditFinding(kind=one.kind, first=one.first, last=one.last, why=one.why)
+                for one in verified.findings
+                if one.kind in ("altered", "removed", "inserted")
+            ),
+        )
+
+
+def _entries(commit: Commit) -> list[AuditEntry]:
+    types = {m.sequence: m.type for m in commit.public if m.subject == commit.stream}
+    entries = []
+    for version, event in enumerate(commit.events, commit.first):
+        try:
+            trace = _trace.decode(event.data)
+        except msgspec.DecodeError:  # the chain's findings name the commit
+            trace = _Trace(commit.recorded_at)
+        entries.append(
+            AuditEntry(
+                version=version,
+                type=types.get(version, event.type),
+                at=trace.at,
+                recorded_at=commit.recorded_at,
+                member_id=trace.member_id,
+            )
+        )
+    return entries
