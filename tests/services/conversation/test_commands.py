@@ -117,6 +117,30 @@ async def test_a_bad_body_is_refused_by_naming_the_field(
     assert [one["field"] for one in answer.body["errors"]] == [field]
 
 
+async def test_more_than_a_commit_may_hold_is_refused_before_it_is_written(served: World) -> None:
+    """Both MongoDB and Kafka have a limit for what is written at once."""
+    dima = await served.member("Dima")
+    case = await a_new_case(served, dima)
+    taken = await served.call(dima, "POST", f"{case}/take")
+    attachments = [
+        {
+            "attachment_id": f"att_{number}",
+            "kind": "file",
+            "media_type": "text/plain",
+            "reference": "r" * 2_000,
+            "file_name": "n" * 200,
+        }
+        for number in range(100)
+    ]
+    body = {"content": {"text": "all of them", "attachments": attachments}}
+    refused = await served.call(dima, "POST", f"{case}/messages", body, language="uk")
+    assert (refused.status, refused.body["type"]) == (413, "urn:parley:problem:too-large")
+    assert refused.body["detail"] == "Це більше, ніж можна зберегти за один раз"
+    assert (await served.call(dima, "GET", case)).body["version"] == taken.body["version"]
+    fewer = {"content": {"text": "some of them", "attachments": attachments[:10]}}
+    assert (await served.call(dima, "POST", f"{case}/messages", fewer)).status == 201
+
+
 async def test_what_may_not_be_seen_is_not_there(served: World) -> None:
     dima = await served.member("Dima")
     stranger = await served.member("Stranger", location_ids=(random_id("loc"),))
