@@ -72,8 +72,8 @@ _PAGE: Final = 200
 _LOOKS_AGAIN: Final = 5
 # For as long as Kafka keeps a message somebody may go on with one from before.
 _WATCHED: Final = timedelta(days=7)
-# What a rebuild under way holds of a conversation beside the live rows, or a stopped one left there,
-# and by which field it is found. Of what is taken away the live rows stay as they are.
+# What a rebuild under way holds of a conversation beside the live rows, or a stopped one left
+# there, and by which field it is found. Of what is taken away the live rows stay as they are.
 _OF_CONVERSATION: Final = ((INBOX, "_id"), (MESSAGES, "conversation"), (SEARCH, "c"))
 # Shorter names would be found in letters that have nothing to do with the person.
 _NAME_MIN_CHARACTERS: Final = 5

@@ -7,15 +7,20 @@ from typing import Final, Literal
 
 from libs.events.directory import FieldState
 from libs.events.marks import FieldKind, FieldValue
-from libs.runtime.bodies import invalid_field
 from libs.runtime.directory import WorkspaceDirectory
+from services.conversation.telling import wrong
 
 TEXT_MAX_CHARACTERS: Final = 2_000
 _NUMBER_MOST: Final = 2**53
 
 
 class _Wrong(Exception):
-    """What is wrong with a value."""
+    """What is wrong with a value: the text ``invalid.<key>``."""
+
+    def __init__(self, key: str, **variables: str | int) -> None:
+        super().__init__(key)
+        self.key = key
+        self.variables = variables
 
 
 def checked_values(
@@ -33,16 +38,16 @@ def checked_values(
         name = f"{prefix}.{field_id[:80]}"
         definition = directory.fields.get(field_id)
         if definition is None or definition.applies_to != applies_to:
-            raise invalid_field(name, f"is not a field of {applies_to}s")
+            raise wrong(name, f"not-a-field-of-{applies_to}")
         if value is None:
             checked[field_id] = None
             continue
         if not definition.active:
-            raise invalid_field(name, "is not offered any more")
+            raise wrong(name, "not-offered")
         try:
             checked[field_id] = _CHECKS[definition.kind](definition, value)
-        except _Wrong as wrong:
-            raise invalid_field(name, str(wrong)) from wrong
+        except _Wrong as error:
+            raise wrong(name, error.key, **error.variables) from error
     return checked
 
 
@@ -61,31 +66,31 @@ def required_fields(
 
 def _text(field: FieldState, value: FieldValue) -> FieldValue:
     if not isinstance(value, str):
-        raise _Wrong("must be a text")
+        raise _Wrong("not-a-text")
     text = value.strip()
     if not text:
-        raise _Wrong("is empty")
+        raise _Wrong("empty")
     longest = field.max_characters or TEXT_MAX_CHARACTERS
     if len(text) > longest:
-        raise _Wrong(f"has more than {longest} characters")
+        raise _Wrong("too-long", count=longest)
     return text
 
 
 def _number(field: FieldState, value: FieldValue) -> FieldValue:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Wrong("must be a number")
+        raise _Wrong("not-a-number")
     if not (math.isfinite(value) and abs(value) <= _NUMBER_MOST):
-        raise _Wrong("is too large a number")
+        raise _Wrong("number-too-large")
     if field.minimum is not None and value < field.minimum:
-        raise _Wrong(f"must be at least {field.minimum:g}")
+        raise _Wrong("at-least", least=f"{field.minimum:g}")
     if field.maximum is not None and value > field.maximum:
-        raise _Wrong(f"must be at most {field.maximum:g}")
+        raise _Wrong("at-most", most=f"{field.maximum:g}")
     return value
 
 
 def _boolean(_field: FieldState, value: FieldValue) -> FieldValue:
     if not isinstance(value, bool):
-        raise _Wrong("must be true or false")
+        raise _Wrong("not-a-boolean")
     return value
 
 
@@ -93,19 +98,19 @@ def _date(_field: FieldState, value: FieldValue) -> FieldValue:
     try:
         return date.fromisoformat(str(value)).isoformat()
     except ValueError:
-        raise _Wrong("must be a date such as 2026-11-22") from None
+        raise _Wrong("not-a-date") from None
 
 
 def _choice(field: FieldState, value: FieldValue) -> FieldValue:
     if value not in {choice.choice_id for choice in field.choices}:
-        raise _Wrong("must be the id of one of the choices")
+        raise _Wrong("not-a-choice")
     return value
 
 
 def _choices(field: FieldState, value: FieldValue) -> FieldValue:
     offered = {choice.choice_id for choice in field.choices}
     if not isinstance(value, tuple) or not value or not offered.issuperset(value):
-        raise _Wrong("must be ids of some of the choices")
+        raise _Wrong("not-choices")
     return tuple(dict.fromkeys(value))
 
 

@@ -18,7 +18,6 @@ import msgspec
 
 from libs.events.api.filters import ConversationFilter, Sort, Tab
 from libs.events.directory import MemberState
-from libs.runtime.bodies import invalid_field
 from libs.runtime.cursors import Instants, Place, cursor_of, place_of
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
@@ -31,6 +30,7 @@ from services.conversation.questions import Question, Segment
 from services.conversation.rows import Rows, snapshot_of
 from services.conversation.search.query import Search
 from services.conversation.tasks import NotThere
+from services.conversation.telling import wrong
 from services.conversation.views import conversation_view
 
 _VIEWS: Final = 5_000  # of about 1 kB each
@@ -133,7 +133,7 @@ class Inbox:
         segments = self._question(tab, asked).segments(sort)
         after = place_of(cursor, _Place) if cursor else None
         if after and (after.sort != sort or not 0 <= after.segment < len(segments)):
-            raise invalid_field("cursor", "is of another order")
+            raise wrong("cursor", "other-order")
         # The conditions hold all that the member's rights make of the question.
         key = repr((segments, cursor, limit))
         return await self._lists.pages.get(key, lambda: self._read(sort, segments, after, limit))

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from libs.events.content import Channel, Content
-from libs.runtime.bodies import invalid_field
-from services.conversation.telling import TEXTS
+from services.conversation.telling import wrong
 
 NOTE_MAX_CHARACTERS: Final = 10_000
 
@@ -28,16 +27,16 @@ TEXT_LIMITS: Final = {
 def check_content(channel: Channel, content: Content) -> None:
     """Errors: Invalid, naming the field."""
     if content.erased:
-        raise invalid_field("content.erased", "is said by Parley alone")
+        raise wrong("content.erased", "erased")
     if not (content.text.strip() or content.attachments or content.point):
-        raise invalid_field("content", TEXTS.say("invalid.empty"))
+        raise wrong("content", "empty")
     _check_length(channel, content, "content.text")
 
 
 def check_edited(channel: Channel, content: Content) -> None:
     """What a message is to say after an edit. Errors: Invalid, naming ``text``."""
     if not content.text.strip():
-        raise invalid_field("text", TEXTS.say("invalid.empty"))
+        raise wrong("text", "empty")
     _check_length(channel, content, "text")
 
 
@@ -45,15 +44,13 @@ def _check_length(channel: Channel, content: Content, field: str) -> None:
     limit = TEXT_LIMITS[channel]
     longest = limit.caption if content.attachments else limit.text
     if len(content.text) > longest:
-        key = "invalid.caption-too-long" if content.attachments else "invalid.text-too-long"
-        told = TEXTS.say(key, {"limit": longest, "channel": channel.value})
-        raise invalid_field(field, told)
+        key = "caption-too-long" if content.attachments else "text-too-long"
+        raise wrong(field, key, limit=longest, channel=channel.value)
 
 
 def check_note(text: str) -> None:
     """Errors: Invalid, naming the field."""
     if not text.strip():
-        raise invalid_field("text", TEXTS.say("invalid.empty"))
+        raise wrong("text", "empty")
     if len(text) > NOTE_MAX_CHARACTERS:
-        told = TEXTS.say("invalid.note-too-long", {"limit": NOTE_MAX_CHARACTERS})
-        raise invalid_field("text", told)
+        raise wrong("text", "too-long", count=NOTE_MAX_CHARACTERS)

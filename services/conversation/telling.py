@@ -13,7 +13,9 @@ import msgspec
 
 from libs.events.activity import ActivityVariables
 from libs.events.directory import FieldState, LabelState
+from libs.runtime.bodies import invalid_field
 from libs.runtime.directory import WorkspaceDirectory
+from libs.runtime.problems import Invalid
 from libs.runtime.texts import Texts, day, listed
 
 TEXTS: Final = Texts(Path(__file__).with_name("texts"))
@@ -63,6 +65,11 @@ class Fields(msgspec.Struct, frozen=True):
 
 
 type Variable = str | int | datetime | Member | Group | Words | Counted | Names | Labels | Fields
+
+
+def wrong(field: str, key: str, **variables: str | int) -> Invalid:
+    """The 422 for one field, in the words of ``invalid.<key>``."""
+    return invalid_field(field, TEXTS.say(f"invalid.{key}", variables))
 
 
 class Teller:

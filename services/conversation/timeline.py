@@ -11,7 +11,6 @@ from msgspec import Meta
 
 from libs.events.api import CustomerTimeline, TimelinePage
 from libs.eventstore.commits import StoredEvent
-from libs.runtime.bodies import invalid_field
 from libs.runtime.cursors import Place, cursor_of, place_of
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.blocking import MessageWithheld
@@ -20,7 +19,7 @@ from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.state import ConversationState
 from services.conversation.rows import Rows, delivery_of, find_rows
 from services.conversation.sealed_store import SealedStore
-from services.conversation.telling import TEXTS, Teller
+from services.conversation.telling import Teller, wrong
 from services.conversation.views import (
     MessageRow,
     customer_message,
@@ -103,7 +102,7 @@ class Timeline:
         """
         placed = await self.find(message_id)
         if placed is None or message_id_of(placed[1]) is None:
-            raise invalid_field("reply_to", TEXTS.say("invalid.quoted"))
+            raise wrong("reply_to", "quoted")
         event = placed[1]
         if isinstance(event, MessageReceived | MessageSent | MessageWithheld) and (
             event.external_message_id

@@ -12,7 +12,6 @@ from libs.events.api.filters import ConversationCounts
 from libs.events.directory import MemberState
 from libs.events.ids import IdKey
 from libs.eventstore.store import AsyncEventStore
-from libs.runtime.bodies import invalid_field
 from libs.runtime.directory import Directory, WorkspaceDirectory
 from libs.runtime.language import default_to
 from libs.runtime.problems import Problem, Unavailable
@@ -48,7 +47,7 @@ from services.conversation.rows import Rows
 from services.conversation.sealed_store import SealedStore
 from services.conversation.search.query import Search
 from services.conversation.tasks import Done, NotThere, Task
-from services.conversation.telling import TEXTS, Teller
+from services.conversation.telling import Teller, wrong
 from services.conversation.timeline import Timeline
 from services.conversation.views import conversation_view, timeline_item
 
@@ -166,7 +165,7 @@ class Workplace:
     ) -> Snapshot[ConversationState]:
         """For who may see the present. Errors: Invalid, NotBegun."""
         if as_of > datetime.now(UTC):
-            raise invalid_field("as_of", TEXTS.say("invalid.future"))
+            raise wrong("as_of", "future")
         conversation_id = present.state.thread.conversation_id
         if as_of >= present.recorded_at:
             return present

@@ -5,16 +5,16 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from libs.events.api import ConversationView, Draft, DraftView
-from libs.runtime.bodies import invalid_field
 from services.conversation.commands.base import Workplace
 from services.conversation.drafts import DRAFT_MAX_CHARACTERS
+from services.conversation.telling import wrong
 
 
 class DraftCommands(Workplace):
     async def put_draft(self, conversation_id: str, draft: Draft) -> DraftView:
         """Errors: Invalid."""
         if len(draft.text) > DRAFT_MAX_CHARACTERS:
-            raise invalid_field("text", f"has more than {DRAFT_MAX_CHARACTERS} characters")
+            raise wrong("text", "too-long", count=DRAFT_MAX_CHARACTERS)
         await self._remembered(conversation_id)
         return await self._parts.drafts.put(
             self._caller.workspace_id, self._member.member_id, conversation_id, draft

@@ -6,11 +6,11 @@ from libs.events.actions import Action
 from libs.events.api import ConversationView
 from libs.events.api.cases import AddParticipant, AssignCase, ForwardCase, SetDue, TransferCase
 from libs.events.directory import MemberState
-from libs.runtime.bodies import invalid_field
 from services.conversation.commands.base import Workplace
 from services.conversation.domain.assignment import NotForMember
 from services.conversation.domain.conversation import Conversation
 from services.conversation.publishing import audience_of
+from services.conversation.telling import wrong
 
 
 class HandsCommands(Workplace):
@@ -55,7 +55,7 @@ class HandsCommands(Workplace):
         """Errors: Invalid, CaseTaken, CaseDone."""
         me, manages, group_id = self._member.member_id, self._manages, asked.group_id
         if group_id not in self._directory.groups:
-            raise invalid_field("group_id", "is not a group of this workspace")
+            raise wrong("group_id", "not-a-group")
         return await self._acted(
             "forward",
             conversation_id,
@@ -132,10 +132,10 @@ class HandsCommands(Workplace):
         """A member who may have to do with a case. Errors: Invalid."""
         member = self._directory.members.get(member_id)
         if member is None or not self._directory.may(member, Action.ANSWER):
-            raise invalid_field("member_id", "is not an active member who answers customers")
+            raise wrong("member_id", "does-not-answer")
         return member
 
 
 def _check_due(due_at: datetime | None) -> None:
     if due_at is not None and due_at <= datetime.now(UTC):
-        raise invalid_field("due_at", "is in the past")
+        raise wrong("due_at", "past")

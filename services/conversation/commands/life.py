@@ -7,6 +7,7 @@ from libs.runtime.problems import Forbidden, Unavailable
 from services.conversation.commands.base import Workplace
 from services.conversation.commands.queue import NOT_NOW
 from services.conversation.domain.conversation import Conversation
+from services.conversation.telling import TEXTS
 
 
 class LifeCommands(Workplace):
@@ -49,7 +50,7 @@ class LifeCommands(Workplace):
         """Errors: CaseTaken, CaseNotTaken; Forbidden and those of ``close`` if it is to close."""
         me, manages = self._member.member_id, self._manages
         if asked.close and not self._caller.may(Action.CLOSE):
-            raise Forbidden("this role does not close cases")
+            raise Forbidden(TEXTS.say("forbidden.close"))
 
         def decide(conversation: Conversation) -> None:
             conversation.send_to_crm(me, manages=manages)

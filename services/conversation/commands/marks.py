@@ -6,10 +6,10 @@ from typing import Final
 from libs.events.api import ConversationView
 from libs.events.api.marks import ChangeMarks, MarkEmotion, SetFields, SetMark, SetPriority
 from libs.events.marks import MarkKind
-from libs.runtime.bodies import invalid_field
 from services.conversation.commands.base import Workplace
 from services.conversation.domain.marks import MARKS_AT_MOST
 from services.conversation.fields import checked_values
+from services.conversation.telling import wrong
 
 TAG_MAX_CHARACTERS: Final = 50
 
@@ -46,9 +46,9 @@ class MarkCommands(Workplace):
         me = self._member.member_id
         for field in ("add", "remove"):
             if len(getattr(asked, field)) > MARKS_AT_MOST:
-                raise invalid_field(field, f"has more than {MARKS_AT_MOST} items")
+                raise wrong(field, "too-many", count=MARKS_AT_MOST)
         if not (asked.add or asked.remove):
-            raise invalid_field("add", "is empty, and so is remove")
+            raise wrong("add", "nothing-to-change")
         if kind == "tag":
             add, remove = _tags("add", asked.add), _tags("remove", asked.remove)
         else:
@@ -99,9 +99,9 @@ class MarkCommands(Workplace):
         for label_id in label_ids:
             label = self._directory.labels.get(label_id)
             if label is None or label.kind != kind:
-                raise invalid_field(field, f"there is no {kind} {label_id[:80]}")
+                raise wrong(field, "no-label", label=label_id[:80])
             if not label.active:
-                raise invalid_field(field, f"the {kind} {label_id} is not offered any more")
+                raise wrong(field, "label-not-offered", label=label.name)
 
 
 def _tags(field: str, words: Sequence[str]) -> tuple[str, ...]:
@@ -110,10 +110,10 @@ def _tags(field: str, words: Sequence[str]) -> tuple[str, ...]:
     for word in words:
         tag = " ".join(word.split()).lower()
         if not tag:
-            raise invalid_field(field, "has an empty tag")
+            raise wrong(field, "empty-tag")
         if len(tag) > TAG_MAX_CHARACTERS:
-            raise invalid_field(field, f"has a tag of more than {TAG_MAX_CHARACTERS} characters")
+            raise wrong(field, "tag-too-long", count=TAG_MAX_CHARACTERS)
         if not tag.isprintable():
-            raise invalid_field(field, "has a tag with characters that cannot be shown")
+            raise wrong(field, "unprintable-tag")
         tags.append(tag)
     return tuple(dict.fromkeys(tags))

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from libs.events.api import AddNote, SendMessage, Sent
-from libs.runtime.bodies import invalid_field
 from services.conversation.commands.base import Workplace
 from services.conversation.commands.queue import NOT_NOW
 from services.conversation.domain.conversation import Conversation
@@ -12,6 +11,7 @@ from services.conversation.domain.notes import MENTIONS_AT_MOST
 from services.conversation.domain.state import ConversationState
 from services.conversation.limits import check_content, check_note
 from services.conversation.publishing import audience_of
+from services.conversation.telling import wrong
 from services.conversation.timeline import Timeline
 
 
@@ -66,7 +66,7 @@ class MessageCommands(Workplace):
         Errors: Invalid.
         """
         if len(mentions) > MENTIONS_AT_MOST:
-            raise invalid_field("mentions", f"has more than {MENTIONS_AT_MOST} items")
+            raise wrong("mentions", "too-many", count=MENTIONS_AT_MOST)
         case = state.case
         adds = case.state == "active" and (
             self._manages or case.responsible == self._member.member_id
@@ -74,6 +74,6 @@ class MessageCommands(Workplace):
         for member_id in mentions:
             member = self._directory.members.get(member_id)
             if member is None or not member.active:
-                raise invalid_field("mentions", f"there is no member {member_id[:80]}")
+                raise wrong("mentions", "no-member", member=member_id[:80])
             if not adds and not self._directory.may_see(member, audience_of(state)):
-                raise invalid_field("mentions", f"{member.name} does not see this conversation")
+                raise wrong("mentions", "member-does-not-see", member=member.name)

@@ -7,8 +7,8 @@ from msgspec import UNSET
 
 from libs.events.activity import ActivityVariables
 from libs.events.api.customers import EditCustomer, RecordVisit
-from libs.runtime.bodies import invalid_field
 from services.conversation.domain.customer_card import CardValue
+from services.conversation.telling import wrong
 
 _LONGEST: Final = {
     "name": 200,
@@ -40,14 +40,11 @@ def card_changes(asked: EditCustomer) -> dict[str, CardValue]:
             continue
         text = value.strip() if value else ""
         if len(text) > longest:
-            raise invalid_field(name, f"has more than {longest} characters")
+            raise wrong(name, "too-long", count=longest)
         changes[name] = text or None
-    for name, pattern, what in (
-        ("email", _EMAIL, "an e-mail address"),
-        ("phone", _PHONE, "a phone number"),
-    ):
+    for name, pattern in (("email", _EMAIL), ("phone", _PHONE)):
         if (value := changes.get(name)) and not pattern.fullmatch(str(value)):
-            raise invalid_field(name, f"is not {what}")
+            raise wrong(name, f"not-{name}")
     if asked.tags is not UNSET:
         changes["tags"] = _tags(asked.tags)
     return changes
@@ -56,7 +53,7 @@ def card_changes(asked: EditCustomer) -> dict[str, CardValue]:
 def check_visit(visit: RecordVisit) -> None:
     """Errors: Invalid."""
     if not (visit.tool or visit.google_id or visit.link or visit.utm):
-        raise invalid_field("", "says neither a tool, nor a device, nor a link")
+        raise wrong("", "empty-visit")
 
 
 def check_variables(variables: ActivityVariables) -> None:
@@ -64,16 +61,16 @@ def check_variables(variables: ActivityVariables) -> None:
     for name, value in variables.items():
         field = f"variables.{name[:_VARIABLE_NAME_CHARACTERS]}"
         if not 0 < len(name) <= _VARIABLE_NAME_CHARACTERS:
-            raise invalid_field(field, f"must have 1 to {_VARIABLE_NAME_CHARACTERS} characters")
+            raise wrong(field, "length", longest=_VARIABLE_NAME_CHARACTERS)
         if isinstance(value, str) and len(value) > _VARIABLE_CHARACTERS:
-            raise invalid_field(field, f"has more than {_VARIABLE_CHARACTERS} characters")
+            raise wrong(field, "too-long", count=_VARIABLE_CHARACTERS)
 
 
 def _tags(asked: tuple[str, ...]) -> tuple[str, ...]:
     tags = tuple(dict.fromkeys(" ".join(tag.split()) for tag in asked))
     if len(tags) > _TAGS_AT_MOST:
-        raise invalid_field("tags", f"are more than {_TAGS_AT_MOST}")
+        raise wrong("tags", "too-many", count=_TAGS_AT_MOST)
     for number, tag in enumerate(tags):
         if not 0 < len(tag) <= _TAG_CHARACTERS:
-            raise invalid_field(f"tags.{number}", f"must have 1 to {_TAG_CHARACTERS} characters")
+            raise wrong(f"tags.{number}", "length", longest=_TAG_CHARACTERS)
     return tags

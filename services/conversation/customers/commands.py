@@ -16,7 +16,6 @@ from libs.events.api.customers import (
     SplitCustomer,
 )
 from libs.events.customer import Visit
-from libs.runtime.bodies import invalid_field
 from libs.runtime.problems import NotFound, Problem, Unavailable
 from libs.runtime.tracing import trace_headers
 from services.conversation.commands.queue import NOT_NOW
@@ -32,6 +31,7 @@ from services.conversation.fields import checked_values
 from services.conversation.metrics import COMMANDS
 from services.conversation.refusals import problem_of
 from services.conversation.tasks import Done, NotThere, Outcome, Task, TooMuch
+from services.conversation.telling import wrong
 
 type Decide = Callable[[Customer], None]
 
@@ -129,7 +129,7 @@ class CustomerCommands(Looking):
             try:
                 other = await self._in_sight(asked.customer_id)
             except NotFound:
-                raise invalid_field("customer_id", "is not a customer") from None
+                raise wrong("customer_id", "not-a-customer") from None
             primary_id, merged_id = found.customer.primary_id, other.customer.primary_id
             if primary_id == merged_id:
                 return self._shown(found)
@@ -147,7 +147,7 @@ class CustomerCommands(Looking):
         self._must_answer(found)
         customer, by = found.customer, self._by
         if asked.customer_id not in customer.rows:
-            raise invalid_field("customer_id", "is not an identity of this customer")
+            raise wrong("customer_id", "not-an-identity")
         if asked.customer_id == customer.primary_id:
             raise self._problem(NotMerged())
         steps: list[tuple[str, str, Decide]] = [(asked.customer_id, cause, lambda c: c.split(by))]

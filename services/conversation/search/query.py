@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from libs.runtime.bodies import invalid_field
 from libs.runtime.cursors import Instants
 from libs.runtime.mongo import Document
 from services.conversation.listing import Hints, Lister, Order
 from services.conversation.rows import Rows
 from services.conversation.search.entries import Entries
 from services.conversation.search.tokens import Alternative, Wanted
+from services.conversation.telling import wrong
 
 _NEWEST_FIRST: Final = Order("at", "words", descending=True)
 _FIELDS: Final = {"c": 1, "at": 1, "t": 1, "p": 1}
@@ -60,7 +60,7 @@ class Search:
         """Errors: Invalid (a query without a word)."""
         wanted = await asyncio.to_thread(self._entries.tokens(workspace_id).wanted, query)
         if not wanted:
-            raise invalid_field("q", "has no word to look for")
+            raise wrong("q", "no-word")
         return Looking(self._rows, self._lister, self._rarity, wanted, after)
 
 

@@ -4,6 +4,7 @@ Whoever adds an action finds here what is still to be said.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
@@ -144,6 +145,21 @@ def subclasses(of: type[Any]) -> Iterator[type[Any]]:
 def test_every_text_is_there_in_every_language() -> None:
     check_texts(TEXTS)
     check_files(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("called", "prefix"),
+    [
+        (r'TEXTS\.say\(\s*"([^"{]+)"', ""),
+        (r'[^_]wrong\(\s*[^,]+,\s*"([^"{]+)"', "invalid."),
+        (r'_Wrong\(\s*"([^"{]+)"', "invalid."),
+    ],
+)
+def test_every_text_that_is_named_in_the_code_is_there(called: str, prefix: str) -> None:
+    code = "".join(path.read_text() for path in sorted(TEXTS.folder.parent.rglob("*.py")))
+    named = {prefix + key for key in re.findall(called, code)}
+    assert len(named) > 3
+    assert named - TEXTS.of("en").keys() == set(), "add them to services/conversation/texts/*.po"
 
 
 @pytest.mark.parametrize("event", [*SHOWN, *VARIANTS], ids=name_of)
