@@ -69,7 +69,6 @@ ERASURES: Final = "conversation_erasures"
 type TakeOut = Callable[[Callable[[Letter], bool]], Awaitable[int]]
 
 _PAGE: Final = 200
-_LOOKS_AGAIN: Final = 5
 # For as long as Kafka keeps a message somebody may go on with one from before.
 _WATCHED: Final = timedelta(days=7)
 # What a rebuild under way holds of a conversation beside the live rows, or a stopped one left

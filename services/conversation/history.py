@@ -14,7 +14,7 @@ from services.conversation.domain.sent_message import SentMessageState
 from services.conversation.domain.state import ConversationState
 from services.conversation.landmarks import EVERY, Landmarks
 from services.conversation.loading import replay
-from services.conversation.rows import MESSAGE_PARTS, Rows, delivery_row, parts_of
+from services.conversation.rows import MESSAGE_PARTS, Rows, delivery_row, erased_before, parts_of
 from services.conversation.sealed_store import SealedStore
 from services.conversation.timeline import Placed, Timeline
 from services.conversation.views import MessageRow, message_id_of
@@ -44,8 +44,11 @@ class History:
         first = await self._store.read(stream, 0, 1)
         return first[0].recorded_at if first else None
 
-    def timeline(self, past: Snapshot[ConversationState], instant: datetime) -> Timeline:
-        return _PastTimeline(self._store, self._messages, past, instant)
+    def timeline(
+        self, past: Snapshot[ConversationState], instant: datetime, forgotten: int
+    ) -> Timeline:
+        """``forgotten``: up to which version the customer is, as of now."""
+        return _PastTimeline(self._store, self._messages, past, instant, forgotten)
 
 
 class _PastTimeline(Timeline):
@@ -57,9 +60,11 @@ class _PastTimeline(Timeline):
         messages: Rows,
         past: Snapshot[ConversationState],
         instant: datetime,
+        forgotten: int,
     ) -> None:
         super().__init__(store, messages, past)
         self._instant = instant
+        self._forgotten = forgotten
 
     async def _rows(self, placed: Sequence[Placed]) -> dict[str, MessageRow]:
         present = await super()._rows(placed)
@@ -76,7 +81,7 @@ class _PastTimeline(Timeline):
         if changed:
             for part_row in parts_of(await self._since(min(positions[one] for one in changed))):
                 if part_row["_id"] in changed:
-                    past[part_row["_id"]] |= part_row
+                    past[part_row["_id"]] |= erased_before(part_row, self._forgotten)
         moved = [
             name
             for name, row in past.items()

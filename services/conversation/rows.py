@@ -204,6 +204,15 @@ def _erase(parts: Mapping[tuple[str, str], Document], stream: str, version: int)
             document[name] |= {"v": version, **_ERASED_PARTS[name]}
 
 
+def erased_before(row: Document, version: int) -> Document:
+    """A row of parts, without what is personal in those older than the version."""
+    return row | {
+        name: row[name] | blank
+        for name, blank in _ERASED_PARTS.items()
+        if name in row and row[name]["v"] < version
+    }
+
+
 async def erase_parts(messages: Rows, commits: Sequence[Commit]) -> None:
     """The parts that stand in the rows already, for those of the commits that erase."""
     for commit in commits:

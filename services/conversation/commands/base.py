@@ -26,6 +26,7 @@ from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.customer import Customer
 from services.conversation.domain.customer_state import CustomerState
+from services.conversation.domain.erasure import without_person
 from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.state import ConversationState
 from services.conversation.drafts import Drafts
@@ -120,7 +121,7 @@ class Workplace:
             timeline = Timeline(self._parts.store, self._parts.messages, present)
             return await timeline.page(cursor, limit, self._teller(present))
         past = await self._past(present, as_of)
-        timeline = self._parts.history.timeline(past, as_of)
+        timeline = self._parts.history.timeline(past, as_of, present.state.forgotten)
         page = await timeline.page(cursor, limit, self._teller(present))
         return replace(page, as_of=as_of, erased=_erased_since(past, present))
 
@@ -173,6 +174,9 @@ class Workplace:
         if past is None:
             began = await self._parts.history.began(conversation_id)
             raise NotBegun(self._teller(present), began or present.recorded_at)
+        if past.version < present.state.forgotten:
+            # Whatever key is still in memory here.
+            past = replace(past, state=without_person(past.state))
         return past
 
     async def _remembered(self, conversation_id: str) -> Snapshot[ConversationState]:

@@ -14,6 +14,19 @@ from services.conversation.domain.state import ConversationState, KnownAs
 ATTACHMENTS_AT_ONCE: Final = 2_000
 
 
+def without_person(state: ConversationState) -> ConversationState:
+    """The state without what the customer said and who they are."""
+    head = state.last_message
+    return replace(
+        state,
+        thread=replace(state.thread, thread=""),
+        customer_name="",
+        known_as=KnownAs(state.shown_as.customer_id, edits=state.shown_as.edits),
+        case=replace(state.case, fields={}),
+        last_message=replace(head, preview="") if head else None,
+    )
+
+
 @stored("conversation.customer-erased.v1")
 class CustomerErased(MemberEvent, frozen=True, kw_only=True):
     """What stands before this event, which is at version ``upto``, is forgotten.
@@ -26,17 +39,7 @@ class CustomerErased(MemberEvent, frozen=True, kw_only=True):
     upto: int
 
     def change(self, state: ConversationState) -> ConversationState:
-        head = state.last_message
-        return replace(
-            state,
-            thread=replace(state.thread, thread=""),
-            customer_name="",
-            known_as=KnownAs(state.shown_as.customer_id, edits=state.shown_as.edits),
-            case=replace(state.case, fields={}),
-            last_message=replace(head, preview="") if head else None,
-            erasures=self.erasure,
-            forgotten=self.upto,
-        )
+        return replace(without_person(state), erasures=self.erasure, forgotten=self.upto)
 
 
 @stored("conversation.attachments-erased.v1")

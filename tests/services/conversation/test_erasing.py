@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -162,6 +163,25 @@ async def test_nothing_is_shown_and_nothing_is_left(
     kept = await dump(database)
     assert not [text for text in SAID if text in kept]
     assert "a different matter" in kept
+
+
+async def test_a_past_from_before_it_is_told_without_the_person(world: World) -> None:
+    dima = await world.member("Dima")
+    async with serving(world):
+        conversation_id = await a_conversation(world, dima)
+        path = f"/v1/conversations/{conversation_id}"
+        instant = {"as_of": datetime.now(UTC).isoformat()}
+        then = await world.call(dima, "GET", path, query=instant)
+        assert "Customer" in str(then.body)
+
+        await erase(world, dima)
+        view = (await world.call(dima, "GET", path, query=instant)).body
+        timeline = (await world.call(dima, "GET", f"{path}/timeline", query=instant)).body
+
+        assert (view["erased"], timeline["erased"]) == (True, True)
+        assert view["version"] == 6
+        assert len(timeline["items"]) == 5
+        assert not [text for text in SAID if text in str(view) + str(timeline)]
 
 
 async def test_nothing_comes_back(world: World, database: AsyncDatabase[Document]) -> None:
