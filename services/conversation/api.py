@@ -31,7 +31,7 @@ from libs.events.api.cases import (
     TransferCase,
 )
 from libs.events.api.customers import RecordActivity
-from libs.events.api.filters import ConversationFilter, Sort, Tab
+from libs.events.api.filters import ListAsked
 from libs.events.api.marks import ChangeMarks, MarkEmotion, SetFields, SetMark, SetPriority
 from libs.events.marks import MarkKind
 from libs.events.registry import Body, Instant
@@ -58,12 +58,7 @@ Act = Callable[[Desktop, str, str], Awaitable[ConversationView]]
 Writing = Awaitable[Sent]
 
 
-class _ListQuery(ConversationFilter, forbid_unknown_fields=True):
-    """``q`` looks for words, in all tabs unless one is named."""
-
-    q: Annotated[str, Meta(max_length=200)] | None = None
-    tab: Tab | None = None
-    sort: Sort = "last_message"
+class _ListQuery(ListAsked, forbid_unknown_fields=True):
     cursor: str | None = None
     limit: Limit = DEFAULT_PAGE
 

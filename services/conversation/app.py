@@ -50,6 +50,7 @@ from services.conversation.rows import (
     MESSAGE_INDEXES,
     MESSAGES,
 )
+from services.conversation.saved_filters import SAVED_FILTERS, Saved, add_saved_filter_routes
 from services.conversation.search.consumer import GROUP as SEARCH_GROUP
 from services.conversation.search.consumer import LINGER_SECONDS, SearchHandler, wanted
 from services.conversation.search.entries import Entries
@@ -170,6 +171,7 @@ async def compose(
     app.add_exception_handler(UnknownEvent, _newer)
     add_routes(app, parts, answers, tokens)
     add_customer_routes(app, parts, answers, tokens)
+    add_saved_filter_routes(app, Saved(database[SAVED_FILTERS]), answers, tokens)
     yield app
 
 
@@ -233,6 +235,7 @@ async def ensure_indexes(database: AsyncDatabase[Document]) -> None:
         AsyncEventStore(database[COMMITS]).ensure_indexes(),
         Answers(database[ANSWERS]).ensure_indexes(),
         Drafts(database[DRAFTS]).ensure_indexes(),
+        Saved(database[SAVED_FILTERS]).ensure_indexes(),
         database[INBOX].create_indexes(list(INBOX_INDEXES)),
         database[SEARCH].create_indexes(list(SEARCH_INDEXES)),
         database[MESSAGES].create_indexes(list(MESSAGE_INDEXES)),

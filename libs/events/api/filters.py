@@ -47,6 +47,31 @@ class ConversationFilter(Body, forbid_unknown_fields=True):
     opened_to: datetime | None = None
 
 
+class ListAsked(ConversationFilter, forbid_unknown_fields=True):
+    """What a list is asked for by. ``q`` looks for words, in all tabs unless one is named."""
+
+    q: Annotated[str, Meta(max_length=200)] | None = None
+    tab: Tab | None = None
+    sort: Sort = "last_message"
+
+
+class SaveFilter(Body, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    filter: ListAsked
+
+
+class SavedFilter(Body):
+    filter_id: str
+    name: str
+    filter: ListAsked
+
+
+class SavedFilters(Body):
+    """Of one member, by name."""
+
+    items: tuple[SavedFilter, ...]
+
+
 class ConversationCounts(Body):
     """How many conversations the member sees in each tab."""
 

@@ -23,7 +23,15 @@ from libs.events.api import (
     TimelinePage,
 )
 from libs.events.api.audit import AuditPage
-from libs.events.api.filters import ConversationCounts, ConversationFilter, Sort, Tab
+from libs.events.api.filters import (
+    ConversationCounts,
+    ConversationFilter,
+    SavedFilter,
+    SavedFilters,
+    SaveFilter,
+    Sort,
+    Tab,
+)
 from libs.events.content import Attachment, Content
 from libs.runtime.bodies import BodyReader, invalid_field
 from libs.runtime.problems import Conflict, Invalid
@@ -88,6 +96,27 @@ def add_conversation_routes(
         "GET", base + "/counts", through.to(base + "/counts", Action.READ),
         name="countConversations", summary="How many conversations each tab has",
         answer=ConversationCounts, problems=ANSWERED,
+    )  # fmt: skip
+    saved = "/v1/saved-filters"
+    routes.add(
+        "GET", saved, through.to(saved, Action.READ),
+        name="listSavedFilters", summary="My saved filters, by name",
+        answer=SavedFilters, problems=ANSWERED,
+    )  # fmt: skip
+    routes.add(
+        "POST", saved, through.to(saved, Action.READ, takes_body=True),
+        name="saveFilter", summary="Keep a list's filters under a name",
+        status=201, body=SaveFilter, answer=SavedFilter, problems=commands,
+    )  # fmt: skip
+    routes.add(
+        "PUT", saved + "/{id}", through.to(saved + "/{id}", Action.READ, takes_body=True),
+        name="changeSavedFilter", summary="Another name or other filters",
+        body=SaveFilter, answer=SavedFilter, problems=ANSWERED,
+    )  # fmt: skip
+    routes.add(
+        "DELETE", saved + "/{id}", through.to(saved + "/{id}", Action.READ),
+        name="deleteSavedFilter", summary="Forget a saved filter",
+        status=204, problems=ANSWERED,
     )  # fmt: skip
     routes.add(
         "GET", one, through.to(one, Action.READ),

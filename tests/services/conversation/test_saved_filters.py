@@ -1,0 +1,52 @@
+"""Saved filters: each member's own, checked when they are saved."""
+
+import pytest
+
+from tests.services.conversation.world import World
+
+pytestmark = pytest.mark.servers
+
+PATH = "/v1/saved-filters"
+VIP = {"name": "VIP waiting", "filter": {"tab": "new", "tag": "vip", "answered": False}}
+
+
+async def test_a_member_keeps_changes_and_forgets_filters_of_their_own(served: World) -> None:
+    dima, olena = await served.member("Dima"), await served.member("Olena")
+    saved = await served.call(dima, "POST", PATH, VIP, key="save")
+    assert saved.status == 201
+    assert saved.body["filter"] == VIP["filter"]
+    again = await served.call(dima, "POST", PATH, VIP, key="save")
+    assert again.body == saved.body
+    late = {"name": "A late one", "filter": {"q": "возврат", "active_from": "2026-11-01T00:00:00Z"}}
+    await served.call(dima, "POST", PATH, late)
+    listed = (await served.call(dima, "GET", PATH)).body["items"]
+    assert [one["name"] for one in listed] == ["A late one", "VIP waiting"]
+    assert (await served.call(olena, "GET", PATH)).body == {"items": []}
+
+    own = f"{PATH}/{saved.body['filter_id']}"
+    changed = {"name": "VIP", "filter": {"tag": "vip", "sort": "waiting"}}
+    assert (await served.call(olena, "PUT", own, changed)).status == 404
+    assert (await served.call(dima, "PUT", own, changed)).body["name"] == "VIP"
+    assert (await served.call(olena, "DELETE", own)).status == 204
+    assert len((await served.call(dima, "GET", PATH)).body["items"]) == 2
+    assert (await served.call(dima, "DELETE", own)).status == 204
+    assert (await served.call(dima, "DELETE", own)).status == 204
+    assert len((await served.call(dima, "GET", PATH)).body["items"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"name": "", "filter": {}}, "name"),
+        ({"name": "x", "filter": {"tga": "vip"}}, "filter.tga"),
+        ({"name": "x", "filter": {"tab": "spam"}}, "filter.tab"),
+        ({"name": "x"}, "filter"),
+    ],
+)
+async def test_what_no_list_would_take_is_not_kept(
+    served: World, body: dict[str, object], field: str
+) -> None:
+    dima = await served.member("Dima")
+    answer = await served.call(dima, "POST", PATH, body)
+    assert answer.status == 422
+    assert answer.body["errors"][0]["field"] == field
