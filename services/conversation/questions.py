@@ -19,7 +19,7 @@ from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
 from services.conversation.domain.state import CaseState
 from services.conversation.listing import NEWEST_FIRST, Order, narrowed
-from services.conversation.row_keys import FLAGGED, UNREAD
+from services.conversation.row_keys import FIRST_STATUS, FLAGGED, HAS_EMAIL, HAS_PHONE, UNREAD
 
 _STATES: Final[dict[Tab, tuple[CaseState, ...]]] = {
     "new": ("new",),
@@ -33,9 +33,13 @@ _STATES: Final[dict[Tab, tuple[CaseState, ...]]] = {
 # Those whose key is `name:value`, the most telling first.
 _KEYED: Final = (
     *("tag", "component", "reason", "topic", "type", "status"),
+    *("customer_tag", "sales_plan", "funnel"),
     *("responsible", "member", "priority", "location"),
 )
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# What most rows have is a field of theirs, and no key.
+_NO_KEY: Final = (("priority", "none"), ("funnel", FIRST_STATUS))
+_ON_THE_CARD: Final = (("has_phone", HAS_PHONE), ("has_email", HAS_EMAIL))
 _SEES_EVERYTHING: Final = (Role.OWNER, Role.ADMIN)
 # A member of more locations asks one list and leaves out the others' rows.
 _LOCATIONS_ASKED_EACH: Final = 8
@@ -222,9 +226,12 @@ def _keyed(asked: ConversationFilter, mine: str | None) -> Iterator[str]:
         yield f"member:{mine}"
     if asked.flagged:
         yield FLAGGED
+    for name, key in _ON_THE_CARD:
+        if getattr(asked, name):
+            yield key
     for name in _KEYED:
         value = getattr(asked, name)
-        if value is not None and (name, value) != ("priority", "none"):
+        if value is not None and (name, value) not in _NO_KEY:
             yield f"{'member' if name == 'responsible' else name}:{value}"
 
 
@@ -239,6 +246,9 @@ def _plain(asked: ConversationFilter) -> list[Document]:
         plain.append({"flagged": False})
     if asked.priority == "none":
         plain.append({"priority": "none"})
+    if asked.funnel == FIRST_STATUS:
+        plain.append({"funnel": FIRST_STATUS})
+    plain += [{name: False} for name, _ in _ON_THE_CARD if getattr(asked, name) is False]
     if asked.answered is not None:
         plain.append({"waiting_since": None if asked.answered else {"$ne": None}})
     for name in ("active", "opened"):

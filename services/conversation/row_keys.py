@@ -8,10 +8,15 @@ Unread conversations have those without a state besides: ``unread``, ``unread/lo
 
 from typing import Final, get_args
 
+from libs.events.customer import FunnelStatus
 from libs.events.marks import MarkKind
 from services.conversation.domain.marks import marks_of
-from services.conversation.domain.state import Case, ConversationState
+from services.conversation.domain.state import Case, ConversationState, KnownAs
 
+HAS_PHONE: Final = "has_phone"
+HAS_EMAIL: Final = "has_email"
+# Where every customer stands of whom nothing else was said: it is no key.
+FIRST_STATUS: Final[FunnelStatus] = "reached_out"
 UNREAD: Final = "unread"
 FLAGGED: Final = "flagged"
 _MARKS: Final[tuple[MarkKind, ...]] = get_args(MarkKind)
@@ -23,7 +28,7 @@ def keys_of(state: ConversationState) -> list[str]:
     if case.state == "routing":
         return []
     shown = [f"location:{case.location_id}", *(f"member:{one}" for one in case.people)]
-    marks = [*_marks(case), *([FLAGGED] if state.flagged else [])]
+    marks = [*_marks(case), *([FLAGGED] if state.flagged else []), *_card(state.shown_as)]
     keys = [f"{case.state}/{one}" for one in (*shown, *marks)]
     if state.unread:
         keys += [UNREAD, *(f"{UNREAD}/{one}" for one in shown)]
@@ -33,3 +38,14 @@ def keys_of(state: ConversationState) -> list[str]:
 def _marks(case: Case) -> list[str]:
     marks = [f"{kind}:{mark}" for kind in _MARKS for mark in marks_of(case, kind)]
     return marks if case.priority == "none" else [*marks, f"priority:{case.priority}"]
+
+
+def _card(known: KnownAs) -> list[str]:
+    """What the team knows of the customer."""
+    keys = [f"customer_tag:{tag}" for tag in known.tags]
+    keys += [f"sales_plan:{plan}" for plan in known.sales_plans]
+    if known.funnel_status != FIRST_STATUS:
+        keys.append(f"funnel:{known.funnel_status}")
+    if known.has_phone:
+        keys.append(HAS_PHONE)
+    return [*keys, HAS_EMAIL] if known.has_email else keys

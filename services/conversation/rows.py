@@ -5,7 +5,7 @@ An inbox row (collection ``conversation_inbox``) is a pure function of a convers
     {_id: conversation id, workspace, customer, v: version, recorded_at, head, state: <msgpack>,
      case_state, location, group, people: [member id…], responsible, source, channel, active_at,
      opened_at, priority, flagged, unread, waiting_since?, due?: true, due_at?, keys: [key…],
-     routing_since?}
+     funnel, has_phone, has_email, routing_since?}
 
 ``state`` is the whole state, so the row is the aggregate's snapshot too, with ``head``, the hash of
 the commit that ends at the version; what stands beside it is what lists are asked by. ``people``
@@ -113,7 +113,7 @@ MESSAGE_INDEXES: Final = (
 
 
 def inbox_row(stream: str, snapshot: Snapshot[ConversationState]) -> Document:
-    state, case = snapshot.state, snapshot.state.case
+    state, case, shown = snapshot.state, snapshot.state.case, snapshot.state.shown_as
     row: Document = {
         "_id": stream,
         "workspace": state.thread.workspace_id,
@@ -135,6 +135,9 @@ def inbox_row(stream: str, snapshot: Snapshot[ConversationState]) -> Document:
         "flagged": state.flagged,
         "unread": state.unread,
         "keys": keys_of(state),
+        "funnel": shown.funnel_status,
+        "has_phone": shown.has_phone,
+        "has_email": shown.has_email,
     }
     if case.waiting_since is not None:
         row["waiting_since"] = case.waiting_since

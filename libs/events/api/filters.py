@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from libs.events.content import Channel
+from libs.events.customer import FunnelStatus
 from libs.events.marks import Priority
 from libs.events.registry import Body
 
@@ -21,7 +22,8 @@ class ConversationFilter(Body, forbid_unknown_fields=True):
 
     ``member`` belongs to the case, ``responsible`` owns it. ``answered`` false: the customer's last
     turn waits for an answer. ``open``: the case is not done. ``active_…`` is the last activity,
-    ``opened_…`` the latest case's opening; ``…_from`` is included, ``…_to`` is not.
+    ``opened_…`` the latest case's opening; ``…_from`` is included, ``…_to`` is not. ``funnel``,
+    ``sales_plan``, ``customer_tag``, ``has_phone`` and ``has_email`` are of the customer's card.
     """
 
     location: FilterId | None = None
@@ -45,6 +47,11 @@ class ConversationFilter(Body, forbid_unknown_fields=True):
     active_to: datetime | None = None
     opened_from: datetime | None = None
     opened_to: datetime | None = None
+    funnel: FunnelStatus | None = None
+    sales_plan: FilterId | None = None
+    customer_tag: FilterId | None = None
+    has_phone: bool | None = None
+    has_email: bool | None = None
 
 
 class ListAsked(ConversationFilter, forbid_unknown_fields=True):

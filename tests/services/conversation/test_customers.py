@@ -227,6 +227,35 @@ async def test_a_conversation_is_found_by_what_the_card_says(served: World) -> N
         await eventually(only_this)
 
 
+async def test_lists_are_asked_by_what_the_card_says(served: World) -> None:
+    dima = await served.member("Dima")
+    one, other = await a_case(served, dima, "1"), await a_case(served, dima, "2")
+    card = {"phone": "+380501112233", "tags": ["vip"]}
+    await done(await served.call(dima, "PATCH", one, card))
+    await done(await served.call(dima, "POST", f"{one}/funnel", {"status": "customer"}))
+    await done(await served.call(dima, "POST", f"{one}/sales-plans", {"add": ["autumn"]}))
+    await done(await served.call(dima, "PATCH", other, {"email": "eve@x.example"}))
+    first, second = served.conversation_id("1"), served.conversation_id("2")
+
+    for query, expected in (
+        ({"sales_plan": "autumn"}, first),
+        ({"has_email": "true"}, second),
+        ({"has_email": "false"}, first),
+        ({"has_phone": "true"}, first),
+        ({"has_phone": "false"}, second),
+        ({"customer_tag": "vip", "tab": "mine"}, first),
+        ({"funnel": "customer"}, first),
+        ({"funnel": "reached_out"}, second),
+    ):
+
+        async def only_this(query: dict[str, str] = query, expected: str = expected) -> bool:
+            asked = {"tab": "all", **query}
+            page = await done(await served.call(dima, "GET", "/v1/conversations", query=asked))
+            return [row["conversation_id"] for row in page["items"]] == [expected]
+
+        await eventually(only_this)
+
+
 async def test_a_subscription_is_the_identitys_own_and_leaves_a_trace(served: World) -> None:
     dima = await served.member("Dima")
     one, other = await a_case(served, dima, "1"), await a_case(served, dima, "2")
