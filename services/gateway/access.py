@@ -10,6 +10,7 @@ from libs.events.directory import MemberState
 from libs.runtime.directory import Directory, WorkspaceDirectory
 from libs.runtime.language import default_to
 from libs.runtime.problems import Forbidden, Unauthorized
+from libs.runtime.texts import COMMON
 from services.gateway.sessions import Principal, Sessions
 
 
@@ -40,7 +41,8 @@ class Actor:
     def must(self, action: Action | None) -> "Actor":
         """This actor. Errors: Forbidden where their role may not do the action."""
         if action is not None and action not in self.actions:
-            raise Forbidden(f"a member with the role {self.member.role} may not {_words(action)}")
+            role = COMMON.say(f"role.{self.member.role}")
+            raise Forbidden(COMMON.say("forbidden.role", {"role": role}), action=action.value)
         return self
 
 
@@ -75,7 +77,3 @@ class Access:
         if member is None or not member.active:
             return None
         return Actor(principal, member, directory, directory.actions_of(member))
-
-
-def _words(action: Action) -> str:
-    return action.value.replace("_", " ")

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from libs.events.api.directory import Language
+from libs.events.directory import Role
 from libs.runtime.language import LANGUAGES, default_to, listen, preferred, spoken
 from libs.runtime.problems import Conflict, NotFound, Problem
 from libs.runtime.texts import COMMON, PLURALS, Texts, day, listed
@@ -133,6 +134,10 @@ def test_every_problem_of_the_runtime_has_its_title_in_every_language() -> None:
     for problem in problems:
         if problem.__module__ == Problem.__module__:
             assert COMMON.of("en")[f"title.{problem.kind}"] == (problem.title,)
+
+
+def test_every_role_has_a_name() -> None:
+    assert {f"role.{role}" for role in Role} <= COMMON.of("en").keys()
 
 
 def test_a_problem_is_told_in_the_callers_language() -> None:
