@@ -177,6 +177,14 @@ def verify(conversation: str | None, keys: tuple[str, ...]) -> None:
     sys.exit(bool(report.findings))
 
 
+@cli.command("rotate-keys")
+def rotate_keys_command() -> None:
+    """Give each workspace a new key, which wraps the keys of its customers' data from now on."""
+    from parley.rotate_keys import rotate_keys
+
+    click.echo(_run(rotate_keys()))
+
+
 @cli.command()
 def doctor() -> None:
     """Check settings and servers, and say in words what is wrong."""

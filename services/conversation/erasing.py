@@ -131,7 +131,10 @@ class Erasing:
         Errors: NotThere, PASSING.
         """
         sets = await sets_of(self._customers, workspace_id, [customer_id])
-        identities = sets[customer_id].rows if customer_id in sets else (customer_id,)
+        identities = [customer_id]
+        if (person := sets.get(customer_id)) is not None:
+            # The primary first, whose card the others show.
+            identities = [person.primary_id, *(person.rows.keys() - {person.primary_id})]
         return [await self._erase(workspace_id, one, member_id) for one in identities]
 
     async def _erase(self, workspace_id: str, identity: str, member_id: str) -> Erasure:
@@ -192,10 +195,10 @@ class Erasing:
         await self._keyring.begin_generation(identity, erasure.workspace_id, number)
         if await self._keyring.to_open([Owner(identity, number)]):
             # All of them, also those that were erased before it was stopped: the rest is repeated.
-            names: set[str] = set()
+            # The card first: what conversations show of it is read from there.
+            names = await self._erase_card(erasure)
             for state in await self._conversations([identity]):
                 names |= await self._erase_conversation(erasure, state)
-            names |= await self._erase_card(erasure)
             if names:
                 await self._remember(erasure, names)
         await self._keyring.destroy(identity, number + 1)

@@ -24,6 +24,21 @@ async def test_the_inbox_is_rebuilt_while_it_is_served(company: Company) -> None
     assert await company.case_of("Olena") == before
 
 
+async def test_keys_are_rotated_while_what_they_seal_is_shown(company: Company) -> None:
+    bot, _source = await company.connect_telegram()
+    await company.writes(bot, person(), "Hello")
+    row = await company.case_of("Olena")
+
+    for _ in range(2):
+        code, out, error = await parley(company.suite, "rotate-keys")
+        assert code == 0, error
+        assert "wrapped by new keys" in out.decode()
+
+    await company.writes(bot, person("Petro"), "Hello again")
+    await company.case_of("Petro")
+    assert await company.texts(row["conversation_id"]) == ["Hello"]
+
+
 async def test_migrating_again_changes_nothing(company: Company) -> None:
     code, out, error = await parley(company.suite, "migrate")
 
