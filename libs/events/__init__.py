@@ -9,6 +9,7 @@ from libs.events import (
     marking,
     notification,
     outbound,
+    watermark,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "marking",
     "notification",
     "outbound",
+    "watermark",
 ]

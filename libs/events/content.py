@@ -17,6 +17,7 @@ Direction = Literal["incoming", "outgoing"]
 AttachmentKind = Literal["image", "video", "audio", "voice", "file", "sticker"]
 DeliveryState = Literal["queued", "sent", "delivered", "read", "failed", "uncertain"]
 ReachedState = Literal["delivered", "read"]
+Visibility = Literal["public", "private"]
 
 
 class Attachment(Body):
@@ -31,6 +32,17 @@ class Attachment(Body):
     reference: str
     file_name: str | None = None
     size_bytes: int | None = None
+
+
+class Post(Body):
+    """What people comment on: a post of the account's, or one that mentions it.
+
+    ``external_id`` is the platform's; ``permalink`` opens it in the social network.
+    """
+
+    external_id: str
+    permalink: str | None = None
+    text: str = ""
 
 
 class GeoPoint(Body):

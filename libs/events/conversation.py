@@ -9,7 +9,14 @@ from typing import Final, Literal
 import msgspec
 
 from libs.events.activity import ActivityKind, ActivityVariables
-from libs.events.content import Channel, Content, DeliveryState, Direction, ReachedState, Sender
+from libs.events.content import (
+    Channel,
+    Content,
+    DeliveryState,
+    Direction,
+    Sender,
+    Visibility,
+)
 from libs.events.customer import Card, FunnelStatus
 from libs.events.marks import Priority
 from libs.events.registry import Body, Instant, public
@@ -17,7 +24,7 @@ from libs.events.topics import Topic
 
 CaseState = Literal["routing", "new", "active", "done"]
 
-_MESSAGE: Final = ("message.content", "message.sender")
+_MESSAGE: Final = ("message.content", "message.sender", "message.permalink")
 
 
 class Audience(Body):
@@ -102,6 +109,7 @@ class Message(Body):
     """A message as everybody in the team sees it. ``member_id`` is the team's author.
 
     An outgoing message without a member was written with the platform's own application.
+    ``public``: a comment, for all to read; ``permalink`` opens it in the social network.
     """
 
     message_id: str
@@ -111,6 +119,8 @@ class Message(Body):
     sender: Sender | None = None
     member_id: str | None = None
     reply_to: str | None = None
+    visibility: Visibility = "private"
+    permalink: str | None = None
 
 
 class Response(Body):
@@ -316,18 +326,6 @@ class NoteAdded(ConversationEvent):
     member_id: str
     text: str
     mentions: tuple[str, ...] = ()
-
-
-@public("parley.message.watermark-moved.v1", Topic.CONVERSATION)
-class WatermarkMoved(ConversationEvent):
-    """The customer got, or read, all that was sent until ``up_to``: kept, because a message's own
-    receipt may come after it. Each message that it moves is told of besides.
-
-    ``up_to`` None: until a message whose own receipt has not come yet.
-    """
-
-    state: ReachedState
-    up_to: Instant | None = None
 
 
 @public("parley.activity.recorded.v1", Topic.CONVERSATION, personal=("variables",))

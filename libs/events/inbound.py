@@ -2,12 +2,25 @@
 
 from typing import Literal
 
-from libs.events.content import Channel, Content, DeliveryState, Direction, ReachedState, Sender
+from libs.events.content import (
+    Channel,
+    Content,
+    DeliveryState,
+    Direction,
+    Post,
+    ReachedState,
+    Sender,
+    Visibility,
+)
 from libs.events.registry import Body, Instant, public
 from libs.events.topics import Topic
 
 
-@public("parley.inbound.received.v1", Topic.INBOUND, personal=("thread", "sender", "content"))
+@public(
+    "parley.inbound.received.v1",
+    Topic.INBOUND,
+    personal=("thread", "sender", "content", "post", "permalink"),
+)
 class InboundReceived(Body):
     """One message, or one edit of a message, as a platform's webhook told it.
 
@@ -16,6 +29,9 @@ class InboundReceived(Body):
     platform's own application. ``occurred_at`` is the platform's time, never later than
     ``received_at``. ``reply_to`` is the derived id of the quoted message and
     ``reply_to_external`` the platform's: a message sent by Parley is found by the latter.
+
+    A comment is ``public``; ``post`` is what it is under, told with every message of a thread of
+    comments. ``permalink`` opens the message in the social network.
     """
 
     cause: str
@@ -34,6 +50,9 @@ class InboundReceived(Body):
     received_at: Instant
     reply_to: str | None = None
     reply_to_external: str | None = None
+    visibility: Visibility = "private"
+    post: Post | None = None
+    permalink: str | None = None
 
 
 @public("parley.delivery.changed.v1", Topic.DELIVERY)

@@ -1,13 +1,17 @@
 """What conversation asks ingest to send, and to change of what was sent."""
 
-from libs.events.content import Channel, Content
+from libs.events.content import Channel, Content, Post, Visibility
 from libs.events.registry import Body, Instant, public
 from libs.events.topics import Topic
 
 
-@public("parley.outbound.requested.v1", Topic.OUTBOUND, personal=("thread", "content"))
+@public("parley.outbound.requested.v1", Topic.OUTBOUND, personal=("thread", "content", "post"))
 class OutboundRequested(Body):
-    """Send one message to the customer, at most once; ``message_id`` names the attempt."""
+    """Send one message to the customer, at most once; ``message_id`` names the attempt.
+
+    ``public``: for all to read, under ``post``. ``comment_external`` is the platform's id of the
+    customer's latest comment there, which a public answer stands under and a private one follows.
+    """
 
     message_id: str
     conversation_id: str
@@ -19,6 +23,9 @@ class OutboundRequested(Body):
     requested_at: Instant
     member_id: str
     reply_to_external: str | None = None
+    visibility: Visibility = "private"
+    post: Post | None = None
+    comment_external: str | None = None
 
 
 @public("parley.outbound.edit-requested.v1", Topic.OUTBOUND, personal=("thread", "content"))

@@ -123,6 +123,11 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         found = await desk.audit(_id(request))
         return json_response(await found.page(asked.cursor, asked.limit))
 
+    async def comments(request: Request) -> Response:
+        desk = desktop(request)
+        asked = read_query(request, PageQuery)
+        return json_response(await desk.comments(_id(request), asked.cursor, asked.limit))
+
     def acting(act: Act) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             caller = verified(request)
@@ -254,6 +259,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         ("GET", _ONE, conversation),
         ("GET", f"{_ONE}/timeline", timeline),
         ("GET", f"{_ONE}/audit", audit),
+        ("GET", f"{_ONE}/comments", comments),
         ("POST", f"{_ONE}/take", acting(Desktop.take)),
         ("POST", f"{_ONE}/close", acting(Desktop.close)),
         ("POST", f"{_ONE}/reopen", acting(Desktop.reopen)),

@@ -167,6 +167,9 @@ def _task_of(
         thread=body.thread,
         reply_to=reply_to,
         blocked=blocked,
+        visibility=body.visibility,
+        post=body.post,
+        permalink=body.permalink,
     )
 
     def decide(conversation: Conversation) -> None:

@@ -31,6 +31,9 @@ def outbound_requests(
                 content=event.content,
                 member_id=member_id,
                 reply_to_external=event.reply_to_external,
+                visibility=event.visibility,
+                post=thread.post,
+                comment_external=state.last_comment,
                 **common,
             )
             yield f"{event.message_id}.request", event.message_id, request

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from libs.events import conversation as public
-from libs.events import marking
+from libs.events import marking, watermark
 from libs.events.conversation import Audience, CaseFacts
 from libs.events.customer import Card
 from libs.events.envelope import Envelope
@@ -249,7 +249,7 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
                 **common,
             )
         case watermarks.WatermarkMoved() as event:
-            return public.WatermarkMoved(state=event.state, up_to=event.up_to, **common)
+            return watermark.WatermarkMoved(state=event.state, up_to=event.up_to, **common)
         case naming.CustomerKnown() as event:
             return public.CustomerKnown(
                 member_id=event.member_id,
@@ -300,6 +300,8 @@ def _received(event: messages.MessageReceived | blocking.MessageWithheld) -> pub
         occurred_at=event.at,
         sender=event.sender,
         reply_to=event.reply_to,
+        visibility=event.visibility,
+        permalink=event.permalink,
     )
 
 
@@ -312,6 +314,8 @@ def _sent(event: messages.MessageSent) -> public.Message:
         sender=event.sender,
         member_id=event.member_id,
         reply_to=event.reply_to,
+        visibility=event.visibility,
+        permalink=event.permalink,
     )
 
 

@@ -36,6 +36,7 @@ from services.conversation.domain.life import (
     TakenBy,
 )
 from services.conversation.domain.marks import FieldsMissing, TooManyFields, TooManyMarks
+from services.conversation.domain.messages import NothingPublic
 from services.conversation.domain.participants import (
     NotParticipant,
     ResponsibleStays,
@@ -179,6 +180,10 @@ class MessageWithoutText(Refusal):
     kind = "message-without-text"
 
 
+class NoPublicSide(Refusal):
+    kind = "nothing-public"
+
+
 class ChannelDoesNotAllow(Refusal):
     kind = "channel-does-not-allow"
 
@@ -240,6 +245,8 @@ def problem_of(
             return TooManyMarksRefused(tell, {"marks": Counted(f"mark.{kind}", limit)})
         case NobodyToAnswer():
             return CustomerForgotten(tell)
+        case NothingPublic():
+            return NoPublicSide(tell)
         case TooManyFields():
             return TooManyFieldsRefused(tell)
         case FieldsMissing(field_ids=field_ids):

@@ -5,7 +5,7 @@ An inbox row (collection ``conversation_inbox``) is a pure function of a convers
     {_id: conversation id, workspace, customer, v: version, recorded_at, head, state: <msgpack>,
      case_state, location, group, people: [member id…], responsible, source, channel, active_at,
      opened_at, priority, flagged, unread, waiting_since?, due?: true, due_at?, keys: [key…],
-     funnel, has_phone, has_email, routing_since?}
+     funnel, has_phone, has_email, routing_since?, post?}
 
 ``state`` is the whole state, so the row is the aggregate's snapshot too, with ``head``, the hash of
 the commit that ends at the version; what stands beside it is what lists are asked by. ``people``
@@ -46,7 +46,7 @@ from services.conversation.domain.erasure import CustomerErased
 from services.conversation.domain.events import Event, decode, name_of
 from services.conversation.domain.marks import MessageMarked
 from services.conversation.domain.sent_message import SentMessageState
-from services.conversation.domain.state import ConversationState
+from services.conversation.domain.state import ConversationState, Thread
 from services.conversation.row_keys import keys_of
 
 type Rows = AsyncCollection[Document]
@@ -86,6 +86,12 @@ INBOX_INDEXES: Final = (
         name="waiting",
     ),
     IndexModel([("customer", ASCENDING)], name="customer"),
+    # Those who comment under one post; what is asked is in comments.py.
+    IndexModel(
+        [("workspace", ASCENDING), ("post", ASCENDING), ("active_at", DESCENDING)],
+        name="post",
+        partialFilterExpression={"post": {"$exists": True}},
+    ),
     IndexModel(
         [("workspace", ASCENDING), ("due_at", ASCENDING)],
         name="due",
@@ -145,7 +151,14 @@ def inbox_row(stream: str, snapshot: Snapshot[ConversationState]) -> Document:
         row |= {"due": True, "due_at": case.due_at}
     if case.state == "routing":
         row["routing_since"] = case.recorded_at
+    if state.thread.post is not None:
+        row["post"] = post_of(state.thread)
     return row
+
+
+def post_of(thread: Thread) -> str | None:
+    """What a row calls the post: the platform's id of it is unique within its source."""
+    return f"{thread.source_id}/{thread.post.external_id}" if thread.post else None
 
 
 def snapshot_of(row: Mapping[str, Any]) -> Snapshot[ConversationState]:

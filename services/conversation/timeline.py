@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
-from libs.events.api import CustomerTimeline, TimelinePage
+from libs.events.api import CustomerTimeline, TimelineItem, TimelinePage
 from libs.eventstore.commits import StoredEvent
 from libs.runtime.cursors import Place, cursor_of, place_of
 from services.conversation.domain.aggregate import Snapshot
@@ -86,6 +86,20 @@ class Timeline:
             if (item := customer_message(position, event, rows.get(_key(event))))
         ]
         return CustomerTimeline(items=tuple(items), more=len(found) > limit)
+
+    async def comments(self, limit: int, teller: Teller) -> list[TimelineItem]:
+        """The newest public messages that are still there; those before them are not looked for."""
+        found: list[Placed] = []
+        async for placed in self._backwards(self._version + 1, limit):
+            found.append(placed)
+            if len(found) == limit:
+                break
+        rows = await self._rows(found)
+        items = (
+            timeline_item(self._id, position, event, rows.get(_key(event)), teller)
+            for position, event in found
+        )
+        return [i for i in items if i and i.visibility == "public" and not i.deleted_at]
 
     async def find(self, item_id: str) -> Placed | None:
         """Where a message, a note or an activity stands. The newest are looked through first."""

@@ -42,6 +42,7 @@ def conversation_view(snapshot: Snapshot[ConversationState]) -> ConversationView
         if head
         else None,
         fields=state.case.fields,
+        post=state.thread.post,
     )
 
 
@@ -137,6 +138,8 @@ def _message(
         via_platform=via_platform,
         emotion=emotion_of(row) if row else None,
         withheld=isinstance(event, blocking.MessageWithheld),
+        visibility=event.visibility,
+        permalink=event.permalink,
     )
 
 

@@ -9,6 +9,8 @@ from libs.events.api.attachments import DescribeAttachments, StoredAttachments
 from libs.events.api.conversations import (
     AddNote,
     AllRead,
+    Comment,
+    CommentsPage,
     ConversationPage,
     ConversationView,
     CustomerMessage,
@@ -29,6 +31,8 @@ from libs.events.api.conversations import (
 __all__ = [
     "AddNote",
     "AllRead",
+    "Comment",
+    "CommentsPage",
     "ConversationPage",
     "ConversationView",
     "CustomerMessage",

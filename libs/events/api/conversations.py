@@ -8,7 +8,7 @@ import msgspec
 from libs.events.activity import ActivityVariables
 from libs.events.api.filters import Tab
 from libs.events.api.requests import RequestBody
-from libs.events.content import Content, DeliveryState, Direction, Sender
+from libs.events.content import Content, DeliveryState, Direction, Post, Sender, Visibility
 from libs.events.conversation import CaseFacts
 from libs.events.marks import Emotion, FieldValue
 from libs.events.registry import Body
@@ -35,7 +35,7 @@ class ConversationView(Body):
     ``fields``: what the custom fields of that case say, by the fields' ids. ``as_of``: it is the
     conversation as it stood then; ``erased``: what was said and who said it was forgotten since.
     ``has_draft``: whoever asks has an unsent draft here; said in lists and of one conversation,
-    not after a command.
+    not after a command. ``post``: what its comments are under; null in a direct conversation.
     """
 
     conversation_id: str
@@ -47,6 +47,7 @@ class ConversationView(Body):
     as_of: datetime | None = None
     erased: bool = False
     has_draft: bool = False
+    post: Post | None = None
 
 
 class ConversationPage(Body):
@@ -74,7 +75,8 @@ class TimelineItem(Body):
     ``withheld``: a blocked customer's message. ``text`` is a note's, or what a system message or
     an activity says in the reader's language: the text of ``key`` with its ``variables`` (names,
     counts, times in RFC 3339). ``deleted_at``: since when the customer does not see the message,
-    because ``deleted_by`` (null: they themselves, or the platform) took it away.
+    because ``deleted_by`` (null: they themselves, or the platform) took it away. A message that is
+    ``public`` is a comment, for all to read; ``permalink`` opens it in the social network.
     """
 
     id: str
@@ -101,6 +103,8 @@ class TimelineItem(Body):
     group_id: str | None = None
     due_at: datetime | None = None
     variables: ActivityVariables = msgspec.field(default_factory=dict)
+    visibility: Visibility = "private"
+    permalink: str | None = None
 
 
 class TimelinePage(Body):
@@ -116,11 +120,38 @@ class TimelinePage(Body):
 
 
 class SendMessage(RequestBody):
-    """``reply_to``: the message to quote. ``close``: reply and close in one step."""
+    """``reply_to``: the message to quote. ``close``: reply and close in one step.
+
+    ``visibility``: a comment for all to read, or a direct message; null: as the last message was.
+    """
 
     content: Content
     reply_to: str | None = None
     close: bool = False
+    visibility: Visibility | None = None
+
+
+class Comment(Body):
+    """Somebody else's comment under the same post, or the team's answer to them.
+
+    ``conversation_id`` and ``case_number`` lead to their own case, where the reader may see it.
+    """
+
+    message_id: str
+    direction: Direction
+    content: Content
+    at: datetime
+    author: str = ""
+    permalink: str | None = None
+    conversation_id: str | None = None
+    case_number: int | None = None
+
+
+class CommentsPage(Body):
+    """The newest first, of the authors who were active last; ``next`` leads to further ones."""
+
+    items: tuple[Comment, ...]
+    next: str | None = None
 
 
 class Draft(RequestBody):

@@ -5,6 +5,7 @@ One file a family of rules, as in ``domain``; ``Desktop`` is all of them togethe
 
 from services.conversation.commands.activities import ActivityCommands
 from services.conversation.commands.base import Parts
+from services.conversation.commands.comments import CommentCommands
 from services.conversation.commands.corrections import CorrectionCommands
 from services.conversation.commands.drafts import DraftCommands
 from services.conversation.commands.erasure import ErasureCommands
@@ -26,6 +27,7 @@ class Desktop(
     ErasureCommands,
     DraftCommands,
     ReadingCommands,
+    CommentCommands,
 ):
     """What one member sees and does in their workspace."""
 

@@ -20,6 +20,8 @@ class MessageCommands(Workplace):
         """Errors: Invalid, CaseTaken, CaseNotTaken, CaseDone."""
         snapshot = await self._remembered(conversation_id)
         check_content(snapshot.state.thread.channel, message.content)
+        if message.visibility == "public" and snapshot.state.thread.post is None:
+            raise wrong("visibility", "public")
         quoted = None
         if message.reply_to is not None:
             timeline = Timeline(self._parts.store, self._parts.messages, snapshot)
@@ -34,6 +36,7 @@ class MessageCommands(Workplace):
                 message.content,
                 reply_to=message.reply_to,
                 reply_to_external=quoted,
+                visibility=message.visibility,
             )
             if message.close:
                 self._close(conversation)

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from libs.events.content import Channel, Content, Sender
+from libs.events.content import Channel, Content, Post, Sender, Visibility
 from services.conversation.domain.events import Event, stored
 from services.conversation.domain.life import Life, MemberEvent
 from services.conversation.domain.state import Case, ConversationState, Thread, case_id_of
@@ -30,9 +30,13 @@ class Begins(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     location_id: str
 
 
-@stored("conversation.message-withheld.v1", personal=("content", "sender", "thread"))
+@stored(
+    "conversation.message-withheld.v1",
+    personal=("content", "sender", "thread", "post", "permalink"),
+)
 class MessageWithheld(Event[ConversationState], frozen=True, kw_only=True):
-    """A blocked customer wrote. ``begins`` and ``thread`` are there where the stream begins."""
+    """A blocked customer wrote. ``begins``, ``thread`` and ``post`` are there where the stream
+    begins."""
 
     case: int
     message_id: str
@@ -43,6 +47,9 @@ class MessageWithheld(Event[ConversationState], frozen=True, kw_only=True):
     reply_to: str | None = None
     begins: Begins | None = None
     thread: str | None = None
+    visibility: Visibility = "private"
+    post: Post | None = None
+    permalink: str | None = None
 
     def apply(self, state: ConversationState | None) -> ConversationState:
         if state is not None:
@@ -57,6 +64,7 @@ class MessageWithheld(Event[ConversationState], frozen=True, kw_only=True):
                 begins.source_id,
                 begins.channel,
                 self.thread or "",
+                self.post,
             ),
             customer_id=begins.customer_id,
             customer_name=self.sender.name,

@@ -19,7 +19,7 @@ def without_person(state: ConversationState) -> ConversationState:
     head = state.last_message
     return replace(
         state,
-        thread=replace(state.thread, thread=""),
+        thread=replace(state.thread, thread="", post=None),
         customer_name="",
         known_as=KnownAs(state.shown_as.customer_id, edits=state.shown_as.edits),
         case=replace(state.case, fields={}),

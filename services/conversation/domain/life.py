@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from libs.events.content import Channel
+from libs.events.content import Channel, Post
 from services.conversation.domain.aggregate import Aggregate
 from services.conversation.domain.events import Event, stored
 from services.conversation.domain.state import (
@@ -64,7 +64,7 @@ class HasOpenCase(RuleBroken):
         self.member_id = member_id
 
 
-@stored("conversation.case-opened.v1", personal=("thread", "customer_name"))
+@stored("conversation.case-opened.v1", personal=("thread", "post", "customer_name"))
 class CaseOpened(Event[ConversationState], frozen=True, kw_only=True):
     """The customer's message, or the team's first own, began a case. ``at`` is its opening.
 
@@ -87,6 +87,7 @@ class CaseOpened(Event[ConversationState], frozen=True, kw_only=True):
     responsible_before: str | None = None
     short_number: int = 0
     member_id: str | None = None
+    post: Post | None = None
 
     def apply(self, state: ConversationState | None) -> ConversationState:
         case = Case(
@@ -102,10 +103,15 @@ class CaseOpened(Event[ConversationState], frozen=True, kw_only=True):
         )
         if state is not None:
             # Only where it was forgotten is it another one.
-            there = replace(state.thread, thread=self.thread)
+            there = replace(state.thread, thread=self.thread, post=self.post)
             return replace(state, thread=there, case=case, active_at=active(state, self.at))
         thread = Thread(
-            self.workspace_id, self.conversation_id, self.source_id, self.channel, self.thread
+            self.workspace_id,
+            self.conversation_id,
+            self.source_id,
+            self.channel,
+            self.thread,
+            self.post,
         )
         return ConversationState(
             thread=thread,
@@ -303,6 +309,7 @@ class Life(Aggregate[ConversationState]):
                 source_id=thread.source_id,
                 channel=thread.channel,
                 thread=thread.thread,
+                post=thread.post,
                 customer_id=state.customer_id,
                 customer_name=state.customer_name,
                 number=case.number + 1,

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from libs.events.content import Channel, Content, Direction, Sender
+from libs.events.content import Channel, Content, Direction, Post, Sender, Visibility
 from services.conversation.domain.blocking import NO_CASE, Begins, Blocking, MessageWithheld
 from services.conversation.domain.corrections import Corrections, MessageEdited
 from services.conversation.domain.events import stored
@@ -15,6 +15,7 @@ from services.conversation.domain.life import (
     CaseEvent,
     CaseOpened,
     NobodyTookIt,
+    RuleBroken,
 )
 from services.conversation.domain.state import (
     RECENTLY_SENT,
@@ -45,7 +46,8 @@ class Place(msgspec.Struct, frozen=True):
 
 class Written(msgspec.Struct, frozen=True):
     """A message as ingest tells of it. ``customer_id`` is whose ``thread`` (the platform's id of
-    it) this is. ``blocked``: they are, for a thread that was not told of it."""
+    it) this is. ``blocked``: they are, for a thread that was not told of it. A comment is public,
+    under ``post``."""
 
     message_id: str
     external_message_id: str
@@ -57,12 +59,18 @@ class Written(msgspec.Struct, frozen=True):
     thread: str
     reply_to: str | None = None
     blocked: bool = False
+    visibility: Visibility = "private"
+    post: Post | None = None
+    permalink: str | None = None
 
 
-@stored("conversation.message-received.v1", personal=("content", "sender", "thread"))
+@stored(
+    "conversation.message-received.v1",
+    personal=("content", "sender", "thread", "post", "permalink"),
+)
 class MessageReceived(CaseEvent, frozen=True, kw_only=True):
     """The customer wrote. ``starts_turn``: nobody owed an answer before this message. ``thread``
-    is told again where it had been forgotten."""
+    and ``post`` are told again where they had been forgotten."""
 
     message_id: str
     external_message_id: str
@@ -72,6 +80,9 @@ class MessageReceived(CaseEvent, frozen=True, kw_only=True):
     starts_turn: bool
     reply_to: str | None = None
     thread: str = ""
+    visibility: Visibility = "private"
+    post: Post | None = None
+    permalink: str | None = None
 
     def change(self, state: ConversationState) -> ConversationState:
         waiting = self.at if self.starts_turn else state.case.waiting_since
@@ -80,12 +91,19 @@ class MessageReceived(CaseEvent, frozen=True, kw_only=True):
             changed,
             case=replace(changed.case, waiting_since=waiting),
             customer_name=self.sender.name or state.customer_name,
-            thread=replace(state.thread, thread=self.thread or state.thread.thread),
+            thread=replace(
+                state.thread,
+                thread=self.thread or state.thread.thread,
+                post=self.post or state.thread.post,
+            ),
+            last_comment=self.external_message_id
+            if self.visibility == "public"
+            else state.last_comment,
             unread=True,
         )
 
 
-@stored("conversation.message-sent.v1", personal=("content", "sender"))
+@stored("conversation.message-sent.v1", personal=("content", "sender", "permalink"))
 class MessageSent(CaseEvent, frozen=True, kw_only=True):
     """The team wrote: ``member_id``, or (None) the account's owner in the platform's own app.
 
@@ -103,6 +121,8 @@ class MessageSent(CaseEvent, frozen=True, kw_only=True):
     reply_to_external: str | None = None
     answered_since: datetime | None = None
     first_response: bool = False
+    visibility: Visibility = "private"
+    permalink: str | None = None
 
     def change(self, state: ConversationState) -> ConversationState:
         changed = _with_message(state, "outgoing", self.at, self)
@@ -115,6 +135,10 @@ class MessageSent(CaseEvent, frozen=True, kw_only=True):
             return replace(changed, case=case)
         sent = (*state.recently_sent, SentIn(self.message_id, case.case_id))[-RECENTLY_SENT:]
         return replace(changed, case=case, recently_sent=sent)
+
+
+class NothingPublic(RuleBroken):
+    """A direct conversation: there is no post to answer under, for all to read."""
 
 
 class Messages(Blocking, Corrections):
@@ -140,6 +164,9 @@ class Messages(Blocking, Corrections):
                 starts_turn=self.case.waiting_since is None,
                 reply_to=written.reply_to,
                 thread=written.thread if not self._is_reachable() else "",
+                visibility=written.visibility,
+                post=written.post if not self._is_reachable() else None,
+                permalink=written.permalink,
             )
         )
 
@@ -183,6 +210,8 @@ class Messages(Blocking, Corrections):
                 reply_to=written.reply_to,
                 answered_since=self.case.waiting_since,
                 first_response=self._is_first_response(),
+                visibility=written.visibility,
+                permalink=written.permalink,
             )
         )
 
@@ -194,10 +223,12 @@ class Messages(Blocking, Corrections):
         *,
         reply_to: str | None = None,
         reply_to_external: str | None = None,
+        visibility: Visibility | None = None,
     ) -> None:
         """The responsible and the participants of an active case answer the customer.
 
-        Errors: NobodyTookIt, TakenBy, AlreadyDone, NobodyToAnswer.
+        ``visibility`` None: as the last message was. Errors: NobodyTookIt, TakenBy, AlreadyDone,
+        NobodyToAnswer, NothingPublic.
         """
         case = self.case
         self._refuse_done()
@@ -206,6 +237,10 @@ class Messages(Blocking, Corrections):
         if member_id not in case.participants:
             self._refuse_held_by_another(member_id)
         self._refuse_unreachable()
+        if visibility is None:
+            visibility = self._last_visibility()
+        if visibility == "public" and (self.state is None or self.state.thread.post is None):
+            raise NothingPublic
         self._trigger(
             MessageSent(
                 at=self.at(self.now),
@@ -217,8 +252,15 @@ class Messages(Blocking, Corrections):
                 reply_to_external=reply_to_external,
                 answered_since=case.waiting_since,
                 first_response=self._is_first_response(),
+                visibility=visibility,
             )
         )
+
+    def _last_visibility(self) -> Visibility:
+        state = self.state
+        if state is None or state.thread.post is None or state.last_message is None:
+            return "private"
+        return state.last_message.visibility
 
     def _withhold(self, written: Written, place: Place) -> None:
         begins = Begins(
@@ -242,6 +284,9 @@ class Messages(Blocking, Corrections):
                 reply_to=written.reply_to,
                 begins=None if self.state else begins,
                 thread=None if self.state else written.thread,
+                visibility=written.visibility,
+                post=None if self.state else written.post,
+                permalink=written.permalink,
             )
         )
 
@@ -261,6 +306,7 @@ class Messages(Blocking, Corrections):
                 source_id=place.source_id,
                 channel=place.channel,
                 thread=written.thread,
+                post=written.post,
                 customer_id=written.customer_id,
                 customer_name=written.sender.name if opened_by_customer else "",
                 number=number,
@@ -291,6 +337,8 @@ def _with_message(
     return replace(
         state,
         case=replace(case, last_message_at=max(case.last_message_at or at, at)),
-        last_message=Head(direction, at, preview_of(event.content), event.message_id),
+        last_message=Head(
+            direction, at, preview_of(event.content), event.message_id, event.visibility
+        ),
         active_at=active(state, at),
     )

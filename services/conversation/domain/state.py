@@ -6,7 +6,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import replace
 
-from libs.events.content import Channel, Content, Direction, ReachedState
+from libs.events.content import Channel, Content, Direction, Post, ReachedState, Visibility
 from libs.events.customer import FunnelStatus
 from libs.events.marks import FieldValue, Priority
 
@@ -21,13 +21,17 @@ PARTICIPANTS_AT_MOST: Final = 50
 
 
 class Thread(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """Where the conversation takes place; it never changes. ``thread`` is the platform's id."""
+    """Where the conversation takes place; it never changes. ``thread`` is the platform's id.
+
+    ``post``: of the comments of one author, what they are under.
+    """
 
     workspace_id: str
     conversation_id: str
     source_id: str
     channel: Channel
     thread: str
+    post: Post | None = None
 
 
 class Offer(msgspec.Struct, frozen=True, gc=False):
@@ -102,6 +106,7 @@ class Head(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     occurred_at: datetime
     preview: str = ""
     message_id: str = ""
+    visibility: Visibility = "private"
 
 
 class SentIn(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -164,6 +169,7 @@ class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=Tru
     erasures: int = 0
     forgotten: int = 0
     watermarks: Watermarks = Watermarks()
+    last_comment: str | None = None
     blocked: bool | None = None
     known_as: KnownAs | None = None
 

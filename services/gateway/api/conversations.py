@@ -10,6 +10,7 @@ from libs.events.actions import Action
 from libs.events.api import (
     AddNote,
     AllRead,
+    CommentsPage,
     ConversationPage,
     ConversationView,
     DescribeAttachments,
@@ -82,6 +83,7 @@ def add_conversation_routes(
             content=Content(text=asked.text, attachments=attachments),
             reply_to=asked.reply_to,
             close=asked.close,
+            visibility=asked.visibility,
         )
         return await conversation.pass_on(
             request, actor, f"{base}/{conversation_id}/messages", _encode(message)
@@ -134,6 +136,13 @@ def add_conversation_routes(
         name="getAudit", summary="Who did what and when, and whether it was changed since",
         description="The newest first. The chain's state comes with the first page.",
         answer=AuditPage, query=PAGE, problems=(*ANSWERED, Invalid),
+    )  # fmt: skip
+    routes.add(
+        "GET", one + "/comments", through.to(one + "/comments", Action.READ),
+        name="listComments", summary="What other people say under the same post",
+        description="A page holds the comments of so many authors. The case of an author is named "
+        "where you may see it. Of a direct conversation there are none.",
+        answer=CommentsPage, query=PAGE, problems=(*ANSWERED, Invalid),
     )  # fmt: skip
     routes.add(
         "POST", one + "/messages", send,

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from libs.events.api.requests import RequestBody
-from libs.events.content import Channel
+from libs.events.content import Channel, Visibility
 from libs.events.directory import (
     AutoforwardState,
     FieldState,
@@ -165,9 +165,13 @@ class FieldPage(Body):
 
 
 class PostMessage(RequestBody):
-    """``attachments`` are ids that ``POST /v1/attachments`` gave. ``close``: and close the case."""
+    """``attachments`` are ids that ``POST /v1/attachments`` gave. ``close``: and close the case.
+
+    ``visibility``: a comment for all to read, or a direct message; null: as the last message was.
+    """
 
     text: str = ""
     attachments: tuple[str, ...] = ()
     reply_to: str | None = None
     close: bool = False
+    visibility: Visibility | None = None

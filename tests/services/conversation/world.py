@@ -14,7 +14,7 @@ import aiohttp
 
 from libs.events.actions import Action
 from libs.events.commands import RouteCase
-from libs.events.content import Channel, Content, DeliveryState, ReachedState, Sender
+from libs.events.content import Channel, Content, DeliveryState, Post, ReachedState, Sender
 from libs.events.directory import (
     AutoforwardState,
     DirectoryState,
@@ -155,6 +155,7 @@ class World:
         at: datetime | None = None,
         cause: str | None = None,
         reply_to_external: str | None = None,
+        post: Post | None = None,
     ) -> InboundReceived:
         """The ``number``-th message of a thread, as ingest tells of it."""
         now = datetime.now(UTC)
@@ -175,6 +176,9 @@ class World:
             received_at=now,
             reply_to=None,
             reply_to_external=reply_to_external,
+            visibility="public" if post else "private",
+            post=post,
+            permalink=f"{post.permalink}#{number}" if post else None,
         )
 
     async def receive(self, *messages: InboundReceived) -> None:

@@ -68,6 +68,7 @@ async def test_the_document_has_every_route_that_the_api_promises(document: Any)
         "GET /v1/conversations/{id}",
         "GET /v1/conversations/{id}/timeline",
         "GET /v1/conversations/{id}/audit",
+        "GET /v1/conversations/{id}/comments",
         "POST /v1/conversations/{id}/take",
         "POST /v1/conversations/{id}/take-over",
         "POST /v1/conversations/{id}/assign",

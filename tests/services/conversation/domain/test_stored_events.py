@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, get_args, get_origin
 import msgspec
 import pytest
 
-from libs.events.content import Attachment, Channel, Content, GeoPoint, Sender
+from libs.events.content import Attachment, Channel, Content, GeoPoint, Post, Sender
 from services.conversation.domain import (
     assignment,
     corrections,
@@ -85,6 +85,8 @@ HARMLESS = {
     "mentions",
 }
 
+POST = Post(external_id="p1", permalink="https://social.example/p/1", text="Новий сорт")
+
 EXAMPLES: dict[str, Event[Any]] = {
     name_of(event): event
     for event in (
@@ -139,6 +141,10 @@ EXAMPLES: dict[str, Event[Any]] = {
             received_at=AT,
             starts_turn=True,
             reply_to="msg_0",
+            thread="100",
+            visibility="public",
+            post=POST,
+            permalink="https://social.example/p/1#c7",
         ),
         messages.MessageSent(
             at=AT,
@@ -152,6 +158,8 @@ EXAMPLES: dict[str, Event[Any]] = {
             reply_to_external="7",
             answered_since=EARLIER,
             first_response=True,
+            visibility="public",
+            permalink="https://social.example/p/1#c8",
         ),
         corrections.MessageEdited(
             at=AT,

@@ -1,0 +1,84 @@
+"""What other people say under the same post."""
+
+import asyncio
+from typing import Final
+
+from pymongo import DESCENDING
+
+from libs.events.api import Comment, CommentsPage
+from libs.runtime.cursors import Instants, cursor_of, place_of
+from libs.runtime.mongo import Document
+from libs.runtime.problems import Unavailable
+from services.conversation.commands.base import Workplace
+from services.conversation.commands.queue import NOT_NOW
+from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.state import ConversationState
+from services.conversation.publishing import audience_of
+from services.conversation.rows import post_of, snapshot_of
+from services.conversation.timeline import Timeline
+
+# Of one author, the comments among so many of the newest events of their conversation.
+_EVENTS_OF_AN_AUTHOR: Final = 50
+
+
+class CommentCommands(Workplace):
+    async def comments(self, conversation_id: str, cursor: str | None, limit: int) -> CommentsPage:
+        """``limit`` counts authors. None where the conversation is a direct one.
+
+        A comment is there for all the world to read; whose case it is, only for who may see that.
+        Errors: Invalid (the cursor).
+        """
+        after = place_of(cursor, Instants) if cursor else None
+        post = post_of((await self._snapshot(conversation_id)).state.thread)
+        if post is None:
+            return CommentsPage(items=())
+        try:
+            rows = await self._under(post, conversation_id, after, limit + 1)
+            snapshots = [snapshot_of(row) for row in rows[:limit]]
+            found = await asyncio.gather(*(self._of(snapshot) for snapshot in snapshots))
+        except NOT_NOW as error:
+            raise Unavailable from error
+        items = sorted((one for own in found for one in own), key=lambda c: c.at, reverse=True)
+        more = len(rows) > limit
+        last = rows[limit - 1] if more else None
+        return CommentsPage(
+            items=tuple(items),
+            next=cursor_of(Instants(last["active_at"], last["_id"])) if last else None,
+        )
+
+    async def _under(
+        self, post: str, conversation_id: str, after: Instants | None, limit: int
+    ) -> list[Document]:
+        """Rows of the other authors, the last active first."""
+        condition: Document = {
+            "workspace": self._caller.workspace_id,
+            "post": post,
+            "_id": {"$ne": conversation_id},
+        }
+        if after is not None:
+            condition["$or"] = [
+                {"active_at": {"$lt": after.at}},
+                {"active_at": after.at, "_id": {"$lt": after.id, "$ne": conversation_id}},
+            ]
+        order = [("active_at", DESCENDING), ("_id", DESCENDING)]
+        return await self._parts.inbox.find(condition, sort=order, limit=limit).to_list()
+
+    async def _of(self, snapshot: Snapshot[ConversationState]) -> list[Comment]:
+        state = snapshot.state
+        timeline = Timeline(self._parts.store, self._parts.messages, snapshot)
+        items = await timeline.comments(_EVENTS_OF_AN_AUTHOR, self._teller(snapshot))
+        seen = self._directory.may_see(self._member, audience_of(state))
+        return [
+            Comment(
+                message_id=item.id,
+                direction=item.direction or "incoming",
+                content=item.content,
+                at=item.at,
+                author=item.sender.name if item.sender else "",
+                permalink=item.permalink,
+                conversation_id=state.thread.conversation_id if seen else None,
+                case_number=state.case.short_number if seen else None,
+            )
+            for item in items
+            if item.content is not None and not item.withheld
+        ]
