@@ -93,6 +93,22 @@ def test_the_quietest_workspace_is_forgotten_when_memory_is_short() -> None:
     assert reader.history.since("busy", (0,)) == [busy]
 
 
+def test_what_was_forgotten_is_not_gone_on_from_and_other_workspaces_are_not_concerned() -> None:
+    reader = Reader(History((0,), bytes_in_all=20), Positions([1]))
+    reader.read("a", 0, 0, 6)
+    other = reader.read("b", 0, 1, 6)
+    reader.read("a", 0, 2, 6)
+
+    reader.history.forget("a", reader.positions.vector)
+
+    assert reader.history.since("a", (2,)) is None
+    assert reader.history.since("a", (3,)) == []
+    assert reader.history.since("b", (0,)) == [other]
+    # and its memory is free again
+    assert reader.read("a", 0, 3, 14) in (reader.history.since("a", (3,)) or [])
+    assert reader.history.since("b", (0,)) == [other]
+
+
 def test_a_repeat_is_known_and_a_gap_is_noticed() -> None:
     order = LastSequences()
 
