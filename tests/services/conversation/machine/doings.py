@@ -10,6 +10,7 @@ from bson.codec_options import CodecOptions
 from libs.events.content import Channel, Content, Sender
 from libs.events.inbound import DeliveryChanged, DeliveryWatermark, InboundReceived
 from libs.events.topics import Topic
+from libs.eventstore.verifying import verify_stream
 from libs.runtime.mongo import Document
 from services.conversation.domain import corrections, messages
 from services.conversation.domain.aggregate import Snapshot
@@ -176,6 +177,8 @@ class Doings:
         engine = plant.replicas[1].engine
         replies = [message_id for _, message_id in self.replied]
         commits = await engine.store.load(dict.fromkeys([*self.streams, *replies], 0))
+        for stream in commits:
+            assert (await verify_stream(engine.commits, stream)).findings == ()
         told = {
             stream: await engine.store.open_messages([m for c in own for m in c.public])
             for stream, own in commits.items()
