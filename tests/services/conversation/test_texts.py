@@ -32,6 +32,7 @@ from services.conversation.domain import (
     customer_identities,
     life,
     marks,
+    messages,
     participants,
     transfer,
 )
@@ -78,6 +79,7 @@ BROKEN: list[RuleBroken] = [
     corrections.NotSentYet("queued"),
     corrections.AlreadyDeleted(AT),
     corrections.NoTextToEdit(),
+    messages.NothingPublic(),
     corrections.ChannelRefuses(Channel.TELEGRAM, "edit", timedelta(hours=48)),
     corrections.ChannelRefuses(Channel.TELEGRAM, "delete", timedelta(hours=48)),
     customer_card.NotInvolved("mem_2"),
