@@ -346,3 +346,32 @@ async def test_a_customer_is_known_merged_blocked_and_their_doings_are_shown(
     assert (sent.status, sent.body["item"]["variables"]) == (201, ordered["variables"])
     assert (await ask(owner, "POST", one + "/activities", first, ordered)).status == 201
     assert (await ask(owner, "GET", one, "cus_nobody")).status == 404
+
+
+async def test_the_past_is_told_and_in_the_callers_language(office: Office) -> None:
+    owner, one = office.owner, "/v1/conversations/{id}"
+    async with office.live(office.team.owner) as socket:
+        await ready(socket)
+        conversation = await office.receive("Чи є у вас лате?")
+        await until(socket, "parley.message.received.v1")
+    path = one.replace("{id}", conversation)
+    before = quote(datetime.now(UTC).isoformat())
+    await office.ask(owner, "POST", one + "/take", conversation)
+
+    for language, said in (("uk", "бере звернення"), ("ru", "берёт обращение")):
+        timeline = await owner("GET", path + "/timeline", None, {"accept-language": language})
+        check(office.document, "get", one + "/timeline", timeline)
+        assert timeline.body["items"][0]["text"].endswith(said)
+    refused = await owner("POST", path + "/reopen", None, {"accept-language": "uk"})
+    check(office.document, "post", one + "/reopen", refused)
+    assert (refused.status, refused.body["title"]) == (409, "У цій розмові є відкрите звернення")
+
+    past = await office.ask(owner, "GET", f"{one}?as_of={before}", conversation)
+    assert past.body["case"]["state"] == "new"
+    then = await office.ask(owner, "GET", f"{one}/timeline?as_of={before}", conversation)
+    assert "case-taken" not in {item.get("key") for item in then.body["items"]}
+    future = quote((datetime.now(UTC) + timedelta(days=1)).isoformat())
+    wrong = await office.ask(owner, "GET", f"{one}?as_of={future}", conversation)
+    assert (wrong.status, wrong.body["errors"][0]["field"]) == (422, "as_of")
+    unbegun = await office.ask(owner, "GET", f"{one}?as_of=2020-01-01T00:00:00Z", conversation)
+    assert (unbegun.status, unbegun.body["type"]) == (404, "urn:parley:problem:not-begun")
