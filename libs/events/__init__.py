@@ -3,6 +3,7 @@
 from libs.events import (
     commands,
     conversation,
+    correcting,
     customer,
     directory,
     inbound,
@@ -15,6 +16,7 @@ from libs.events import (
 __all__ = [
     "commands",
     "conversation",
+    "correcting",
     "customer",
     "directory",
     "inbound",

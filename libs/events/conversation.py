@@ -308,16 +308,6 @@ class MessageEdited(ConversationEvent):
     member_id: str | None = None
 
 
-@public("parley.message.deleted.v1", Topic.CONVERSATION)
-class MessageDeleted(ConversationEvent):
-    """The customer does not see the message any more: the team took it back (``member_id``), or it
-    was deleted on the platform."""
-
-    message_id: str
-    direction: Direction
-    member_id: str | None = None
-
-
 @public("parley.note.added.v1", Topic.CONVERSATION, personal=("text",))
 class NoteAdded(ConversationEvent):
     """Text that only the team sees; ``mentions`` are the members who are to be told of it."""

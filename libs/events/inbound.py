@@ -89,3 +89,18 @@ class DeliveryWatermark(Body):
     occurred_at: Instant
     up_to: Instant | None = None
     up_to_external: str | None = None
+
+
+@public("parley.delivery.correction-failed.v1", Topic.DELIVERY)
+class CorrectionFailed(Body):
+    """The channel did not edit or delete a message as conversation had asked: the customer sees it
+    as it was. ``reason`` is the platform's, in its words; ``reason_code`` is stable."""
+
+    request_id: str
+    message_id: str
+    conversation_id: str
+    source_id: str
+    correction: Literal["edit", "delete"]
+    occurred_at: Instant
+    reason: str
+    reason_code: str

@@ -4,7 +4,8 @@ It refuses what Telegram refuses, with Telegram's words, keeps what was sent, se
 delivers updates to the registered webhook as Telegram does: with the secret header, again on
 anything but 2xx. Unlike Telegram it takes a webhook at ``http://`` on this machine.
 
-Source: https://core.telegram.org/bots/api#making-requests, #setwebhook, #sendmessage, #getfile
+Source: https://core.telegram.org/bots/api#making-requests, #setwebhook, #sendmessage, #getfile,
+#editmessagetext, #deletemessages
 """
 
 import asyncio
@@ -69,6 +70,8 @@ class Bot:
     chats: set[int] = field(default_factory=set)
     blocked_by: set[int] = field(default_factory=set)
     sent: list[SentMessage] = field(default_factory=list)
+    edited: list[Fields] = field(default_factory=list)
+    deleted: list[int] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     faults: deque["Refusal | None"] = field(default_factory=deque)
     webhook: Fields = field(default_factory=dict)
@@ -221,15 +224,16 @@ class BotApiDouble:
                 }
             case "sendmessage" | "sendphoto" | "senddocument" | "sendlocation":
                 return self._send(bot, method, fields, file_name, file)
+            case "editmessagetext" | "editmessagecaption":
+                return _edit(bot, fields)
+            case "deletemessages" | "deletebusinessmessages":
+                return _delete(bot, fields)
         raise Refusal(404, "Not Found: method not found")
 
     def _send(
         self, bot: Bot, method: str, fields: Fields, file_name: str | None, file: bytes | None
     ) -> Fields | None:
-        bot.calls += 1
-        fault = bot.faults.popleft() if bot.faults else _NO_FAULT
-        if isinstance(fault, Refusal) and fault is not _NO_FAULT:
-            raise fault
+        fault = _fault(bot)
         _check_rate(bot)
         chat_id = _chat_id(bot, fields)
         _check_content(method, fields, file)
@@ -261,6 +265,41 @@ class BotApiDouble:
 
 def _user(bot: Bot) -> Fields:
     return {"id": bot.id, "is_bot": True, "first_name": "Bot", "username": bot.username}
+
+
+def _edit(bot: Bot, fields: Fields) -> Fields | None:
+    fault = _fault(bot)
+    known = next((one for one in bot.sent if one.message_id == fields.get("message_id")), None)
+    if known is None or known.message_id in bot.deleted:
+        raise Refusal(400, "Bad Request: message to edit not found")
+    said = [
+        known.text,
+        *(_said(one) for one in bot.edited if one["message_id"] == known.message_id),
+    ]
+    if said[-1] == _said(fields):
+        raise Refusal(400, "Bad Request: message is not modified: specified new message content")
+    bot.edited.append(fields)
+    return None if fault is None else {"message_id": known.message_id}
+
+
+def _said(fields: Fields) -> str:
+    return str(fields.get("text", fields.get("caption", "")))
+
+
+def _delete(bot: Bot, fields: Fields) -> bool | None:
+    fault = _fault(bot)
+    known = {one.message_id for one in bot.sent}
+    bot.deleted += [one for one in fields["message_ids"] if one in known]
+    return None if fault is None else True
+
+
+def _fault(bot: Bot) -> Refusal | None:
+    """What was told of the next call; None: it is taken, and its answer gets lost."""
+    bot.calls += 1
+    fault = bot.faults.popleft() if bot.faults else _NO_FAULT
+    if fault is not None and fault is not _NO_FAULT:
+        raise fault
+    return fault
 
 
 async def _fields(request: web.Request) -> tuple[Fields, str | None, bytes | None]:

@@ -13,7 +13,7 @@ from typing import Final
 
 from libs.events.content import ReachedState
 from libs.events.conversation import Audience
-from libs.events.inbound import DeliveryChanged, DeliveryWatermark
+from libs.events.inbound import CorrectionFailed, DeliveryChanged, DeliveryWatermark
 from libs.runtime.consumer import Received, Refused
 from services.conversation.desk import Desk
 from services.conversation.domain.aggregate import Snapshot
@@ -34,6 +34,8 @@ from services.conversation.timeline import Timeline
 
 type Conversations = Mapping[str, Snapshot[ConversationState]]
 type FindConversations = Callable[[Collection[str]], Awaitable[Conversations]]
+
+_Told = DeliveryChanged | DeliveryWatermark | CorrectionFailed
 
 # How many messages one watermark moves at a time.
 _PAGE: Final = 200
@@ -79,15 +81,16 @@ class DeliveryHandler:
         refused: list[Refused] = []
         receipts: list[tuple[Received, DeliveryChanged]] = []
         watermarks: list[tuple[Received, DeliveryWatermark]] = []
+        failures: list[tuple[Received, CorrectionFailed]] = []
         streams = {
             one.envelope.body.conversation_id
             for one in batch
-            if isinstance(one.envelope.body, DeliveryChanged | DeliveryWatermark)
+            if isinstance(one.envelope.body, _Told)
         }
         snapshots = await self._find(streams)
         for one in batch:
             body = one.envelope.body
-            if not isinstance(body, DeliveryChanged | DeliveryWatermark):
+            if not isinstance(body, _Told):
                 refused.append(Refused(one, f"{type(body).__name__} is not expected on this topic"))
                 continue
             snapshot = snapshots.get(body.conversation_id)
@@ -95,9 +98,12 @@ class DeliveryHandler:
                 refused.append(Refused(one, "its conversation is of another workspace"))
             elif isinstance(body, DeliveryChanged):
                 receipts.append((one, body))
-            else:
+            elif isinstance(body, DeliveryWatermark):
                 watermarks.append((one, body))
+            else:
+                failures.append((one, body))
         refused += await self._receipts(receipts, snapshots)
+        refused += await self._failures(failures)
         watermarks += _awaited(receipts, snapshots)
         return refused + await self._watermarks(watermarks, snapshots)
 
@@ -126,6 +132,26 @@ class DeliveryHandler:
         return [
             Refused(one, reason_of(outcome))
             for (one, _), outcome in zip(receipts, outcomes, strict=True)
+            if not isinstance(outcome, Done)
+        ]
+
+    async def _failures(
+        self, failures: Sequence[tuple[Received, CorrectionFailed]]
+    ) -> list[Refused]:
+        tasks = [
+            Task(
+                one.envelope.workspace_id,
+                body.conversation_id,
+                f"correction-failed/{body.request_id}",
+                _not_corrected(body),
+                one.envelope.extra,
+            )
+            for one, body in failures
+        ]
+        outcomes = await self._conversations.handle(tasks)
+        return [
+            Refused(one, reason_of(outcome))
+            for (one, _), outcome in zip(failures, outcomes, strict=True)
             if not isinstance(outcome, Done)
         ]
 
@@ -279,6 +305,12 @@ def _reached(mark: _Mark) -> Callable[[Conversation], None]:
 def _moved(mark: _Mark) -> Callable[[SentMessage], None]:
     body = mark.body
     return lambda message: message.reached(body.state, body.occurred_at, mark.up_to)
+
+
+def _not_corrected(body: CorrectionFailed) -> Callable[[Conversation], None]:
+    return lambda conversation: conversation.correction_failed(
+        body.message_id, body.correction, body.reason, body.reason_code, body.occurred_at
+    )
 
 
 def _cause_of(body: DeliveryChanged) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from libs.events import conversation as public
-from libs.events import marking, watermark
+from libs.events import correcting, marking, watermark
 from libs.events.conversation import Audience, CaseFacts
 from libs.events.customer import Card
 from libs.events.envelope import Envelope
@@ -234,10 +234,18 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
         case corrections.MessageEdited() as event:
             return public.MessageEdited(message=_edited(event), member_id=event.member_id, **common)
         case corrections.MessageDeleted() as event:
-            return public.MessageDeleted(
+            return correcting.MessageDeleted(
                 message_id=event.message_id,
                 direction=event.direction,
                 member_id=event.member_id,
+                **common,
+            )
+        case corrections.CorrectionFailed() as event:
+            return correcting.CorrectionFailed(
+                message_id=event.message_id,
+                correction=event.correction,
+                reason=event.reason,
+                reason_code=event.reason_code,
                 **common,
             )
         case notes.NoteAdded() as event:

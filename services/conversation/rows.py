@@ -41,7 +41,7 @@ from libs.events.marks import Emotion
 from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Snapshot
-from services.conversation.domain.corrections import MessageDeleted, MessageEdited
+from services.conversation.domain.corrections import CorrectionFailed, MessageDeleted, MessageEdited
 from services.conversation.domain.erasure import CustomerErased
 from services.conversation.domain.events import Event, decode, name_of
 from services.conversation.domain.marks import MessageMarked
@@ -62,7 +62,7 @@ DRAFTS: Final = "conversation_drafts"
 # What a conversation's events say of a message, beside the message's own ``delivery``.
 MESSAGE_PARTS: Final = ("edit", "emotion", "deleted")
 _MESSAGE_EVENTS: Final = frozenset(
-    {name_of(MessageEdited), name_of(MessageMarked), name_of(MessageDeleted)}
+    name_of(event) for event in (MessageEdited, MessageMarked, MessageDeleted, CorrectionFailed)
 )
 _ERASED: Final = name_of(CustomerErased)
 
@@ -205,7 +205,10 @@ def parts_of(commits: Sequence[Commit]) -> list[Document]:
                 _erase(newest, commit.stream, version)
             if stored.type not in _MESSAGE_EVENTS:
                 continue
-            message_id, name, part = _part_of(decode(stored.type, stored.data))
+            part_of_message = _part_of(decode(stored.type, stored.data))
+            if part_of_message is None:
+                continue
+            message_id, name, part = part_of_message
             newest[message_id, name] = {
                 "_id": message_id,
                 "conversation": commit.stream,
@@ -243,8 +246,8 @@ async def erase_parts(messages: Rows, commits: Sequence[Commit]) -> None:
                 )
 
 
-def _part_of(event: Event[Any]) -> tuple[str, str, Document]:
-    """The message, the part's name, and what it says."""
+def _part_of(event: Event[Any]) -> tuple[str, str, Document] | None:
+    """The message, the part's name, and what it says; None where it says nothing new."""
     match event:
         case MessageEdited():
             part = {"at": event.at, "content": _encoder.encode(event.content)}
@@ -253,7 +256,9 @@ def _part_of(event: Event[Any]) -> tuple[str, str, Document]:
             return event.message_id, "emotion", {"emotion": event.emotion}
         case MessageDeleted():
             return event.message_id, "deleted", {"at": event.at, "member": event.member_id}
-    raise TypeError(f"{type(event).__name__} says nothing of a message")
+        case CorrectionFailed(correction="delete"):
+            return event.message_id, "deleted", {"at": None, "member": None}
+    return None
 
 
 def edit_of(row: Mapping[str, Any]) -> tuple[Content, datetime] | None:
@@ -269,7 +274,7 @@ def emotion_of(row: Mapping[str, Any]) -> Emotion | None:
 def deletion_of(row: Mapping[str, Any]) -> tuple[datetime, str | None] | None:
     """When the message was deleted, and by which member (None: on the platform)."""
     part = row.get("deleted")
-    return (part["at"], part["member"]) if part else None
+    return (part["at"], part["member"]) if part and part["at"] else None
 
 
 def replace_inbox(row: Document) -> ReplaceOne[Document]:

@@ -91,6 +91,9 @@ def trace_of(event: Event[Any]) -> Trace | None:
             return _corrected(event, member_id)
         case corrections.MessageDeleted():
             return Trace(key=_key(event), case=event.case, variant="elsewhere")
+        case corrections.CorrectionFailed(correction=correction, reason=reason):
+            variables: dict[str, Variable] = {"reason": reason}
+            return Trace(key=_key(event), case=event.case, variant=correction, variables=variables)
         case life.MemberEvent():
             return _by_member(event)
     return None

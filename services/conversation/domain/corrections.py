@@ -108,6 +108,22 @@ class MessageDeleted(CaseEvent, frozen=True, kw_only=True):
         return with_last_text(state, self.message_id, Content())
 
 
+@stored("conversation.correction-failed.v1")
+class CorrectionFailed(CaseEvent, frozen=True, kw_only=True):
+    """The channel did not do what was decided here: the customer sees the message as it was.
+
+    A message is then not deleted; of an edit what the team wanted to say stays shown.
+    """
+
+    message_id: str
+    correction: Correction
+    reason: str
+    reason_code: str
+
+    def change(self, state: ConversationState) -> ConversationState:
+        return state
+
+
 class Corrections(Life):
     """The rules about changing what was written."""
 
@@ -158,6 +174,22 @@ class Corrections(Life):
                 case=self.case.number,
                 message_id=message_id,
                 direction=direction,
+            )
+        )
+
+    def correction_failed(
+        self, message_id: str, correction: Correction, reason: str, reason_code: str, at: datetime
+    ) -> None:
+        if self.state is None:
+            return
+        self._trigger(
+            CorrectionFailed(
+                at=self.at(min(at, self.now)),
+                case=self.case.number,
+                message_id=message_id,
+                correction=correction,
+                reason=reason,
+                reason_code=reason_code,
             )
         )
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from libs.events import conversation as public
 from libs.events.content import Content
+from libs.events.correcting import MessageDeleted
 from libs.events.marking import MarksChanged
 from libs.runtime.consumer import Received, Refused, Wanted, of_types
 from services.conversation.domain.aggregate import Snapshot
@@ -62,7 +63,7 @@ class SearchHandler:
             if isinstance(body, WRITTEN):
                 entry = self._entry(one, body)
                 edited = isinstance(
-                    body, public.MessageEdited | public.MessageDeleted | public.CustomerKnown
+                    body, public.MessageEdited | MessageDeleted | public.CustomerKnown
                 )
                 if edited or entry.id in changed:
                     new.pop(entry.id, None)
@@ -88,7 +89,7 @@ class SearchHandler:
                 item_id, content = body.note_id, body.text
             case public.MessageReceived() | public.MessageSent() | public.MessageEdited():
                 item_id, content = body.message.message_id, body.message.content
-            case public.MessageDeleted():
+            case MessageDeleted():
                 item_id, content = body.message_id, ""
             case _:
                 raise TypeError(f"{type(body).__name__} has no text")

@@ -7,6 +7,7 @@ from typing import Final
 
 from libs.events import conversation as public
 from libs.events.content import Content
+from libs.events.correcting import MessageDeleted
 from libs.events.customer import Card
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.state import ConversationState
@@ -18,7 +19,7 @@ WRITTEN: Final = (
     public.MessageReceived,
     public.MessageSent,
     public.MessageEdited,
-    public.MessageDeleted,
+    MessageDeleted,
     public.NoteAdded,
     public.CustomerKnown,
 )

@@ -4,6 +4,8 @@
        ▲                 │
        └──postpone───────┘   only when the platform certainly did not take it
 
+To correct a message is an attempt too, and may be begun again: done twice is done once.
+
 An attempt that is not settled has an owner (a replica) until an instant that the owner keeps moving
 on. When that lapses: waiting is adopted, begun becomes uncertain, ended is published again.
 """
@@ -11,7 +13,7 @@ on. When that lapses: waiting is adopted, begun becomes uncertain, ended is publ
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pymongo import ASCENDING, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
@@ -22,12 +24,14 @@ from libs.events.outbound import OutboundRequested
 from libs.events.registry import decode, encode, spec_of
 from libs.runtime.mongo import Document
 from services.ingest.sending.port import Ending, Failed, Sent, Uncertain
+from services.ingest.sending.requests import Request, correction_of, id_of
 
 # Longer than Kafka keeps the request: it cannot come again when its attempt is forgotten.
 KEPT_FOR: Final = timedelta(days=14)
 LEASE: Final = timedelta(seconds=10)
 ERASED_REASON: Final = "The customer was erased"
 _DUPLICATE_KEY: Final = 11000
+# Of attempts that were written down before there were others than to send.
 _REQUEST_TYPE: Final = spec_of(OutboundRequested).name
 
 
@@ -40,13 +44,13 @@ class Attempt:
 
     workspace_id: str
     order: int
-    request: OutboundRequested
+    request: Request
     taken_at: datetime
     done: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
-        return self.request.message_id
+        return id_of(self.request)
 
     @property
     def conversation_id(self) -> str:
@@ -55,8 +59,9 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How an attempt ended, and when."""
+    """How an attempt ended, and when. ``correction`` None: it was to send the message."""
 
+    attempt_id: str
     message_id: str
     conversation_id: str
     source_id: str
@@ -66,6 +71,7 @@ class Result:
     external_ids: tuple[str, ...] = ()
     reason: str | None = None
     reason_code: str | None = None
+    correction: Literal["edit", "delete"] | None = None
 
 
 def result_of(attempt: Attempt, ending: Ending, at: datetime) -> Result:
@@ -78,7 +84,8 @@ def result_of(attempt: Attempt, ending: Ending, at: datetime) -> Result:
         case Uncertain(code=code, reason=reason):
             state = "uncertain"
     return Result(
-        message_id=attempt.id,
+        attempt_id=attempt.id,
+        message_id=attempt.request.message_id,
         conversation_id=attempt.conversation_id,
         source_id=attempt.request.source_id,
         workspace_id=attempt.workspace_id,
@@ -87,6 +94,7 @@ def result_of(attempt: Attempt, ending: Ending, at: datetime) -> Result:
         external_ids=ending.external_ids,
         reason=reason,
         reason_code=code,
+        correction=correction_of(attempt.request),
     )
 
 
@@ -173,7 +181,7 @@ class Attempts:
         await self._collection.bulk_write(
             [
                 UpdateOne(
-                    {"_id": one.message_id, "state": {"$ne": "ended"}},
+                    {"_id": one.attempt_id, "state": {"$ne": "ended"}},
                     {"$set": {"state": "ended", "result": _result_document(one)}},
                 )
                 for one in results
@@ -234,6 +242,9 @@ class Attempts:
     def _document(attempt: Attempt, owner: str, until: datetime) -> Document:
         return {
             "_id": attempt.id,
+            "message_id": attempt.request.message_id,
+            "type": spec_of(attempt.request).name,
+            "correction": correction_of(attempt.request),
             "workspace_id": attempt.workspace_id,
             "conversation_id": attempt.conversation_id,
             "source_id": attempt.request.source_id,
@@ -250,8 +261,8 @@ class Attempts:
 
 def attempt_of(document: Mapping[str, Any]) -> Attempt:
     """Of an attempt that is not settled."""
-    request = decode(_REQUEST_TYPE, bytes(document["request"]))
-    assert isinstance(request, OutboundRequested)  # noqa: S101  # decoded by its type's name
+    request = decode(document.get("type", _REQUEST_TYPE), bytes(document["request"]))
+    assert isinstance(request, Request)  # noqa: S101  # decoded by its type's name
     return Attempt(
         workspace_id=document["workspace_id"],
         order=document["order"],
@@ -264,7 +275,8 @@ def attempt_of(document: Mapping[str, Any]) -> Attempt:
 def ended_result(document: Mapping[str, Any]) -> Result:
     """Of an attempt that has ended."""
     return Result(
-        message_id=document["_id"],
+        attempt_id=document["_id"],
+        message_id=document.get("message_id", document["_id"]),
         conversation_id=document["conversation_id"],
         source_id=document["source_id"],
         workspace_id=document["workspace_id"],
@@ -273,6 +285,7 @@ def ended_result(document: Mapping[str, Any]) -> Result:
         external_ids=tuple(document["result"]["external_ids"]),
         reason=document["result"]["reason"],
         reason_code=document["result"]["reason_code"],
+        correction=document.get("correction"),
     )
 
 

@@ -69,7 +69,9 @@ class Keeper:
             for one in await self._attempts.lapsed(SWEEP_LIMIT)
             if not self._lanes.holds(one["_id"])
         ]
-        begun = [one for one in lapsed if one["state"] == "begun"]
+        # A correction that was begun is begun again: done twice is done once.
+        again = [one for one in lapsed if one["state"] == "begun" and one.get("correction")]
+        begun = [one for one in lapsed if one["state"] == "begun" and not one.get("correction")]
         uncertain = [_uncertain(one) for one in begun if await self._attempts.claim(one)]
         if uncertain:
             log.warning("attempts without an end", count=len(uncertain))
@@ -77,7 +79,7 @@ class Keeper:
         if ended := [ended_result(one) for one in lapsed if one["state"] == "ended"]:
             await self._lanes.tell(ended)
         if self._lanes.may_send:
-            await self._adopt([one for one in lapsed if one["state"] == "waiting"])
+            await self._adopt([*(one for one in lapsed if one["state"] == "waiting"), *again])
 
     async def _adopt(self, waiting: Sequence[Document]) -> None:
         if not waiting:

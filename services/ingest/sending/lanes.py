@@ -15,12 +15,9 @@ import structlog
 from libs.events.content import Channel
 from libs.events.envelope import Envelope
 from libs.events.ids import IdKey
-from libs.events.inbound import DeliveryChanged
-from libs.events.outbound import (
-    OutboundDeleteRequested,
-    OutboundEditRequested,
-    OutboundRequested,
-)
+from libs.events.inbound import CorrectionFailed, DeliveryChanged
+from libs.events.outbound import OutboundDeleteRequested, OutboundRequested
+from libs.events.registry import Body
 from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.kafka import Publisher, PublishFailed, outgoing
 from libs.runtime.mongo import TRANSIENT
@@ -37,7 +34,8 @@ from services.ingest.sending.attempts import (
     result_of,
 )
 from services.ingest.sending.combine import Combiner
-from services.ingest.sending.port import Ending, Failed, Later, Sender
+from services.ingest.sending.port import Ending, Failed, Later, Outcome, Sender
+from services.ingest.sending.requests import Request, id_of
 from services.ingest.sources import OpenSource, SourceBook
 
 log = structlog.get_logger()
@@ -92,10 +90,10 @@ class Lanes:
         refused = []
         for one in batch:
             body = one.envelope.body
-            if isinstance(body, OutboundRequested):
+            if isinstance(body, Request):
                 workspace_id, order = one.envelope.workspace_id, one.record.offset
-                asked.setdefault(body.message_id, Attempt(workspace_id, order, body, now))
-            elif not isinstance(body, OutboundEditRequested | OutboundDeleteRequested):
+                asked.setdefault(id_of(body), Attempt(workspace_id, order, body, now))
+            else:
                 refused.append(Refused(one, "not a request to send"))
         if asked:
             await self._take(asked)
@@ -185,11 +183,7 @@ class Lanes:
                 if not await self._persist(lambda: self._begin(attempt.id)):
                     log.warning("another replica has this attempt", message=attempt.id)
                     return
-                outcome = (
-                    target
-                    if isinstance(target, Failed)
-                    else await target[1].send(target[0], request, attempt.done)
-                )
+                outcome = target if isinstance(target, Failed) else await _call(*target, attempt)
                 if not isinstance(outcome, Later):
                     await self._end(attempt, outcome)
                     return
@@ -208,8 +202,8 @@ class Lanes:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    def _target(self, request: OutboundRequested) -> tuple[OpenSource, Sender] | Failed:
-        if request.content.erased:
+    def _target(self, request: Request) -> tuple[OpenSource, Sender] | Failed:
+        if not isinstance(request, OutboundDeleteRequested) and request.content.erased:
             return Failed("erased", ERASED_REASON)
         try:
             source = self._sources.get(request.source_id, request.channel)
@@ -222,6 +216,8 @@ class Lanes:
     async def _end(self, attempt: Attempt, ending: Ending) -> None:
         result = result_of(attempt, ending, datetime.now(UTC))
         await self._persist(lambda: self._finish(result))
+        if result.correction is not None:
+            return
         SENT.labels(attempt.request.channel.value, result.state).inc()
         waited = (result.at - attempt.request.requested_at).total_seconds()
         SEND_SECONDS.labels(attempt.request.channel.value).observe(max(0.0, waited))
@@ -236,8 +232,9 @@ class Lanes:
         """Publish the results of ended attempts, and settle these. Errors: PublishFailed,
         pymongo's.
         """
-        await self._publisher.publish([outgoing(self._envelope(result)) for result in results])
-        await self._attempts.settle([result.message_id for result in results])
+        told = [self._envelope(result) for result in results if _is_told(result)]
+        await self._publisher.publish([outgoing(envelope) for envelope in told])
+        await self._attempts.settle([result.attempt_id for result in results])
 
     async def _postpone_all(self, attempts: Sequence[Attempt]) -> list[None]:
         await self._attempts.postpone(attempts)
@@ -255,25 +252,15 @@ class Lanes:
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def _envelope(self, result: Result) -> Envelope:
-        body = DeliveryChanged(
-            message_id=result.message_id,
-            conversation_id=result.conversation_id,
-            source_id=result.source_id,
-            state=result.state,
-            occurred_at=result.at,
-            external_message_ids=result.external_ids,
-            reason=result.reason,
-            reason_code=result.reason_code,
-        )
         return Envelope(
-            id=self._ids.derive("dlv", result.message_id, result.state),
+            id=self._ids.derive("dlv", result.attempt_id, result.state),
             source=EVENT_SOURCE,
             subject=result.message_id,
             key=result.conversation_id,
             workspace_id=result.workspace_id,
             sequence=0,
             time=result.at,
-            body=body,
+            body=_body_of(result),
         )
 
     async def stop(self) -> None:
@@ -288,3 +275,38 @@ class Lanes:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _call(source: OpenSource, sender: Sender, attempt: Attempt) -> Outcome:
+    if isinstance(attempt.request, OutboundRequested):
+        return await sender.send(source, attempt.request, attempt.done)
+    return await sender.correct(source, attempt.request)
+
+
+def _is_told(result: Result) -> bool:
+    """Of a correction, conversation has said already that it is done."""
+    return result.correction is None or result.state == "failed"
+
+
+def _body_of(result: Result) -> Body:
+    if result.correction is not None:
+        return CorrectionFailed(
+            request_id=result.attempt_id,
+            message_id=result.message_id,
+            conversation_id=result.conversation_id,
+            source_id=result.source_id,
+            correction=result.correction,
+            occurred_at=result.at,
+            reason=result.reason or "",
+            reason_code=result.reason_code or "",
+        )
+    return DeliveryChanged(
+        message_id=result.message_id,
+        conversation_id=result.conversation_id,
+        source_id=result.source_id,
+        state=result.state,
+        occurred_at=result.at,
+        external_message_ids=result.external_ids,
+        reason=result.reason,
+        reason_code=result.reason_code,
+    )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from libs.events.outbound import OutboundRequested
+from services.ingest.sending.requests import Correction, Request
 from services.ingest.sources import OpenSource
 
 
@@ -51,7 +52,7 @@ Outcome = Ending | Later
 class Sender(Protocol):
     """One channel's way out."""
 
-    async def ready(self, source: OpenSource, request: OutboundRequested) -> None:
+    async def ready(self, source: OpenSource, request: Request) -> None:
         """Return when the platform's rates allow the next part. Nothing is sent yet."""
 
     async def send(
@@ -62,14 +63,20 @@ class Sender(Protocol):
         Called after ``ready`` and once the attempt is durable.
         """
 
+    async def correct(self, source: OpenSource, request: Correction) -> Sent | Failed | Later:
+        """Edit or delete what was sent. Called as ``send`` is, and again after a crash."""
+
 
 class KeptSender:
     """For a channel without a platform: the customer reads the conversation itself (the widget)."""
 
-    async def ready(self, source: OpenSource, request: OutboundRequested) -> None:
+    async def ready(self, source: OpenSource, request: Request) -> None:
         return
 
     async def send(
         self, source: OpenSource, request: OutboundRequested, done: tuple[str, ...]
     ) -> Outcome:
+        return Sent()
+
+    async def correct(self, source: OpenSource, request: Correction) -> Sent | Failed | Later:
         return Sent()

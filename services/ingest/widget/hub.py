@@ -13,7 +13,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from libs.events.api import CustomerMessage
 from libs.events.content import Channel, Content
-from libs.events.conversation import Message, MessageEdited, MessageReceived, MessageSent
+from libs.events.conversation import (
+    Message,
+    MessageEdited,
+    MessageReceived,
+    MessageSent,
+)
+from libs.events.correcting import MessageDeleted
 from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope
 from libs.events.registry import InvalidBody, UnknownType
 from libs.events.topics import Topic
@@ -44,7 +50,13 @@ class EditedFrame(msgspec.Struct, frozen=True, tag="edited"):
     edited_at: datetime
 
 
-Frame = MessageFrame | EditedFrame
+class DeletedFrame(msgspec.Struct, frozen=True, tag="deleted"):
+    """The team took the message back: it is not to be shown any more."""
+
+    message_id: str
+
+
+Frame = MessageFrame | EditedFrame | DeletedFrame
 
 
 class Subscription:
@@ -178,6 +190,8 @@ def frame_of(envelope: Envelope) -> Frame | None:
             return MessageFrame(customer_message(message, envelope.sequence))
         case MessageEdited(message=message, case=case) if case.channel is Channel.WIDGET:
             return EditedFrame(message.message_id, shown(message.content), envelope.time)
+        case MessageDeleted(message_id=message_id, case=case) if case.channel is Channel.WIDGET:
+            return DeletedFrame(message_id)
     return None
 
 

@@ -1,11 +1,13 @@
 """Edit and delete over HTTP: what the team sees, what the customer sees, what ingest is asked."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 
 from libs.events.directory import Role
+from libs.events.inbound import CorrectionFailed
 from libs.events.outbound import OutboundDeleteRequested, OutboundEditRequested
 from libs.runtime.http import ServiceClient
 from libs.runtime.tokens import ServiceTokens
@@ -117,3 +119,33 @@ async def test_a_refusal_says_whose_it_is_or_what_the_channel_allows(served: Wor
     assert (queued.status, queued.body["type"]) == (409, "urn:parley:problem:message-not-sent")
     managed = await served.call(owner, "PATCH", f"{base}/{message_id}", text, actions=MANAGER)
     assert managed.status == 200
+
+
+async def test_what_the_channel_did_not_delete_is_there_again(served: World) -> None:
+    dima = await served.member("Dima")
+    conversation_id, message_id = await a_sent_message(served, dima)
+    path = f"/v1/conversations/{conversation_id}/messages/{message_id}"
+    await served.call(dima, "DELETE", path)
+    failed = CorrectionFailed(
+        request_id="delete-1",
+        message_id=message_id,
+        conversation_id=conversation_id,
+        source_id=served.source_id,
+        correction="delete",
+        occurred_at=datetime.now(UTC),
+        reason="message can't be deleted",
+        reason_code="telegram-400",
+    )
+    await served.publish(failed, conversation_id)
+    await served.publish(failed, conversation_id)
+
+    async def is_there_again() -> bool:
+        message = await shown(served, dima, conversation_id, message_id)
+        return "deleted_at" not in message
+
+    await eventually(is_there_again)
+    assert message_id in await of_customer(served, conversation_id)
+    items = (await served.timeline(dima, conversation_id))["items"]
+    traces = [item["text"] for item in items if item.get("key") == "correction-failed"]
+    assert traces == ["The channel did not delete a message: message can't be deleted"]
+    assert (await served.call(dima, "DELETE", path)).status == 200

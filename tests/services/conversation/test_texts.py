@@ -92,6 +92,9 @@ BROKEN: list[RuleBroken] = [
 VARIANTS: list[Event[Any]] = [
     life.CaseRouted(at=AT, case=2, group_id=None, reason="undecided"),
     corrections.MessageDeleted(at=AT, case=2, message_id="msg_1", direction="incoming"),
+    corrections.CorrectionFailed(
+        at=AT, case=2, message_id="msg_1", correction="edit", reason="no", reason_code="no"
+    ),
     life.CaseReopened(at=AT, case=2, member_id="mem_2", responsible="mem_2"),
     assignment.CaseAssigned(at=AT, case=2, member_id="mem_1", responsible="mem_2"),
     assignment.CaseDueChanged(at=AT, case=2, member_id="mem_1", due_at=None),

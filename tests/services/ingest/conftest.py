@@ -26,8 +26,8 @@ from libs.events.content import Channel, Content
 from libs.events.directory import SourceState
 from libs.events.envelope import Envelope
 from libs.events.ids import IdKey
-from libs.events.inbound import DeliveryChanged
-from libs.events.outbound import OutboundRequested
+from libs.events.inbound import CorrectionFailed, DeliveryChanged
+from libs.events.outbound import OutboundDeleteRequested, OutboundEditRequested, OutboundRequested
 from libs.events.topics import Topic
 from libs.runtime.kafka import Publisher, outgoing
 from libs.runtime.process import running
@@ -37,6 +37,7 @@ from libs.runtime.tokens import ServiceTokens
 from libs.runtime.topics import create_topics
 from parley.doubles.bot_api import Bot, BotApiDouble
 from services.ingest.app import SERVICE
+from services.ingest.sending.requests import Request
 from services.ingest.settings import IngestSettings
 from tests.support.kafka import Tap, envelope, publish_state
 
@@ -186,10 +187,44 @@ class Shop:
             }
         )
 
-    async def ask(self, *requests: OutboundRequested) -> None:
+    async def ask(self, *requests: Request) -> None:
         await self.live.publisher.publish(
             [outgoing(envelope(one, one.conversation_id, WORKSPACE)) for one in requests]
         )
+
+    def edit(self, name: str, text: str, *external: str, **more: Any) -> OutboundEditRequested:
+        """Of what was sent as ``name``."""
+        fields = self._correction(name, "edit", external)
+        return OutboundEditRequested(**{**fields, "content": Content(text=text), **more})
+
+    def deletion(self, name: str, *external: str, **more: Any) -> OutboundDeleteRequested:
+        return OutboundDeleteRequested(**{**self._correction(name, "delete", external), **more})
+
+    def _correction(self, name: str, kind: str, external: tuple[str, ...]) -> dict[str, Any]:
+        message_id = f"msg_{self.bot.id}_{name}"
+        return {
+            "request_id": f"{message_id}.{kind}.{uuid.uuid4().hex[:4]}",
+            "message_id": message_id,
+            "conversation_id": self.conversation(),
+            "case_id": "cas_1",
+            "source_id": self.source.source_id,
+            "channel": Channel.TELEGRAM,
+            "thread": str(ANNA),
+            "external_message_ids": external,
+            "requested_at": datetime.now(UTC),
+            "member_id": "mem_1",
+        }
+
+    async def not_corrected(self, name: str) -> CorrectionFailed:
+        """Why a message could not be corrected, as soon as it is told."""
+        message_id = f"msg_{self.bot.id}_{name}"
+
+        def look() -> CorrectionFailed | None:
+            bodies = (event.body for event in self.live.delivery.events())
+            failed = (one for one in bodies if isinstance(one, CorrectionFailed))
+            return next((one for one in failed if one.message_id == message_id), None)
+
+        return await self.live.delivery.until(look)
 
     def changes(self, name: str) -> list[DeliveryChanged]:
         message_id = f"msg_{self.bot.id}_{name}"

@@ -17,9 +17,11 @@ from services.ingest.channels.telegram.api import (
     TooMany,
     Upload,
 )
+from services.ingest.channels.telegram.corrections import correct
 from services.ingest.channels.telegram.updates import Thread, read_thread
 from services.ingest.sending.pace import Pace, Rate
 from services.ingest.sending.port import Failed, Later, Outcome, Sent, Uncertain
+from services.ingest.sending.requests import Correction, Request
 from services.ingest.sources import OpenSource
 
 CHAT_RATE: Final = Rate(limits.CHAT_PER_SECOND, limits.CHAT_BURST)
@@ -51,7 +53,7 @@ class TelegramSender:
         self._pace = Pace(BOT_RATE)
         self._uploads = asyncio.Semaphore(_UPLOADS)
 
-    async def ready(self, source: OpenSource, request: OutboundRequested) -> None:
+    async def ready(self, source: OpenSource, request: Request) -> None:
         await self._slot(source, request)
 
     async def send(
@@ -60,7 +62,7 @@ class TelegramSender:
         try:
             thread = read_thread(request.thread)
         except ValueError:
-            return Failed("bad-thread", "The conversation's thread is not Telegram's")
+            return _bad_thread()
         parts = _parts(request.content)
         if (refusal := _refusal(request.content)) is not None:
             return refusal
@@ -73,6 +75,16 @@ class TelegramSender:
                 return outcome
             done = outcome.external_ids
         return Sent(done)
+
+    async def correct(self, source: OpenSource, request: Correction) -> Sent | Failed | Later:
+        try:
+            thread = read_thread(request.thread)
+            return await correct(self._api, source.credentials.bot_token, thread, request)
+        except ValueError:
+            return _bad_thread()
+        except TooMany as error:
+            self._pace.block(source.id, error.retry_after)
+            return Later("rate")
 
     async def _call(
         self, source: OpenSource, part: _Part, fields: dict[str, Any], done: tuple[str, ...]
@@ -108,13 +120,17 @@ class TelegramSender:
         except NoAnswer as error:
             return Uncertain("no-answer", f"Telegram gave no answer ({error})", done)
 
-    async def _slot(self, source: OpenSource, request: OutboundRequested) -> None:
+    async def _slot(self, source: OpenSource, request: Request) -> None:
         try:
             chat = read_thread(request.thread).chat_id
         except ValueError:
             return
         # Groups have negative ids: https://core.telegram.org/bots/api#chat
         await self._pace.slot(source.id, chat, GROUP_RATE if chat.startswith("-") else CHAT_RATE)
+
+
+def _bad_thread() -> Failed:
+    return Failed("bad-thread", "The conversation's thread is not Telegram's")
 
 
 def _parts(content: Content) -> list[_Part]:

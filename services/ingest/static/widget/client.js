@@ -139,13 +139,16 @@ const put = (message) => {
   messages.set(message.message_id, { edited_at, ...message });
 };
 const catchUp = async () => {
+  const unseen = new Set([...messages.values()].filter(({ position }) => position > after).map(({ message_id }) => message_id));
   let page;
   do {
     page = await askAsVisitor("GET", `/widget/${source}/messages?after=${after}`);
     page.items.forEach(put);
+    page.items.forEach(({ message_id }) => unseen.delete(message_id));
     // Live messages do not count here: there may be others before them that were missed.
     if (page.items.length) after = page.items[page.items.length - 1].position;
   } while (page.more);
+  unseen.forEach((id) => messages.delete(id)); // taken back while we were away
 };
 const beginAnew = () => { // the old token was too old: this is another visitor, with no history
   messages.clear();
@@ -169,6 +172,8 @@ const onFrame = async (from, frame) => {
   } else if (frame.type === "edited" && messages.has(frame.message_id)) {
     const { content, edited_at } = frame;
     messages.set(frame.message_id, { ...messages.get(frame.message_id), content, edited_at });
+  } else if (frame.type === "deleted") {
+    messages.delete(frame.message_id);
   }
   if (synced) after = lastPosition();
   render();

@@ -172,6 +172,14 @@ EXAMPLES: dict[str, Event[Any]] = {
             member_id="mem_2",
             external_message_ids=("7",),
         ),
+        corrections.CorrectionFailed(
+            at=AT,
+            case=2,
+            message_id="msg_1",
+            correction="delete",
+            reason="message can't be deleted",
+            reason_code="telegram-400",
+        ),
         corrections.MessageDeleted(
             at=AT,
             case=2,

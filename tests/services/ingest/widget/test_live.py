@@ -11,7 +11,13 @@ import pytest
 
 from libs.events.api import CustomerMessage
 from libs.events.content import Attachment, Channel, Content
-from libs.events.conversation import MessageEdited, MessageReceived, MessageSent, NoteAdded
+from libs.events.conversation import (
+    MessageEdited,
+    MessageReceived,
+    MessageSent,
+    NoteAdded,
+)
+from libs.events.correcting import MessageDeleted
 from services.ingest.widget.hub import FellBehind, MessageFrame, Subscription
 from services.ingest.widget.live import CloseCode
 from services.ingest.widget.routes import WidgetLimits
@@ -55,9 +61,19 @@ async def test_the_visitor_sees_what_is_said_and_nothing_else(site: Site) -> Non
         edited = msgspec.structs.replace(answer.message, content=Content(text="A better answer"))
         await site.publish(MessageEdited(case=case, recorded_at=case.opened_at, message=edited), 5)
 
-        frames: list[dict[str, Any]] = [await socket.receive_json(timeout=10) for _ in range(3)]
+        deleted = MessageDeleted(
+            case=case,
+            recorded_at=case.opened_at,
+            message_id=answer.message.message_id,
+            direction="outgoing",
+            member_id="m",
+        )
+        await site.publish(deleted, 6)
 
-    assert [frame["type"] for frame in frames] == ["message", "message", "edited"]
+        frames: list[dict[str, Any]] = [await socket.receive_json(timeout=10) for _ in range(4)]
+
+    assert [frame["type"] for frame in frames] == ["message", "message", "edited", "deleted"]
+    assert frames[3] == {"type": "deleted", "message_id": answer.message.message_id}
     assert frames[0]["message"]["content"]["text"] == "From another tab"
     assert frames[0]["message"]["position"] == 2
     assert frames[1]["message"] == {

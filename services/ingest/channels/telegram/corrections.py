@@ -1,0 +1,61 @@
+"""Editing and deleting what a bot has sent.
+
+Source: https://core.telegram.org/bots/api#editmessagetext, #editmessagecaption, #deletemessages,
+#deletebusinessmessages
+"""
+
+from typing import Any
+
+from libs.events.outbound import OutboundEditRequested
+from services.ingest.channels.telegram.api import BotApi, NoAnswer, NotReached, Refused
+from services.ingest.channels.telegram.updates import Thread
+from services.ingest.sending.port import Failed, Later, Sent
+from services.ingest.sending.requests import Correction
+
+# How Telegram says that a message says already what it is to say.
+_SAME = "message is not modified"
+
+
+async def correct(
+    api: BotApi, token: str, thread: Thread, request: Correction
+) -> Sent | Failed | Later:
+    """Errors: TooMany."""
+    ids = request.external_message_ids
+    if not ids or not all(one.isdecimal() for one in ids):
+        return Failed("no-external-id", "Telegram's id of the message is not known")
+    if isinstance(request, OutboundEditRequested):
+        method, fields = _edit(thread, request)
+    else:
+        method, fields = _deletion(thread, ids)
+    try:
+        await api.call(token, method, fields)
+    except (NotReached, NoAnswer):
+        # Where it was carried out all the same, the second time finds nothing left to do.
+        return Later("network")
+    except Refused as error:
+        if _SAME in error.description:
+            return Sent()
+        return Failed(f"telegram-{error.code}", error.description)
+    return Sent()
+
+
+def _edit(thread: Thread, request: OutboundEditRequested) -> tuple[str, dict[str, Any]]:
+    """The text stands in the first part: by itself, or as the caption of a single file."""
+    fields: dict[str, Any] = {
+        "chat_id": int(thread.chat_id),
+        "message_id": int(request.external_message_ids[0]),
+    }
+    if thread.business_connection_id is not None:
+        fields["business_connection_id"] = thread.business_connection_id
+    if len(request.content.attachments) == 1:
+        return "editMessageCaption", {**fields, "caption": request.content.text}
+    return "editMessageText", {**fields, "text": request.content.text}
+
+
+def _deletion(thread: Thread, ids: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
+    """All parts at once; those that are not there any more are passed over."""
+    message_ids = [int(one) for one in ids]
+    if thread.business_connection_id is not None:
+        connection = {"business_connection_id": thread.business_connection_id}
+        return "deleteBusinessMessages", {**connection, "message_ids": message_ids}
+    return "deleteMessages", {"chat_id": int(thread.chat_id), "message_ids": message_ids}
