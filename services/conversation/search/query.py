@@ -21,7 +21,8 @@ from services.conversation.telling import wrong
 
 _NEWEST_FIRST: Final = Order("at", "words", descending=True)
 _FIELDS: Final = {"c": 1, "at": 1, "t": 1, "p": 1}
-_FIRST_SPAN: Final = timedelta(days=1)
+# A word that is in most texts fills a page within it; of a rare one the range widens quickly.
+_FIRST_SPAN: Final = timedelta(minutes=1)
 _LOOKED_AT: Final = 60
 _ROUNDS: Final = 12
 _RARITIES: Final = 20_000
