@@ -1,4 +1,4 @@
-"""How many conversations each tab has, exactly, for each member; see decision 10.
+"""How many conversations each tab has, exactly, for each member; see decision 9.
 
 Nobody counts rows when asked: SecantusDB would look at each of them. A process keeps, for the
 workspaces whose counts are asked for, where each conversation is (state, location, group, people)
