@@ -45,6 +45,11 @@ async def test_what_is_rebuilt_equals_what_it_replaces(
         await world.deliver(world.conversation_id("0"), sent["id"], "sent", ("7",))
         await world.events(124)
 
+        async def searchable() -> bool:
+            # Written behind: 91 messages, and what 30 conversations are called.
+            return await database[SEARCH].count_documents({}) == 121
+
+        await eventually(searchable)
         live = await rows(database)
         assert len(live) == 32
         for name, number in (("inbox", 30), ("messages", 2), ("customers", 30), ("search", None)):
