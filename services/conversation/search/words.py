@@ -21,7 +21,9 @@ _FORMS_AT_MOST: Final = 4
 _LONGEST: Final = 60
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+# It begins where such letters do, and no address has more before its @ (RFC 5321, 4.5.3.1.1):
+# tried at each letter of a run, a long one would take its length squared.
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _PHONE = re.compile(r"(?<![\w+])\+?\d(?:[\s().-]{0,2}\d){6,17}(?!\w)")
 _CYRILLIC = re.compile(r"[\u0400-\u04ff]")
 _APOSTROPHES: Final = str.maketrans({"\u2019": "'", "\u02bc": "'", "`": "'", "ё": "е"})

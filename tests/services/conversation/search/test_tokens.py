@@ -91,6 +91,12 @@ def test_a_wall_of_text_is_bounded() -> None:
     assert len(TOKENS.of_text(text).t) < 500
 
 
+@pytest.mark.parametrize("run", ["x", "1", "a.", "a@", "x-", "'", "я"])
+def test_no_text_takes_its_length_squared(run: str) -> None:
+    """A million characters: that many squared would take hours."""
+    assert len(TOKENS.of_text(run * 1_000_000).t) <= 600
+
+
 def test_contacts_are_told_from_words() -> None:
     assert phones_of(normalised("+38 (050) 123-45-67, 12.11.2026 и заказ 4471")) == [
         "380501234567",
