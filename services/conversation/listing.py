@@ -28,13 +28,14 @@ _STEP: Final = timedelta(milliseconds=1)
 @dataclass(frozen=True, slots=True)
 class Order:
     """By an instant of the row, then by id, both in the same direction. Rows without the instant
-    are not in the list; nor are, in an ascending one, those after ``until``. ``index`` is the one
-    to go by: left to itself the server may take one that ends in another field."""
+    are not in the list; nor are, in an ascending one, those after ``until``. ``index`` is named
+    only where the server, left to itself, takes another: SecantusDB resolves all that stands in a
+    named one under the same key, 35 ms instead of 1 ms for 30 of 20,000 rows."""
 
     field: Literal["active_at", "waiting_since", "due_at", "at"]
-    index: str
     descending: bool = False
     until: datetime = _LAST
+    index: str | None = None
 
     def sorted(self, rows: Sequence[Document]) -> list[Document]:
         return sorted(rows, key=self.place, reverse=self.descending)
@@ -43,7 +44,7 @@ class Order:
         return row[self.field], row["_id"]
 
 
-NEWEST_FIRST: Final = Order("active_at", "lists", descending=True)
+NEWEST_FIRST: Final = Order("active_at", descending=True)
 
 
 def narrowed(condition: Document, *filters: Document) -> Document:

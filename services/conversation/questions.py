@@ -43,8 +43,8 @@ _ON_THE_CARD: Final = (("has_phone", HAS_PHONE), ("has_email", HAS_EMAIL))
 _SEES_EVERYTHING: Final = (Role.OWNER, Role.ADMIN)
 # A member of more locations asks one list and leaves out the others' rows.
 _LOCATIONS_ASKED_EACH: Final = 8
-_LONGEST_WAITING: Final = Order("waiting_since", "waiting")
-_SOONEST_DUE: Final = Order("due_at", "due")
+_LONGEST_WAITING: Final = Order("waiting_since")
+_SOONEST_DUE: Final = Order("due_at", index="due")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from services.conversation.search.entries import Entries
 from services.conversation.search.tokens import Alternative, Wanted
 from services.conversation.telling import wrong
 
-_NEWEST_FIRST: Final = Order("at", "words", descending=True)
+_NEWEST_FIRST: Final = Order("at", descending=True, index="words")
 _FIELDS: Final = {"c": 1, "at": 1, "t": 1, "p": 1}
 # A word that is in most texts fills a page within it; of a rare one the range widens quickly.
 _FIRST_SPAN: Final = timedelta(minutes=1)
