@@ -26,12 +26,13 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
 from libs.runtime.consumer import Transient
 from libs.runtime.mongo import Document
 from libs.runtime.sealing import Sealer
+from services.conversation.rows import insert_missing
 from services.conversation.sealing import Cipher, Owner
 
 KEYS: Final = "conversation_keys"
@@ -39,7 +40,6 @@ WORKSPACE_KEYS: Final = "conversation_workspace_keys"
 
 _PURPOSE: Final = "keys of workspaces"
 _KEY_BYTES: Final = 32
-_DUPLICATE_KEY: Final = 11000
 _BATCH: Final = 10_000
 
 
@@ -185,16 +185,8 @@ class Keyring:
                     "keys": {str(generation): sealer.seal(key, key_name(identity, generation))},
                 }
             )
-        if not documents:
-            return {}
-        try:
-            await self._keys.insert_many(documents, ordered=False)
-        except BulkWriteError as error:
-            failures = error.details["writeErrors"]
-            if any(failure["code"] != _DUPLICATE_KEY for failure in failures):
-                raise
-            for failure in failures:
-                del made[wanted[failure["index"]].owner.identity]
+        for there in await insert_missing(self._keys, documents):
+            del made[there["_id"]]
         self._keep(made)
         return made
 
