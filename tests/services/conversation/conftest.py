@@ -10,8 +10,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from pymongo import MongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
+from libs.events.directory import GroupState
 from libs.runtime.mongo import Document, mongo_client
 from services.conversation.settings import ConversationSettings
+from tests.services.conversation.rows_made import Made
 from tests.services.conversation.world import World, serving, settings_of, world_of
 
 
@@ -100,3 +102,16 @@ async def database(settings: ConversationSettings) -> AsyncIterator[AsyncDatabas
     client = mongo_client(settings.mongodb_url.get_secret_value(), "parley-tests")
     async with client:
         yield client[settings.mongodb_database]
+
+
+@pytest.fixture
+async def made(mongodb_url: str, mongodb_name: str) -> AsyncIterator[Made]:
+    """Rows in a database of the test's own, without a service."""
+    async with mongo_client(mongodb_url, "parley-tests") as client:
+        made = Made(
+            client[mongodb_name],
+            GroupState(group_id="grp_all", name="All"),
+            GroupState(group_id="grp_closed", name="Closed", member_ids=("mem_other",)),
+        )
+        await made.begin()
+        yield made

@@ -1,6 +1,5 @@
 """The tabs' counts are those of the tabs, for each member, whatever happened in which order."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any, get_args
 
@@ -10,8 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from libs.events.api.filters import Tab
-from libs.events.directory import GroupState, Role
-from libs.runtime.mongo import mongo_client
+from libs.events.directory import Role
 from services.conversation.counts import _Where, _Workspace
 from services.conversation.domain.aggregate import Snapshot
 from tests.services.conversation.rows_made import AGENT, OWNER, START, Made, state
@@ -21,18 +19,6 @@ pytestmark = pytest.mark.servers
 
 LIMITED = replace(AGENT, member_id="mem_limited", location_ids=("loc_2",))
 VIEWERS = (OWNER, AGENT, LIMITED)
-
-
-@pytest.fixture
-async def made(mongodb_url: str, mongodb_name: str) -> AsyncIterator[Made]:
-    async with mongo_client(mongodb_url, "parley-tests") as client:
-        made = Made(
-            client[mongodb_name],
-            GroupState(group_id="grp_all", name="All"),
-            GroupState(group_id="grp_closed", name="Closed", member_ids=("mem_other",)),
-        )
-        await made.begin()
-        yield made
 
 
 def some_states() -> list[Any]:

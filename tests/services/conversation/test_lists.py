@@ -1,6 +1,5 @@
 """The lists of the inbox by filter and order, on rows that are made for them."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,8 +8,6 @@ import pytest
 from msgspec.structs import replace
 
 from libs.events.content import Channel
-from libs.events.directory import GroupState
-from libs.runtime.mongo import mongo_client
 from libs.runtime.problems import Invalid
 from services.conversation.questions import days_end
 from tests.services.conversation.rows_made import AGENT, LOCATIONS, START, Made, state
@@ -18,18 +15,6 @@ from tests.services.conversation.rows_made import AGENT, LOCATIONS, START, Made,
 pytestmark = pytest.mark.servers
 
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-async def made(mongodb_url: str, mongodb_name: str) -> AsyncIterator[Made]:
-    async with mongo_client(mongodb_url, "parley-tests") as client:
-        made = Made(
-            client[mongodb_name],
-            GroupState(group_id="grp_all", name="All"),
-            GroupState(group_id="grp_closed", name="Closed", member_ids=("mem_other",)),
-        )
-        await made.begin()
-        yield made
 
 
 async def test_the_longest_waiting_come_first_and_then_those_who_do_not_wait(made: Made) -> None:
