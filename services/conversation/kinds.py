@@ -28,7 +28,7 @@ from services.conversation.rows import (
     find_rows,
     inbox_row,
     parts_of,
-    replace_inbox,
+    replacing,
     snapshot_of,
     update_delivery,
     update_part,
@@ -92,7 +92,7 @@ class Conversations:
         rows = [inbox_row(stream, snapshot) for stream, snapshot in snapshots.items()]
         new = [row for row in rows if row["_id"] in begun]
         known = [row for row in rows if row["_id"] not in begun]
-        writes = [write_newer(self._inbox, new, known, replace_inbox)]
+        writes = [write_newer(self._inbox, new, known, replacing)]
         if parts := parts_of(commits):
             writes.append(write_newer(self._messages, parts, [], update_part))
         if openings := openings_of(commits):

@@ -21,13 +21,13 @@ from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from libs.eventstore.commits import Commit
-from libs.runtime.mongo import Document
+from libs.runtime.mongo import Change, Document
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.blocking import MessageWithheld
 from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.events import decode, name_of
 from services.conversation.domain.life import CaseOpened
-from services.conversation.rows import Rows, insert_missing
+from services.conversation.rows import Rows, insert_missing, part_update
 
 CUSTOMERS: Final = "conversation_customers"
 
@@ -74,11 +74,11 @@ def customer_of(row: Mapping[str, Any]) -> Snapshot[CustomerState] | None:
     return Snapshot(part["v"], part["recorded_at"], state, part["head"])
 
 
-def update_customer(row: Document) -> UpdateOne:
-    older = [{"known": {"$exists": False}}, {"known.v": {"$lt": row["known"]["v"]}}]
-    fields = {name: value for name, value in row.items() if name != "_id"}
-    gone = {name: "" for name in ("merged_into", "blocked") if name not in row}
-    return UpdateOne({"_id": row["_id"], "$or": older}, {"$set": fields, "$unset": gone})
+def update_customer(row: Document) -> Change:
+    # All that is not the customer's own stream's is kept, and nothing that this stream once said.
+    kept = {"_id": "$_id", "conversations": "$conversations"}
+    older = part_update(row, "known").where
+    return Change(older, {"$mergeObjects": [kept, {"$literal": row}]})
 
 
 def openings_of(commits: Iterable[Commit]) -> list[Document]:

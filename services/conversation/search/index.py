@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.runtime.mongo import Document
-from services.conversation.rows import Rows, write_newer
+from services.conversation.rows import Rows, replacing, write_newer
 from services.conversation.search.tokens import Found
 
 SEARCH: Final = "conversation_search"
@@ -73,7 +73,7 @@ class SearchIndex:
             self._rows,
             [entry.row() for entry in new],
             [entry.row() for entry in changed],
-            _replacement,
+            replacing,
         )
         # Who was forgotten between the look and the write is forgotten again.
         for stream, version in (await self._forgotten(streams)).items():
@@ -107,7 +107,3 @@ class SearchIndex:
 
 def _lasting(entries: Sequence[Entry], forgotten: Mapping[str, int]) -> list[Entry]:
     return [one for one in entries if one.version > forgotten.get(one.conversation_id, 0)]
-
-
-def _replacement(row: Document) -> ReplaceOne[Document]:
-    return ReplaceOne({"_id": row["_id"], "v": {"$lt": row["v"]}}, row)

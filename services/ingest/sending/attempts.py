@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
-from pymongo import ASCENDING, UpdateOne
+from pymongo import ASCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError
 
 from libs.events.content import DeliveryState
 from libs.events.outbound import OutboundRequested
 from libs.events.registry import decode, encode, spec_of
-from libs.runtime.mongo import Document
+from libs.runtime.mongo import Change, Document, change_each, with_fields
 from services.ingest.sending.port import Ending, Failed, Sent, Uncertain
 from services.ingest.sending.requests import Request, correction_of, id_of
 
@@ -165,28 +165,28 @@ class Attempts:
 
     async def postpone(self, attempts: Sequence[Attempt]) -> None:
         """Begun, but certainly not taken by the platform beyond what is ``done``."""
-        await self._collection.bulk_write(
-            [
-                UpdateOne(
-                    {"_id": one.id, "owner": self.owner},
-                    {"$set": {"state": "waiting", "done": list(one.done)}},
+        still_ours = {"$eq": ["$owner", self.owner]}
+        await change_each(
+            self._collection,
+            {
+                one.id: Change(
+                    still_ours, with_fields({"state": "waiting", "done": list(one.done)})
                 )
                 for one in attempts
-            ],
-            ordered=False,
+            },
         )
 
     async def end(self, results: Sequence[Result]) -> None:
         """The first end stands: an attempt that another replica has ended is left as it is."""
-        await self._collection.bulk_write(
-            [
-                UpdateOne(
-                    {"_id": one.attempt_id, "state": {"$ne": "ended"}},
-                    {"$set": {"state": "ended", "result": _result_document(one)}},
+        going_on = {"$ne": ["$state", "ended"]}
+        await change_each(
+            self._collection,
+            {
+                one.attempt_id: Change(
+                    going_on, with_fields({"state": "ended", "result": _result_document(one)})
                 )
                 for one in results
-            ],
-            ordered=False,
+            },
         )
 
     async def settle(self, ids: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from services.conversation.counts import Counts
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.state import Case, ConversationState, Thread
 from services.conversation.inbox import Inbox, Lists
-from services.conversation.rows import INBOX, INBOX_INDEXES, inbox_row, replace_inbox
+from services.conversation.rows import INBOX, INBOX_INDEXES, inbox_row, replacing, write_newer
 from services.conversation.search.entries import Entries
 from services.conversation.search.index import SEARCH, SEARCH_INDEXES, SearchIndex
 from services.conversation.search.query import Search
@@ -93,7 +93,7 @@ class Made:
             if version == 1:
                 new.append(row)
             else:
-                await self.rows.bulk_write([replace_inbox(row)])
+                await write_newer(self.rows, [], [row], replacing)
         if new:
             await self.rows.insert_many(new)
 
