@@ -32,8 +32,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from libs.eventstore.codec import Document
-
-_DUPLICATE_KEY = 11000
+from libs.eventstore.duplicates import DUPLICATE_KEY
 
 
 class MongoDatastore:
@@ -94,7 +93,7 @@ def library_errors() -> Iterator[None]:
         raise IntegrityError(str(error)) from error
     except BulkWriteError as error:
         failures: list[dict[str, Any]] = error.details["writeErrors"]
-        if any(failure["code"] == _DUPLICATE_KEY for failure in failures):
+        if any(failure["code"] == DUPLICATE_KEY for failure in failures):
             raise IntegrityError(failures[0]["errmsg"]) from error
         raise PersistenceError(str(error)) from error
     except ConfigurationError as error:

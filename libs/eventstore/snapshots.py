@@ -9,7 +9,6 @@ drops the collection, or names another.
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from bson.codec_options import CodecOptions
@@ -20,8 +19,8 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from libs.eventstore.codec import Document
+from libs.eventstore.duplicates import refused_as_taken
 
-_DUPLICATE_KEY = 11000
 _BATCH = 10_000
 
 
@@ -63,10 +62,7 @@ class Snapshots:
             await self._collection.bulk_write([_write(one) for one in snapshots], ordered=False)
         except BulkWriteError as error:
             # The upsert of one that is not newer than what is there finds its id taken.
-            details: dict[str, Any] = dict(error.details)
-            codes = {failure["code"] for failure in details["writeErrors"]}
-            if codes != {_DUPLICATE_KEY} or details.get("writeConcernErrors"):
-                raise
+            refused_as_taken(error)
 
 
 def _write(one: Snapshot) -> UpdateOne:

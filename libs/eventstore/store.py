@@ -24,6 +24,7 @@ from libs.eventstore.codec import (
     to_document,
 )
 from libs.eventstore.commits import Appended, Commit
+from libs.eventstore.duplicates import refused_as_taken
 from libs.eventstore.errors import CauseRepeated, CommitTooLarge, StreamBroken, VersionConflict
 
 type AppendOutcome = Appended | VersionConflict | CauseRepeated
@@ -31,7 +32,6 @@ type AppendOutcome = Appended | VersionConflict | CauseRepeated
 # Kafka refuses a record over 1 MB (`max.message.bytes`), and a commit carries its public messages.
 MAX_COMMIT_BYTES = 900_000
 
-_DUPLICATE_KEY = 11000
 # A cursor's first batch is 101 documents by default: a second round trip for a batch of 500.
 _BATCH = 10_000
 # A filter with many alternatives is planned one by one (measured: 0.1 ms each up to 50, then more).
@@ -266,11 +266,7 @@ def _refuse(
     error: BulkWriteError, commits: Sequence[Commit], outcomes: list[AppendOutcome]
 ) -> None:
     """Put the refusals of a bulk write into the outcomes; raise where it failed otherwise."""
-    details: Mapping[str, Any] = error.details
-    failures = details["writeErrors"]
-    if details.get("writeConcernErrors") or any(f["code"] != _DUPLICATE_KEY for f in failures):
-        raise error
-    for failure in failures:
+    for failure in refused_as_taken(error):
         stream = commits[failure["index"]].stream
         if "causes" in failure["keyPattern"]:
             outcome: AppendOutcome = CauseRepeated(stream, failure["keyValue"]["causes"])

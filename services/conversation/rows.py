@@ -38,6 +38,7 @@ from pymongo.errors import BulkWriteError
 from libs.events.content import Content
 from libs.events.marks import Emotion
 from libs.eventstore.commits import Commit
+from libs.eventstore.duplicates import refused_as_taken
 from libs.runtime.mongo import Change, Document, change_each, with_fields
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.corrections import CorrectionFailed, MessageDeleted, MessageEdited
@@ -65,7 +66,6 @@ _MESSAGE_EVENTS: Final = frozenset(
 )
 _ERASED: Final = name_of(CustomerErased)
 
-_DUPLICATE_KEY: Final = 11000
 _FIND_BATCH: Final = 10_000
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -325,10 +325,7 @@ async def insert_missing(rows: Rows, documents: Sequence[Document]) -> list[Docu
     try:
         await rows.insert_many(documents, ordered=False)
     except BulkWriteError as error:
-        failures = error.details["writeErrors"]
-        if any(failure["code"] != _DUPLICATE_KEY for failure in failures):
-            raise
-        return [documents[failure["index"]] for failure in failures]
+        return [documents[failure["index"]] for failure in refused_as_taken(error)]
     return []
 
 

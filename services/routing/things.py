@@ -4,7 +4,6 @@
 """
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 import msgspec
 from pymongo import UpdateOne
@@ -14,9 +13,8 @@ from pymongo.errors import BulkWriteError
 from libs.events.directory import WorkspaceState
 from libs.events.registry import spec_of
 from libs.eventstore.commits import Commit, PublicMessage
+from libs.eventstore.duplicates import refused_as_taken
 from libs.runtime.mongo import Document
-
-_DUPLICATE_KEY = 11000
 
 
 class Things:
@@ -42,10 +40,7 @@ class Things:
             await self._collection.bulk_write(writes, ordered=False)
         except BulkWriteError as error:
             # The upsert of an older message than the one that is there finds its id taken.
-            details: dict[str, Any] = dict(error.details)
-            codes = {failure["code"] for failure in details["writeErrors"]}
-            if codes != {_DUPLICATE_KEY} or details.get("writeConcernErrors"):
-                raise
+            refused_as_taken(error)
 
     async def sequences(self) -> AsyncIterator[tuple[str, int]]:
         """Every thing's key and newest sequence."""

@@ -21,6 +21,7 @@ from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from libs.eventstore.commits import Commit
+from libs.eventstore.duplicates import refused_as_taken
 from libs.runtime.mongo import Change, Document
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.blocking import MessageWithheld
@@ -37,7 +38,6 @@ CUSTOMER_INDEXES: Final = (
     IndexModel([("blocked", ASCENDING)], name="blocked", partialFilterExpression={"blocked": True}),
 )
 
-_DUPLICATE_KEY: Final = 11000
 _OPENS: Final = name_of(CaseOpened)
 _WITHHELD: Final = name_of(MessageWithheld)
 
@@ -117,8 +117,7 @@ async def write_openings(rows: Rows, openings: Sequence[Document]) -> None:
     try:
         await rows.bulk_write(updates, ordered=False)
     except BulkWriteError as error:
-        if any(one["code"] != _DUPLICATE_KEY for one in error.details["writeErrors"]):
-            raise
+        refused_as_taken(error)
         # Another process inserted the row between this one's look and its own insert: now it is
         # there.
         await rows.bulk_write(updates, ordered=False)

@@ -22,6 +22,7 @@ from pymongo.errors import BulkWriteError
 from libs.events.content import DeliveryState
 from libs.events.outbound import OutboundRequested
 from libs.events.registry import decode, encode, spec_of
+from libs.eventstore.duplicates import refused_as_taken
 from libs.runtime.mongo import Change, Document, change_each, with_fields
 from services.ingest.sending.port import Ending, Failed, Sent, Uncertain
 from services.ingest.sending.requests import Request, correction_of, id_of
@@ -30,7 +31,6 @@ from services.ingest.sending.requests import Request, correction_of, id_of
 KEPT_FOR: Final = timedelta(days=14)
 LEASE: Final = timedelta(seconds=10)
 ERASED_REASON: Final = "The customer was erased"
-_DUPLICATE_KEY: Final = 11000
 # Of attempts that were written down before there were others than to send.
 _REQUEST_TYPE: Final = spec_of(OutboundRequested).name
 
@@ -139,10 +139,7 @@ class Attempts:
         try:
             await self._collection.insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            refused = (error.details or {}).get("writeErrors", [])
-            if any(one["code"] != _DUPLICATE_KEY for one in refused):
-                raise
-            there = {documents[one["index"]]["_id"] for one in refused}
+            there = {documents[one["index"]]["_id"] for one in refused_as_taken(error)}
             ids -= {
                 _id
                 for _id, found in (await self.find(list(there))).items()
