@@ -21,7 +21,7 @@ from services.gateway.api.conversations import add_conversation_routes
 from services.gateway.api.customers import add_customer_routes
 from services.gateway.api.directory import DirectoryApi
 from services.gateway.api.reports import add_metrics_routes, add_notification_routes
-from services.gateway.api.routes import Routes, document
+from services.gateway.api.routes import Described, Routes, document
 from services.gateway.api.workspaces import add_workspace_route
 from services.gateway.live.feed import Feed
 from services.gateway.live.hub import Hub
@@ -77,8 +77,8 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     analytics = await upstream("analytics", settings.gateway_analytics_url)
 
     app = service_app(runtime, "Parley", documented=True)
-    shapes: set[type] = set()
-    by_tag = {tag: Routes(app, shapes, tag) for tag in _TAGS}
+    described = Described()
+    by_tag = {tag: Routes(app, described, tag) for tag in _TAGS}
     # The busiest first: a request is compared with the routes in this order.
     add_conversation_routes(by_tag["conversations"], access, conversation, ingest)
     add_customer_routes(by_tag["customers"], access, conversation)
@@ -102,7 +102,7 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
         app, directory, accounts, routing, tokens, settings.gateway_directory_wait_seconds
     )
     app.add_api_websocket_route("/v1/live", Live(hub, access).serve)
-    document(app, shapes, settings.gateway_public_url, _TAGS)
+    document(app, described, settings.gateway_public_url, _TAGS)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
 import msgspec
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from libs.runtime.problems import (
@@ -89,12 +91,20 @@ _MEANINGS: Final[dict[type[Problem], str]] = {
 }
 
 
-class Routes:
-    """Adds routes to ``app`` under one tag."""
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What OpenAPI tells: the routes, and the shapes that they speak of."""
 
-    def __init__(self, app: FastAPI, shapes: set[type], tag: str) -> None:
+    routes: list[APIRoute] = field(default_factory=list)
+    shapes: set[type] = field(default_factory=set)
+
+
+class Routes:
+    """Adds routes to ``app``, and to what is told of it, under one tag."""
+
+    def __init__(self, app: FastAPI, described: Described, tag: str) -> None:
         self._app = app
-        self._shapes = shapes
+        self._described = described
         self._tag = tag
 
     def add(
@@ -152,34 +162,36 @@ class Routes:
             }
             for refusal, kinds in _by_status(all_problems).items()
         }
-        self._shapes.add(ProblemDetails)
-        # Requests are met by the plain route, which comes first: FastAPI's own would solve the
+        self._described.shapes.add(ProblemDetails)
+        # Requests are met by a plain route; FastAPI's own is only told of. It would solve the
         # dependencies that none of these has, a fifth of the CPU of what is only passed on.
-        self._app.add_route(path, endpoint, [method], include_in_schema=False)
-        self._app.add_api_route(
-            path,
-            endpoint,
-            methods=[method],
-            tags=[self._tag],
-            operation_id=name,
-            summary=summary,
-            description=description,
-            status_code=status,
-            responses=responses,
-            response_model=None,
-            response_class=Response,
-            openapi_extra=more,
+        self._app.add_route(path, endpoint, [method])
+        self._described.routes.append(
+            APIRoute(
+                path,
+                endpoint,
+                methods=[method],
+                tags=[self._tag],
+                operation_id=name,
+                summary=summary,
+                description=description,
+                status_code=status,
+                responses=responses,
+                response_model=None,
+                response_class=Response,
+                openapi_extra=more,
+            )
         )
 
     def _content(self, shape: type | dict[str, Any]) -> dict[str, Any]:
         if isinstance(shape, dict):
             return shape
-        self._shapes.add(shape)
+        self._described.shapes.add(shape)
         return {"application/json": {"schema": {"$ref": _ref(shape)}}}
 
 
-def document(app: FastAPI, shapes: set[type], public_url: str, tags: dict[str, str]) -> None:
-    """Let ``app`` answer its OpenAPI with the schemas of ``shapes``."""
+def document(app: FastAPI, described: Described, public_url: str, tags: dict[str, str]) -> None:
+    """Let ``app`` answer its OpenAPI."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -187,11 +199,11 @@ def document(app: FastAPI, shapes: set[type], public_url: str, tags: dict[str, s
                 title=app.title,
                 version="1",
                 description=_ABOUT,
-                routes=app.routes,
+                routes=described.routes,
                 tags=[{"name": name, "description": text} for name, text in tags.items()],
                 servers=[{"url": public_url}],
             )
-            ordered = sorted(shapes, key=lambda shape: shape.__name__)
+            ordered = sorted(described.shapes, key=lambda shape: shape.__name__)
             _, schemas = msgspec.json.schema_components(ordered, ref_template=_REF)
             made["components"] = {
                 "schemas": dict(sorted(schemas.items())),
