@@ -11,8 +11,6 @@ and `load_us` of the same batches through the asynchronous store (here an event 
 its index over causes).
 """
 
-import asyncio
-import sys
 import tempfile
 import time
 import uuid
@@ -30,7 +28,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from benchmarks import past
 from benchmarks.eventstore import BATCH, commit
-from benchmarks.figures import Figures, table
+from benchmarks.figures import Figures, run_alone
 from benchmarks.load import shortest
 from libs.eventstore.codec import Document
 from libs.eventstore.commits import GENESIS, Commit
@@ -151,11 +149,5 @@ async def measure(url: str, figures: Figures) -> None:
             await client.drop_database(database.name)
 
 
-def main() -> None:
-    figures = Figures()
-    asyncio.run(measure(sys.argv[1], figures))
-    print(table(figures.values))
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(measure)

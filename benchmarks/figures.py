@@ -1,7 +1,9 @@
 """The figures of a run: their names, their arithmetic, the table and the file."""
 
+import asyncio
 import json
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -71,6 +73,17 @@ class Figures:
         """The same figure under its headline's name."""
         for ending in ("", "_limit", "_ratio"):
             self.put(name + ending, self.values[of + ending])
+
+
+def run_alone(measure: Callable[[str, Figures], Awaitable[None]]) -> None:
+    """What a module run by itself does: ``measure`` at the URL it was given, and the table."""
+
+    async def measured() -> Figures:
+        figures = Figures()
+        await measure(sys.argv[1], figures)
+        return figures
+
+    print(table(asyncio.run(measured()).values))
 
 
 def table(values: Mapping[str, float]) -> str:

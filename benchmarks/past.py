@@ -7,9 +7,7 @@ public message, as the service writes them; the states that its read models keep
 there. The instants are spread over all of it. The bare driver reads as many commits by their ids.
 """
 
-import asyncio
 import itertools
-import sys
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -18,7 +16,7 @@ from typing import Final
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
-from benchmarks.figures import Figures, percentile, table
+from benchmarks.figures import Figures, percentile, run_alone
 from libs.events.content import Channel, Content, Sender
 from libs.eventstore.codec import id_range, to_document
 from libs.eventstore.commits import Commit
@@ -139,11 +137,5 @@ async def _bare(database: AsyncDatabase[Document], number: int) -> float:
     return time.perf_counter() - began
 
 
-def main() -> None:
-    figures = Figures()
-    asyncio.run(measure(sys.argv[1], figures))
-    print(table(figures.values))
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(measure)

@@ -191,9 +191,13 @@ class Workplace:
         snapshot = loaded.snapshot
         if snapshot is None or snapshot.state.thread.workspace_id != self._caller.workspace_id:
             raise no_such_conversation()
-        if not self._directory.may_see(self._member, audience_of(snapshot.state)):
+        if not self._sees(snapshot.state):
             raise no_such_conversation()
         return snapshot
+
+    def _sees(self, state: ConversationState | None) -> bool:
+        """Of a conversation of the workspace; nobody sees what is not there."""
+        return self._directory.may_see(self._member, audience_of(state))
 
     async def _message(
         self, conversation_id: str, message_id: str
@@ -220,7 +224,7 @@ class Workplace:
         def if_visible(conversation: Conversation) -> None:
             nonlocal location_id
             state = conversation.state
-            if state is None or not self._directory.may_see(self._member, audience_of(state)):
+            if state is None or not self._sees(state):
                 raise NotThere
             location_id = state.case.location_id
             decide(conversation)

@@ -13,7 +13,6 @@ from services.conversation.commands.base import Workplace
 from services.conversation.commands.queue import NOT_NOW
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.state import ConversationState
-from services.conversation.publishing import audience_of
 from services.conversation.rows import post_of, snapshot_of
 from services.conversation.timeline import Timeline
 
@@ -67,7 +66,7 @@ class CommentCommands(Workplace):
         state = snapshot.state
         timeline = Timeline(self._parts.store, self._parts.messages, snapshot)
         items = await timeline.comments(_EVENTS_OF_AN_AUTHOR, self._teller(snapshot))
-        seen = self._directory.may_see(self._member, audience_of(state))
+        seen = self._sees(state)
         return [
             Comment(
                 message_id=item.id,

@@ -11,7 +11,6 @@ from libs.runtime.tracing import trace_headers
 from services.conversation.commands.base import Workplace
 from services.conversation.commands.queue import NOT_NOW
 from services.conversation.domain.conversation import Conversation
-from services.conversation.publishing import audience_of
 from services.conversation.tasks import Done, NotThere, Task
 
 # In one request; whoever has more asks again. Between the batches other commands have their turn.
@@ -38,8 +37,7 @@ class ReadingCommands(Workplace):
 
     def _reading(self, conversation_id: str, version: int, cause: str) -> Task[Conversation]:
         def decide(conversation: Conversation) -> None:
-            state = conversation.state
-            if state is None or not self._directory.may_see(self._member, audience_of(state)):
+            if not self._sees(conversation.state):
                 raise NotThere
             if conversation.version == version:
                 conversation.mark_read(self._member.member_id)
