@@ -4,7 +4,7 @@ No second copy of what was written is kept: a commit's id is its place, so a pag
 What became of a message afterwards (delivery, an edit) is joined from the messages' rows.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, Any, Final
 
 from msgspec import Meta
@@ -54,12 +54,7 @@ class Timeline:
     async def page(self, cursor: str | None, limit: int, teller: Teller) -> TimelinePage:
         """Newest first; ``teller`` tells of the actions. Errors: Invalid (the cursor)."""
         before = place_of(cursor, _Before).position if cursor else self._version + 1
-        found: list[Placed] = []
-        async for placed in self._backwards(before, limit + 1):
-            if is_item(placed[1]):
-                found.append(placed)
-                if len(found) > limit:
-                    break
+        found = await _first(limit + 1, self._backwards(before, limit + 1), is_item)
         rows = await self._rows(found[:limit])
         items = [
             item
@@ -73,12 +68,9 @@ class Timeline:
 
     async def for_customer(self, after: int, limit: int) -> CustomerTimeline:
         """Messages only, oldest first, those after the position."""
-        found: list[Placed] = []
-        async for placed in self._forwards(after):
-            if message_id_of(placed[1]) is not None:
-                found.append(placed)
-                if len(found) > limit:
-                    break
+        found = await _first(
+            limit + 1, self._forwards(after), lambda event: message_id_of(event) is not None
+        )
         rows = await self._rows(found[:limit])
         items = [
             item
@@ -89,11 +81,7 @@ class Timeline:
 
     async def comments(self, limit: int, teller: Teller) -> list[TimelineItem]:
         """The newest public messages that are still there; those before them are not looked for."""
-        found: list[Placed] = []
-        async for placed in self._backwards(self._version + 1, limit):
-            found.append(placed)
-            if len(found) == limit:
-                break
+        found = await _first(limit, self._backwards(self._version + 1, limit), lambda _: True)
         rows = await self._rows(found)
         items = (
             timeline_item(self._id, position, event, rows.get(_key(event)), teller)
@@ -163,6 +151,19 @@ class Timeline:
         """Whatever key is still in memory here: what was forgotten is not shown again."""
         event = decode(stored.type, stored.data)
         return erased(event) if position < self._forgotten else event
+
+
+async def _first(
+    limit: int, events: AsyncIterator[Placed], wanted: Callable[[Event[Any]], bool]
+) -> list[Placed]:
+    """As many of those that are wanted; nothing behind them is read."""
+    found: list[Placed] = []
+    async for placed in events:
+        if wanted(placed[1]):
+            found.append(placed)
+            if len(found) == limit:
+                break
+    return found
 
 
 def _key(event: Event[Any]) -> str:

@@ -1,7 +1,6 @@
 """The suite over servers of its own, because they are killed; a team at work for each test."""
 
 import sys
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -10,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from libs.devstack import Devstack
-from libs.runtime.settings import Settings, load
-from parley.bootstrap import bootstrap_workspace
 from parley.doubles.bot_api import BotApiDouble
 from parley.migrate import migrate_all
 from parley.suite import Suite
@@ -49,7 +46,11 @@ async def world(
         suite = Suite(
             crash_devstack.servers,
             folder,
-            settings={"PARLEY_INGEST_TELEGRAM_API_URL": gate.url},
+            settings={
+                "PARLEY_INGEST_TELEGRAM_API_URL": gate.url,
+                # Anchors are written while parts are killed, and no test waits a minute for one.
+                "PARLEY_CONVERSATION_ANCHOR_INTERVAL_SECONDS": "2",
+            },
             commands={name: _stoppable(name, folder) for name in STOPPABLE},
         )
         parts = Parts(suite, crash_devstack, folder)
@@ -70,17 +71,5 @@ async def team(world: World) -> AsyncIterator[Team]:
     """In a workspace of the test's own, with all parts there."""
     await world.parts.restart_dead()
     async with AsyncExitStack() as stack:
-        email = f"owner-{uuid.uuid4().hex[:8]}@example.com"
-        workspace = {
-            "name": "Bakery",
-            "owner_name": "Vitaly",
-            "owner_email": email,
-            "language": "en",
-            "time_zone": "Europe/Kyiv",
-        }
-        made = await bootstrap_workspace(
-            load(Settings, world.suite.settings), world.suite.url("gateway"), workspace
-        )
-        company = Company(world.suite, world.telegram, stack)
-        await company.open(made.email, made.password or "")
+        company = await Company.opened(world.suite, world.telegram, stack)
         yield await hire_team(company, CUSTOMERS)

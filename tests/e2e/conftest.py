@@ -8,8 +8,6 @@ from contextlib import AsyncExitStack
 import pytest
 
 from libs.devstack import Servers
-from libs.runtime.settings import Settings, load
-from parley.bootstrap import bootstrap_workspace
 from parley.doubles.bot_api import BotApiDouble
 from parley.migrate import migrate_all
 from parley.suite import Suite
@@ -46,17 +44,4 @@ async def suite(
 async def company(suite: Suite, telegram: BotApiDouble) -> AsyncIterator[Company]:
     """A workspace of the test's own with its owner signed in."""
     async with AsyncExitStack() as stack:
-        email = f"owner-{uuid.uuid4().hex[:8]}@example.com"
-        workspace = {
-            "name": "Bakery",
-            "owner_name": "Vitaly",
-            "owner_email": email,
-            "language": "en",
-            "time_zone": "Europe/Kyiv",
-        }
-        made = await bootstrap_workspace(
-            load(Settings, suite.settings), suite.url("gateway"), workspace
-        )
-        company = Company(suite, telegram, stack)
-        await company.open(made.email, made.password or "")
-        yield company
+        yield await Company.opened(suite, telegram, stack)

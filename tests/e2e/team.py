@@ -5,7 +5,7 @@ import string
 import uuid
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from libs.runtime.settings import Settings, load
 from parley.bootstrap import bootstrap_workspace
@@ -14,6 +14,21 @@ from parley.doubles.bot_api import Bot, BotApiDouble
 from parley.suite import Suite
 
 Json = dict[str, Any]
+
+
+async def _bootstrapped(suite: Suite, name: str, owner: str) -> tuple[str, str]:
+    """A new workspace; its owner's e-mail and password."""
+    workspace = {
+        "name": name,
+        "owner_name": owner,
+        "owner_email": f"{owner.lower()}-{uuid.uuid4().hex[:8]}@example.com",
+        "language": "en",
+        "time_zone": "Europe/Kyiv",
+    }
+    made = await bootstrap_workspace(
+        load(Settings, suite.settings), suite.url("gateway"), workspace
+    )
+    return made.email, made.password or ""
 
 
 class Company:
@@ -26,9 +41,13 @@ class Company:
         self.me: Json = {}
         self._stack = stack
 
-    async def open(self, email: str, password: str) -> None:
-        await self._stack.enter_async_context(self.owner)
-        self.me = await self.owner.sign_in(email, password)
+    @classmethod
+    async def opened(cls, suite: Suite, telegram: BotApiDouble, stack: AsyncExitStack) -> Self:
+        """In a workspace of its own, its owner signed in; ``stack`` closes what it opens."""
+        company = cls(suite, telegram, stack)
+        await stack.enter_async_context(company.owner)
+        company.me = await company.owner.sign_in(*await _bootstrapped(suite, "Bakery", "Vitaly"))
+        return company
 
     async def hire(self, name: str, role: str = "operator") -> tuple[ApiClient, str]:
         """A new member, signed in: their client and their id."""
@@ -44,18 +63,8 @@ class Company:
 
     async def another_company(self) -> ApiClient:
         """The owner of a workspace that has nothing to do with this one, signed in."""
-        email = f"stranger-{uuid.uuid4().hex[:8]}@example.com"
-        workspace = {
-            "name": "Other",
-            "owner_name": "Stranger",
-            "owner_email": email,
-            "language": "en",
-            "time_zone": "UTC",
-        }
-        settings = load(Settings, self.suite.settings)
-        made = await bootstrap_workspace(settings, self.suite.url("gateway"), workspace)
         client = await self._stack.enter_async_context(ApiClient(self.suite.url("gateway")))
-        await client.sign_in(made.email, made.password or "")
+        await client.sign_in(*await _bootstrapped(self.suite, "Other", "Stranger"))
         return client
 
     async def location_id(self) -> str:
