@@ -34,7 +34,13 @@ from libs.events.registry import (
     spec_of,
 )
 from libs.events.topics import Topic
-from libs.runtime.kafka import Outgoing, Publisher, PublishFailed
+from libs.runtime.kafka import (
+    GROUP_HEARTBEAT_MS,
+    GROUP_SESSION_MS,
+    Outgoing,
+    Publisher,
+    PublishFailed,
+)
 from libs.runtime.metrics import (
     CONSUMED,
     CONSUMER_BATCH_SECONDS,
@@ -160,6 +166,8 @@ class BatchConsumer:
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            session_timeout_ms=GROUP_SESSION_MS,
+            heartbeat_interval_ms=GROUP_HEARTBEAT_MS,
             max_poll_interval_ms=300_000,
             **self._waiting,
         )

@@ -13,6 +13,12 @@ from libs.events.topics import DEAD_LETTER_MAX_BYTES
 from libs.runtime.metrics import PUBLISH_FAILURES
 from libs.runtime.tracing import trace_headers
 
+# How long a group waits for a member that says nothing before others get its partitions: what a
+# killed process had in hand waits as long. The least that a broker takes unless it is told to. A
+# member that was only slow costs a rebalance, which changes nothing: every handler may repeat.
+GROUP_SESSION_MS: Final = 6_000
+GROUP_HEARTBEAT_MS: Final = 1_500
+
 _REQUEST_TIMEOUT_MS: Final = 10_000
 
 

@@ -23,6 +23,7 @@ from aiokafka.errors import KafkaError
 
 from libs.events.topics import Topic
 from libs.eventstore.chain import Head
+from libs.runtime.kafka import GROUP_HEARTBEAT_MS, GROUP_SESSION_MS
 from libs.runtime.stopping import stopped_within
 from libs.runtime.storage import StorageAway
 from services.conversation.anchors import AnchorKey, Before
@@ -72,6 +73,8 @@ class AnchorWriter:
             group_id=self._namespace + GROUP,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            session_timeout_ms=GROUP_SESSION_MS,
+            heartbeat_interval_ms=GROUP_HEARTBEAT_MS,
             # Nobody waits for an anchor, and few large fetches cost less than many small ones.
             fetch_min_bytes=_FULL_FETCH_BYTES,
             fetch_max_wait_ms=int(patience * 1000),
