@@ -2,9 +2,13 @@
 
 import logging
 import sys
+from typing import Final
 
 import structlog
 from opentelemetry import trace
+
+_SAME_SECONDS: Final = 10.0
+_REMEMBERED: Final = 1_000
 
 
 def configure_logs(service: str, level: str) -> None:
@@ -25,6 +29,7 @@ def configure_logs(service: str, level: str) -> None:
     structlog.contextvars.bind_contextvars(service=service)
     # The libraries' own warnings (aiokafka, pymongo, uvicorn) are wanted too, in the same shape.
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(NotAgain())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[
@@ -37,6 +42,27 @@ def configure_logs(service: str, level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+class NotAgain(logging.Filter):
+    """Lets a library say the very same thing once in ten seconds.
+
+    While Kafka is away each of aiokafka's clients says so many times a second: the six services
+    together wrote more than a thousand lines a second.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.name, record.getMessage()
+        if record.created - self._said.get(said, 0) < _SAME_SECONDS:
+            return False
+        if len(self._said) >= _REMEMBERED:
+            self._said.clear()
+        self._said[said] = record.created
+        return True
 
 
 def _trace(
