@@ -1,21 +1,17 @@
 """Where anchors are kept: ``<workspace>/<number, ten digits>.json`` in object storage.
 
 What is there is never written over: of two who write the same number one is told that it is taken.
-The storage is asked in threads, because obstore's own asynchronous calls now and then abort an
-interpreter that ends right after them, as the command line does (measured with 0.12.1).
 """
 
-import asyncio
 import hashlib
 import re
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.exceptions import AlreadyExistsError
 from obstore.store import ObjectStore
 
-from libs.runtime.storage import StorageAway, open_storage
+from libs.runtime.storage import asked, open_storage
 from services.conversation.anchors import Anchor, Before
 from services.conversation.settings import ConversationSettings
 
@@ -40,7 +36,7 @@ class AnchorStorage:
                 return False
             return True
 
-        return await _asked(put)
+        return await asked(put)
 
     async def last(self, workspace: str) -> Before:
         """On what the workspace's next anchor follows."""
@@ -60,7 +56,7 @@ class AnchorStorage:
 
     async def workspaces(self) -> list[str]:
         """Those that have anchors."""
-        found = await _asked(self._storage.list_with_delimiter)
+        found = await asked(self._storage.list_with_delimiter)
         return sorted(found["common_prefixes"])
 
     async def numbers(self, workspace: str) -> list[int]:
@@ -71,7 +67,7 @@ class AnchorStorage:
             names = [_NAME.fullmatch(path.rpartition("/")[2]) for path in paths]
             return sorted(int(name[1]) for name in names if name)
 
-        return await _asked(listed)
+        return await asked(listed)
 
     async def _content(self, workspace: str, number: int) -> bytes:
         def get() -> bytes:
@@ -80,7 +76,7 @@ class AnchorStorage:
             except FileNotFoundError:
                 return b""
 
-        return await _asked(get)
+        return await asked(get)
 
 
 def open_anchors(settings: ConversationSettings) -> AnchorStorage:
@@ -88,13 +84,6 @@ def open_anchors(settings: ConversationSettings) -> AnchorStorage:
     options = settings.conversation_anchor_options
     given = {name: value.get_secret_value() for name, value in options.items()}
     return AnchorStorage(open_storage(settings.conversation_anchor_url, given))
-
-
-async def _asked[T](ask: Callable[[], T]) -> T:
-    try:
-        return await asyncio.to_thread(ask)
-    except (BaseError, OSError) as error:
-        raise StorageAway(type(error).__name__) from error
 
 
 def _read(content: bytes) -> Anchor | None:

@@ -5,19 +5,24 @@ The note is written last: what has one is whole.
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Buffer, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
 import msgspec
-from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.exceptions import AlreadyExistsError
 from obstore.store import ObjectStore
 
 from libs.events.content import Attachment
-from libs.runtime.storage import StorageAway
+from libs.runtime.storage import asked, taken_from
 
 _ID: Final = re.compile(r"att_[0-9a-f]{30}")
 ERASED: Final = "erased"
 _UNKNOWN_TYPE: Final = "application/octet-stream"
+# A file that somebody sends holds a thread until it is whole: not one of those that read.
+_UPLOADS_AT_ONCE: Final = 32
+_PIECE_BYTES: Final = 256 * 1024
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -36,37 +41,41 @@ class AttachmentStore:
 
     def __init__(self, storage: ObjectStore) -> None:
         self._storage = storage
+        self._uploads = ThreadPoolExecutor(_UPLOADS_AT_ONCE, "upload")
 
     async def put(
         self, workspace_id: str, attachment_id: str, content: bytes | AsyncIterator[bytes]
     ) -> None:
         """The bytes alone. What ``content`` raises while it is read passes through."""
-        try:
-            await self._storage.put_async(f"{workspace_id}/{attachment_id}", content)
-        except (BaseError, OSError) as error:
-            raise StorageAway(type(error).__name__) from error
+        path = f"{workspace_id}/{attachment_id}"
+        if isinstance(content, bytes):
+            await asked(lambda: self._storage.put(path, content))
+        else:
+            pieces = taken_from(content)
+            await asked(lambda: self._storage.put(path, pieces), self._uploads)
 
     async def note(self, workspace_id: str, note: Note) -> None:
         """The bytes are whole (or will not come)."""
         path = f"{workspace_id}/{note.attachment.attachment_id}.json"
-        try:
-            await self._storage.put_async(path, msgspec.json.encode(note))
-        except (BaseError, OSError) as error:
-            raise StorageAway(type(error).__name__) from error
+        await asked(lambda: self._storage.put(path, msgspec.json.encode(note)))
 
     async def note_first(self, workspace_id: str, note: Note) -> Note:
         """The bytes are whole (or will not come), unless it was said of them before what they are:
         what the note says now. Of what was erased in the meantime, the bytes are deleted again."""
         attachment_id = note.attachment.attachment_id
-        path = f"{workspace_id}/{attachment_id}.json"
-        try:
-            await self._storage.put_async(path, msgspec.json.encode(note), mode="create")
-        except AlreadyExistsError:
+        path, content = f"{workspace_id}/{attachment_id}.json", msgspec.json.encode(note)
+
+        def put() -> bool:
+            try:
+                self._storage.put(path, content, mode="create")
+            except AlreadyExistsError:
+                return False
+            return True
+
+        if not await asked(put):
             note = await self.describe(workspace_id, attachment_id) or note
             if note.missing == ERASED:
                 await self.delete(workspace_id, attachment_id)
-        except (BaseError, OSError) as error:
-            raise StorageAway(type(error).__name__) from error
         return note
 
     async def erase(self, workspace_id: str, attachment_id: str) -> None:
@@ -81,12 +90,12 @@ class AttachmentStore:
 
     async def delete(self, workspace_id: str, attachment_id: str) -> None:
         """The bytes alone; it is fine if there are none."""
-        try:
-            await self._storage.delete_async(f"{workspace_id}/{attachment_id}")
-        except FileNotFoundError:
-            return
-        except (BaseError, OSError) as error:
-            raise StorageAway(type(error).__name__) from error
+
+        def delete() -> None:
+            with suppress(FileNotFoundError):
+                self._storage.delete(f"{workspace_id}/{attachment_id}")
+
+        await asked(delete)
 
     async def describe(self, workspace_id: str, attachment_id: str) -> Note | None:
         """None where there is no such attachment in the workspace."""
@@ -99,22 +108,32 @@ class AttachmentStore:
 
     async def stream(self, workspace_id: str, attachment_id: str) -> AsyncIterator[bytes] | None:
         """Its bytes, piece by piece; None where they are not there."""
-        try:
-            found = await self._storage.get_async(f"{workspace_id}/{attachment_id}")
-        except FileNotFoundError:
-            return None
-        except (BaseError, OSError) as error:
-            raise StorageAway(type(error).__name__) from error
-        return (bytes(piece) async for piece in found.stream(min_chunk_size=256 * 1024))
+
+        def opened() -> Iterator[Buffer] | None:
+            try:
+                found = self._storage.get(f"{workspace_id}/{attachment_id}")
+            except FileNotFoundError:
+                return None
+            return iter(found.stream(min_chunk_size=_PIECE_BYTES))
+
+        pieces = await asked(opened)
+        return None if pieces is None else _given(pieces)
 
     async def _get(self, workspace_id: str, attachment_id: str, ending: str = "") -> bytes | None:
         # Ids come from outside: nothing but an id of ours may become part of a path.
         if _ID.fullmatch(attachment_id) is None:
             return None
-        try:
-            found = await self._storage.get_async(f"{workspace_id}/{attachment_id}{ending}")
-            return (await found.bytes_async()).to_bytes()
-        except FileNotFoundError:
-            return None
-        except (BaseError, OSError) as error:
-            raise StorageAway(type(error).__name__) from error
+
+        def get() -> bytes | None:
+            try:
+                found = self._storage.get(f"{workspace_id}/{attachment_id}{ending}")
+                return found.bytes().to_bytes()
+            except FileNotFoundError:
+                return None
+
+        return await asked(get)
+
+
+async def _given(pieces: Iterator[Buffer]) -> AsyncIterator[bytes]:
+    while (piece := await asked(lambda: next(pieces, None))) is not None:
+        yield bytes(piece)
