@@ -36,6 +36,8 @@ def service_environment(
         "PARLEY_GATEWAY_PUBLIC_URL": urls["gateway"],
         "PARLEY_GATEWAY_INGEST_PUBLIC_URL": urls["ingest"],
         "PARLEY_NOTIFY_CONSOLE_URL": urls["gateway"],
+        # All of it runs on this machine, and so may the CRM that is tried with it.
+        "PARLEY_WEBHOOKS_ALLOW_PRIVATE": "true",
     }
     for name in SERVICES:
         environment[f"PARLEY_{name.upper()}_PORT"] = str(ports[name])

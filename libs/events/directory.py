@@ -137,6 +137,17 @@ class FieldState(Body):
     active: bool = True
 
 
+@public("parley.directory.crm-webhook.v1", Topic.DIRECTORY)
+class CrmWebhookState(Body):
+    """Where a workspace takes the cases that its members send to the CRM.
+
+    ``sealed_secret`` is what deliveries are signed with; only notify can open it.
+    """
+
+    url: str
+    sealed_secret: str
+
+
 DirectoryState = (
     WorkspaceState
     | LocationState
@@ -147,4 +158,5 @@ DirectoryState = (
     | AutoforwardState
     | LabelState
     | FieldState
+    | CrmWebhookState
 )

@@ -12,7 +12,7 @@ class NotificationRaised(Body):
 
     notification_id: str
     member_id: str
-    kind: Literal["case-in-group", "mention", "assigned", "transfer-offered"]
+    kind: Literal["case-in-group", "mention", "assigned", "transfer-offered", "crm-not-reached"]
     conversation_id: str
     case_id: str
     raised_at: Instant

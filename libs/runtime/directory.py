@@ -7,6 +7,7 @@ from libs.events.actions import Action
 from libs.events.conversation import Audience
 from libs.events.directory import (
     AutoforwardState,
+    CrmWebhookState,
     DirectoryState,
     FieldState,
     GroupState,
@@ -38,6 +39,7 @@ class WorkspaceDirectory:
     autoforwards: dict[str, AutoforwardState] = field(default_factory=dict)
     labels: dict[str, LabelState] = field(default_factory=dict)
     fields: dict[str, FieldState] = field(default_factory=dict)
+    crm_webhook: CrmWebhookState | None = None
 
     def may_see(self, member: MemberState, audience: Audience | None) -> bool:
         group = self.groups.get(audience.group_id or "") if audience else None
@@ -116,6 +118,8 @@ def _put(directory: WorkspaceDirectory, state: DirectoryState, *, present: bool)
             _set(directory.labels, thing_id, state, present)
         case FieldState(field_id=thing_id):
             _set(directory.fields, thing_id, state, present)
+        case CrmWebhookState():
+            directory.crm_webhook = state if present else None
 
 
 def _set[K, V](things: dict[K, V], key: K, state: V, present: bool) -> None:

@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     otlp_endpoint: str | None = Field(None, description="traces go there; off when not set")
     shutdown_timeout_seconds: float = Field(10, gt=0)
+    webhooks_allow_private: bool = Field(
+        False,
+        description="a workspace's webhook may be http, and lead into a private network or to this"
+        " machine",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -18,6 +18,7 @@ from services.gateway.accounts import Accounts
 from services.gateway.api.accounts import add_account_routes
 from services.gateway.api.attachments import add_attachment_routes
 from services.gateway.api.conversations import add_conversation_routes
+from services.gateway.api.crm_webhook import add_crm_webhook_routes
 from services.gateway.api.customers import add_customer_routes
 from services.gateway.api.directory import DirectoryApi
 from services.gateway.api.reports import add_metrics_routes, add_notification_routes
@@ -86,7 +87,7 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     add_attachment_routes(
         by_tag["attachments"], access, ingest, settings.gateway_attachment_max_bytes
     )
-    DirectoryApi(
+    directory_api = DirectoryApi(
         directory=directory,
         access=access,
         accounts=accounts,
@@ -95,7 +96,9 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
         ingest=ingest,
         ingest_public_url=settings.gateway_ingest_public_url.rstrip("/"),
         wait_seconds=settings.gateway_directory_wait_seconds,
-    ).add_to(by_tag["directory"])
+    )
+    directory_api.add_to(by_tag["directory"])
+    add_crm_webhook_routes(by_tag["directory"], directory_api)
     add_notification_routes(by_tag["notifications"], access, notify)
     add_metrics_routes(by_tag["metrics"], access, analytics)
     add_workspace_route(

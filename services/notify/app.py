@@ -1,6 +1,6 @@
 """Notify, put together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
@@ -13,22 +13,28 @@ from libs.events.conversation import (
     CaseForwarded,
     CaseOpened,
     CaseRouted,
+    CaseSentToCrm,
     NoteAdded,
     TransferOffered,
 )
 from libs.events.ids import IdKey
 from libs.events.topics import Topic
-from libs.runtime.consumer import BatchConsumer, of_types
+from libs.runtime.consumer import BatchConsumer, Received, Refused, of_types
 from libs.runtime.directory import Directory
 from libs.runtime.http import service_app
 from libs.runtime.kafka import Publisher
 from libs.runtime.mongo import TRANSIENT, check_mongo, mongo_client
 from libs.runtime.process import Runtime, ServiceSpec
+from libs.runtime.sealing import Sealer
 from libs.runtime.settings import key_bytes
 from libs.runtime.tokens import ServiceTokens
 from services.notify.api import router
 from services.notify.consumers import GROUP, Announcer
+from services.notify.crm.deliveries import CrmDeliveries
+from services.notify.crm.posting import Poster
+from services.notify.crm.worker import SEAL_PURPOSE, CrmWorker
 from services.notify.deliveries import Deliveries
+from services.notify.in_app import InApp
 from services.notify.mail import Mailer
 from services.notify.notifications import Notifications
 from services.notify.rules import Rules
@@ -57,31 +63,52 @@ async def compose(settings: NotifySettings, runtime: Runtime) -> AsyncIterator[A
     await notifications.ensure_indexes()
     await deliveries.ensure_indexes()
 
+    deployment_key = key_bytes(settings.deployment_key)
+    ids = IdKey(deployment_key)
+    in_app = InApp(notifications, publisher)
     worker = _worker(settings, deliveries, directory)
     announcer = Announcer(
-        directory,
-        rules,
-        notifications,
-        deliveries,
-        publisher,
-        IdKey(key_bytes(settings.deployment_key)),
-        worker.wake if worker else None,
+        directory, rules, in_app, deliveries, ids, worker.wake if worker else None
     )
+    crm_deliveries = CrmDeliveries(database["notify_crm_deliveries"])
+    await crm_deliveries.ensure_indexes()
+    crm = CrmWorker(
+        crm_deliveries,
+        await runtime.enter(Poster(allow_private=settings.webhooks_allow_private)),
+        directory,
+        in_app,
+        ids,
+        Sealer(deployment_key, SEAL_PURPOSE),
+        settings.notify_console_url,
+        timedelta(seconds=settings.notify_retry_seconds),
+    )
+
+    async def handle(batch: Sequence[Received]) -> Sequence[Refused]:
+        await crm.write_down(batch)
+        return await announcer.announce(batch)
+
     consumer = BatchConsumer(
         [Topic.CONVERSATION],
         GROUP,
-        announcer.announce,
+        handle,
         bootstrap_servers=settings.kafka_bootstrap_servers,
         namespace=settings.kafka_namespace,
         publisher=publisher,
         transient=TRANSIENT,
         patience_seconds=_PATIENCE_SECONDS,
         wanted=of_types(
-            CaseOpened, CaseRouted, CaseForwarded, CaseAssigned, TransferOffered, NoteAdded
+            CaseOpened,
+            CaseRouted,
+            CaseForwarded,
+            CaseAssigned,
+            TransferOffered,
+            NoteAdded,
+            CaseSentToCrm,
         ),
     )
     runtime.run("directory", directory.table.run)
     runtime.run("announcer", consumer.run)
+    runtime.run("crm", crm.run)
     if worker:
         runtime.run("e-mail", worker.run)
     runtime.ready_when("kafka", publisher.check)

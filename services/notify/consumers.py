@@ -2,7 +2,7 @@
 hands, become notifications and e-mails, a mention in a note a notification."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -16,12 +16,11 @@ from libs.events.ids import IdKey
 from libs.events.notification import NotificationRaised
 from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.directory import Directory
-from libs.runtime.kafka import Publisher, outgoing
 from services.notify.deliveries import Deliveries, Delivery
 from services.notify.handed import ASSIGNED, OFFERED, Handed, email, handed_of, notification
+from services.notify.in_app import InApp
 from services.notify.mentions import MENTION, mentions_of
-from services.notify.metrics import GROUPS_UNKNOWN, NOTIFICATIONS
-from services.notify.notifications import Notifications
+from services.notify.metrics import GROUPS_UNKNOWN
 from services.notify.recipients import told_of_case
 from services.notify.rules import CASE_IN_GROUP, Rules
 
@@ -55,17 +54,15 @@ class Announcer:
         self,
         directory: Directory,
         rules: Rules,
-        notifications: Notifications,
+        in_app: InApp,
         deliveries: Deliveries,
-        publisher: Publisher,
         ids: IdKey,
         on_email: Callable[[], None] | None,
     ) -> None:
         self._directory = directory
         self._rules = rules
-        self._notifications = notifications
+        self._in_app = in_app
         self._deliveries = deliveries
-        self._publisher = publisher
         self._ids = ids
         self._on_email = on_email
 
@@ -82,7 +79,7 @@ class Announcer:
             for one in batch
             for raised in mentions_of(one.envelope, self._directory, self._ids)
         }
-        await self._raise(MENTION, mentioned)
+        await self._in_app.tell(MENTION, mentioned)
         await self._tell_of_hands(
             [h for one in batch if (h := handed_of(one.envelope, self._directory))]
         )
@@ -98,7 +95,7 @@ class Announcer:
                 for one in handed
                 if one.kind == kind
             ]
-            await self._raise(kind, {one.notification_id: (of, one) for of, one in raised})
+            await self._in_app.tell(kind, {one.notification_id: (of, one) for of, one in raised})
 
     async def _tell(self, cases: Sequence[NewCase]) -> None:
         rules = await self._rules.of(case.envelope.workspace_id for case in cases)
@@ -116,39 +113,11 @@ class Announcer:
                     deliveries.append(self._delivery(case, member, now))
         # E-mails first: a notification that shows as published then has its e-mail written down.
         await self._write_down(deliveries)
-        await self._raise(CASE_IN_GROUP, raised)
+        await self._in_app.tell(CASE_IN_GROUP, raised)
 
     async def _write_down(self, deliveries: Sequence[Delivery]) -> None:
         if await self._deliveries.add(deliveries) and self._on_email:
             self._on_email()
-
-    async def _raise(self, kind: str, raised: Mapping[str, tuple[str, NotificationRaised]]) -> None:
-        if raised:
-            NOTIFICATIONS.labels(kind).inc(await self._notifications.add([*raised.values()]))
-            await self._publish(raised)
-
-    async def _publish(self, raised: Mapping[str, tuple[str, NotificationRaised]]) -> None:
-        waiting = await self._notifications.unpublished([*raised])
-        if not waiting:
-            return
-        await self._publisher.publish(
-            [
-                outgoing(
-                    Envelope(
-                        id=one.notification_id,
-                        source="/notify",
-                        subject=one.notification_id,
-                        key=one.member_id,
-                        workspace_id=workspace_id,
-                        sequence=0,
-                        time=one.raised_at,
-                        body=one,
-                    )
-                )
-                for workspace_id, one in (raised[each] for each in sorted(waiting))
-            ]
-        )
-        await self._notifications.mark_published(sorted(waiting))
 
     def _group(self, case: NewCase) -> GroupState | None:
         return self._directory.of(case.envelope.workspace_id).groups.get(case.group_id)

@@ -14,13 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from pymongo import ASCENDING, ReturnDocument, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 
 from libs.runtime.mongo import Document
+from services.notify.queue import Queue
 
-_KEPT_DAYS: Final = 30
-SENDING_LEASE: Final = timedelta(seconds=60)
 HANDOVER_LEASE: Final = timedelta(seconds=180)
 _OPEN: Final = ("queued", "sending", "handing_over")
 
@@ -51,62 +49,24 @@ class Delivery:
 
 class Deliveries:
     def __init__(self, collection: AsyncCollection[Document]) -> None:
-        self._collection = collection
+        self._queue = Queue(collection)
 
     async def ensure_indexes(self) -> None:
-        await self._collection.create_index([("state", 1), ("due_at", 1)], name="due")
-        await self._collection.create_index(
-            "ended_at", name="expiry", expireAfterSeconds=_KEPT_DAYS * 24 * 3600
-        )
+        await self._queue.ensure_indexes()
 
     async def add(self, deliveries: Sequence[Delivery]) -> int:
         """Keep those that are new, due at once; how many were."""
-        if not deliveries:
-            return 0
-        result = await self._collection.bulk_write(
-            [
-                UpdateOne(
-                    {"_id": one.delivery_id},
-                    {
-                        "$setOnInsert": {
-                            "workspace": one.workspace_id,
-                            "member": one.member_id,
-                            "conversation": one.conversation_id,
-                            "group": one.group_id,
-                            "source": one.source_id,
-                            "channel": one.channel,
-                            "kind": one.kind,
-                            "location": one.location_id,
-                            "wanted_by": one.wanted_by,
-                            "created_at": one.created_at,
-                            "attempt": 0,
-                            "state": "queued",
-                            "due_at": one.created_at,
-                        }
-                    },
-                    upsert=True,
-                )
-                for one in deliveries
-            ],
-            ordered=False,
-        )
-        return result.upserted_count
+        return await self._queue.add({one.delivery_id: _document(one) for one in deliveries})
 
     async def claim(self, now: datetime) -> Delivery | None:
-        """One that is due, for this caller until its lease ends; ``due_at`` is the lease's end."""
-        document = await self._collection.find_one_and_update(
-            {"state": "queued", "due_at": {"$lte": now}},
-            {"$set": {"state": "sending", "due_at": now + SENDING_LEASE}, "$inc": {"attempt": 1}},
-            sort=[("due_at", ASCENDING)],
-            return_document=ReturnDocument.AFTER,
-        )
+        """One that is due, for this caller until its lease ends."""
+        document = await self._queue.claim(now)
         return _delivery(document) if document else None
 
     async def hand_over(self, delivery: Delivery, now: datetime) -> bool:
         """Write down that the e-mail is about to be given away. False: the lease was lost."""
-        return await self._move(
-            delivery, "sending", {"state": "handing_over", "due_at": now + HANDOVER_LEASE}
-        )
+        change = {"state": "handing_over", "due_at": now + HANDOVER_LEASE}
+        return await self._move(delivery, "sending", change)
 
     async def retry(self, delivery: Delivery, due_at: datetime, reason: str) -> None:
         await self._settle(delivery, {"state": "queued", "due_at": due_at, "reason": reason})
@@ -117,23 +77,14 @@ class Deliveries:
 
     async def give_up_leases(self, now: datetime) -> int:
         """What dead replicas left behind; how many became uncertain."""
-        await self._collection.update_many(
-            {"state": "sending", "due_at": {"$lte": now}}, {"$set": {"state": "queued"}}
+        await self._queue.give_up_leases(now, "sending", {"state": "queued"})
+        unknown = "the sender stopped before the server's answer"
+        return await self._queue.give_up_leases(
+            now, "handing_over", {"state": "uncertain", "ended_at": now, "reason": unknown}
         )
-        result = await self._collection.update_many(
-            {"state": "handing_over", "due_at": {"$lte": now}},
-            {
-                "$set": {
-                    "state": "uncertain",
-                    "ended_at": now,
-                    "reason": "the sender stopped before the server's answer",
-                }
-            },
-        )
-        return result.modified_count
 
     async def count_waiting(self) -> int:
-        return await self._collection.count_documents({"state": {"$in": list(_OPEN)}})
+        return await self._queue.count(_OPEN)
 
     async def _settle(self, delivery: Delivery, change: Document) -> None:
         # Where the lease was lost meanwhile, the other's word stands.
@@ -142,11 +93,23 @@ class Deliveries:
                 return
 
     async def _move(self, delivery: Delivery, state: str, change: Document) -> bool:
-        result = await self._collection.update_one(
-            {"_id": delivery.delivery_id, "state": state, "attempt": delivery.attempt},
-            {"$set": change},
-        )
-        return result.modified_count == 1
+        return await self._queue.move(delivery.delivery_id, delivery.attempt, state, change)
+
+
+def _document(delivery: Delivery) -> Document:
+    return {
+        "workspace": delivery.workspace_id,
+        "member": delivery.member_id,
+        "conversation": delivery.conversation_id,
+        "group": delivery.group_id,
+        "source": delivery.source_id,
+        "channel": delivery.channel,
+        "kind": delivery.kind,
+        "location": delivery.location_id,
+        "wanted_by": delivery.wanted_by,
+        "created_at": delivery.created_at,
+        "due_at": delivery.created_at,
+    }
 
 
 def _delivery(document: Document) -> Delivery:

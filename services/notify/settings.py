@@ -47,7 +47,10 @@ class NotifySettings(MongoSettings):
         str | None, AfterValidator(_address), BeforeValidator(_none_if_empty)
     ] = Field(None, validate_default=True)
     notify_retry_seconds: float = Field(
-        30, gt=0, description="the pause after an e-mail's first failed try; each next is twice it"
+        30,
+        gt=0,
+        description="the pause after the first failed try of an e-mail, or of a case for a CRM; "
+        "each next is twice it",
     )
 
     @validates("notify_email_from")

@@ -1,6 +1,5 @@
 """Sends the e-mails that are due, a few at a time, from every replica."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -9,18 +8,15 @@ import structlog
 
 from libs.events.directory import GroupState, MemberState
 from libs.runtime.directory import Directory
-from libs.runtime.mongo import TRANSIENT
 from services.notify.deliveries import Deliveries, Delivery
 from services.notify.mail import Mailer, Outcome, Result, Unwritable, written
 from services.notify.metrics import EMAILS, EMAILS_WAITING
+from services.notify.polling import GIVE_UP_AFTER, Polling, pause
 from services.notify.texts import CaseInGroup, HandedCase, Text, case_in_group, handed_case
 
 log = structlog.get_logger()
 
 AT_ONCE: Final = 4
-POLL_SECONDS: Final = 2.0
-LONGEST_PAUSE: Final = timedelta(hours=1)
-GIVE_UP_AFTER: Final = timedelta(hours=24)
 
 
 class Gone(Exception):
@@ -43,59 +39,25 @@ class DeliveryWorker:
         self._directory = directory
         self._console_url = console_url.rstrip("/")
         self._retry_after = retry_after
-        self._wake = asyncio.Event()
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._polling = Polling("e-mails", AT_ONCE, self._claim, self._send, self._idle)
+        self.run = self._polling.run
+        self.wake = self._polling.wake
 
-    def wake(self) -> None:
-        """There is something new to send."""
-        self._wake.set()
+    async def _claim(self) -> Delivery | None:
+        if not self._directory.table.is_caught_up:
+            return None
+        return await self._deliveries.claim(datetime.now(UTC))
 
-    async def run(self, stop: asyncio.Event) -> None:
-        async with asyncio.TaskGroup() as sending:
-            while not stop.is_set():
-                try:
-                    busy = self._directory.table.is_caught_up and await self._start_one(sending)
-                except TRANSIENT as error:
-                    log.warning("e-mails wait for MongoDB", error=repr(error))
-                    busy = False
-                if not busy:
-                    await self._rest(stop)
-
-    async def _start_one(self, sending: asyncio.TaskGroup) -> bool:
-        await self._slots.acquire()
-        delivery = None
-        try:
-            delivery = await self._deliveries.claim(datetime.now(UTC))
-        finally:
-            if delivery is None:
-                self._slots.release()
-        if delivery is None:
-            uncertain = await self._deliveries.give_up_leases(datetime.now(UTC))
-            if uncertain:
-                EMAILS.labels(Outcome.UNCERTAIN).inc(uncertain)
-            EMAILS_WAITING.set(await self._deliveries.count_waiting())
-            return False
-        sending.create_task(self._send(delivery))
-        return True
-
-    async def _rest(self, stop: asyncio.Event) -> None:
-        """Until there may be something to send; the poll finds what another replica left."""
-        ends = [asyncio.create_task(event.wait()) for event in (stop, self._wake)]
-        await asyncio.wait(ends, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        for end in ends:
-            end.cancel()
-        self._wake.clear()
+    async def _idle(self) -> None:
+        uncertain = await self._deliveries.give_up_leases(datetime.now(UTC))
+        if uncertain:
+            EMAILS.labels(Outcome.UNCERTAIN).inc(uncertain)
+        EMAILS_WAITING.set(await self._deliveries.count_waiting())
 
     async def _send(self, delivery: Delivery) -> None:
-        try:
-            result = await self._tried(delivery)
-            if result is not None:
-                await self._settle(delivery, result)
-        except TRANSIENT as error:
-            # Its lease ends by itself, to what is known then: to be tried again, or uncertain.
-            log.warning("an e-mail's end could not be written down", error=repr(error))
-        finally:
-            self._slots.release()
+        result = await self._tried(delivery)
+        if result is not None:
+            await self._settle(delivery, result)
 
     async def _tried(self, delivery: Delivery) -> Result | None:
         try:
@@ -150,9 +112,3 @@ class DeliveryWorker:
             await self._deliveries.retry(delivery, due_at, result.reason)
         else:
             await self._deliveries.end(delivery, result.outcome, now, result.reason)
-
-
-def pause(first: timedelta, attempt: int) -> timedelta:
-    """After the given try, counted from 1: twice as long each time, an hour at most."""
-    doublings = min(attempt - 1, 20)
-    return min(first * (1 << doublings), LONGEST_PAUSE)

@@ -175,7 +175,7 @@ class DirectoryApi:
         body, raw = await self._opening.read(request)
 
         async def work(cause: str) -> Response:
-            outcome = await self._changed(
+            outcome = await self.changed(
                 self._ids.derive("wsp", cause),
                 cause,
                 "open_workspace",
@@ -192,25 +192,25 @@ class DirectoryApi:
                 location=next(s for s in outcome.states if isinstance(s, LocationState)),
                 owner=next(s for s in outcome.states if isinstance(s, MemberState)),
             )
-            return _answer(shown, _CREATED, outcome)
+            return answered(shown, _CREATED, outcome)
 
         return await self._answers.once(request, caller, raw, work)
 
     def _adder(self, resource: Resource) -> Callable[[Request], Awaitable[Response]]:
         async def add(request: Request) -> Response:
-            caller = self._manager(request)
+            caller = self.manager(request)
             body, raw = await resource.adding.read(request)
             fields = msgspec.structs.asdict(body)
 
             async def work(cause: str) -> Response:
                 thing_id = self._ids.derive(resource.prefix, caller.workspace_id, cause)
-                outcome = await self._changed(
+                outcome = await self.changed(
                     caller.workspace_id,
                     cause,
                     f"add_{resource.path}",
                     lambda there: resource.add(there, thing_id, **fields),
                 )
-                return _answer(_shown(outcome.states[-1]), _CREATED, outcome)
+                return answered(_shown(outcome.states[-1]), _CREATED, outcome)
 
             return await self._answers.once(request, caller, raw, work)
 
@@ -218,35 +218,35 @@ class DirectoryApi:
 
     def _changer(self, resource: Resource) -> Callable[[Request, str], Awaitable[Response]]:
         async def change(request: Request, thing_id: str) -> Response:
-            caller = self._manager(request)
+            caller = self.manager(request)
             body, _raw = await resource.changing.read(request)
             fields = msgspec.structs.asdict(body)
-            outcome = await self._changed(
+            outcome = await self.changed(
                 caller.workspace_id,
                 random_id("req"),
                 f"change_{resource.path}",
                 lambda there: resource.change(there, thing_id, **fields),
             )
-            return _answer(_shown(resource.find(outcome.workspace, thing_id)), 200, outcome)
+            return answered(_shown(resource.find(outcome.workspace, thing_id)), 200, outcome)
 
         return change
 
     def _remover(self, resource: Resource) -> Callable[[Request, str], Awaitable[Response]]:
         async def remove(request: Request, thing_id: str) -> Response:
-            caller = self._manager(request)
-            outcome = await self._changed(
+            caller = self.manager(request)
+            outcome = await self.changed(
                 caller.workspace_id,
                 random_id("req"),
                 f"remove_{resource.path}",
                 lambda there: resource.remove(there, thing_id),
             )
             if resource.stays:
-                return _answer(_shown(resource.find(outcome.workspace, thing_id)), 200, outcome)
+                return answered(_shown(resource.find(outcome.workspace, thing_id)), 200, outcome)
             return Response(status_code=204, headers={OFFSET_HEADER: str(outcome.offset)})
 
         return remove
 
-    async def _changed(
+    async def changed(
         self,
         workspace_id: str,
         cause: str,
@@ -255,12 +255,14 @@ class DirectoryApi:
         *,
         opening: bool = False,
     ) -> Outcome:
+        """``decide`` is applied. Errors: the directory's refusals, as problems."""
         with _problems():
             outcome = await self._service.change(workspace_id, cause, decide, opening=opening)
         CHANGES.labels(operation).inc()
         return outcome
 
-    def _manager(self, request: Request) -> Caller:
+    def manager(self, request: Request) -> Caller:
+        """Errors: Unauthorized, Forbidden."""
         caller = self._caller(request)
         if not caller.may(Action.MANAGE_DIRECTORY):
             raise Forbidden("this needs the permission to manage the directory")
@@ -289,7 +291,8 @@ def _shown(state: DirectoryState) -> DirectoryState:
     return state
 
 
-def _answer(shown: object, status: int, outcome: Outcome) -> Response:
+def answered(shown: object, status: int, outcome: Outcome) -> Response:
+    """With how far a reader of the directory has to be to see it."""
     response = json_response(shown, status)
     response.headers[OFFSET_HEADER] = str(outcome.offset)
     return response

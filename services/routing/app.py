@@ -27,6 +27,8 @@ from libs.runtime.tokens import ServiceTokens
 from services.routing import consumers, credentials
 from services.routing.api import DirectoryApi
 from services.routing.consumers import Autoforward
+from services.routing.crm_webhook import PURPOSE as CRM_PURPOSE
+from services.routing.crm_webhook import add_crm_webhook_routes
 from services.routing.directory import DirectoryService
 from services.routing.domain import rules
 from services.routing.domain.errors import Again
@@ -113,7 +115,15 @@ async def compose(
     sealer = Sealer(deployment_key, credentials.PURPOSE)
     sources = SourceRules(credentials.Credentials(ids, sealer).connection)
     tokens = ServiceTokens(key_bytes(settings.service_key), "routing")
-    app.include_router(DirectoryApi(service, sources, answers, tokens, ids).router())
+    api = DirectoryApi(service, sources, answers, tokens, ids)
+    router = api.router()
+    add_crm_webhook_routes(
+        router,
+        api,
+        Sealer(deployment_key, CRM_PURPOSE),
+        allow_private=settings.webhooks_allow_private,
+    )
+    app.include_router(router)
     yield app
 
 

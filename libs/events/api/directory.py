@@ -166,6 +166,22 @@ class ChangeField(RequestBody):
     active: bool | None = None
 
 
+class ChangeCrmWebhook(RequestBody):
+    """``url`` has to be given where none is set yet. ``renew_secret``: sign with another from now
+    on; the first one is made with the first ``url``."""
+
+    url: str | None = None
+    renew_secret: bool = False
+
+
+class CrmWebhook(Body):
+    """Where cases that members send to the CRM are posted. ``secret`` is shown once, when it is
+    made: as Standard Webhooks write it, ``whsec_`` and the key in base64."""
+
+    url: str
+    secret: str | None = None
+
+
 class WebhookRegistration(Body):
     """``error``: the platform's refusal in its words, or that it was not reached."""
 

@@ -99,7 +99,7 @@ class DirectoryApi:
 
     def _adder(self, kind: Kind) -> Endpoint:
         async def add_thing(request: Request) -> Response:
-            actor, answer = await self._write(request, f"/v1/{kind.path}")
+            actor, answer = await self.write(request, f"/v1/{kind.path}")
             if answer.status_code >= REFUSED:
                 return answer
             thing_id = msgspec.json.decode(bytes(answer.body))[kind.id_field]
@@ -115,7 +115,7 @@ class DirectoryApi:
     def _changer(self, kind: Kind) -> Endpoint:
         async def change_thing(request: Request) -> Response:
             thing_id = path_id(request)
-            actor, answer = await self._write(request, f"/v1/{kind.path}/{thing_id}")
+            actor, answer = await self.write(request, f"/v1/{kind.path}/{thing_id}")
             if answer.status_code >= REFUSED:
                 return answer
             thing = _found(kind, actor, thing_id)
@@ -130,7 +130,7 @@ class DirectoryApi:
     def _remover(self, kind: Kind) -> Endpoint:
         async def remove_thing(request: Request) -> Response:
             thing_id = path_id(request)
-            actor, answer = await self._write(request, f"/v1/{kind.path}/{thing_id}")
+            actor, answer = await self.write(request, f"/v1/{kind.path}/{thing_id}")
             if answer.status_code >= REFUSED:
                 return answer
             if kind is MEMBERS:
@@ -145,7 +145,7 @@ class DirectoryApi:
         newest = str(max(0, self.directory.table.position - 1))
         return json_response(await self._with_webhook(actor, self._view(source), newest))
 
-    async def _write(self, request: Request, path: str) -> tuple[Actor, Response]:
+    async def write(self, request: Request, path: str) -> tuple[Actor, Response]:
         """Routing's answer, once this replica shows the change."""
         actor = (await self.access.actor(request.headers)).must(Action.MANAGE_DIRECTORY)
         body = None if request.method == "DELETE" else await read_body(request)

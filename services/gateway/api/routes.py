@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
+from libs.events.api.crm import CrmEvent
 from libs.runtime.problems import (
     BadRequest,
     Conflict,
@@ -205,6 +206,7 @@ def document(app: FastAPI, described: Described, public_url: str, tags: dict[str
             )
             ordered = sorted(described.shapes, key=lambda shape: shape.__name__)
             _, schemas = msgspec.json.schema_components(ordered, ref_template=_REF)
+            made["webhooks"] = _webhooks()
             made["components"] = {
                 "schemas": dict(sorted(schemas.items())),
                 "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -212,6 +214,7 @@ def document(app: FastAPI, described: Described, public_url: str, tags: dict[str
             app.openapi_schema = made
         return app.openapi_schema
 
+    shapes.add(CrmEvent)
     app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI documents
 
 
@@ -226,6 +229,45 @@ What is told to people (problems, system messages) is in the language of `Accept
 
 `/v1/live` is a WebSocket. Its first frame is `{"token": "…", "cursor": null}`; then come `ready`,
 `event`, `gone`, `notification`, `reload` and `ping` frames, each with the `cursor` to resume from.
+"""
+
+
+def _webhooks() -> dict[str, Any]:
+    """What Parley itself posts, to where a workspace says."""
+    names = {
+        "webhook-id": "The same however often it is delivered: the event's `id`.",
+        "webhook-timestamp": "When this try was made, in seconds since 1970.",
+        "webhook-signature": "`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`, by the "
+        "bytes that stand in base64 behind `whsec_` in the webhook's secret.",
+    }
+    headers = [
+        {"name": name, "in": "header", "required": True, "description": text}
+        | {"schema": {"type": "string"}}
+        for name, text in names.items()
+    ]
+    body = {"application/cloudevents+json": {"schema": {"$ref": _ref(CrmEvent)}}}
+    return {
+        "caseSentToCrm": {
+            "post": {
+                "operationId": "caseSentToCrm",
+                "summary": "A member sent a case to the CRM",
+                "description": _DELIVERED,
+                "parameters": headers,
+                "requestBody": {"required": True, "content": body},
+                "responses": {
+                    "2XX": {"description": "Taken."},
+                    "410": {"description": "Nothing more is wanted: this one is given up."},
+                    "default": {"description": "Delivered again later, for a day."},
+                },
+            }
+        }
+    }
+
+
+_DELIVERED: Final = """\
+Posted to the address of `PATCH /v1/crm-webhook`, at least once, in no certain order, until an
+answer of 2xx within 15 seconds. Redirects are not followed. Owners and admins are notified when a
+case could not be delivered.
 """
 
 

@@ -177,6 +177,21 @@ class AutoforwardRemoved(Fact):
     autoforward_id: str
 
 
+@stored("routing.crm-webhook-set.v1")
+class CrmWebhookSet(Fact):
+    """Cases sent to the CRM go here from now on, signed with this secret."""
+
+    url: str
+    sealed_secret: str
+
+
+@stored("routing.crm-webhook-removed.v1")
+class CrmWebhookRemoved(Fact):
+    """Cases sent to the CRM go nowhere any more; the secret is forgotten with the address."""
+
+    url: str
+
+
 @stored("routing.label-set.v1")
 class LabelSet(Fact):
     """A label came, or is now like this."""

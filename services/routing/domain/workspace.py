@@ -14,6 +14,7 @@ import msgspec
 
 from libs.events.directory import (
     AutoforwardState,
+    CrmWebhookState,
     DirectoryState,
     FieldState,
     GroupState,
@@ -54,6 +55,7 @@ class Workspace:
     autoforwards: dict[str, AutoforwardState] = field(default_factory=dict)
     labels: dict[str, LabelState] = field(default_factory=dict)
     fields: dict[str, FieldState] = field(default_factory=dict)
+    crm_webhooks: dict[str, CrmWebhookState] = field(default_factory=dict)
     sequences: dict[str, int] = field(default_factory=dict)
 
     def evolve(self, fact: Fact) -> Change:
@@ -86,6 +88,10 @@ class Workspace:
 
     def field(self, field_id: str) -> FieldState:
         return _there(self.fields, field_id)
+
+    @property
+    def crm_webhook(self) -> CrmWebhookState | None:
+        return self.crm_webhooks.get(crm_webhook_key(self.workspace_id))
 
     def autoforward_of(self, source_id: str) -> AutoforwardState | None:
         """The rule for new cases of the source; the first by id where several name it."""
@@ -134,12 +140,22 @@ class Workspace:
                 return _put(self.labels, fact.label_id, _like(LabelState, fact))
             case facts.FieldSet():
                 return _put(self.fields, fact.field_id, _like(FieldState, fact))
+            case facts.CrmWebhookSet():
+                key = crm_webhook_key(self.workspace_id)
+                return _put(self.crm_webhooks, key, _like(CrmWebhookState, fact))
+            case facts.CrmWebhookRemoved():
+                return _pop(self.crm_webhooks, crm_webhook_key(self.workspace_id))
         raise TypeError(f"{type(fact).__name__} is not a fact of the directory")
 
 
 def role_key(workspace_id: str, role: Role) -> str:
     """Roles have no ids of their own: each workspace has one of each name."""
     return f"{workspace_id}:role:{role}"
+
+
+def crm_webhook_key(workspace_id: str) -> str:
+    """A workspace has one at most."""
+    return f"{workspace_id}:crm-webhook"
 
 
 def _like[S: DirectoryState](state: type[S], fact: Fact, **more: object) -> S:

@@ -145,6 +145,7 @@ async def suite(
         "PARLEY_MONGODB_DATABASE": unique,
         "PARLEY_DEPLOYMENT_KEY": bytes(range(32)).hex(),
         "PARLEY_SERVICE_KEY": SERVICE_KEY.hex(),
+        "PARLEY_WEBHOOKS_ALLOW_PRIVATE": "true",
     }
     async with AsyncExitStack() as stack:
         routing_url, _ = await stack.enter_async_context(

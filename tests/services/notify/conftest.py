@@ -47,7 +47,7 @@ from libs.runtime.process import running
 from libs.runtime.settings import load
 from libs.runtime.tokens import ServiceTokens
 from libs.runtime.topics import create_topics
-from services.notify import worker
+from services.notify import polling
 from services.notify.app import SERVICE
 from services.notify.settings import NotifySettings
 from tests.services.notify.smtp_server import SmtpServer, smtp_server
@@ -102,12 +102,12 @@ def directory_states(workspace_id: str) -> dict[str, DirectoryState]:
 def routed(number: int = 1, group_id: str | None = SALES.group_id, **case: Any) -> Envelope:
     """A case that left routing for New, in a workspace that ``Notify.tell`` puts in."""
     event = CaseRouted(
-        case=_facts(number, group_id, **case),
+        case=case_facts(number, group_id, **case),
         recorded_at=OPENED.replace(minute=number),
         audience_after=Audience(location_id="loc_a", group_id=group_id),
         reason="autoforward",
     )
-    return _envelope(number, 2, event)
+    return case_event(number, 2, event)
 
 
 def given_to(
@@ -135,7 +135,7 @@ def given_to(
 def noted(author: MemberState, *mentioned: MemberState, number: int = 1) -> Envelope:
     """A note in a case of the group Sales."""
     event = NoteAdded(
-        case=_facts(number, SALES.group_id),
+        case=case_facts(number, SALES.group_id),
         recorded_at=OPENED.replace(minute=number),
         audience_after=Audience(location_id="loc_a", group_id=SALES.group_id),
         note_id="note_1",
@@ -143,10 +143,10 @@ def noted(author: MemberState, *mentioned: MemberState, number: int = 1) -> Enve
         text="Look at this",
         mentions=tuple(member.member_id for member in mentioned),
     )
-    return _envelope(number, 3, event)
+    return case_event(number, 3, event)
 
 
-def _facts(number: int, group_id: str | None, **case: Any) -> CaseFacts:
+def case_facts(number: int, group_id: str | None, **case: Any) -> CaseFacts:
     facts = {
         "case_id": f"cas_{number}",
         "conversation_id": f"cnv_{number}",
@@ -163,7 +163,7 @@ def _facts(number: int, group_id: str | None, **case: Any) -> CaseFacts:
     return CaseFacts(**facts)
 
 
-def _envelope(number: int, sequence: int, event: Body) -> Envelope:
+def case_event(number: int, sequence: int, event: Body) -> Envelope:
     return Envelope(
         id=f"cnv_{number}:{sequence}",
         source="/conversation",
@@ -264,7 +264,10 @@ class Notify:
             yield Client(client, self.workspace_id)
 
     async def tell(self, *events: Envelope) -> list[Position]:
-        own = [replace(event, workspace_id=self.workspace_id) for event in events]
+        return await self.tell_as(self.workspace_id, *events)
+
+    async def tell_as(self, workspace_id: str, *events: Envelope) -> list[Position]:
+        own = [replace(event, workspace_id=workspace_id) for event in events]
         return await self._publisher.publish([outgoing(event) for event in own])
 
     async def consumed(self, positions: Sequence[Position]) -> None:
@@ -285,8 +288,11 @@ class Notify:
             await admin.close()
 
     async def states(self, states: dict[str, DirectoryState]) -> None:
+        await self.states_of(self.workspace_id, states)
+
+    async def states_of(self, workspace_id: str, states: dict[str, DirectoryState]) -> None:
         await self._publisher.publish(
-            [outgoing(envelope(state, key, self.workspace_id)) for key, state in states.items()]
+            [outgoing(envelope(state, key, workspace_id)) for key, state in states.items()]
         )
 
     async def raised(self, count: int) -> list[Envelope]:
@@ -329,7 +335,7 @@ async def shared_namespace(kafka_bootstrap: str) -> AsyncIterator[str]:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is due again is looked for often: only how soon it is found depends on it."""
-    monkeypatch.setattr(worker, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(polling, "POLL_SECONDS", 0.1)
 
 
 @pytest.fixture

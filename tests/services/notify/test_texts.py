@@ -4,6 +4,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.notify.mail import Unwritable, written
+from services.notify.polling import LONGEST_PAUSE, pause
 from services.notify.texts import (
     CaseInGroup,
     HandedCase,
@@ -12,7 +13,6 @@ from services.notify.texts import (
     case_in_group,
     handed_case,
 )
-from services.notify.worker import LONGEST_PAUSE, pause
 
 ABOUT = CaseInGroup("Anna", "Sales", "Shop page", "widget", "https://inbox.example/c/1")
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

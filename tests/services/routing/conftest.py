@@ -109,9 +109,9 @@ class Routing:
         return load(RoutingSettings, self.environment)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Client]:
+    async def running(self, **changes: str) -> AsyncIterator[Client]:
         async with (
-            running(SERVICE, self.settings) as (url, _failure),
+            running(SERVICE, load(RoutingSettings, self.environment | changes)) as (url, _failure),
             aiohttp.ClientSession(url) as session,
         ):
             yield Client(session, ServiceTokens(SERVICE_KEY, "gateway"))

@@ -1,0 +1,65 @@
+"""A workspace's CRM on this machine: answers as it is told, and verifies what it gets."""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+
+
+@dataclass
+class Posted:
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def event(self) -> Any:
+        return json.loads(self.body)
+
+    def is_signed_with(self, secret: str) -> bool:
+        """Made as a receiver would, from what Standard Webhooks says, not from our code."""
+        key = base64.b64decode(secret.split("_", 1)[1])
+        content = b".".join(
+            [
+                self.headers["webhook-id"].encode(),
+                self.headers["webhook-timestamp"].encode(),
+                self.body,
+            ]
+        )
+        digest = hmac.new(key, content, hashlib.sha256).digest()
+        return f"v1,{base64.b64encode(digest).decode()}" in (
+            self.headers["webhook-signature"].split(" ")
+        )
+
+
+@dataclass
+class CrmServer:
+    """``answers`` are given one after another, then 204."""
+
+    url: str = ""
+    answers: list[web.Response] = field(default_factory=list)
+    posted: list[Posted] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def crm_server() -> AsyncIterator[CrmServer]:
+    crm = CrmServer()
+
+    async def hook(request: web.Request) -> web.Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        crm.posted.append(Posted(headers, await request.read()))
+        return crm.answers.pop(0) if crm.answers else web.Response(status=204)
+
+    app = web.Application()
+    app.router.add_post("/hook", hook)
+    async with TestServer(app) as server:
+        crm.url = str(server.make_url("/hook"))
+        yield crm
