@@ -1,4 +1,5 @@
-"""What ingest tells of the platforms: messages that came in, and what became of those sent."""
+"""What ingest tells of the platforms: messages that came in, those that went, and what became of
+those sent."""
 
 from typing import Literal
 
@@ -53,6 +54,27 @@ class InboundReceived(Body):
     visibility: Visibility = "private"
     post: Post | None = None
     permalink: str | None = None
+
+
+@public("parley.inbound.deleted.v1", Topic.INBOUND, personal=("thread",))
+class InboundDeleted(Body):
+    """One message of a thread was deleted on the platform, whoever wrote it there.
+
+    ``message_id`` is derived as that of a message that came in; one sent by Parley is found by
+    ``external_message_id``. ``cause`` is the same however often the platform tells. ``occurred_at``
+    is when it was told, where the platform does not say when it happened.
+    """
+
+    cause: str
+    channel: Channel
+    source_id: str
+    conversation_id: str
+    thread: str
+    customer_id: str
+    message_id: str
+    external_message_id: str
+    occurred_at: Instant
+    received_at: Instant
 
 
 @public("parley.delivery.changed.v1", Topic.DELIVERY)

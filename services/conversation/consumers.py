@@ -5,13 +5,14 @@ Each handler takes a whole batch, turns its messages into tasks, and has the des
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from libs.events.commands import RouteCase
+from libs.events.content import Direction
 from libs.events.directory import SourceState
-from libs.events.inbound import InboundReceived
+from libs.events.inbound import InboundDeleted, InboundReceived
 from libs.runtime.consumer import Received, Refused
 from libs.runtime.directory import Directory
 from services.conversation.customers.blocked import BlockedCustomers
@@ -21,16 +22,19 @@ from services.conversation.domain.messages import Place, Written
 from services.conversation.domain.state import ConversationState
 from services.conversation.metrics import RECEIVED_TO_PUBLISHED
 from services.conversation.numbers import CaseNumbers
-from services.conversation.rows import Rows
+from services.conversation.rows import Rows, deletion_of, find_rows
 from services.conversation.tasks import Done, Task, reason_of
 
 # A source's state and its first message travel on different topics: wait this long for the former.
 _SOURCE_WAIT_SECONDS: Final = 3.0
 _SOURCE_POLL_SECONDS: Final = 0.05
 
+type _Decide = Callable[[Conversation], None]
+_INBOUND: Final = InboundReceived | InboundDeleted
+
 
 class InboundHandler:
-    """``parley.inbound``: what was written on the platforms."""
+    """``parley.inbound``: what was written on the platforms, and what was deleted there."""
 
     def __init__(
         self,
@@ -48,17 +52,29 @@ class InboundHandler:
 
     async def __call__(self, batch: Sequence[Received]) -> list[Refused]:
         inbound = [(one, one.envelope.body) for one in batch]
-        understood = [(one, b) for one, b in inbound if isinstance(b, InboundReceived)]
-        refused = [_not_expected(one) for one, b in inbound if not isinstance(b, InboundReceived)]
+        understood = [(one, b) for one, b in inbound if isinstance(b, _INBOUND)]
+        refused = [_not_expected(one) for one, b in inbound if not isinstance(b, _INBOUND)]
         places = await self._places(understood)
-        quoted = await self._quoted([body for _, body in understood])
+        quoted = await self._sent_by_us(
+            (body.conversation_id, body.reply_to_external)
+            for _, body in understood
+            if isinstance(body, InboundReceived) and body.reply_to_external
+        )
+        gone = [body for _, body in understood if isinstance(body, InboundDeleted)]
+        deletions = await self._deletions(gone)
         tasks, origins = [], []
         for one, body in understood:
             place = places.get(body.source_id)
             if place is None or place.workspace_id != one.envelope.workspace_id:
                 refused.append(Refused(one, "its source is not known in its workspace"))
                 continue
-            tasks.append(_task_of(one, body, place, quoted, body.customer_id in self._blocked.ids))
+            if isinstance(body, InboundReceived):
+                blocked = body.customer_id in self._blocked.ids
+                tasks.append(_task_of(one, body, place, quoted, blocked))
+            elif (decide := deletions.get(body.cause)) is not None:
+                tasks.append(_deletion_task(one, body, decide))
+            else:
+                continue
             origins.append((one, body))
         # Within a batch a conversation opens one case at most: nobody closes it meanwhile.
         streams = {(task.workspace_id, task.stream) for task in tasks}
@@ -74,7 +90,7 @@ class InboundHandler:
         return refused
 
     async def _places(
-        self, inbound: Sequence[tuple[Received, InboundReceived]]
+        self, inbound: Sequence[tuple[Received, InboundReceived | InboundDeleted]]
     ) -> dict[str, Place]:
         known: dict[str, tuple[str, SourceState]] = {}
         wanted = {body.source_id for _, body in inbound}
@@ -98,23 +114,39 @@ class InboundHandler:
             for source_id, (workspace_id, source) in known.items()
         }
 
-    async def _quoted(self, inbound: Sequence[InboundReceived]) -> dict[tuple[str, str], str]:
+    async def _sent_by_us(self, asked: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """Messages that Parley sent, by conversation and the platform's id: one query a batch."""
-        asked = {
-            (body.conversation_id, body.reply_to_external)
-            for body in inbound
-            if body.reply_to_external
-        }
-        if not asked:
+        wanted = sorted(set(asked))
+        if not wanted:
             return {}
         rows = await self._messages.find(
-            {"$or": [{"conversation": c, "external": e} for c, e in sorted(asked)]},
+            {"$or": [{"conversation": c, "external": e} for c, e in wanted]},
             {"conversation": 1, "external": 1},
         ).to_list()
         return {
             (row["conversation"], external): row["_id"]
             for row in rows
             for external in row["external"]
+        }
+
+    async def _deletions(self, deleted: Sequence[InboundDeleted]) -> dict[str, _Decide]:
+        """What is to be decided, by the cause. Nothing of what is deleted already: the team may
+        have taken it back, of which the platform then tells. One that was sent in parts is deleted
+        with the first of them."""
+        if not deleted:
+            return {}
+        sent = await self._sent_by_us((b.conversation_id, b.external_message_id) for b in deleted)
+        first: dict[str, InboundDeleted] = {}
+        for body in deleted:
+            ours = sent.get((body.conversation_id, body.external_message_id))
+            first.setdefault(ours or body.message_id, body)
+        rows = await find_rows(self._messages, list(first))
+        already = {row["_id"] for row in rows if deletion_of(row)}
+        ours_ids = set(sent.values())
+        return {
+            body.cause: _deleted(message_id, body, ours=message_id in ours_ids)
+            for message_id, body in first.items()
+            if message_id not in already
         }
 
 
@@ -190,7 +222,22 @@ def _task_of(
     )
 
 
-def _route(body: RouteCase) -> Callable[[Conversation], None]:
+def _deleted(message_id: str, body: InboundDeleted, *, ours: bool) -> _Decide:
+    # Of a message that Parley did not send, the platform does not say who wrote it. Nearly always
+    # it was the customer: the owner's own words in the platform's application are few.
+    direction: Direction = "outgoing" if ours else "incoming"
+    return lambda conversation: conversation.deleted_elsewhere(
+        message_id, direction, body.occurred_at
+    )
+
+
+def _deletion_task(one: Received, body: InboundDeleted, decide: _Decide) -> Task[Conversation]:
+    return Task(
+        one.envelope.workspace_id, body.conversation_id, body.cause, decide, one.envelope.extra
+    )
+
+
+def _route(body: RouteCase) -> _Decide:
     return lambda conversation: conversation.route(body.case_id, body.group_id)
 
 

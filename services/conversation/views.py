@@ -116,6 +116,10 @@ def _message(
 ) -> TimelineItem:
     content, edited_at = _content(event, row)
     deleted_at, deleted_by = (deletion_of(row) if row else None) or (None, None)
+    if deleted_at and not deleted_by:
+        # Who deleted it on the platform wants it seen by nobody, and platforms ask for as much.
+        # What the team took back stays before the team.
+        content = Content()
     member_id, via_platform, delivery = None, False, None
     if isinstance(event, messages.MessageSent):
         member_id, via_platform = event.member_id, event.member_id is None

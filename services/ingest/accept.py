@@ -7,7 +7,7 @@ import structlog
 
 from libs.events.content import Channel
 from libs.events.envelope import Envelope
-from libs.events.inbound import InboundReceived
+from libs.events.inbound import InboundDeleted, InboundReceived
 from libs.events.topics import Topic
 from libs.runtime.kafka import Outgoing, Publisher, PublishFailed, outgoing
 from libs.runtime.metrics import DEAD_LETTERS
@@ -20,7 +20,10 @@ EVENT_SOURCE: Final = "/parley/ingest"
 _GROUP: Final = "ingest-webhook"
 
 
-def inbound_envelope(workspace_id: str, body: InboundReceived) -> Envelope:
+Inbound = InboundReceived | InboundDeleted
+
+
+def inbound_envelope(workspace_id: str, body: Inbound) -> Envelope:
     """The cause is the event's id too: a repeated webhook is the same event again."""
     return Envelope(
         id=body.cause,
@@ -40,11 +43,12 @@ class Acceptor:
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
 
-    async def accept(self, workspace_id: str, bodies: Sequence[InboundReceived]) -> None:
+    async def accept(self, workspace_id: str, bodies: Sequence[Inbound]) -> None:
         """Return when Kafka acknowledged all. Errors: Unavailable."""
         await self._publish([outgoing(inbound_envelope(workspace_id, body)) for body in bodies])
         for body in bodies:
-            ACCEPTED.labels(body.channel.value, body.kind).inc()
+            kind = body.kind if isinstance(body, InboundReceived) else "deletion"
+            ACCEPTED.labels(body.channel.value, kind).inc()
 
     async def bury(
         self, channel: Channel, workspace_id: str, source_id: str, raw: bytes, reason: str

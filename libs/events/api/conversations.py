@@ -75,8 +75,9 @@ class TimelineItem(Body):
     ``withheld``: a blocked customer's message. ``text`` is a note's, or what a system message or
     an activity says in the reader's language: the text of ``key`` with its ``variables`` (names,
     counts, times in RFC 3339). ``deleted_at``: since when the customer does not see the message,
-    because ``deleted_by`` (null: they themselves, or the platform) took it away. A message that is
-    ``public`` is a comment, for all to read; ``permalink`` opens it in the social network.
+    because ``deleted_by`` (null: they themselves, or the platform; then ``content`` is empty) took
+    it away. A message that is ``public`` is a comment, for all to read; ``permalink`` opens it in
+    the social network.
     """
 
     id: str

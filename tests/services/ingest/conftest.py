@@ -166,7 +166,8 @@ class Shop:
         self.source = source
         self.bot.chats |= {ANNA, BORIS}
 
-    def conversation(self, chat: int = ANNA) -> str:
+    def conversation(self, chat: int | str = ANNA) -> str:
+        """``chat``: its id, or the whole thread."""
         return IDS.conversation(self.source.source_id, str(chat))
 
     def request(
@@ -247,7 +248,7 @@ class Shop:
     async def hook(self, update: bytes | dict[str, Any], secret: str | None = SECRET) -> int:
         return await self.live.client.hook(update, secret, self.source.source_id)
 
-    async def inbound(self, count: int, chat: int = ANNA) -> list[Envelope]:
+    async def inbound(self, count: int, chat: int | str = ANNA) -> list[Envelope]:
         """The first ``count`` events of the chat's conversation."""
         key = self.conversation(chat)
 

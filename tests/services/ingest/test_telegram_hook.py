@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from libs.events.inbound import InboundReceived
+from libs.events.inbound import InboundDeleted, InboundReceived
 from services.ingest.channels.telegram.limits import WEBHOOK_MAX_BYTES
 from tests.services.ingest.conftest import ANNA, WORKSPACE, Ingest, Live, Shop, telegram_source
 from tests.support.kafka import publish_state, read_records
@@ -52,6 +52,20 @@ async def test_a_repeated_webhook_is_the_same_event_again(shop: Shop) -> None:
     assert [await shop.hook(text_update()) for _ in range(2)] == [200, 200]
 
     assert len({event.id for event in await shop.inbound(2)}) == 1
+
+
+async def test_deletions_are_an_event_for_each_message(shop: Shop) -> None:
+    gone = {
+        "business_connection_id": "bc_1",
+        "chat": {"id": 42, "first_name": "Anna", "type": "private"},
+        "message_ids": [10, 11],
+    }
+    assert await shop.hook({"update_id": 7, "deleted_business_messages": gone}) == 200
+
+    events = await shop.inbound(2, "business:bc_1:42")
+    bodies = [event.body for event in events if isinstance(event.body, InboundDeleted)]
+    assert [one.external_message_id for one in bodies] == ["10", "11"]
+    assert "deleted_business_messages" in shop.bot.webhook["allowed_updates"]
 
 
 async def test_who_does_not_prove_to_be_telegram_writes_nothing(live: Live, shop: Shop) -> None:

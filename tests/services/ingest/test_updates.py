@@ -1,8 +1,8 @@
 """Each body as the Bot API documents it, and the event that it becomes.
 
-``updates/*.json`` hold the body under ``update`` and the event under ``event``; in place of the
-event, ``ignored`` names the kind that is counted. All were received long after Telegram's date, so
-the event has that date and not the finer instant of receipt.
+``updates/*.json`` hold the body under ``update`` and the event under ``event`` (a deletion's under
+``events``); in place of the event, ``ignored`` names the kind that is counted. All were received
+long after Telegram's date, so the event has that date and not the finer instant of receipt.
 """
 
 import json
@@ -13,12 +13,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from libs.events.inbound import InboundReceived
+from libs.events.inbound import InboundDeleted, InboundReceived
 from libs.events.registry import encode
 from services.ingest.channels.telegram.updates import (
     Ignored,
     Thread,
     Unreadable,
+    deletions,
     kind_of,
     normalise,
     read_thread,
@@ -53,10 +54,20 @@ def golden(name: str) -> dict[str, Any]:
     return loaded
 
 
+def deletions_of(update: dict[str, Any]) -> list[InboundDeleted]:
+    read = read_update(json.dumps(update).encode()).deleted_business_messages
+    assert read is not None
+    return deletions(read, source_id=SOURCE_ID, ids=IDS, received_at=RECEIVED_AT)
+
+
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_golden(path: Path) -> None:
     case = json.loads(path.read_text())
     raw = json.dumps(case["update"]).encode()
+    if "events" in case:
+        found = [json.loads(encode(one)) for one in deletions_of(case["update"])]
+        assert found == case["events"]
+        return
 
     outcome = outcome_of(case["update"])
 
@@ -65,6 +76,19 @@ def test_golden(path: Path) -> None:
         assert kind == case["ignored"]
     else:
         assert json.loads(encode(outcome)) == case["event"]
+
+
+def test_a_deletion_names_the_message_that_came_in_by_the_same_connection() -> None:
+    message = golden("business_incoming")["update"]
+    came = event_of(message)
+    gone = golden("deleted_business_messages")["update"]
+
+    first, _ = deletions_of(gone)
+    again, _ = deletions_of(gone | {"update_id": 1})
+
+    assert (first.conversation_id, first.message_id) == (came.conversation_id, came.message_id)
+    assert first.customer_id == came.customer_id
+    assert first.cause == again.cause != came.cause
 
 
 def test_a_repeated_update_is_the_same_event() -> None:

@@ -18,6 +18,7 @@ from services.ingest.channels.telegram.limits import SECRET_HEADER, WEBHOOK_MAX_
 from services.ingest.channels.telegram.updates import (
     Ignored,
     Unreadable,
+    deletions,
     kind_of,
     normalise,
     read_update,
@@ -60,6 +61,15 @@ def telegram_hook(sources: SourceBook, acceptor: Acceptor, ids: IdKey) -> Hook:
             update = read_update(raw)
         except Unreadable as error:
             await acceptor.bury(_CHANNEL, source.workspace_id, source.id, raw, str(error))
+            return
+        if update.deleted_business_messages is not None:
+            gone = deletions(
+                update.deleted_business_messages,
+                source_id=source.id,
+                ids=ids,
+                received_at=received_at,
+            )
+            await acceptor.accept(source.workspace_id, gone)
             return
         event = normalise(
             update,

@@ -28,5 +28,6 @@ ALLOWED_UPDATES: Final = (
     "edited_message",
     "business_message",
     "edited_business_message",
+    "deleted_business_messages",
 )
 SECRET_HEADER: Final = "x-telegram-bot-api-secret-token"  # noqa: S105  # a header's name

@@ -104,6 +104,14 @@ class TelegramMessage(msgspec.Struct, frozen=True, rename={"sender": "from"}):
     paid_media: Any = None
 
 
+class DeletedMessages(msgspec.Struct, frozen=True):
+    """Of one chat. Who deleted them, and when, is not told."""
+
+    business_connection_id: str
+    chat: Chat
+    message_ids: list[int]
+
+
 class Update(msgspec.Struct, frozen=True):
     """At most one of the optional fields is present; other kinds than these are not messages."""
 
@@ -112,3 +120,4 @@ class Update(msgspec.Struct, frozen=True):
     edited_message: TelegramMessage | None = None
     business_message: TelegramMessage | None = None
     edited_business_message: TelegramMessage | None = None
+    deleted_business_messages: DeletedMessages | None = None

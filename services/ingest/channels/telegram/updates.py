@@ -19,8 +19,13 @@ from libs.events.content import (
     Sender,
 )
 from libs.events.ids import IdKey
-from libs.events.inbound import InboundReceived
-from services.ingest.channels.telegram.shapes import File, TelegramMessage, Update
+from libs.events.inbound import InboundDeleted, InboundReceived
+from services.ingest.channels.telegram.shapes import (
+    DeletedMessages,
+    File,
+    TelegramMessage,
+    Update,
+)
 
 _update = msgspec.json.Decoder(Update)
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -144,6 +149,28 @@ def normalise(
         reply_to=ids.message(source_id, str(thread), str(quoted.message_id)) if quoted else None,
         reply_to_external=str(quoted.message_id) if quoted else None,
     )
+
+
+def deletions(
+    deleted: DeletedMessages, *, source_id: str, ids: IdKey, received_at: datetime
+) -> list[InboundDeleted]:
+    """One for each message. A message is deleted once, so its own ids are key enough."""
+    thread = Thread(str(deleted.chat.id), deleted.business_connection_id)
+    return [
+        InboundDeleted(
+            cause=ids.derive("cau", source_id, "deleted", str(thread), str(one)),
+            channel=Channel.TELEGRAM,
+            source_id=source_id,
+            conversation_id=ids.conversation(source_id, str(thread)),
+            thread=str(thread),
+            customer_id=ids.customer(source_id, thread.chat_id),
+            message_id=ids.message(source_id, str(thread), str(one)),
+            external_message_id=str(one),
+            occurred_at=received_at,
+            received_at=received_at,
+        )
+        for one in dict.fromkeys(deleted.message_ids)
+    ]
 
 
 def _occurred_at(seconds: int, received_at: datetime) -> datetime:
