@@ -30,7 +30,7 @@ _SOURCE_WAIT_SECONDS: Final = 3.0
 _SOURCE_POLL_SECONDS: Final = 0.05
 
 type _Decide = Callable[[Conversation], None]
-_INBOUND: Final = InboundReceived | InboundDeleted
+type _Inbound = InboundReceived | InboundDeleted
 
 
 class InboundHandler:
@@ -51,9 +51,14 @@ class InboundHandler:
         self._blocked = blocked
 
     async def __call__(self, batch: Sequence[Received]) -> list[Refused]:
-        inbound = [(one, one.envelope.body) for one in batch]
-        understood = [(one, b) for one, b in inbound if isinstance(b, _INBOUND)]
-        refused = [_not_expected(one) for one, b in inbound if not isinstance(b, _INBOUND)]
+        understood: list[tuple[Received, _Inbound]] = []
+        refused: list[Refused] = []
+        for one in batch:
+            body = one.envelope.body
+            if isinstance(body, InboundReceived | InboundDeleted):
+                understood.append((one, body))
+            else:
+                refused.append(_not_expected(one))
         places = await self._places(understood)
         quoted = await self._sent_by_us(
             (body.conversation_id, body.reply_to_external)
@@ -89,9 +94,7 @@ class InboundHandler:
                 refused.append(Refused(one, reason_of(outcome)))
         return refused
 
-    async def _places(
-        self, inbound: Sequence[tuple[Received, InboundReceived | InboundDeleted]]
-    ) -> dict[str, Place]:
+    async def _places(self, inbound: Sequence[tuple[Received, _Inbound]]) -> dict[str, Place]:
         known: dict[str, tuple[str, SourceState]] = {}
         wanted = {body.source_id for _, body in inbound}
         deadline = asyncio.get_running_loop().time() + _SOURCE_WAIT_SECONDS
