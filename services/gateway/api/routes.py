@@ -214,7 +214,7 @@ def document(app: FastAPI, described: Described, public_url: str, tags: dict[str
             app.openapi_schema = made
         return app.openapi_schema
 
-    shapes.add(CrmEvent)
+    described.shapes.add(CrmEvent)
     app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI documents
 
 
