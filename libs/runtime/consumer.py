@@ -40,6 +40,7 @@ from libs.runtime.kafka import (
     Outgoing,
     Publisher,
     PublishFailed,
+    patient,
 )
 from libs.runtime.metrics import (
     CONSUMED,
@@ -57,7 +58,6 @@ POLL_MS: Final = 250
 COMMIT_INTERVAL_SECONDS: Final = 0.25
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 10.0
-_FULL_FETCH_BYTES: Final = 256 * 1024
 
 
 class Transient(Exception):
@@ -151,10 +151,7 @@ class BatchConsumer:
         self._max_batch = max_batch
         self._linger_seconds = linger_seconds
         self._wanted = wanted
-        self._waiting: dict[str, int] = {}
-        if patience_seconds:
-            self._waiting["fetch_max_wait_ms"] = int(patience_seconds * 1000)
-            self._waiting["fetch_min_bytes"] = _FULL_FETCH_BYTES
+        self._waiting = patient(patience_seconds) if patience_seconds else {}
         self._busy = asyncio.Lock()
         self._durable: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer[bytes, bytes] | None = None

@@ -9,11 +9,14 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import OffsetOutOfRangeError
 
 from libs.events.topics import Topic
+from libs.runtime.kafka import patient
 from libs.runtime.problems import Unavailable
 
 log = structlog.get_logger()
 
 POLL_MS: Final = 1000
+# What other replicas did may be known a quarter of a second later: few fetches cost less.
+_PATIENCE_SECONDS: Final = 0.25
 
 
 class Follower:
@@ -48,6 +51,7 @@ class Follower:
             enable_auto_commit=False,
             # Never a silent jump.
             auto_offset_reset="none",
+            **patient(_PATIENCE_SECONDS),
         )
         try:
             await consumer.start()

@@ -20,6 +20,13 @@ GROUP_SESSION_MS: Final = 6_000
 GROUP_HEARTBEAT_MS: Final = 1_500
 
 _REQUEST_TIMEOUT_MS: Final = 10_000
+_FULL_FETCH_BYTES: Final = 256 * 1024
+
+
+def patient(seconds: float) -> dict[str, int]:
+    """A consumer's options by which the broker may hold messages back so long for others to join
+    them. Where nobody waits for the effect it saves work on both sides."""
+    return {"fetch_max_wait_ms": int(seconds * 1000), "fetch_min_bytes": _FULL_FETCH_BYTES}
 
 
 class PublishFailed(Exception):

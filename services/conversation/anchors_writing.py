@@ -23,7 +23,7 @@ from aiokafka.errors import KafkaError
 
 from libs.events.topics import Topic
 from libs.eventstore.chain import Head
-from libs.runtime.kafka import GROUP_HEARTBEAT_MS, GROUP_SESSION_MS
+from libs.runtime.kafka import GROUP_HEARTBEAT_MS, GROUP_SESSION_MS, patient
 from libs.runtime.stopping import stopped_within
 from libs.runtime.storage import StorageAway
 from services.conversation.anchors import AnchorKey, Before
@@ -39,7 +39,6 @@ _AT_ONCE: Final = 2_000
 # An anchor is written before its time when so many heads are waiting: 10 MB of memory.
 _HEADS_AT_MOST: Final = 20_000
 _LONGEST_WAIT_SECONDS: Final = 5.0
-_FULL_FETCH_BYTES: Final = 256 * 1024
 _PAUSE_SECONDS: Final = 1.0
 
 
@@ -76,8 +75,7 @@ class AnchorWriter:
             session_timeout_ms=GROUP_SESSION_MS,
             heartbeat_interval_ms=GROUP_HEARTBEAT_MS,
             # Nobody waits for an anchor, and few large fetches cost less than many small ones.
-            fetch_min_bytes=_FULL_FETCH_BYTES,
-            fetch_max_wait_ms=int(patience * 1000),
+            **patient(patience),
         )
         due = asyncio.get_running_loop().time() + self._interval_seconds
         try:

@@ -52,7 +52,12 @@ from services.conversation.rows import (
 )
 from services.conversation.saved_filters import SAVED_FILTERS, Saved, add_saved_filter_routes
 from services.conversation.search.consumer import GROUP as SEARCH_GROUP
-from services.conversation.search.consumer import LINGER_SECONDS, SearchHandler, wanted
+from services.conversation.search.consumer import (
+    LINGER_SECONDS,
+    PATIENCE_SECONDS,
+    SearchHandler,
+    wanted,
+)
 from services.conversation.search.entries import Entries
 from services.conversation.search.index import SEARCH, SEARCH_INDEXES, SearchIndex
 from services.conversation.search.query import Search
@@ -142,6 +147,7 @@ async def compose(
         transient=TRANSIENT,
         newer=(UnknownEvent,),
         linger_seconds=LINGER_SECONDS,
+        patience_seconds=PATIENCE_SECONDS,
         wanted=wanted(),
     )
     runtime.run("search", searchable.run)

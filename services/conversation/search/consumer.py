@@ -19,6 +19,7 @@ from services.conversation.search.index import Entry, SearchIndex
 GROUP: Final = "conversation-search"
 # A batch is cheaper the more it has, and nobody looks for what they have just written.
 LINGER_SECONDS: Final = 0.3
+PATIENCE_SECONDS: Final = 0.25
 _NAMES_KEPT: Final = 20_000
 
 # After these a conversation may be called something else.

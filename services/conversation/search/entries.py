@@ -53,8 +53,9 @@ class Entries:
         if isinstance(content, str):
             found = tokens.of_text(content)
         else:
-            files = [one.file_name for one in content.attachments if one.file_name]
-            found = united([tokens.of_text(content.text), tokens.of_names(files)])
+            found = tokens.of_text(content.text)
+            if files := [one.file_name for one in content.attachments if one.file_name]:
+                found = united([found, tokens.of_names(files)])
         return Entry(message_id, conversation_id, version, at, found)
 
     def of_card(

@@ -77,6 +77,7 @@ class Tokens:
         )
         self._forms = forms
         self._of_word = lru_cache(_WORDS_KEPT)(self._hashed)
+        self._of_name = lru_cache(_WORDS_KEPT)(self._hashed_name)
 
     def of_text(self, text: str) -> Found:
         """Of a message or a note."""
@@ -100,8 +101,7 @@ class Tokens:
             for form in self._contacts(plain):
                 found.t.add(self._token(form))
             for word in (*words_of(plain), *emails_of(plain)):
-                found.t.update(self._token(form) for form in self._forms.of(word))
-                found.t.update(self._beginnings(word))
+                found.t.update(self._of_name(word))
         return found
 
     def _hashed(self, word: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -112,6 +112,12 @@ class Tokens:
         indexed.append(self._beginning(word[:_TEXT_BEGINNING]))
         sizes = (size for size in _FILTERED_BEGINNINGS if size <= len(word))
         return tuple(indexed), tuple(self._beginning(word[:size]) for size in sizes)
+
+    def _hashed_name(self, word: str) -> tuple[int, ...]:
+        """What goes into ``t`` for a word of a name."""
+        forms = (self._token(form) for form in self._forms.of(word))
+        beginnings = (self._beginning(word[:n]) for n in _NAME_BEGINNINGS if n <= len(word))
+        return (*forms, *beginnings)
 
     def of_number(self, number: int) -> int:
         """Of a case's number in its workspace."""
@@ -158,9 +164,6 @@ class Tokens:
             yield f"+{phone}"
             if not whole:
                 yield from (f"+{phone[-size:]}" for size in _PHONE_ENDS if size < len(phone))
-
-    def _beginnings(self, word: str) -> Iterator[int]:
-        return (self._beginning(word[:n]) for n in _NAME_BEGINNINGS if n <= len(word))
 
     def _beginning(self, letters: str) -> int:
         return self._token(f"^{letters}")

@@ -32,13 +32,26 @@ _APOSTROPHES: Final = str.maketrans({"\u2019": "'", "\u02bc": "'", "`": "'", "ё
 STOP_WORDS: Final = frozenset(
     word
     for line in (
-        "a an and are as at be but by do for from have i if in is it me my not of on or our so",
-        "that the this to was we were what will with you your",
-        "а без бы был была были было быть в вам вас во вот вы да для до его ее если есть еще же",
-        "за и из или им их к как когда ко ли мне мы на нам нас не него нее нет ни но о об он она",
-        "они оно от по при с со так там то только ты у уже что чтобы это этот я",
-        "або але бі був була бути вона вони все є з зі і із й його коли ми мене мені немає про та",
-        "те ти тільки це цей чи що щоб як її їх",
+        "a about after again all also am an and any are as at be because been before being but by",
+        "can can't could did didn't do does doesn't don't for from get had has have he her here",
+        "him his how i i'd i'll i'm i've if in into is isn't it it's its just let me more most my",
+        "no not now of on only or other our out over own please she should so some still such",
+        "than that that's the their them then there these they this those to too up us very was",
+        "wasn't we we're were what what's when where which while who why will with won't would",
+        "yet you you're your yours",
+        "а без бы был была были было быть в вам вами вас ваш ваша ваше ваши весь во вот все всего",
+        "всех вы где да даже для до его ее ей ему если есть еще же за здесь и из или им ими их к",
+        "как какая какие какой ко когда которая которые который кто куда ли либо мне может мой",
+        "моя мы на над нам нас наш наша наши не него нее нет ни них но ну о об однако он она они",
+        "оно от очень по под пожалуйста после потом почему при про с сам себя со так также такой",
+        "там тебя то тогда того тоже только том тот ты у уже хотя чего чем что чтобы эта эти это",
+        "этого этот я",
+        "або але без би бо був була були було бути в вам вами вас ваш ваша ваше ваші вже ви вона",
+        "вони воно все всі від він де для до дуже ж з за зі й його йому коли ли лише мене мені ми",
+        "може моя мій на навіть над нам нас наш наша наші не немає неї них ну ні однак от по",
+        "потім при про під після с саме себе так також там те теж ти то тоді той тому тут тільки",
+        "у хоча хто це цей ця ці чи чим чого чому що щоб щодо я як яка який якщо які є і із їй їм",
+        "їх її",
     )
     for word in line.split()
 )
@@ -78,6 +91,8 @@ class WordForms:
 
     def _forms(self, word: str) -> tuple[str, ...]:
         """Under which forms a normalised word stands; at least one."""
+        if word.isdecimal():
+            return (word,)
         if not _CYRILLIC.search(word):
             return (self._english.stemWord(word),)
         known = dict.fromkeys(
