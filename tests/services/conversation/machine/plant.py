@@ -1,42 +1,49 @@
 """The real servers, and the replicas that crash on them: what the state machine drives.
 
-A replica is a whole engine with its own caches and its own producer. It is stopped at a step of its
-outbox either for good (a crash: a new one takes its place, with nothing in memory) or for a while
-(a pause: it goes on later, with all that it believed then).
+A replica is a whole engine with its own caches. It is stopped at a step of its outbox either for
+good (a crash: a new one takes its place, with nothing in memory) or for a while (a pause: it goes
+on later, with all that it believed then).
+
+Several machines work side by side, because one alone mostly waits for the servers: each on a plant
+of its own, which is a database and two replicas. They share a loop, a broker and a directory.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import count
 from typing import Any, Literal
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.events.content import Channel
 from libs.events.directory import AutoforwardState, SourceState
-from libs.events.envelope import Envelope
+from libs.events.envelope import Envelope, read_envelope
 from libs.events.ids import IdKey, random_id
 from libs.events.registry import Body
-from libs.events.topics import Topic
 from libs.eventstore.outbox import Step
 from libs.runtime.consumer import Received
+from libs.runtime.dead_letters import Letter
 from libs.runtime.directory import Directory
-from libs.runtime.kafka import Outgoing, Position, Publisher
 from libs.runtime.mongo import Document, mongo_client
 from services.conversation.app import ensure_indexes
 from services.conversation.engine import Engine, engine_of
-from services.conversation.rows import COMMITS, INBOX, MESSAGES
+from services.conversation.erasing import Erasing
+from services.conversation.keyring import WORKSPACE_KEYS
+from services.conversation.rows import COUNTERS, INBOX
+from services.conversation.search.consumer import SearchHandler
+from services.conversation.search.entries import Entries
+from services.conversation.search.index import SearchIndex
 from services.conversation.settings import ConversationSettings
+from tests.services.conversation.machine.broker import Broker, Record
 from tests.services.conversation.world import DEPLOYMENT_KEY, World, world_of
 from tests.support.kafka import envelope
 
-type Record = ConsumerRecord[bytes, bytes]
-
-_TOLD = (Topic.CONVERSATION, Topic.OUTBOUND)
+# What the examples share: without the counter their cases would be numbered anew.
+_KEPT = (COUNTERS, WORKSPACE_KEYS)
 
 
 class Crash(Exception):
@@ -55,18 +62,37 @@ class Stop:
 class Replica:
     """One process of the service: it does one thing at a time here, or is paused in it."""
 
-    def __init__(self, plant: "Plant", publisher: Publisher) -> None:
+    def __init__(self, plant: "Plant") -> None:
         self._plant = plant
-        self._publisher = publisher
         self._stop: Stop | None = None
         self._reached: dict[Step, int] = {}
         self._go_on = asyncio.Event()
         self._paused = asyncio.Event()
         self._task: asyncio.Task[Any] | None = None
-        self.engine = self._made()
+        self.restart()
 
     def restart(self) -> None:
-        self.engine = self._made()
+        plant = self._plant
+        self.engine: Engine = engine_of(
+            plant.settings,
+            plant.database,
+            plant.broker,
+            plant.directory,
+            self._on_step,
+            mark_later=False,
+        )
+        search = SearchIndex(plant.database)
+        self.search = SearchHandler(search, plant.entries, plant.database[INBOX])
+        self.erasing = Erasing(
+            plant.database,
+            self.engine.keyring,
+            self.engine.store,
+            self.engine.desk,
+            self.engine.customer_desk,
+            search,
+            _no_letters,
+            timedelta(0),
+        )
 
     @property
     def is_paused(self) -> bool:
@@ -101,17 +127,6 @@ class Replica:
             return None
         return task.result()
 
-    def _made(self) -> Engine:
-        plant = self._plant
-        return engine_of(
-            plant.settings,
-            plant.database,
-            self._publisher,
-            plant.directory,
-            self._on_step,
-            mark_later=False,
-        )
-
     async def _on_step(self, step: Step) -> None:
         self._reached[step] = self._reached.get(step, 0) + 1
         stop = self._stop
@@ -123,43 +138,32 @@ class Replica:
         await self._go_on.wait()
 
 
-class _Noting(Publisher):
-    """Remembers how far each partition was written, so that a reader knows when it has all."""
-
-    def __init__(self, plant: "Plant") -> None:
-        super().__init__(plant.world.bootstrap, plant.world.namespace)
-        self._plant = plant
-
-    async def publish(self, messages: Sequence[Outgoing]) -> list[Position]:
-        positions = await super().publish(messages)
-        for message, position in zip(messages, positions, strict=True):
-            partition = TopicPartition(
-                self._plant.world.namespace + message.topic, position.partition
-            )
-            written = self._plant.written
-            written[partition] = max(written[partition], position.offset)
-        return positions
+async def _no_letters(_: Callable[[Letter], bool]) -> int:
+    """Nothing here becomes a dead letter."""
+    return 0
 
 
 @dataclass
 class Plant:
-    """One for all examples. ``source_ids``: of a plain source, and of one with autoforward."""
+    """For one example after the other. ``source_ids``: of a plain source, and of one with
+    autoforward. ``gone``: words that nobody may find any longer."""
 
+    name: str
     world: World
     settings: ConversationSettings
     database: AsyncDatabase[Document]
     directory: Directory
     source_ids: tuple[str, str]
+    broker: Broker
+    entries: Entries
     loop: asyncio.AbstractEventLoop
     numbers: "count[int]" = field(default_factory=lambda: count(1))
-    written: dict[TopicPartition, int] = field(default_factory=lambda: defaultdict(lambda: -1))
     replicas: list[Replica] = field(default_factory=list)
     id_key: IdKey = field(default_factory=lambda: IdKey(DEPLOYMENT_KEY))
-    _told: dict[bytes, list[Record]] = field(default_factory=lambda: defaultdict(list))
-    _reader: "AIOKafkaConsumer[bytes, bytes] | None" = None
+    gone: set[bytes] = field(default_factory=set)
 
     def run[T](self, work: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(work)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     def conversation_id(self, thread: str, *, routed: bool) -> str:
         return self.id_key.conversation(self.source_ids[routed], thread)
@@ -183,27 +187,22 @@ class Plant:
         )
         return Received(message, record)
 
-    async def told(self) -> dict[bytes, list[Record]]:
-        """All that was published since it was asked last, by key, in order."""
-        reader = self._reader
-        assert reader is not None
-        for partition in reader.assignment():
-            while await reader.position(partition) <= self.written[partition]:
-                for fetched in (await reader.getmany(timeout_ms=50)).values():
-                    for record in fetched:
-                        self._told[record.key or b""].append(record)
-        told, self._told = self._told, defaultdict(list)
-        return told
-
     async def forget(self) -> None:
-        """What the last example left, so that the next finds a small database."""
+        """What the last examples left, so that the next finds a small database."""
+        names = await self.database.list_collection_names()
         await asyncio.gather(
-            *(self.database[name].delete_many({}) for name in (COMMITS, INBOX, MESSAGES))
+            *(self.database[name].delete_many({}) for name in names if name not in _KEPT)
         )
+        self.gone.clear()
+
+
+def read(record: Record) -> Received:
+    """What was published, as a consumer gives it to its handler."""
+    return Received(read_envelope(record.key, record.headers, record.value), record)
 
 
 @asynccontextmanager
-async def plant_of(settings: ConversationSettings) -> AsyncIterator[Plant]:
+async def plants_of(settings: ConversationSettings, number: int) -> AsyncIterator[list[Plant]]:
     async with AsyncExitStack() as held:
         world = await held.enter_async_context(world_of(settings))
         routed = random_id("src")
@@ -229,29 +228,24 @@ async def plant_of(settings: ConversationSettings) -> AsyncIterator[Plant]:
         await following
         client = mongo_client(settings.mongodb_url.get_secret_value(), "parley-tests")
         await held.enter_async_context(client)
-        database = client[settings.mongodb_database]
-        await ensure_indexes(database)
-        plant = Plant(
-            world,
-            settings,
-            database,
-            directory,
-            (world.source_id, routed),
-            asyncio.get_running_loop(),
-        )
-        reader: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
-            *(settings.kafka_namespace + topic.value for topic in _TOLD),
-            bootstrap_servers=settings.kafka_bootstrap_servers,
-            auto_offset_reset="latest",
-            enable_auto_commit=False,
-            fetch_max_wait_ms=20,
-        )
-        await reader.start()
-        held.push_async_callback(reader.stop)
-        for partition in reader.assignment():
-            await reader.position(partition)
-        plant._reader = reader
-        for _ in range(2):
-            publisher = await held.enter_async_context(_Noting(plant))
-            plant.replicas.append(Replica(plant, publisher))
-        yield plant
+        broker = await held.enter_async_context(Broker(world.bootstrap, world.namespace))
+        entries = Entries(DEPLOYMENT_KEY)
+        plants = []
+        for name in (f"plant{one}" for one in range(number)):
+            database = client[f"{settings.mongodb_database}_{name}"]
+            held.push_async_callback(client.drop_database, database)
+            await ensure_indexes(database)
+            plant = Plant(
+                name,
+                world,
+                settings,
+                database,
+                directory,
+                (world.source_id, routed),
+                broker,
+                entries,
+                asyncio.get_running_loop(),
+            )
+            plant.replicas += [Replica(plant) for _ in range(2)]
+            plants.append(plant)
+        yield plants

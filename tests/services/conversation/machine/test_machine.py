@@ -1,15 +1,21 @@
 """Anything, in any order, with crashes and pauses between append, project, publish and mark.
 
-Each example has two conversations of its own and two replicas that take turns, on the real MongoDB
-and the real Kafka. A step that comes to an end or not: then everything comes to rest, and what must
-hold is checked against what the store keeps.
+Each example has two conversations of its own, of one person or of two, and two replicas that take
+turns, on the real MongoDB and the real Kafka. A step that comes to an end or not: then everything
+comes to rest, and what must hold is checked against what the store keeps.
 
 `PARLEY_MACHINE_EXAMPLES` is how many examples are tried, `PARLEY_MACHINE_SEED` where they begin.
+They are shared out among machines that run side by side, each from a seed of its own that follows
+from the one given.
 """
 
 import asyncio
 import os
-from datetime import timedelta
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from threading import Thread
 from typing import Any, ClassVar
 
 import hypothesis
@@ -27,14 +33,16 @@ from msgspec.structs import replace
 
 from libs.events.commands import RouteCase
 from libs.events.content import ReachedState
-from libs.events.inbound import DeliveryChanged, DeliveryWatermark
+from libs.events.inbound import CorrectionFailed, DeliveryChanged, DeliveryWatermark
 from libs.events.topics import Topic
 from libs.eventstore.outbox import Step
+from services.conversation.domain.customer_state import By
 from services.conversation.domain.state import case_id_of
 from services.conversation.settings import ConversationSettings
-from tests.services.conversation.domain.acts import MEMBERS, acts_of
-from tests.services.conversation.machine.doings import Doings, rebuilt
-from tests.services.conversation.machine.plant import Stop, plant_of
+from tests.services.conversation.domain.acts import MEMBERS, acts_of, customer_acts_of
+from tests.services.conversation.machine.doings import OWNER
+from tests.services.conversation.machine.plant import Plant, Stop, plants_of
+from tests.services.conversation.machine.resting import Resting, rebuilt
 from tests.services.conversation.world import settings_of
 
 pytestmark = pytest.mark.servers
@@ -45,7 +53,11 @@ SEED = os.environ.get("PARLEY_MACHINE_SEED")
 # After so many examples their rows are rebuilt; one by one it would take most of the time.
 TOGETHER = 25
 
+# So many machines keep the servers and this process busy; more of them only wait for each other.
+SIDE_BY_SIDE = 4
+
 ACTS = sorted(acts_of(MEMBERS[0]))
+CUSTOMER_ACTS = sorted(customer_acts_of(By("", "")))
 # Two in three go well: a world in which everything crashes gets nowhere.
 stops = st.one_of(
     st.none(),
@@ -58,14 +70,14 @@ which = st.integers(0, 1)
 variants = st.integers(0, 11)
 
 
-class Machine(Doings, RuleBasedStateMachine):
+class Machine(Resting, RuleBasedStateMachine):
     examples: ClassVar[int] = 0
 
-    @initialize(routed=st.booleans())
-    def begin(self, routed: bool) -> None:
-        self.prepare(routed)
-        # Given two customers who wrote.
-        for at in (0, 1):
+    @initialize(routed=st.booleans(), one_person=st.booleans(), both=st.booleans())
+    def begin(self, routed: bool, one_person: bool, both: bool) -> None:
+        self.prepare(routed, one_person)
+        # Given a customer who wrote, or two.
+        for at in (0, 1) if both else (0,):
             self.somebody_writes(at, "incoming", 1)
         self.messages_are_consumed(0, 0, None)
 
@@ -78,10 +90,11 @@ class Machine(Doings, RuleBasedStateMachine):
     @rule(at=which, back=st.integers(1, 3))
     def somebody_edits(self, at: int, back: int) -> None:
         of_thread = [m for m in self.inbound if m.conversation_id == self.streams[at]]
-        number = next(self.plant.numbers)
-        edited = of_thread[-back % len(of_thread)]
-        edit = self._inbound(at, number, "edit", edited.direction, 0)
-        self.inbound.append(replace(edit, message_id=edited.message_id))
+        if of_thread:
+            edited = of_thread[-back % len(of_thread)]
+            number = next(self.plant.numbers)
+            edit = self._inbound(at, number, "edit", edited.direction, 0)
+            self.inbound.append(replace(edit, message_id=edited.message_id))
 
     @rule(back=st.integers(1, 4))
     def the_platform_repeats_itself(self, back: int) -> None:
@@ -125,6 +138,55 @@ class Machine(Doings, RuleBasedStateMachine):
         if self.commands:
             causes = list(self.commands)
             self._do(by, [causes[-back % len(causes)]], stop)
+
+    @rule(at=which, who=st.sampled_from(MEMBERS))
+    def a_member_drafts(self, at: int, who: str) -> None:
+        self.plant.run(self._draft(at, who))
+
+    @rule(by=which)
+    def a_member_looks_at_the_counts(self, by: int) -> None:
+        """From then on they are counted along."""
+        counts, plant = self.plant.replicas[by].engine.counts, self.plant
+        directory = plant.directory.of(plant.world.workspace_id)
+        plant.run(counts.of(plant.world.workspace_id, OWNER, directory))
+
+    # What becomes of customers.
+
+    @rule(by=which, at=which, act=st.sampled_from(CUSTOMER_ACTS), who=st.sampled_from(MEMBERS),
+          variant=variants, stop=stops)  # fmt: skip
+    def a_member_acts_on_a_customer(
+        self, by: int, at: int, act: str, who: str, variant: int, stop: Stop | None
+    ) -> None:
+        self._do(by, [self._customer_command(at, act, who, variant)], stop)
+
+    @rule(by=which, back=st.integers(0, 2), stop=stops)
+    def what_became_of_customers_is_consumed(self, by: int, back: int, stop: Stop | None) -> None:
+        told = self._listen(Topic.CUSTOMER)
+        if self._handle(by, Topic.CUSTOMER, told[max(self.followed - back, 0) :], stop) is not None:
+            self.followed = max(self.followed, len(told))
+
+    @rule(by=which)
+    def a_replica_looks_who_is_blocked(self, by: int) -> None:
+        self.plant.run(self.plant.replicas[by].engine.blocked.refresh())
+
+    @rule(by=which, at=which, who=st.sampled_from(MEMBERS), stop=stops)
+    def a_person_is_forgotten(self, by: int, at: int, who: str, stop: Stop | None) -> None:
+        self._forget(by, at, who, stop)
+
+    @rule(by=which, stop=stops)
+    def what_was_to_be_forgotten_is_looked_at_again(self, by: int, stop: Stop | None) -> None:
+        replica = self._free(by)
+        self.plant.run(replica.do(replica.erasing.finish(), stop))
+        if not replica.is_paused:
+            self.plant.run(replica.do(replica.erasing.watch(), stop))
+
+    @rule(by=which, back=st.integers(0, 9))
+    def the_search_catches_up(self, by: int, back: int) -> None:
+        told = self._listen(Topic.CONVERSATION)
+        self.plant.run(self.plant.replicas[by].search(told[max(self.searched - back, 0) :]))
+        self.searched = len(told)
+
+    # What the system does.
 
     @rule(by=which, stop=stops)
     def routing_decides(self, by: int, stop: Stop | None) -> None:
@@ -175,6 +237,23 @@ class Machine(Doings, RuleBasedStateMachine):
                     occurred_at=up_to,
                     up_to=None if named else up_to,
                     up_to_external=f"x{message_id}" if named else None,
+                )
+            )
+
+    @rule(back=st.integers(1, 3))
+    def the_platform_refuses_a_correction(self, back: int) -> None:
+        if self.corrected:
+            stream, message_id, correction = self.corrected[-back % len(self.corrected)]
+            self.receipts.append(
+                CorrectionFailed(
+                    request_id=f"{message_id}.{correction}.{back}",
+                    message_id=message_id,
+                    conversation_id=stream,
+                    source_id="src_1",
+                    correction=correction,
+                    occurred_at=datetime.now(UTC),
+                    reason="too late",
+                    reason_code="refused",
                 )
             )
 
@@ -232,23 +311,45 @@ def machine_settings(
 def test_whatever_happens_nothing_is_lost_doubled_or_miscounted(
     machine_settings: ConversationSettings,
 ) -> None:
-    with asyncio.Runner() as runner:
-        loop = runner.get_loop()
-        held = plant_of(machine_settings)
-        Machine.plant = loop.run_until_complete(held.__aenter__())
-        try:
-            run = run_state_machine_as_test
-            if SEED is not None:
-                run = hypothesis.seed(int(SEED))(run)
-            run(
-                Machine,
-                settings=settings(
-                    max_examples=EXAMPLES,
-                    stateful_step_count=20,
-                    deadline=None,
-                    suppress_health_check=list(HealthCheck),
-                    print_blob=True,
-                ),
-            )
-        finally:
-            loop.run_until_complete(held.__aexit__(None, None, None))
+    with _plants(machine_settings) as plants, ThreadPoolExecutor(len(plants)) as pool:
+        running = [pool.submit(_run, number, plant) for number, plant in enumerate(plants)]
+        failed = [error for one in running if (error := one.exception())]
+    if failed:
+        raise failed[0]
+
+
+def _run(number: int, plant: Plant) -> None:
+    """One machine's share of the examples."""
+    share = EXAMPLES // SIDE_BY_SIDE + (number < EXAMPLES % SIDE_BY_SIDE)
+    if not share:
+        return
+    machine: type[Machine] = type(f"Machine{number}", (Machine,), {"plant": plant})
+    if SEED is not None:
+        machine = hypothesis.seed(SIDE_BY_SIDE * int(SEED) + number)(machine)
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=share,
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
+
+
+@contextmanager
+def _plants(settings: ConversationSettings) -> Iterator[list[Plant]]:
+    """For each machine one; their loop runs in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever, name="plants")
+    thread.start()
+    held = plants_of(settings, SIDE_BY_SIDE)
+    try:
+        yield asyncio.run_coroutine_threadsafe(held.__aenter__(), loop).result()
+    finally:
+        leaving = held.__aexit__(None, None, None)
+        asyncio.run_coroutine_threadsafe(leaving, loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

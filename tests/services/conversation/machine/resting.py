@@ -1,0 +1,239 @@
+"""When the steps are over: everything comes to rest, and what has to hold is checked."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import bson
+from bson.codec_options import CodecOptions
+
+from libs.events.directory import GroupState
+from libs.events.inbound import DeliveryChanged, DeliveryWatermark
+from libs.events.topics import Topic
+from libs.eventstore.commits import Commit
+from libs.eventstore.verifying import verify_stream
+from libs.runtime.directory import WorkspaceDirectory
+from libs.runtime.mongo import Document
+from services.conversation.counts import Counts
+from services.conversation.customers.rows import CUSTOMERS, customer_of
+from services.conversation.domain import blocking, corrections, messages
+from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.customer_erasure import Erased
+from services.conversation.domain.customer_state import CustomerState
+from services.conversation.domain.erasure import CustomerErased
+from services.conversation.domain.state import ConversationState
+from services.conversation.erasing import ERASURES
+from services.conversation.loading import replay
+from services.conversation.read_models import read_models
+from services.conversation.rebuild import rebuild
+from services.conversation.rows import INBOX, MESSAGES, find_rows, inbox_row, snapshot_of
+from tests.services.conversation.machine.checks import (
+    check_causes,
+    check_every_state,
+    check_told,
+    events_of,
+    recounted,
+    timers_of,
+)
+from tests.services.conversation.machine.doings import AGENT, OWNER, Doings
+from tests.services.conversation.machine.plant import Plant
+from tests.services.conversation.world import DEPLOYMENT_KEY
+
+type Streams = Mapping[str, Sequence[Commit]]
+
+_OPTIONS: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
+_WRITTEN = (
+    messages.MessageReceived,
+    messages.MessageSent,
+    blocking.MessageWithheld,
+    corrections.MessageEdited,
+)
+# Whatever anybody said, or is called.
+_SAID = re.compile(rb"[a-z0-9]+said")
+
+
+class Resting(Doings):
+    async def _come_to_rest(self) -> None:
+        counts = [replica.engine.counts for replica in self.plant.replicas]
+        for replica in self.plant.replicas:
+            await replica.go_on()
+            replica.restart()
+        first = self.plant.replicas[0]
+        engine, received = first.engine, self.plant.received
+        await engine.blocked.refresh()
+        rest = self.inbound[self.consumed :]
+        if rest:
+            batch = [received(m, m.conversation_id) for m in rest]
+            assert await engine.handlers[Topic.INBOUND](batch) == []
+        unheard = [r for n, r in enumerate(self.receipts) if n not in self.heard]
+        if unheard:
+            told = [received(r, r.conversation_id) for r in unheard]
+            assert await engine.handlers[Topic.DELIVERY](told) == []
+        for cause in self.unanswered:
+            self._note(cause, (await self._decided(first, [cause]))[0])
+        await first.erasing.finish()
+        await first.erasing.watch()
+        await self._drain()
+        while rest := (await self._heard(Topic.CUSTOMER))[self.followed :]:
+            self.followed += len(rest)
+            assert await engine.handlers[Topic.CUSTOMER](rest) == []
+            await self._drain()
+        rest = (await self._heard(Topic.CONVERSATION))[self.searched :]
+        await first.search(rest)
+        for one in counts:
+            for record in self.told:
+                one.take(record)
+            await self._check_counts(one)
+
+    async def _drain(self) -> None:
+        engine = self.plant.replicas[0].engine
+        while await engine.commits.count_pending():
+            await engine.outbox.sweep()
+
+    async def _check_counts(self, counts: Counts) -> None:
+        """What was counted along is what is there."""
+        workspace_id = self.plant.world.workspace_id
+        group = GroupState(group_id="grp_1", name="Sales", member_ids=("ivan",))
+        directory = WorkspaceDirectory(groups={"grp_1": group})
+        anew = Counts(self.plant.database[INBOX])
+        for member in (OWNER, AGENT):
+            counted = await counts.of(workspace_id, member, directory)
+            assert counted == await anew.of(workspace_id, member, directory)
+
+    async def _check(self) -> None:
+        plant = self.plant
+        engine = plant.replicas[1].engine
+        replies = [message_id for _, message_id in self.replied]
+        streams = dict.fromkeys([*self.streams, *self.customers, *replies], 0)
+        commits = await engine.store.load(streams)
+        for stream in commits:
+            assert (await verify_stream(engine.commits, stream)).findings == ()
+        expected = {
+            stream: await engine.store.open_messages([m for c in own for m in c.public])
+            for stream, own in commits.items()
+        }
+        forgotten = {stream: forgotten_in(own) for stream, own in commits.items()}
+        check_told(plant.world.namespace, expected, self.told, forgotten)
+        rows = {row["_id"]: row for row in await find_rows(plant.database[INBOX], self.streams)}
+        for stream in self.streams:
+            events = events_of(commits[stream])
+            if not events:
+                assert stream not in rows
+                continue
+            check_every_state(events)
+            snapshot: Snapshot[ConversationState] | None = replay(None, commits[stream])
+            assert snapshot is not None
+            assert rows[stream] == kept(inbox_row(stream, snapshot))
+            assert timers_of(snapshot.state.case) == recounted(events)
+            # Every message is there once, each command that was answered as done, none refused.
+            causes = self._check_commands(stream, commits[stream])
+            inbound = {m.cause for m in self.inbound if m.conversation_id == stream}
+            assert inbound <= causes
+            written = [e for e in events if isinstance(e, _WRITTEN) and not _by_member(e)]
+            assert len(written) == len(inbound)
+            self._check_forgotten(commits[stream], forgotten[stream], snapshot.state)
+        for customer_id in self.customers:
+            self._check_commands(customer_id, commits[customer_id])
+            self._check_forgotten(commits[customer_id], forgotten[customer_id], None)
+        await self._check_persons(rows)
+        await self._check_deliveries()
+
+    def _check_commands(self, stream: str, commits: Sequence[Commit]) -> set[str]:
+        """The causes that the stream has had."""
+        causes = set(check_causes(commits))
+        own = {cause for cause, task in self.commands.items() if task.stream == stream}
+        assert own & causes == own & self.effective
+        assert not own & self.refused & causes
+        return causes
+
+    def _check_forgotten(
+        self, commits: Sequence[Commit], upto: int, state: ConversationState | None
+    ) -> None:
+        """Nothing opens of what was said before; it is looked for everywhere later on."""
+        for commit in commits:
+            if commit.last < upto:
+                assert not [one for one in commit.events if _SAID.search(one.data)]
+                words = (self.words[cause] for cause in commit.causes if cause in self.words)
+                self.plant.gone.update(word.encode() for word in words)
+        if upto and state is not None and not state.thread.thread:
+            self.plant.gone.add(self.threads[self.streams.index(commits[0].stream)].encode())
+
+    async def _check_persons(self, rows: Mapping[str, Document]) -> None:
+        """All conversations show what is known of the customer, and each erasure is everywhere."""
+        database = self.plant.database
+        known = {row["_id"]: row for row in await find_rows(database[CUSTOMERS], self.customers)}
+        erasures = await database[ERASURES].find({"identity": {"$in": self.customers}}).to_list()
+        for at, stream in enumerate(self.streams):
+            if stream not in rows:
+                continue
+            state = snapshot_of(rows[stream]).state
+            own = [one["number"] for one in erasures if one["identity"] == self.whose[at]]
+            assert state.erasures == max(own, default=0)
+            customer = customer_of(known[self.whose[at]])
+            card: CustomerState | None = customer.state if customer else None
+            if card is None or state.known_as is None:
+                continue
+            assert card.erasures == state.erasures or not card.erasures
+            assert state.known_as.name == card.card.name
+            assert state.known_as.has_phone == (card.card.phone is not None)
+            assert state.known_as.funnel_status == card.funnel_status
+            assert state.known_as.sales_plans == card.sales_plans
+            assert state.blocked is None or state.blocked == card.blocked
+        await database[ERASURES].delete_many({"identity": {"$in": self.customers}})
+
+    async def _check_deliveries(self) -> None:
+        """Each message is as far as anybody said of it, or of all that were sent until then."""
+        order = ("queued", "sent", "delivered", "read")
+        rows = await find_rows(self.plant.database[MESSAGES], [m for _, m in self.replied])
+        reached = {row["_id"]: row["delivery"]["reach"] for row in rows if "delivery" in row}
+        sent_at: dict[str, datetime] = {}
+        wanted: dict[str, str] = {}
+        for receipt in self.receipts:
+            if isinstance(receipt, DeliveryChanged):
+                name, at = receipt.message_id, receipt.occurred_at
+                sent_at[name] = min(sent_at.get(name, at), at)
+                wanted[name] = max(wanted.get(name, "queued"), receipt.state, key=order.index)
+        for mark in self.receipts:
+            if isinstance(mark, DeliveryWatermark):
+                named = (mark.up_to_external or "").removeprefix("x")
+                up_to = mark.up_to or sent_at.get(named)
+                for stream, name in self.replied:
+                    before = up_to and stream == mark.conversation_id and name in sent_at
+                    if up_to and before and sent_at[name] <= up_to:
+                        wanted[name] = max(wanted[name], mark.state, key=order.index)
+        assert reached == wanted
+
+
+async def rebuilt(plant: Plant) -> None:
+    """What is there equals what is rebuilt from the commits, and has nothing of who was forgotten;
+    then it makes room for more."""
+    for name, model in read_models(DEPLOYMENT_KEY).items():
+        outcome = await rebuild(plant.database, DEPLOYMENT_KEY, model())
+        assert (outcome.replaced, outcome.removed) == (0, 0), name
+    for name in await plant.database.list_collection_names():
+        rows = await plant.database[name].find().to_list()
+        assert not plant.gone.intersection(_SAID.findall(str(rows).encode())), name
+    await plant.forget()
+
+
+def forgotten_in(commits: Sequence[Commit]) -> int:
+    """The version of the stream's latest erasure, 0 where there was none."""
+    return max(
+        (
+            version
+            for commit in commits
+            for version, event in enumerate(events_of([commit]), commit.first)
+            if isinstance(event, CustomerErased | Erased)
+        ),
+        default=0,
+    )
+
+
+def kept(row: Document) -> Document:
+    """As MongoDB gives it back: times to the millisecond."""
+    return bson.decode(bson.encode(row), _OPTIONS)
+
+
+def _by_member(event: Any) -> bool:
+    return getattr(event, "member_id", None) is not None
