@@ -223,10 +223,13 @@ class Desk[S, A: Aggregate[Any]]:
         keys = await self._store.keys(wanted.values())
         for draft in drafts:
             aggregate, first = draft.aggregate, draft.aggregate.loaded_version + 1
+            one = wanted.get(draft.stream)
+            if one and one.begins and (erasures := keys[one.owner.identity][0].generation - 1):
+                aggregate.begins_after(erasures)
             events = stored_events(aggregate)
             public = self._kind.public(aggregate, draft.origins)
-            if draft.stream in wanted:
-                key = keys[wanted[draft.stream].owner.identity]
+            if one:
+                key = keys[one.owner.identity]
                 events = self._store.sealed_events(draft.stream, first, events, key)
                 public = self._store.sealed_messages(public, key)
             draft.commit = Commit(

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from services.conversation.domain.events import Event
 
@@ -55,6 +56,15 @@ class Aggregate[S]:
             self.state = self.changes[count].before
             self.version = self.changes[count].version - 1
             del self.changes[count:]
+
+    def begins_after(self, erasures: int) -> None:
+        """The stream begins with the changes, and its person was forgotten so often before: its
+        first event says so, lest what is new is taken for what was to be forgotten."""
+        first, *others = [change.event for change in self.changes]
+        self.state, self.version = None, 0
+        self.changes.clear()
+        for event in (replace(first, erasures=erasures), *others):
+            self._trigger(event)
 
     def _trigger(self, event: Event[S]) -> None:
         before = self.state

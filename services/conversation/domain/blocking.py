@@ -36,7 +36,7 @@ class Begins(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 )
 class MessageWithheld(Event[ConversationState], frozen=True, kw_only=True):
     """A blocked customer wrote. ``begins``, ``thread`` and ``post`` are there where the stream
-    begins."""
+    begins, and ``erasures``: how often the customer had been forgotten before."""
 
     case: int
     message_id: str
@@ -50,6 +50,7 @@ class MessageWithheld(Event[ConversationState], frozen=True, kw_only=True):
     visibility: Visibility = "private"
     post: Post | None = None
     permalink: str | None = None
+    erasures: int = 0
 
     def apply(self, state: ConversationState | None) -> ConversationState:
         if state is not None:
@@ -80,6 +81,7 @@ class MessageWithheld(Event[ConversationState], frozen=True, kw_only=True):
             ),
             active_at=self.at,
             blocked=True,
+            erasures=self.erasures,
         )
 
 

@@ -1,7 +1,7 @@
 """What is known of a customer: the card, the funnel, the sales plans, where they came from."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -148,7 +148,7 @@ class Cards(Aggregate[CustomerState]):
         """The state, or that of a customer of whom nothing was written down yet."""
         return self.state or CustomerState("", self.stream)
 
-    def _who(self, by: By) -> dict[str, str]:
+    def _who(self, by: By) -> dict[str, Any]:
         """The fields of an event that say of whom it is, and who did it."""
         return {
             "workspace_id": by.workspace_id,
@@ -159,7 +159,3 @@ class Cards(Aggregate[CustomerState]):
     def _refuse_merged(self) -> None:
         if self.state is not None and self.state.merged_into is not None:
             raise MergedAway(self.state.merged_into)
-
-
-def _who(by: By) -> dict[str, str]:
-    return {"workspace_id": by.workspace_id, "member_id": by.member_id}

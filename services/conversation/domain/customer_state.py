@@ -51,14 +51,18 @@ class CustomerState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class CustomerEvent(Event[CustomerState], frozen=True, kw_only=True):
-    """Base of all. Any of them may be the stream's first, so each says whose it is."""
+    """Base of all. Any of them may be the stream's first, so each says whose it is; that
+    one alone has ``erasures``: how often the customer had been forgotten before."""
 
     workspace_id: str
     customer_id: str
     member_id: str
+    erasures: int = 0
 
     def apply(self, state: CustomerState | None) -> CustomerState:
-        return self.change(state or CustomerState(self.workspace_id, self.customer_id))
+        if state is None:
+            state = CustomerState(self.workspace_id, self.customer_id, erasures=self.erasures)
+        return self.change(state)
 
     def change(self, state: CustomerState) -> CustomerState:
         raise NotImplementedError

@@ -15,13 +15,19 @@ ATTACHMENTS_AT_ONCE: Final = 2_000
 
 
 def without_person(state: ConversationState) -> ConversationState:
-    """The state without what the customer said and who they are."""
-    head = state.last_message
+    """The state without what the customer said and who they are. Where they stand in the funnel
+    and in which sales plans stays, as it does on their own stream."""
+    head, shown = state.last_message, state.shown_as
     return replace(
         state,
         thread=replace(state.thread, thread="", post=None),
         customer_name="",
-        known_as=KnownAs(state.shown_as.customer_id, edits=state.shown_as.edits),
+        known_as=KnownAs(
+            shown.customer_id,
+            edits=shown.edits,
+            funnel_status=shown.funnel_status,
+            sales_plans=shown.sales_plans,
+        ),
         case=replace(state.case, fields={}),
         last_message=replace(head, preview="") if head else None,
     )

@@ -69,7 +69,8 @@ class CaseOpened(Event[ConversationState], frozen=True, kw_only=True):
     """The customer's message, or the team's first own, began a case. ``at`` is its opening.
 
     Carries the thread, so that a stream can be read from any case's beginning. ``member_id``
-    opened it by hand.
+    opened it by hand. ``erasures``: how often the customer had been forgotten before the stream
+    began.
     """
 
     workspace_id: str
@@ -88,6 +89,7 @@ class CaseOpened(Event[ConversationState], frozen=True, kw_only=True):
     short_number: int = 0
     member_id: str | None = None
     post: Post | None = None
+    erasures: int = 0
 
     def apply(self, state: ConversationState | None) -> ConversationState:
         case = Case(
@@ -119,6 +121,7 @@ class CaseOpened(Event[ConversationState], frozen=True, kw_only=True):
             customer_name=self.customer_name,
             case=case,
             active_at=self.at,
+            erasures=self.erasures,
         )
 
 

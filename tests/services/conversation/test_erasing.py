@@ -1,12 +1,13 @@
 """A person is forgotten: nothing of what they said is left or comes back, and what counts stays."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from msgspec.structs import replace
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.events.actions import Action
@@ -15,6 +16,7 @@ from libs.events.conversation import AttachmentsErased, CustomerErased
 from libs.events.directory import Role
 from libs.events.topics import Topic
 from libs.runtime.mongo import Document
+from services.conversation.erasing import ERASURES
 from services.conversation.keyring import KEYS
 from services.conversation.read_models import read_models
 from services.conversation.rebuild import ReadModel, rebuild
@@ -365,3 +367,29 @@ async def test_many_who_write_while_they_are_forgotten_lose_nothing_new(
         assert all(one["content"].get("text") for one in after if one["kind"] == "message")
         assert all(one["content"] == {"erased": True} for one in before if one["kind"] == "message")
         assert len([one for one in items if one["kind"] == "message"]) == 41
+
+
+async def test_what_begins_afterwards_is_not_forgotten_with_the_rest(
+    world: World, database: AsyncDatabase[Document]
+) -> None:
+    dima = await world.member("Dima", Role.ADMIN)
+    async with serving(world):
+        await a_conversation(world, dima)
+        await erase(world, dima)
+
+        # the same person in a thread of its own, and on a card that there was none of before
+        ada = world.id_key.customer(world.source_id, ADA)
+        await world.receive(replace(world.inbound("comments", 1, "hello again"), customer_id=ada))
+        path = f"/v1/customers/{ada}"
+        await world.call(dima, "PATCH", path, {"name": "Ada"}, actions=EVERYTHING)
+        looked_at = {"stage": "done"}
+        await eventually(lambda: found(database[ERASURES].find_one(looked_at)))
+        await asyncio.sleep(0.5)  # and more often: there is nothing to see of it
+
+        timeline = await world.timeline(dima, world.conversation_id("comments"))
+        assert "hello again" in str(timeline)
+        assert (await world.call(dima, "GET", path, actions=EVERYTHING)).body["name"] == "Ada"
+
+
+async def found(one: Awaitable[Document | None]) -> bool:
+    return await one is not None

@@ -18,7 +18,7 @@ from services.conversation.domain.events import Event
 
 
 def customer_examples(at: datetime, content: Content, sender: Sender) -> list[Event[Any]]:
-    who = {"workspace_id": "wsp_1", "customer_id": "cus_1", "member_id": "mem_2"}
+    who: dict[str, Any] = {"workspace_id": "wsp_1", "customer_id": "cus_1", "member_id": "mem_2"}
     visit = Visit(
         at=at,
         tool="кнопка на сайті",

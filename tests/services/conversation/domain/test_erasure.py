@@ -6,11 +6,13 @@ import msgspec
 import pytest
 
 from libs.events.content import Content
+from libs.events.customer import Card
 from services.conversation.domain import events as stored
 from services.conversation.domain.erasure import CustomerErased
 from services.conversation.domain.life import NobodyToAnswer
 from services.conversation.domain.messages import MessageReceived
-from services.conversation.domain.state import ConversationState
+from services.conversation.domain.naming import Known
+from services.conversation.domain.state import ConversationState, KnownAs
 from tests.services.conversation.domain.cases import (
     NOON,
     PLACE,
@@ -77,6 +79,21 @@ def test_times_and_counts_stay() -> None:
     assert erasing.state.last_message
     assert erasing.state.last_message.occurred_at == minutes(0)
     assert (erasing.state.erasures, erasing.state.forgotten) == (1, erasing.version)
+
+
+def test_lists_find_the_customer_where_they_stand_and_not_by_what_is_on_the_card() -> None:
+    given = active_case("dima")
+    card = Card(name="Ada Lovelace", phone="+380501112233", email="a@x.example", tags=("vip",))
+    known = Known("cus_1", 3, card, "interested", ("pln_1",))
+    given.at(minutes(2)).know_customer("dima", known)
+
+    erasing = given.at(minutes(3))
+    erasing.erase_customer("olha", 1)
+
+    assert erasing.state
+    assert erasing.state.known_as == KnownAs(
+        "cus_1", edits=3, funnel_status="interested", sales_plans=("pln_1",)
+    )
 
 
 def test_it_is_done_once_for_each_erasure_of_the_person() -> None:

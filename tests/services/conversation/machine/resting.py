@@ -75,12 +75,11 @@ class Resting(Doings):
         await first.erasing.finish()
         await first.erasing.watch()
         await self._drain()
-        while rest := (await self._heard(Topic.CUSTOMER))[self.followed :]:
-            self.followed += len(rest)
-            assert await engine.handlers[Topic.CUSTOMER](rest) == []
+        while news := (await self._heard(Topic.CUSTOMER))[self.followed :]:
+            self.followed += len(news)
+            assert await engine.handlers[Topic.CUSTOMER](news) == []
             await self._drain()
-        rest = (await self._heard(Topic.CONVERSATION))[self.searched :]
-        await first.search(rest)
+        await first.search((await self._heard(Topic.CONVERSATION))[self.searched :])
         for one in counts:
             for record in self.told:
                 one.take(record)
