@@ -81,7 +81,8 @@ _NAME_MIN_CHARACTERS: Final = 5
 @dataclass(slots=True)
 class Erasure:
     """``number``: which erasure of the identity it is. ``names``: what the person is called on the
-    platforms; of no use to anybody who does not have the key of the generation after it."""
+    platforms; of no use to anybody who does not have the key of the generation ``sealed_with``,
+    one after it."""
 
     identity: str
     workspace_id: str
@@ -90,6 +91,7 @@ class Erasure:
     at: datetime
     stage: Literal["begun", "erased", "done"] = "begun"
     names: bytes = b""
+    sealed_with: int = 0
     conversations: list[str] = field(default_factory=list)
 
     @property
@@ -246,7 +248,8 @@ class Erasing:
         for collection, named in _OF_CONVERSATION:
             await self._database[beside_of(collection)].delete_many({named: stream})
         upto = erased.state.forgotten
-        await self._search.forget({stream: upto})
+        # What it is called by since then, its number, is nothing of the person's.
+        await self._search.forget({stream: upto - 1})
         names, attachments = await self._traces(stream, upto)
         for at in range(0, len(attachments), ATTACHMENTS_AT_ONCE):
             some = attachments[at : at + ATTACHMENTS_AT_ONCE]
@@ -303,11 +306,14 @@ class Erasing:
     async def _remember(self, erasure: Erasure, names: Collection[str]) -> None:
         """Until the dead letters were looked through, sealed for the generation after."""
         wanted = Wanted(Owner(erasure.identity, erasure.number + 1), erasure.workspace_id, True)
-        _, cipher = (await self._keyring.to_seal([wanted]))[erasure.identity]
+        # Where the person is just being forgotten once more, it is a generation later still.
+        owner, cipher = (await self._keyring.to_seal([wanted]))[erasure.identity]
         nonce = os.urandom(NONCE_BYTES)
         place = erasure.id.encode()
         erasure.names = nonce + cipher.encrypt(nonce, msgspec.json.encode(sorted(names)), place)
-        await self._erasures.update_one({"_id": erasure.id}, {"$set": {"names": erasure.names}})
+        erasure.sealed_with = owner.generation
+        sealed = {"names": erasure.names, "sealed_with": erasure.sealed_with}
+        await self._erasures.update_one({"_id": erasure.id}, {"$set": sealed})
 
     async def _forget_letters(self, erasure: Erasure) -> None:
         keys = {name.encode() for name in (erasure.identity, *erasure.conversations)}
@@ -322,7 +328,7 @@ class Erasing:
         await self._take_out(is_theirs)
 
     async def _names(self, erasure: Erasure) -> list[bytes]:
-        owner = Owner(erasure.identity, erasure.number + 1)
+        owner = Owner(erasure.identity, erasure.sealed_with)
         cipher = (await self._keyring.to_open([owner])).get(owner)
         if not erasure.names or cipher is None:
             return []
@@ -376,5 +382,6 @@ def _erasure_of(document: Document) -> Erasure:
         at=document["at"],
         stage=document["stage"],
         names=document.get("names", b""),
+        sealed_with=document.get("sealed_with", document["number"] + 1),
         conversations=document["conversations"],
     )

@@ -24,10 +24,12 @@ from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.erasure import CustomerErased
 from services.conversation.domain.state import ConversationState
 from services.conversation.erasing import ERASURES
+from services.conversation.keyring import KEYS
 from services.conversation.loading import replay
 from services.conversation.read_models import read_models
 from services.conversation.rebuild import rebuild
 from services.conversation.rows import INBOX, MESSAGES, find_rows, inbox_row, snapshot_of
+from services.conversation.timeline import Timeline
 from tests.services.conversation.machine.checks import (
     check_causes,
     check_every_state,
@@ -131,10 +133,10 @@ class Resting(Doings):
             assert inbound <= causes
             written = [e for e in events if isinstance(e, _WRITTEN) and not _by_member(e)]
             assert len(written) == len(inbound)
-            self._check_forgotten(commits[stream], forgotten[stream], snapshot.state)
+            await self._check_forgotten(commits[stream], forgotten[stream])
         for customer_id in self.customers:
             self._check_commands(customer_id, commits[customer_id])
-            self._check_forgotten(commits[customer_id], forgotten[customer_id], None)
+            await self._check_forgotten(commits[customer_id], forgotten[customer_id])
         await self._check_persons(rows)
         await self._check_deliveries()
 
@@ -146,22 +148,32 @@ class Resting(Doings):
         assert not own & self.refused & causes
         return causes
 
-    def _check_forgotten(
-        self, commits: Sequence[Commit], upto: int, state: ConversationState | None
-    ) -> None:
-        """Nothing opens of what was said before; it is looked for everywhere later on."""
-        for commit in commits:
-            if commit.last < upto:
-                assert not [one for one in commit.events if _SAID.search(one.data)]
-                words = (self.words[cause] for cause in commit.causes if cause in self.words)
-                self.plant.gone.update(word.encode() for word in words)
-        if upto and state is not None and not state.thread.thread:
+    async def _check_forgotten(self, commits: Sequence[Commit], upto: int) -> None:
+        """Nothing is shown of what was said before; it is looked for everywhere later on."""
+        words = {
+            self.words[cause].encode()
+            for commit in commits
+            if commit.last < upto
+            for cause in commit.causes
+            if cause in self.words
+        }
+        self.plant.gone |= words
+        snapshot: Snapshot[Any] | None = replay(None, commits)
+        if not upto or snapshot is None or not isinstance(snapshot.state, ConversationState):
+            return
+        if not snapshot.state.thread.thread:
             self.plant.gone.add(self.threads[self.streams.index(commits[0].stream)].encode())
+        store = self.plant.replicas[1].engine.store
+        timeline = Timeline(store, self.plant.database[MESSAGES], snapshot)
+        shown = await timeline.for_customer(0, 1_000)
+        assert not words.intersection(_SAID.findall(str(shown).encode()))
 
     async def _check_persons(self, rows: Mapping[str, Document]) -> None:
         """All conversations show what is known of the customer, and each erasure is everywhere."""
         database = self.plant.database
         known = {row["_id"]: row for row in await find_rows(database[CUSTOMERS], self.customers)}
+        held = await find_rows(database[KEYS], self.customers)
+        keys = {one["_id"]: one["keys"].keys() for one in held}
         erasures = await database[ERASURES].find({"identity": {"$in": self.customers}}).to_list()
         for at, stream in enumerate(self.streams):
             if stream not in rows:
@@ -169,6 +181,7 @@ class Resting(Doings):
             state = snapshot_of(rows[stream]).state
             own = [one["number"] for one in erasures if one["identity"] == self.whose[at]]
             assert state.erasures == max(own, default=0)
+            assert keys[self.whose[at]] == {str(state.erasures + 1)}
             customer = customer_of(known[self.whose[at]])
             card: CustomerState | None = customer.state if customer else None
             if card is None or state.known_as is None:
