@@ -13,10 +13,15 @@ from contextlib import ExitStack
 import clickhouse_connect
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from hypothesis import settings
 from pymongo import MongoClient
 
 from libs.devstack import Devstack, Servers
 from tests.containers import images_are_there, kafka_and_mongodb
+
+# An example that takes long says something about the machine, and nothing about what it tries.
+settings.register_profile("parley", deadline=None)
+settings.load_profile("parley")
 
 
 def _unique(prefix: str) -> str:

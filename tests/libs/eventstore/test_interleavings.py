@@ -20,7 +20,7 @@ pytestmark = pytest.mark.servers
 # One store for all examples of a test: each example has streams of its own.
 _examples = itertools.count()
 _on_one_store = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 _deliveries = st.lists(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.events.customer import Visit
@@ -172,7 +172,6 @@ def _sets(people: dict[str, Known]) -> dict[str, frozenset[str]]:
 
 
 @given(st.lists(st.tuples(_person, _person), max_size=12), st.booleans())
-@settings(deadline=None)
 def test_everyone_is_in_one_set_whose_primary_is_in_it_and_a_split_restores(
     merges: list[tuple[str, str]], racing: bool
 ) -> None:
