@@ -6,6 +6,7 @@ the version of its Log4j. Each jar is downloaded by its coordinates alone, witho
 left to resolve them, ``jgo`` adds and mixes versions.
 """
 
+import fcntl
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -165,7 +166,13 @@ def kafka_jars(cache: Path) -> list[Path]:
     # Mirrors named in the user's own jgo.conf come first; else Maven Central, which jgo knows.
     mirrors = GlobalSettings.load().repositories or None
     maven = MavenContext(repo_cache=cache / "maven", remote_repos=mirrors, local_repos=[])
-    with ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as threads:
+    cache.mkdir(parents=True, exist_ok=True)
+    with (
+        (cache / "kafka.lock").open("a") as lock,
+        ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as threads,
+    ):
+        # Another process that fetches them at the same time would take half a jar for a broken one.
+        fcntl.flock(lock, fcntl.LOCK_EX)
         return list(threads.map(lambda jar: _fetched(maven, *jar), KAFKA.items()))
 
 
