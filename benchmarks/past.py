@@ -27,9 +27,9 @@ from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.messages import Place, Written
 from services.conversation.domain.state import ConversationState
-from services.conversation.history import History
 from services.conversation.keyring import Keyring, Wanted
-from services.conversation.landmarks import EVERY, Landmarks
+from services.conversation.past.history import History
+from services.conversation.past.landmarks import EVERY, Landmarks
 from services.conversation.publishing import conversation_messages, stored_events
 from services.conversation.rows import COMMITS, MESSAGES
 from services.conversation.sealed_store import Key, SealedStore

@@ -7,9 +7,9 @@ from libs.eventstore.store import AsyncEventStore
 from libs.eventstore.verifying import Verified, verify_all, verify_stream
 from libs.runtime.mongo import mongo_client
 from libs.runtime.settings import key_bytes, load
-from services.conversation.anchors import AnchorKey
-from services.conversation.anchors_reading import Anchored, read_anchors
-from services.conversation.anchors_storage import open_anchors
+from services.conversation.anchors.anchor import AnchorKey
+from services.conversation.anchors.reading import Anchored, read_anchors
+from services.conversation.anchors.storage import open_anchors
 from services.conversation.rows import COMMITS
 from services.conversation.settings import ConversationSettings
 

@@ -29,9 +29,9 @@ from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.settings import key_bytes
 from libs.runtime.stopping import stopped_within
 from libs.runtime.tokens import ServiceTokens
-from services.conversation.anchors import AnchorKey
-from services.conversation.anchors_storage import open_anchors
-from services.conversation.anchors_writing import AnchorWriter
+from services.conversation.anchors.anchor import AnchorKey
+from services.conversation.anchors.storage import open_anchors
+from services.conversation.anchors.writing import AnchorWriter
 from services.conversation.api import add_routes
 from services.conversation.commands import CommandQueue, Parts
 from services.conversation.customers.api import add_customer_routes

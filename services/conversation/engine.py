@@ -16,7 +16,7 @@ from libs.runtime.kafka import Publisher
 from libs.runtime.mongo import Document
 from libs.runtime.outbox import publish_messages
 from libs.runtime.settings import key_bytes
-from services.conversation.anchors_writing import COMMIT_HEADER
+from services.conversation.anchors.writing import COMMIT_HEADER
 from services.conversation.consumers import CommandsHandler, InboundHandler
 from services.conversation.counts import Counts
 from services.conversation.customers.blocked import BlockedCustomers
@@ -30,12 +30,12 @@ from services.conversation.domain.customer import Customer
 from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.sent_message import SentMessage, SentMessageState
 from services.conversation.domain.state import ConversationState
-from services.conversation.history import History
 from services.conversation.keyring import Keyring
 from services.conversation.kinds import Conversations, SentMessages
-from services.conversation.landmarks import Landmarks
 from services.conversation.loading import Loader
 from services.conversation.numbers import CaseNumbers
+from services.conversation.past.history import History
+from services.conversation.past.landmarks import Landmarks
 from services.conversation.projection import Projection
 from services.conversation.rows import COMMITS, COUNTERS, INBOX, MESSAGES
 from services.conversation.sealed_store import SealedStore

@@ -18,7 +18,7 @@ from services.conversation.domain.sent_message import (
     SentMessageState,
 )
 from services.conversation.domain.state import ConversationState
-from services.conversation.landmarks import Landmarks
+from services.conversation.past.landmarks import Landmarks
 from services.conversation.publishing import conversation_messages, delivery_messages
 from services.conversation.rows import (
     Rows,

@@ -32,11 +32,11 @@ from services.conversation.domain.state import ConversationState
 from services.conversation.drafts import Drafts
 from services.conversation.erasing import Erasing
 from services.conversation.fields import required_fields
-from services.conversation.history import History
 from services.conversation.inbox import Inbox, Lists
 from services.conversation.loading import Loader
 from services.conversation.metrics import COMMANDS
 from services.conversation.numbers import CaseNumbers
+from services.conversation.past.history import History
 from services.conversation.publishing import audience_of
 from services.conversation.refusals import (
     NotBegun,

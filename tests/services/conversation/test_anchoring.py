@@ -14,9 +14,9 @@ from libs.eventstore.commits import GENESIS, StoredEvent
 from libs.eventstore.store import AsyncEventStore
 from libs.eventstore.verifying import verify_all
 from libs.runtime.mongo import Document
-from services.conversation.anchors import AnchorKey
-from services.conversation.anchors_reading import Anchored, read_anchors
-from services.conversation.anchors_storage import AnchorStorage, open_anchors
+from services.conversation.anchors.anchor import AnchorKey
+from services.conversation.anchors.reading import Anchored, read_anchors
+from services.conversation.anchors.storage import AnchorStorage, open_anchors
 from services.conversation.rows import COMMITS
 from services.conversation.settings import ConversationSettings
 from tests.services.conversation.world import (

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from libs.eventstore.chain import Head
 from libs.runtime.storage import StorageAway, open_storage
-from services.conversation.anchors import AnchorKey, Before, merkle_root, trouble_with
-from services.conversation.anchors_reading import read_anchors
-from services.conversation.anchors_storage import AnchorStorage
+from services.conversation.anchors.anchor import AnchorKey, Before, merkle_root, trouble_with
+from services.conversation.anchors.reading import read_anchors
+from services.conversation.anchors.storage import AnchorStorage
 
 KEY = AnchorKey(b"d" * 32)
 OTHER_KEY = AnchorKey(b"e" * 32)

@@ -12,7 +12,7 @@ from libs.events.ids import random_id
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.mongo import Document
 from services.conversation.keyring import Keyring
-from services.conversation.landmarks import EVERY, LANDMARKS, Landmarks
+from services.conversation.past.landmarks import EVERY, LANDMARKS, Landmarks
 from services.conversation.rows import COMMITS
 from services.conversation.settings import ConversationSettings
 from tests.services.conversation.world import DEPLOYMENT_KEY, World, serving

@@ -12,8 +12,8 @@ from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.sent_message import SentMessageState
 from services.conversation.domain.state import ConversationState
-from services.conversation.landmarks import EVERY, Landmarks
 from services.conversation.loading import replay
+from services.conversation.past.landmarks import EVERY, Landmarks
 from services.conversation.rows import MESSAGE_PARTS, Rows, delivery_row, erased_before, parts_of
 from services.conversation.sealed_store import SealedStore
 from services.conversation.timeline import Placed, Timeline

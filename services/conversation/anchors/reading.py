@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from libs.eventstore.chain import Head
-from services.conversation.anchors import Anchor, Before, trouble_with
-from services.conversation.anchors_storage import AnchorStorage
+from services.conversation.anchors.anchor import Anchor, Before, trouble_with
+from services.conversation.anchors.storage import AnchorStorage
 
 _AT_ONCE: Final = 32
 

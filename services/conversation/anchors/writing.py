@@ -26,8 +26,8 @@ from libs.eventstore.chain import Head
 from libs.runtime.kafka import GROUP_HEARTBEAT_MS, GROUP_SESSION_MS, patient
 from libs.runtime.stopping import stopped_within
 from libs.runtime.storage import StorageAway
-from services.conversation.anchors import AnchorKey, Before
-from services.conversation.anchors_storage import AnchorStorage
+from services.conversation.anchors.anchor import AnchorKey, Before
+from services.conversation.anchors.storage import AnchorStorage
 from services.conversation.metrics import ANCHORS
 
 log = structlog.get_logger()

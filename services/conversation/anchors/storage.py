@@ -12,7 +12,7 @@ from obstore.exceptions import AlreadyExistsError
 from obstore.store import ObjectStore
 
 from libs.runtime.storage import asked, open_storage
-from services.conversation.anchors import Anchor, Before
+from services.conversation.anchors.anchor import Anchor, Before
 from services.conversation.settings import ConversationSettings
 
 _NAME: Final = re.compile(r"(\d{10})\.json")
