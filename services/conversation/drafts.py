@@ -6,6 +6,7 @@
 it changes with every pause in the typing. One that nobody goes on with is forgotten in the end.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.asynchronous.collection import AsyncCollection
 
 from libs.events.api import Draft, DraftView
+from libs.runtime.combine import Combiner
 from libs.runtime.mongo import Document
 
 DRAFT_MAX_CHARACTERS: Final = 10_000
@@ -34,6 +36,7 @@ class Drafts:
 
     def __init__(self, collection: AsyncCollection[Document]) -> None:
         self._collection = collection
+        self._deleting = Combiner[str, None](self._delete)
 
     async def ensure_indexes(self) -> None:
         await self._collection.create_indexes(list(_INDEXES))
@@ -66,7 +69,8 @@ class Drafts:
         return _view(found) if found else DraftView()
 
     async def delete(self, member_id: str, conversation_id: str) -> None:
-        await self._collection.delete_one({"_id": _id(member_id, conversation_id)})
+        """Those of replies that were sent together are deleted together."""
+        await self._deleting(_id(member_id, conversation_id))
 
     async def exists(self, member_id: str, conversation_id: str) -> bool:
         one = {"_id": _id(member_id, conversation_id)}
@@ -81,6 +85,10 @@ class Drafts:
         """Every member's draft in these conversations, when their customer is erased."""
         asked = {"conversation": {"$in": conversation_ids}}
         return (await self._collection.delete_many(asked)).deleted_count
+
+    async def _delete(self, ids: Sequence[str]) -> Sequence[None]:
+        await self._collection.delete_many({"_id": {"$in": ids}})
+        return [None] * len(ids)
 
 
 def marked(page: bytes, conversation_ids: list[str]) -> bytes:

@@ -18,6 +18,7 @@ from libs.events.ids import IdKey
 from libs.events.inbound import CorrectionFailed, DeliveryChanged
 from libs.events.outbound import OutboundDeleteRequested, OutboundRequested
 from libs.events.registry import Body
+from libs.runtime.combine import Combiner
 from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.kafka import Publisher, PublishFailed, outgoing
 from libs.runtime.mongo import TRANSIENT
@@ -33,7 +34,6 @@ from services.ingest.sending.attempts import (
     ended_result,
     result_of,
 )
-from services.ingest.sending.combine import Combiner
 from services.ingest.sending.port import Ending, Failed, Later, Outcome, Sender
 from services.ingest.sending.requests import Request, id_of
 from services.ingest.sources import OpenSource, SourceBook

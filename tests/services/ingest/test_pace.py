@@ -1,12 +1,10 @@
-"""Rates kept on our side, and many callers in one round trip."""
+"""Rates kept on our side."""
 
 import asyncio
 import time
-from collections.abc import Sequence
 
 import pytest
 
-from services.ingest.sending.combine import Combiner
 from services.ingest.sending.pace import Bucket, Pace, Rate
 
 
@@ -86,30 +84,3 @@ async def test_who_gives_up_waiting_leaves_the_line_to_the_next() -> None:
     waiting[1].cancel()
     async with asyncio.timeout(1):
         await waiting[2]
-
-
-async def test_what_arrives_during_a_write_goes_with_the_next() -> None:
-    batches: list[Sequence[int]] = []
-
-    async def write(batch: Sequence[int]) -> Sequence[int]:
-        batches.append(batch)
-        await asyncio.sleep(0.01)
-        return [2 * one for one in batch]
-
-    combined = Combiner(write)
-    assert await asyncio.gather(*(combined(n) for n in range(10))) == [2 * n for n in range(10)]
-    assert len(batches) == 1
-
-
-async def test_an_error_is_everybodys_and_the_next_write_goes_on() -> None:
-    failures = [True, False]
-
-    async def write(batch: Sequence[int]) -> Sequence[int]:
-        if failures.pop(0):
-            raise ConnectionError
-        return batch
-
-    combined = Combiner(write)
-    first = await asyncio.gather(combined(1), combined(2), return_exceptions=True)
-    assert all(isinstance(one, ConnectionError) for one in first)
-    assert await combined(3) == 3
