@@ -40,6 +40,7 @@ from services.ingest.sending.port import KeptSender, Sender
 from services.ingest.settings import IngestSettings
 from services.ingest.sources import SEAL_PURPOSE, SourceBook
 from services.ingest.widget.dependencies import WidgetDependencies
+from services.ingest.widget.files import FileHandles
 from services.ingest.widget.hub import WidgetHub
 from services.ingest.widget.routes import widget_routes
 from services.ingest.widget.visitors import VisitorTokens
@@ -167,8 +168,11 @@ async def _compose_widget(parts: _Composition, publisher: Publisher) -> list[Bas
     conversation = await runtime.enter(
         ServiceClient("conversation", settings.ingest_conversation_url, parts.tokens)
     )
+    files = FileHandles(parts.deployment_key)
     hub = WidgetHub(
-        bootstrap_servers=settings.kafka_bootstrap_servers, namespace=settings.kafka_namespace
+        files,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        namespace=settings.kafka_namespace,
     )
     runtime.run("widget-hub", hub.run)
     runtime.ready_when("widget-hub", hub.check)
@@ -181,6 +185,8 @@ async def _compose_widget(parts: _Composition, publisher: Publisher) -> list[Bas
             tokens=VisitorTokens(parts.deployment_key),
             conversation=conversation,
             hub=hub,
+            files=files,
+            store=parts.store,
         )
     )
 

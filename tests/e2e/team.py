@@ -67,6 +67,15 @@ class Company:
         await client.sign_in(*await _bootstrapped(self.suite, "Other", "Stranger"))
         return client
 
+    async def upload(self, name: str, content: bytes, media_type: str) -> Json:
+        """A file that a message may carry."""
+        url = f"{self.suite.url('gateway')}/v1/attachments?file_name={name}"
+        headers = {"authorization": f"Bearer {self.me['token']}", "content-type": media_type}
+        async with self.owner.session.post(url, data=content, headers=headers) as answer:
+            assert answer.status == 201, await answer.text()
+            uploaded: Json = await answer.json()
+            return uploaded
+
     async def location_id(self) -> str:
         return str((await self.owner.get("/v1/locations"))["items"][0]["location_id"])
 

@@ -188,14 +188,7 @@ async def test_a_photo_comes_and_a_document_goes(company: Company) -> None:
     assert await eventually("the photo", stored) == bot.files["photo-1"]
 
     await company.owner.post(f"{path}/take")
-    url = f"{company.suite.url('gateway')}/v1/attachments?file_name=price.txt"
-    headers = {
-        "authorization": f"Bearer {company.me['token']}",
-        "content-type": "text/plain",
-    }
-    async with company.owner.session.post(url, data=b"12 EUR", headers=headers) as answer:
-        assert answer.status == 201, await answer.text()
-        uploaded = await answer.json()
+    uploaded = await company.upload("price.txt", b"12 EUR", "text/plain")
     await company.owner.post(
         f"{path}/messages", text="The price", attachments=[uploaded["attachment_id"]]
     )

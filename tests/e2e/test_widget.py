@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.support.browser import chromium, needs_chromium, pages
 pytestmark = [pytest.mark.servers, pytest.mark.browser, needs_chromium()]
 
 
-async def test_from_the_page_to_the_figures(company: Company) -> None:
+async def test_from_the_page_to_the_figures(company: Company, tmp_path: Path) -> None:
     with ExitStack() as stack:
         page = ""
         origin = stack.enter_context(pages(lambda _path: page))
@@ -26,6 +27,7 @@ async def test_from_the_page_to_the_figures(company: Company) -> None:
 
         # When a visitor writes in the page
         await asyncio.to_thread(widget.go, origin)
+        await asyncio.to_thread(widget.saves_to, tmp_path)
         await asyncio.to_thread(widget.open)
         await asyncio.to_thread(widget.write, "Is the red one in stock?")
 
@@ -48,6 +50,14 @@ async def test_from_the_page_to_the_figures(company: Company) -> None:
         await asyncio.to_thread(widget.shows, *shown)
         await asyncio.to_thread(driver.refresh)
         await asyncio.to_thread(widget.shows, *shown)
+
+        # A file that the team sends is saved from the page
+        uploaded = await company.upload("price.txt", b"12 a piece", "text/plain")
+        await company.owner.post(f"{path}/messages", attachments=[uploaded["attachment_id"]])
+        await asyncio.to_thread(widget.shows, *shown, ("theirs", "price.txt", "sent"))
+        await asyncio.to_thread(lambda: widget.find(".file").click())
+        saved = await asyncio.to_thread(widget.saved, tmp_path)
+        assert (saved.name, saved.read_bytes()) == ("price.txt", b"12 a piece")
 
         # And once it is closed, the summary shows one case with its times
         await company.owner.post(f"{path}/close")

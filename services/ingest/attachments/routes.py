@@ -144,18 +144,25 @@ def attachment_routes(
                 raise NotFound("no such attachment")
             if note.missing is not None:
                 raise NotFound(f"the file is not available: {note.missing}", reason=note.missing)
-            content = await store.stream(caller.workspace_id, attachment_id)
+            return await file_response(store, caller.workspace_id, note.attachment)
         except StorageAway as error:
             raise Unavailable("the storage does not answer") from error
-        if content is None:
-            raise NotFound("no such attachment")
-        return StreamingResponse(content, headers=_headers(note.attachment))
 
     return [
         Route("/v1/attachments", upload, methods=["POST"]),
         Route("/v1/attachments/describe", describe, methods=["POST"]),
         Route("/v1/attachments/{attachment_id}", get, methods=["GET"]),
     ]
+
+
+async def file_response(
+    store: AttachmentStore, workspace_id: str, attachment: Attachment
+) -> StreamingResponse:
+    """Its bytes, as they come. Errors: NotFound, StorageAway."""
+    content = await store.stream(workspace_id, attachment.attachment_id)
+    if content is None:
+        raise NotFound("no such attachment")
+    return StreamingResponse(content, headers=_headers(attachment))
 
 
 def _headers(attachment: Attachment) -> dict[str, str]:

@@ -8,24 +8,29 @@ from libs.runtime.directory import Directory
 from libs.runtime.http import ServiceClient
 from libs.runtime.kafka import Publisher
 from libs.runtime.sealing import Sealer
+from services.ingest.attachments.store import AttachmentStore
+from services.ingest.widget.files import FileHandles
 from services.ingest.widget.hub import QUEUE_SIZE, WidgetHub
 from services.ingest.widget.limiter import Rate
 from services.ingest.widget.visitors import VisitorTokens
 
 SESSION_RATE: Final = Rate(burst=30, per_second=0.5)
 MESSAGE_RATE: Final = Rate(burst=30, per_second=1)
+FILE_RATE: Final = Rate(burst=30, per_second=0.5)
 SOCKETS_OF_A_CONVERSATION: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class WidgetLimits:
-    """``sessions`` are counted by address, ``messages`` by visitor, sockets by conversation.
+    """``sessions`` are counted by address, ``messages`` and ``files`` by visitor, sockets by
+    conversation.
 
     ``waiting_events``: a socket that has more of them waiting has fallen behind.
     """
 
     sessions: Rate = SESSION_RATE
     messages: Rate = MESSAGE_RATE
+    files: Rate = FILE_RATE
     sockets: int = SOCKETS_OF_A_CONVERSATION
     waiting_events: int = QUEUE_SIZE
 
@@ -45,4 +50,6 @@ class WidgetDependencies:
     tokens: VisitorTokens
     conversation: ServiceClient
     hub: WidgetHub
+    files: FileHandles
+    store: AttachmentStore
     limits: WidgetLimits = field(default_factory=WidgetLimits)

@@ -14,7 +14,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 from libs.events.api import CustomerMessage
 from libs.events.content import Channel, Content
 from libs.events.conversation import (
-    Message,
     MessageEdited,
     MessageReceived,
     MessageSent,
@@ -24,6 +23,7 @@ from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope
 from libs.events.registry import InvalidBody, UnknownType
 from libs.events.topics import Topic
 from libs.runtime.problems import Unavailable
+from services.ingest.widget.files import FileHandles
 
 log = structlog.get_logger()
 
@@ -92,7 +92,8 @@ class WidgetHub:
     client reads the history after it has subscribed.
     """
 
-    def __init__(self, *, bootstrap_servers: str, namespace: str) -> None:
+    def __init__(self, files: FileHandles, *, bootstrap_servers: str, namespace: str) -> None:
+        self._files = files
         self._topic = namespace + Topic.CONVERSATION.value
         self._bootstrap_servers = bootstrap_servers
         self._subscriptions: dict[str, set[Subscription]] = {}
@@ -171,7 +172,7 @@ class WidgetHub:
         if not subscriptions or value is None:
             return
         try:
-            frame = frame_of(read_envelope(key, headers, value))
+            frame = frame_of(read_envelope(key, headers, value), self._files)
         except (InvalidEnvelope, InvalidBody, UnknownType) as error:
             # Its consumers proper keep it as a dead letter; there is nothing to show of it here.
             log.warning("event not understood", topic=self._topic, error=str(error))
@@ -181,35 +182,24 @@ class WidgetHub:
                 subscription.offer(frame)
 
 
-def frame_of(envelope: Envelope) -> Frame | None:
+def frame_of(envelope: Envelope, files: FileHandles) -> Frame | None:
     """What the customer may see of an event; None where that is nothing."""
     match envelope.body:
         case MessageReceived(message=message, case=case) | MessageSent(message=message, case=case):
             if case.channel is not Channel.WIDGET:
                 return None
-            return MessageFrame(customer_message(message, envelope.sequence))
+            return MessageFrame(
+                CustomerMessage(
+                    message_id=message.message_id,
+                    direction=message.direction,
+                    content=files.shown(message.content, case.conversation_id),
+                    occurred_at=message.occurred_at,
+                    position=envelope.sequence,
+                )
+            )
         case MessageEdited(message=message, case=case) if case.channel is Channel.WIDGET:
-            return EditedFrame(message.message_id, shown(message.content), envelope.time)
+            content = files.shown(message.content, case.conversation_id)
+            return EditedFrame(message.message_id, content, envelope.time)
         case MessageDeleted(message_id=message_id, case=case) if case.channel is Channel.WIDGET:
             return DeletedFrame(message_id)
     return None
-
-
-def customer_message(message: Message, position: int) -> CustomerMessage:
-    return CustomerMessage(
-        message_id=message.message_id,
-        direction=message.direction,
-        content=shown(message.content),
-        occurred_at=message.occurred_at,
-        position=position,
-    )
-
-
-def shown(content: Content) -> Content:
-    """Without the handles by which ingest itself finds the attachments."""
-    return msgspec.structs.replace(
-        content,
-        attachments=tuple(
-            msgspec.structs.replace(attachment, reference="") for attachment in content.attachments
-        ),
-    )

@@ -17,10 +17,11 @@ from libs.events.inbound import InboundReceived
 from libs.runtime.http import json_response, read_limited
 from libs.runtime.problems import Forbidden, Invalid, TooLarge, TooMany, Unavailable
 from libs.runtime.sealing import CannotOpen, Sealer
+from libs.runtime.storage import StorageAway
 from services.ingest.accept import Acceptor
 from services.ingest.widget.access import WidgetSource, cross_origin_route, visitor_of
 from services.ingest.widget.dependencies import WidgetDependencies, WidgetLimits
-from services.ingest.widget.hub import shown
+from services.ingest.widget.files import FileHandles, FileRequest, available, download
 from services.ingest.widget.limiter import Limiter, address_key
 from services.ingest.widget.live import live_route
 from services.ingest.widget.script import script_route
@@ -70,6 +71,7 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
     """
     sessions = Limiter(deps.limits.sessions)
     messages = Limiter(deps.limits.messages)
+    files = Limiter(deps.limits.files)
     acceptor = Acceptor(deps.publisher)
 
     async def session(request: Request, source: WidgetSource) -> Response:
@@ -116,7 +118,28 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
             return _fresh(CustomerTimeline(items=()))
         if status != 200:
             raise Unavailable(f"the history cannot be read: {status}")
-        return _fresh(_shown(msgspec.json.decode(body, type=CustomerTimeline)))
+        timeline = msgspec.json.decode(body, type=CustomerTimeline)
+        return _fresh(_shown(timeline, deps.files, conversation_id))
+
+    async def link(request: Request, source: WidgetSource) -> Response:
+        visitor = visitor_of(request, deps.tokens, source)
+        if not files.allows(visitor.visitor_id):
+            raise TooMany("too many files at once")
+        asked = await _body(request, FileRequest)
+        conversation_id = deps.id_key.conversation(visitor.source_id, visitor.visitor_id)
+        token = deps.files.link(visitor.source_id, conversation_id, asked)
+        try:
+            await available(deps.store, source.workspace_id, asked.attachment_id)
+        except StorageAway as error:
+            raise Unavailable("the storage does not answer") from error
+        return _fresh({"url": f"/widget/{visitor.source_id}/files/{token}"})
+
+    async def file(request: Request, source: WidgetSource) -> Response:
+        attachment_id = deps.files.opened(request.path_params["link"], source.state.source_id)
+        try:
+            return await download(deps.store, source.workspace_id, attachment_id)
+        except StorageAway as error:
+            raise Unavailable("the storage does not answer") from error
 
     return [
         script_route(),
@@ -138,6 +161,20 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
             "/widget/{source_id}/messages",
             deps.directory,
             history,
+            method="GET",
+            origin_required=False,
+        ),
+        cross_origin_route(
+            "/widget/{source_id}/files",
+            deps.directory,
+            link,
+            method="POST",
+            origin_required=False,
+        ),
+        cross_origin_route(
+            "/widget/{source_id}/files/{link}",
+            deps.directory,
+            file,
             method="GET",
             origin_required=False,
         ),
@@ -232,11 +269,14 @@ def _received(
     )
 
 
-def _shown(timeline: CustomerTimeline) -> CustomerTimeline:
+def _shown(
+    timeline: CustomerTimeline, files: FileHandles, conversation_id: str
+) -> CustomerTimeline:
     return msgspec.structs.replace(
         timeline,
         items=tuple(
-            msgspec.structs.replace(item, content=shown(item.content)) for item in timeline.items
+            msgspec.structs.replace(item, content=files.shown(item.content, conversation_id))
+            for item in timeline.items
         ),
     )
 

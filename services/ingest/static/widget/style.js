@@ -49,7 +49,10 @@ h2 { margin: 0; font-size: 17px; font-weight: 650; line-height: 1.3; }
 .sending .bubble { opacity: .72; }
 .failed .bubble { background: var(--warn-soft); color: var(--warn); }
 .bubble a { color: inherit; text-decoration: underline; text-underline-offset: 2px; }
-.file { display: flex; align-items: center; gap: 6px; font-weight: 600; }
+.file { display: flex; align-items: center; gap: 6px; font-weight: 600; text-align: start; border-radius: 3px; }
+.file:hover { text-decoration: underline; text-underline-offset: 2px; }
+.file:disabled { opacity: .6; }
+.file + span { font-size: 12px; }
 .file svg { flex: none; width: 18px; height: 18px; }
 .meta { margin: 4px 5px 0; font-size: 12px; line-height: 1.3; color: var(--dim); }
 .failed .meta { color: var(--warn); }

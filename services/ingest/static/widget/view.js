@@ -76,7 +76,7 @@ const rows = () => {
   }
   const shown = known.map(({ message_id, direction, occurred_at, content, edited_at }) => ({
     key: ownIds.get(message_id) || message_id, mine: direction === "incoming", at: occurred_at, text: content.text || "",
-    files: (content.attachments || []).map(({ file_name, kind }) => file_name || kind), edited: Boolean(edited_at), state: "sent",
+    files: (content.attachments || []).map(({ attachment_id, reference, file_name, kind }) => ({ attachment_id, reference, called: file_name || kind })), edited: Boolean(edited_at), state: "sent",
   }));
   const all = [...shown, ...waiting];
   const latest = all.filter(({ mine }) => mine).pop();
@@ -92,12 +92,29 @@ const resend = (id) => {
   render();
   flush();
 };
+// A link is asked for when it is wanted: it lasts a few minutes. What it opens is saved, so that this page stays.
+const fileButton = ({ attachment_id, reference, called }) => {
+  const open = async () => {
+    button.disabled = true;
+    try {
+      const { url } = await askAsVisitor("POST", `/widget/${source}/files`, { attachment_id, reference });
+      element("a", { href: server + url, download: "" }).click();
+      button.title = t.download;
+    } catch {
+      button.title = note.textContent = t.gone;
+    }
+    button.disabled = false;
+  };
+  const note = element("span", { role: "status" });
+  const button = element("button", { class: "file", type: "button", title: t.download, onclick: open }, icon("clip", CLIP), called);
+  return element("div", {}, button, note);
+};
 const drawRow = ({ key, mine, at, text, files, state, edited, isLatest }) => {
   const label = mine && (isLatest || state !== "sent") && t[state];
   const meta = element("div", { class: "meta" }, [clock.format(new Date(at)), edited && t.edited, label].filter(Boolean).join(" · "));
   if (state === "failed") meta.append(" ", element("button", { type: "button", onclick: () => resend(key) }, t.retry));
   const bubble = element("div", { class: "bubble" }, element("span", { class: "hidden" }, `${mine ? t.you : t.team}: `), ...textNodes(text));
-  for (const file of files) bubble.append(element("div", { class: "file" }, icon("clip", CLIP), file));
+  for (const file of files) bubble.append(fileButton(file));
   return element("div", { class: `row ${mine ? "mine" : "theirs"} ${state}` }, bubble, meta);
 };
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from obstore.store import ObjectStore
 from pymongo import AsyncMongoClient
 
 from libs.runtime.kafka import Publisher
@@ -55,6 +56,7 @@ class Stack:
         limits: WidgetLimits | None = None,
         follows_directory: bool = True,
         publishes_to: str | None = None,
+        storage: ObjectStore | None = None,
     ) -> AsyncIterator[str]:
         """A second process of the service with something different about it: its URL."""
         spec = widget_service(
@@ -62,6 +64,7 @@ class Stack:
             limits=limits,
             follows_directory=follows_directory,
             publishes_to=publishes_to,
+            storage=storage,
         )
         settings = load(Settings, environment_for(self.bootstrap, self.namespace))
         async with running(spec, settings) as (url, _):

@@ -74,6 +74,18 @@ class Widget:
             {"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1},
         )
 
+    def saves_to(self, folder: Path) -> None:
+        self.driver.execute_cdp_cmd(
+            "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)}
+        )
+
+    def saved(self, folder: Path) -> Path:
+        """The one file that is whole."""
+        found: list[Path] = self.until(
+            lambda: [one for one in folder.iterdir() if one.suffix != ".crdownload"]
+        )
+        return found[0]
+
     def block(self, *patterns: str) -> None:
         self.driver.execute_cdp_cmd("Network.enable", {})
         self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": list(patterns)})

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from obstore.store import ObjectStore
 from starlette.types import ASGIApp
 
 from libs.events.content import Channel, Content, Direction
@@ -29,7 +30,10 @@ from libs.runtime.kafka import Publisher, outgoing
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.sealing import Sealer
 from libs.runtime.settings import Settings, key_bytes
+from libs.runtime.storage import open_storage
 from libs.runtime.tokens import ServiceTokens
+from services.ingest.attachments.store import AttachmentStore
+from services.ingest.widget.files import FileHandles
 from services.ingest.widget.hub import WidgetHub
 from services.ingest.widget.routes import WidgetDependencies, WidgetLimits, widget_routes
 from services.ingest.widget.visitors import VisitorTokens
@@ -55,15 +59,22 @@ def widget_service(
     limits: WidgetLimits | None = None,
     follows_directory: bool = True,
     publishes_to: str | None = None,
+    storage: ObjectStore | None = None,
 ) -> ServiceSpec[Settings]:
-    """Only the widget of ingest. ``publishes_to``: another namespace, where no topic is."""
+    """Only the widget of ingest. ``publishes_to``: another namespace, where no topic is.
+
+    ``storage``: where the files are; without one there are none.
+    """
 
     @asynccontextmanager
     async def compose(settings: Settings, runtime: Runtime) -> AsyncIterator[ASGIApp]:
         key = key_bytes(settings.deployment_key)
         directory = Directory(settings)
+        files = FileHandles(key)
         hub = WidgetHub(
-            bootstrap_servers=settings.kafka_bootstrap_servers, namespace=settings.kafka_namespace
+            files,
+            bootstrap_servers=settings.kafka_bootstrap_servers,
+            namespace=settings.kafka_namespace,
         )
         if follows_directory:
             runtime.run("directory", directory.table.run)
@@ -83,6 +94,8 @@ def widget_service(
                 ServiceClient("conversation", conversation_url, tokens)
             ),
             hub=hub,
+            files=files,
+            store=AttachmentStore(storage or open_storage("memory:///", {})),
             limits=limits or WidgetLimits(),
         )
         app = service_app(runtime, "Widget")
