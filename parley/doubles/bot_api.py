@@ -74,6 +74,7 @@ class Bot:
     deleted: list[int] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     faults: deque["Refusal | None"] = field(default_factory=deque)
+    webhook_faults: deque[Refusal] = field(default_factory=deque)
     webhook: Fields = field(default_factory=dict)
     calls: int = 0
     sends_per_second: int | None = None
@@ -208,8 +209,7 @@ class BotApiDouble:
             case "setwebhook":
                 return _set_webhook(bot, fields)
             case "deletewebhook":
-                bot.webhook = {}
-                return True
+                return _delete_webhook(bot, fields)
             case "getwebhookinfo":
                 return {"url": "", "pending_update_count": 0, **bot.webhook}
             case "getfile":
@@ -328,6 +328,16 @@ def _set_webhook(bot: Bot, fields: Fields) -> bool:
     bot.webhook = {
         name: fields[name] for name in ("url", "secret_token", "allowed_updates") if name in fields
     }
+    return True
+
+
+def _delete_webhook(bot: Bot, fields: Fields) -> bool:
+    """True also where there is none. What was not delivered waits, unless it is to be dropped."""
+    if bot.webhook_faults:
+        raise bot.webhook_faults.popleft()
+    if fields.get("drop_pending_updates") not in (None, True, False, "true", "false"):
+        raise Refusal(400, "Bad Request: drop_pending_updates must be a Boolean")
+    bot.webhook = {}
     return True
 
 

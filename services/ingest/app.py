@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypedDict, Unpack
 
+from pymongo.asynchronous.database import AsyncDatabase
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
@@ -14,7 +16,7 @@ from libs.runtime.consumer import BatchConsumer, Handler, Wanted
 from libs.runtime.directory import Directory
 from libs.runtime.http import ServiceClient, caller_of, service_app
 from libs.runtime.kafka import Publisher
-from libs.runtime.mongo import TRANSIENT, mongo_client
+from libs.runtime.mongo import TRANSIENT, Document, mongo_client
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.sealing import Sealer
 from libs.runtime.settings import key_bytes
@@ -32,7 +34,8 @@ from services.ingest.erasing import GROUP as ERASING_GROUP
 from services.ingest.erasing import Eraser
 from services.ingest.erasing import wanted as erasing_wanted
 from services.ingest.hooks import Hooks
-from services.ingest.registration import register_route
+from services.ingest.leaving import Leaving
+from services.ingest.registration import registration_routes, webhook_url
 from services.ingest.sending.attempts import Attempts
 from services.ingest.sending.keeper import Keeper
 from services.ingest.sending.lanes import Lanes
@@ -115,7 +118,18 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
     runtime.ready_when("kafka", hooks.check)
 
     bots = await runtime.enter(BotApi(settings.ingest_telegram_api_url))
-    attempts = _compose_sending(parts, bots, background)
+    mongo = mongo_client(settings.mongodb_url.get_secret_value(), "parley-ingest")
+    runtime.closing(mongo.close)
+    database = mongo[settings.mongodb_database]
+    attempts = _compose_sending(parts, bots, background, database)
+    leaving = Leaving(
+        database["ingest_leaving"],
+        parts.directory,
+        parts.sources,
+        bots,
+        partial(webhook_url, settings.ingest_public_url, Channel.TELEGRAM),
+    )
+    runtime.run("leaving", leaving.run)
     parts.consumer(
         Topic.CONVERSATION,
         ERASING_GROUP,
@@ -141,25 +155,29 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
     routes: list[BaseRoute] = [
         *await _compose_widget(parts, hooks),
         *attachment_routes(parts.store, fetcher, caller),
-        register_route(parts.directory, parts.sources, bots, settings.ingest_public_url, caller),
+        *registration_routes(
+            parts.directory, parts.sources, bots, leaving, settings.ingest_public_url, caller
+        ),
     ]
     app.router.routes[:0] = routes
     yield Hooks(app, {Channel.TELEGRAM: telegram_hook(parts.sources, Acceptor(hooks), parts.ids)})
 
 
-def _compose_sending(parts: _Composition, bots: BotApi, publisher: Publisher) -> Attempts:
-    settings, runtime = parts.settings, parts.runtime
-    mongo = mongo_client(settings.mongodb_url.get_secret_value(), "parley-ingest")
-    runtime.closing(mongo.close)
+def _compose_sending(
+    parts: _Composition,
+    bots: BotApi,
+    publisher: Publisher,
+    database: AsyncDatabase[Document],
+) -> Attempts:
     # A life's own name: after a restart the attempts of the life before are somebody else's.
-    attempts = Attempts(mongo[settings.mongodb_database]["ingest_attempts"], random_id("snd"))
+    attempts = Attempts(database["ingest_attempts"], random_id("snd"))
     senders: dict[Channel, Sender] = {
         Channel.TELEGRAM: TelegramSender(bots, parts.store.read),
         Channel.WIDGET: KeptSender(),
     }
     lanes = Lanes(attempts, publisher, parts.sources, senders, parts.ids)
     parts.consumer(Topic.OUTBOUND, "ingest-sender", lanes.handle, publisher, TRANSIENT)
-    runtime.run("ingest-attempts", Keeper(attempts, lanes).run)
+    parts.runtime.run("ingest-attempts", Keeper(attempts, lanes).run)
     return attempts
 
 

@@ -42,6 +42,11 @@ POSTPONED = Counter(
     "Moves when a send is put off: the platform said later (rate), or was not reached (network).",
     ["channel", "reason"],
 )
+LEFT = Counter(
+    "parley_ingest_webhooks_taken_off_total",
+    "Moves with each try to take our webhook off a platform: done, retry or failed.",
+    ["outcome"],
+)
 ATTACHMENTS = Counter(
     "parley_ingest_attachments_total",
     "Moves for each attachment: stored, or why not (too-large, gone, unreachable, refused).",

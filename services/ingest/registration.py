@@ -1,57 +1,87 @@
-"""Telling a platform where our webhook is, once this replica knows the source."""
+"""Telling a platform where our webhook is, once this replica knows the source, and that it is no
+more, once the source is disconnected."""
 
 from collections.abc import Callable
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from libs.events.api.directory import WebhookRegistration
 from libs.events.content import Channel
+from libs.events.directory import SourceState
 from libs.runtime.directory import Directory
 from libs.runtime.http import json_response
-from libs.runtime.problems import BadRequest, NotFound
+from libs.runtime.mongo import TRANSIENT
+from libs.runtime.problems import BadRequest, NotFound, Unavailable
 from libs.runtime.tokens import Caller
 from services.ingest.channels.telegram import api
+from services.ingest.leaving import Leaving
 from services.ingest.sources import SourceBook
 
 _DIRECTORY_SECONDS: Final = 10.0
 
 
-def register_route(
+def webhook_url(public_url: str, channel: Channel, source_id: str) -> str:
+    return f"{public_url.rstrip('/')}/hooks/{channel.value}/{source_id}"
+
+
+def registration_routes(
     directory: Directory,
     sources: SourceBook,
     bots: api.BotApi,
+    leaving: Leaving,
     public_url: str,
     caller_of: Callable[[Request], Caller],
-) -> Route:
+) -> list[BaseRoute]:
     """``POST /internal/v1/sources/{source_id}/register?offset=``: the offset of its state.
 
     Answers 200 also where the platform refused; it may be asked again. Errors: 400, 401, 404, 503.
+
+    ``POST …/unregister`` is asked before the source is disconnected (204), and again with
+    ``?offset=`` of its state when it is (200, with what the platform said).
     """
 
     async def register(request: Request) -> Response:
-        caller = caller_of(request)
-        offset = request.query_params.get("offset", "")
-        if not offset.isdecimal():
-            raise BadRequest("offset: the directory's offset of the source's state is needed")
-        await directory.table.wait_for(int(offset), _DIRECTORY_SECONDS)
-        source_id = request.path_params["source_id"]
-        known = directory.source(source_id)
-        if known is None or known[0] != caller.workspace_id:
-            raise NotFound("no such source")
-        channel = known[1].channel
-        url = f"{public_url.rstrip('/')}/hooks/{channel.value}/{source_id}"
+        _, state = await _known(request, offset_required=True)
+        channel, source_id = state.channel, state.source_id
+        url = webhook_url(public_url, channel, source_id)
         # The widget's pages know the address from the script's own: nobody is to be told.
         error = await _set_webhook(source_id, url) if channel is Channel.TELEGRAM else None
         return json_response(
             WebhookRegistration(registered=error is None, error=error, webhook_url=url)
         )
 
+    async def unregister(request: Request) -> Response:
+        caller, state = await _known(request, offset_required=False)
+        try:
+            if "offset" not in request.query_params:
+                await leaving.prepare(caller.workspace_id, state)
+                return Response(status_code=204)
+            error = await leaving.finish(caller.workspace_id, state.source_id)
+        except TRANSIENT as failure:
+            raise Unavailable("MongoDB does not answer") from failure
+        url = webhook_url(public_url, state.channel, state.source_id)
+        return json_response(
+            WebhookRegistration(registered=error is not None, error=error, webhook_url=url)
+        )
+
+    async def _known(request: Request, *, offset_required: bool) -> tuple[Caller, SourceState]:
+        caller = caller_of(request)
+        offset = request.query_params.get("offset", "" if offset_required else "0")
+        if not offset.isdecimal():
+            raise BadRequest("offset: the directory's offset of the source's state is needed")
+        await directory.table.wait_for(int(offset), _DIRECTORY_SECONDS)
+        known = directory.source(request.path_params["source_id"])
+        if known is None or known[0] != caller.workspace_id:
+            raise NotFound("no such source")
+        return caller, known[1]
+
     async def _set_webhook(source_id: str, url: str) -> str | None:
         credentials = sources.get(source_id, Channel.TELEGRAM).credentials
         try:
+            await leaving.cancel(source_id)
             await bots.set_webhook(credentials.bot_token, url, credentials.secret_token)
         except api.Refused as refusal:
             return refusal.description or f"error {refusal.code}"
@@ -59,6 +89,12 @@ def register_route(
             return f"Too Many Requests: retry after {pause.retry_after}"
         except (api.NotReached, api.NoAnswer) as failure:
             return f"Telegram was not reached ({failure})"
+        except TRANSIENT as failure:
+            raise Unavailable("MongoDB does not answer") from failure
         return None
 
-    return Route("/internal/v1/sources/{source_id}/register", register, methods=["POST"])
+    path = "/internal/v1/sources/{source_id}"
+    return [
+        Route(f"{path}/register", register, methods=["POST"]),
+        Route(f"{path}/unregister", unregister, methods=["POST"]),
+    ]

@@ -70,12 +70,17 @@ class SourceBook:
             self._opened[source_id] = opened
         return opened
 
+    def opened(self, source_id: str, sealed: str) -> Credentials:
+        """Whether or not the source is connected. Errors: CannotOpen."""
+        try:
+            return self._decoder.decode(self._sealer.open(sealed, source_id))
+        except msgspec.DecodeError as error:
+            raise CannotOpen(f"what is sealed for {source_id} is not credentials") from error
+
     def _open(self, state: SourceState) -> Credentials:
         if state.sealed_credentials is None:
             return Credentials()
         try:
-            return self._decoder.decode(
-                self._sealer.open(state.sealed_credentials, state.source_id)
-            )
-        except (CannotOpen, msgspec.DecodeError) as error:
+            return self.opened(state.source_id, state.sealed_credentials)
+        except CannotOpen as error:
             raise Unavailable(f"the credentials of {state.source_id} do not open") from error

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.servers
 
 
 async def test_from_the_first_question_to_the_figures(company: Company) -> None:
-    bot, _source = await company.connect_telegram()
+    bot, source = await company.connect_telegram()
     olena = person()
 
     # When she writes, and Telegram delivers it twice
@@ -70,6 +70,11 @@ async def test_from_the_first_question_to_the_figures(company: Company) -> None:
     assert following["case"]["case_id"] != row["case"]["case_id"]
     assert following["case"]["repeat"] is True
     assert following["case"]["responsible_before"] == company.me["member"]["member_id"]
+
+    # When the source is disconnected, Telegram is told to send no more
+    disconnected = await company.owner.call("DELETE", f"/v1/sources/{source['source_id']}")
+    assert disconnected["webhook"]["registered"] is False
+    assert bot.webhook == {}
 
 
 async def test_of_two_who_take_at_once_one_wins_and_the_other_is_told_who(

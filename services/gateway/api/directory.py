@@ -68,9 +68,11 @@ class DirectoryApi:
                 name=f"change{kind.one}", summary=f"Change a {what}",
                 body=kind.changing, answer=kind.state, problems=refusals,
             )  # fmt: skip
+            is_source = kind is SOURCES
             routes.add(
-                "DELETE", item, self._remover(kind),
-                name=f"remove{kind.one}", status=204, problems=refusals,
+                "DELETE", item, self._disconnect if is_source else self._remover(kind),
+                name=f"remove{kind.one}", problems=refusals,
+                status=200 if is_source else 204, answer=ConnectedSource if is_source else None,
                 summary=_REMOVING.get(kind.path, f"Remove a {what}"),
             )  # fmt: skip
         routes.add(
@@ -107,7 +109,9 @@ class DirectoryApi:
             if kind is MEMBERS:
                 view = await self._with_account(actor, view)
             elif kind is SOURCES:
-                view = await self._with_webhook(actor, view, answer.headers[OFFSET_HEADER])
+                view = await self._with_webhook(
+                    actor, view, _registering(view.source_id, answer.headers[OFFSET_HEADER])
+                )
             return json_response(view, 201)
 
         return add_thing
@@ -139,11 +143,29 @@ class DirectoryApi:
 
         return remove_thing
 
+    async def _disconnect(self, request: Request) -> Response:
+        """The platform is told too, and what it said; the source is disconnected all the same."""
+        source_id = path_id(request)
+        actor = (await self.access.actor(request.headers)).must(Action.MANAGE_DIRECTORY)
+        _found(SOURCES, actor, source_id)
+        path = f"/internal/v1/sources/{source_id}/unregister"
+        # Its credentials are forgotten with it: what has to be done with them is noted before.
+        _, not_noted = await self._ask_ingest(actor, path)
+        actor, answer = await self.write(request, f"/v1/sources/{source_id}")
+        if answer.status_code >= REFUSED:
+            return answer
+        view = self._view(_found(SOURCES, actor, source_id))
+        if not_noted is not None:
+            return json_response(_with(view, registered=True, error=not_noted))
+        path += f"?offset={answer.headers[OFFSET_HEADER]}"
+        return json_response(await self._with_webhook(actor, view, path, otherwise=True))
+
     async def _register(self, request: Request) -> Response:
         actor = (await self.access.actor(request.headers)).must(Action.MANAGE_DIRECTORY)
         source = _found(SOURCES, actor, path_id(request))
         newest = str(max(0, self.directory.table.position - 1))
-        return json_response(await self._with_webhook(actor, self._view(source), newest))
+        path = _registering(source.source_id, newest)
+        return json_response(await self._with_webhook(actor, self._view(source), path))
 
     async def write(self, request: Request, path: str) -> tuple[Actor, Response]:
         """Routing's answer, once this replica shows the change."""
@@ -178,26 +200,26 @@ class DirectoryApi:
             )
         return CreatedMember(**msgspec.structs.asdict(member), password=password)
 
-    async def _with_webhook(self, actor: Actor, source: SourceView, offset: str) -> ConnectedSource:
-        """What the platform says to its webhook; a connection stands whatever it says."""
-        error: str | None
-        registered, url = False, source.webhook_url
+    async def _with_webhook(
+        self, actor: Actor, source: SourceView, path: str, *, otherwise: bool = False
+    ) -> ConnectedSource:
+        """What the platform says to its webhook; a connection stands, or ends, whatever it says.
+
+        ``otherwise``: whether it is taken to be registered where ingest does not say.
+        """
+        body, error = await self._ask_ingest(actor, path)
+        if error is not None:
+            return _with(source, registered=otherwise, error=error)
+        answer = msgspec.json.decode(body, type=WebhookRegistration)
+        return _with(source, registered=answer.registered, error=answer.error)
+
+    async def _ask_ingest(self, actor: Actor, path: str) -> tuple[bytes, str | None]:
+        """Its answer, or why there is none."""
         try:
-            status, body, _ = await self.ingest.call(
-                "POST",
-                f"/internal/v1/sources/{source.source_id}/register?offset={offset}",
-                actor=actor,
-            )
+            status, body, _ = await self.ingest.call("POST", path, actor=actor)
         except Unavailable as unavailable:
-            error = unavailable.detail
-        else:
-            if status < REFUSED:
-                answer = msgspec.json.decode(body, type=WebhookRegistration)
-                registered, url, error = answer.registered, answer.webhook_url, answer.error
-            else:
-                error = f"ingest refused with {status}"
-        webhook = Webhook(registered=registered, url=url, error=error)
-        return ConnectedSource(**msgspec.structs.asdict(source), webhook=webhook)
+            return b"", unavailable.detail or "ingest does not answer now"
+        return body, f"ingest refused with {status}" if status >= REFUSED else None
 
     def _view(self, thing: Any) -> Any:
         if not isinstance(thing, SourceState):
@@ -220,6 +242,15 @@ def _found(kind: Kind, actor: Actor, thing_id: str) -> Any:
     if thing is None:
         raise NotFound
     return thing
+
+
+def _registering(source_id: str, offset: str) -> str:
+    return f"/internal/v1/sources/{source_id}/register?offset={offset}"
+
+
+def _with(source: SourceView, *, registered: bool, error: str | None) -> ConnectedSource:
+    webhook = Webhook(registered=registered, url=source.webhook_url, error=error)
+    return ConnectedSource(**msgspec.structs.asdict(source), webhook=webhook)
 
 
 def _limit(request: Request) -> int:

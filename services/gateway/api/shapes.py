@@ -115,7 +115,8 @@ class SourceView(Body):
 
 
 class Webhook(Body):
-    """``registered``: the platform said that it will send to ``url``; ``error`` says why not."""
+    """``registered``: the platform said that it will send to ``url``; ``error`` says why not. Of a
+    source that was disconnected: that it may send there still, and why."""
 
     registered: bool
     url: str

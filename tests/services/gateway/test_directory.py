@@ -88,6 +88,45 @@ async def test_a_source_is_connected_also_when_its_webhook_cannot_be_set_now(tea
     again = await team.owner.api("POST", f"/v1/sources/{source_id}/register")
     assert (again.status, again.body) == (200, made.body)
 
+    removed = await team.owner.api("DELETE", f"/v1/sources/{source_id}")
+    assert removed.status == 200
+    assert removed.body["connected"] is False
+    assert removed.body["webhook"] == made.body["webhook"] | {"registered": True}
+
+
+async def test_who_disconnects_a_source_is_told_what_became_of_its_webhook(
+    suite: Suite, team: Team
+) -> None:
+    """Ingest answers here; the platform does not."""
+    made = await widget(team)
+    replica = Api(suite.http, suite.replica_url, team.owner.api.token)
+    path = f"/v1/sources/{made.body['source_id']}"
+
+    removed = await replica("DELETE", path)
+    again = await replica("DELETE", path)
+    unknown = await replica("DELETE", "/v1/sources/src_none")
+
+    assert (removed.status, again.status, unknown.status) == (200, 200, 404)
+    assert removed.body["webhook"]["registered"] is False
+    assert "error" not in removed.body["webhook"]
+    bot = {"channel": "telegram", "name": "Bot", "location_id": team.location_id}
+    credentials = {"bot_token": "5" + BOT_TOKEN}
+    made = await replica("POST", "/v1/sources", bot | {"credentials": credentials})
+    removed = await replica("DELETE", f"/v1/sources/{made.body['source_id']}")
+    assert removed.body["webhook"]["registered"] is True
+    assert "told again" in removed.body["webhook"]["error"]
+
+
+async def test_who_may_not_disconnects_nothing(staff: Staff) -> None:
+    team, members = staff
+    made = await widget(team)
+    path = f"/v1/sources/{made.body['source_id']}"
+
+    refused = await members[Role.OPERATOR].api("DELETE", path)
+
+    assert refused.status == 403
+    assert (await team.owner.api("GET", path)).body["connected"] is True
+
 
 async def test_the_same_idempotency_key_makes_one_member_and_shows_one_password(
     team: Team,

@@ -114,6 +114,15 @@ class BotApi:
         fields = {"url": url, "secret_token": secret_token, "allowed_updates": ALLOWED_UPDATES}
         await self.call(token, "setWebhook", fields)
 
+    async def delete_webhook(self, token: str) -> None:
+        """What was not delivered yet stays with Telegram for a day. Errors: as of ``call``."""
+        await self.call(token, "deleteWebhook", {})
+
+    async def webhook_url(self, token: str) -> str:
+        """Where the bot's updates go; empty where no webhook is set. Errors: as of ``call``."""
+        found = await self.call(token, "getWebhookInfo", {})
+        return str(found.get("url", "")) if isinstance(found, dict) else ""
+
     async def fetch(self, token: str, file_id: str, limit_bytes: int) -> bytes:
         """A file's bytes. Errors: as of ``call`` (Refused with code 413 for a larger one)."""
         found = await self.call(token, "getFile", {"file_id": file_id})
