@@ -5,7 +5,7 @@ that ends right after them (exit code 134, measured with 0.12.1).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Executor
 from typing import Any, Final
 
@@ -52,10 +52,14 @@ def taken_from(content: AsyncIterator[bytes]) -> Iterator[bytes]:
         return await anext(content, None)
 
     def pieces() -> Iterator[bytes]:
-        while True:
-            piece = asyncio.run_coroutine_threadsafe(following(), loop).result(SILENCE_SECONDS)
-            if piece is None:
-                return
+        while (piece := waited_for(following())) is not None:
             yield piece
+
+    def waited_for(piece: Coroutine[Any, Any, bytes | None]) -> bytes | None:
+        waiting = asyncio.run_coroutine_threadsafe(piece, loop)
+        try:
+            return waiting.result(SILENCE_SECONDS)
+        finally:
+            waiting.cancel()
 
     return pieces()
