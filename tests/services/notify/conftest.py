@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from msgspec.structs import replace as replace_fields
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
@@ -277,7 +278,10 @@ class Notify:
         try:
 
             async def committed() -> dict[int, int]:
-                offsets = await admin.list_consumer_group_offsets(self.namespace + "notify")
+                try:
+                    offsets = await admin.list_consumer_group_offsets(self.namespace + "notify")
+                except GroupCoordinatorNotAvailableError:  # the group is only just being made
+                    return {}
                 return {place.partition: one.offset for place, one in offsets.items()}
 
             await eventually(

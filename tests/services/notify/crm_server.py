@@ -1,5 +1,6 @@
 """A workspace's CRM on this machine: answers as it is told, and verifies what it gets."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -42,9 +43,12 @@ class Posted:
 
 @dataclass
 class CrmServer:
-    """``answers`` are given one after another, then 204."""
+    """``answers`` are given one after another, then 204. Behind ``slow_url`` nothing is answered
+    before the server ends."""
 
     url: str = ""
+    slow_url: str = ""
+    slow_calls: int = 0
     answers: list[web.Response] = field(default_factory=list)
     posted: list[Posted] = field(default_factory=list)
 
@@ -58,8 +62,17 @@ async def crm_server() -> AsyncIterator[CrmServer]:
         crm.posted.append(Posted(headers, await request.read()))
         return crm.answers.pop(0) if crm.answers else web.Response(status=204)
 
+    ending = asyncio.Event()
+
+    async def slow(_request: web.Request) -> web.Response:
+        crm.slow_calls += 1
+        await ending.wait()
+        return web.Response(status=204)
+
     app = web.Application()
     app.router.add_post("/hook", hook)
+    app.router.add_post("/slow", slow)
     async with TestServer(app) as server:
-        crm.url = str(server.make_url("/hook"))
+        crm.url, crm.slow_url = str(server.make_url("/hook")), str(server.make_url("/slow"))
         yield crm
+        ending.set()

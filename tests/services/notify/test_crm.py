@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from aiohttp import web
 from libs.events.conversation import Audience, CaseSentToCrm
 from libs.events.directory import CrmWebhookState, MemberState
 from libs.events.envelope import Envelope
+from libs.events.ids import random_id
 from libs.runtime.sealing import Sealer
 from services.notify.crm import worker
 from services.notify.crm.message import signature
@@ -234,19 +234,24 @@ async def test_nothing_is_posted_into_a_private_network(
 async def test_a_crm_that_hangs_holds_up_no_other_workspace(
     notify: Notify, crm: CrmServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "AT_ONCE_OF_A_WORKSPACE", 1)
-    await webhook(notify, "http://127.0.0.1:9/")
-    other = "wsp_other"
+    monkeypatch.setattr(worker, "AT_ONCE", 3)
+    await webhook(notify, crm.slow_url)
+    other = random_id("wsp")
     sealed = Sealer(bytes(range(32)), SEAL_PURPOSE).seal(SECRET.encode(), other)
+    state = CrmWebhookState(url=crm.url, sealed_secret=sealed)
+    await notify.states_of(other, {f"{other}:crm-webhook": state})
+
     async with notify.running(**ALLOWED):
-        await notify.states_of(
-            other,
-            {f"{other}:crm-webhook": CrmWebhookState(url=crm.url, sealed_secret=sealed)},
-        )
         await notify.tell(*(sent_to_crm(number=number) for number in range(1, 6)))
-        await notify.tell_as(other, replace(sent_to_crm(number=8), key="cnv_8"))
-        await eventually(lambda: _posted(crm))
 
+        async def hang() -> bool:
+            return crm.slow_calls == worker.AT_ONCE_OF_A_WORKSPACE
 
-async def _posted(crm: CrmServer) -> bool:
-    return bool(crm.posted)
+        await eventually(hang)
+        await notify.tell_as(other, sent_to_crm(number=8))
+
+        async def arrived() -> list[str]:
+            return [one.event["workspace"] for one in crm.posted]
+
+        await eventually(arrived, lambda found: found == [other], seconds=5)
+        assert crm.slow_calls == worker.AT_ONCE_OF_A_WORKSPACE
