@@ -1,7 +1,8 @@
 """Request bodies: read within a limit, decoded strictly, refused by naming the field."""
 
 import re
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any, Final, get_args
 
 import msgspec
 from fastapi import Request
@@ -14,14 +15,35 @@ BODY_LIMIT_BYTES: Final = 256 * 1024
 
 _UNKNOWN_FIELD = re.compile(r"unknown field `(?P<field>[^`]*)`")
 _MISSING_FIELD = re.compile(r"missing required field `(?P<field>[^`]*)`")
-_WRONG_TYPE = re.compile(r"Expected `(?P<expected>[^`]*)`, got `(?P<got>[^`]*)`")
-_AT = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
+_AT = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
+# What msgspec says of a value, and the text that says it to people, with the same variables.
+_COMPLAINTS: Final = tuple(
+    (re.compile(pattern, re.DOTALL), f"invalid.{key}")
+    for pattern, key in (
+        (r"Expected `(?P<expected>[^`]*)`, got `(?P<got>[^`]*)`", "type"),
+        (r"Expected `str` of length >= 1", "empty"),
+        (r"Expected `str` of length >= (?P<count>\d+)", "too-short"),
+        (r"Expected `str` of length <= (?P<count>\d+)", "too-long"),
+        (r"Expected `(?:array|object)` of length >= (?P<count>\d+)", "too-few"),
+        (r"Expected `(?:array|object)` of length <= (?P<count>\d+)", "too-many"),
+        (r"Expected `(?:int|float)` >= (?P<least>\S+)", "at-least"),
+        (r"Expected `(?:int|float)` <= (?P<most>\S+)", "at-most"),
+        (r"Invalid enum value .*", "not-a-value"),
+        (r"Invalid RFC3339 encoded datetime|Expected `datetime` with .*", "not-an-instant"),
+    )
+)
 
 
 class BodyReader[T]:
-    """Reads bodies of one type. Make it once, beside the routes."""
+    """Reads bodies of one type. Make it once, beside the routes.
+
+    Nothing unknown is taken, at whatever depth: a type that would ignore it is a TypeError.
+    """
 
     def __init__(self, body: type[T], limit_bytes: int = BODY_LIMIT_BYTES) -> None:
+        for struct in _structs_in(body):
+            if not struct.__struct_config__.forbid_unknown_fields:
+                raise TypeError(f"{struct.__name__} would ignore unknown fields of a request")
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(body)
         self._limit = limit_bytes
 
@@ -58,6 +80,16 @@ def invalid_field(field: str, message: str) -> Invalid:
     )
 
 
+def _structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
+    """All structs that a type is made of. None of them contains itself."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        yield kind
+        for one in msgspec.structs.fields(kind):
+            yield from _structs_in(one.type)
+    for part in get_args(kind):
+        yield from _structs_in(part)
+
+
 def _named(text: str) -> tuple[str, str]:
     """The field's path and the complaint, out of msgspec's sentence (it never shows a value)."""
     at = _AT.search(text)
@@ -66,6 +98,14 @@ def _named(text: str) -> tuple[str, str]:
     for pattern, key in ((_UNKNOWN_FIELD, "unknown-field"), (_MISSING_FIELD, "missing-field")):
         if (match := pattern.search(message)) is not None:
             return ".".join(filter(None, (path, match["field"]))), COMMON.say(f"invalid.{key}")
-    if (match := _WRONG_TYPE.fullmatch(message)) is not None:
-        return path, COMMON.say("invalid.type", match.groupdict())
-    return path, message
+    for pattern, key in _COMPLAINTS:
+        if (match := pattern.fullmatch(message)) is not None:
+            return path, COMMON.say(key, _variables(match))
+    return path, COMMON.say("invalid.other")
+
+
+def _variables(match: re.Match[str]) -> dict[str, str | int]:
+    return {
+        name: int(value) if name == "count" else value.removesuffix(".0")
+        for name, value in match.groupdict().items()
+    }

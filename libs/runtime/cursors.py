@@ -7,8 +7,7 @@ from datetime import datetime
 import msgspec
 
 from libs.runtime.bodies import invalid_field
-
-_NOT_OURS = "is not one that was given out here"
+from libs.runtime.texts import COMMON
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
@@ -32,9 +31,9 @@ def place_of[P: Place](cursor: str, kind: type[P]) -> P:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
         place = msgspec.json.decode(text, type=kind)
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-        raise invalid_field("cursor", _NOT_OURS) from error
+        raise invalid_field("cursor", COMMON.say("invalid.cursor")) from error
     if any(
         isinstance(one, datetime) and one.tzinfo is None for one in msgspec.structs.astuple(place)
     ):
-        raise invalid_field("cursor", _NOT_OURS)
+        raise invalid_field("cursor", COMMON.say("invalid.cursor"))
     return place

@@ -11,6 +11,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from libs.events.topics import Topic
 from libs.runtime.kafka import patient
 from libs.runtime.problems import Unavailable
+from libs.runtime.texts import COMMON
 
 log = structlog.get_logger()
 
@@ -41,7 +42,7 @@ class Follower:
     async def check(self) -> None:
         """For readiness. Errors: Unavailable."""
         if not self._following:
-            raise Unavailable("the events are not followed yet")
+            raise Unavailable(COMMON.say("unavailable.not-read"))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop`` is set. Errors: KafkaError."""

@@ -132,7 +132,7 @@ class Answers:
             # Another request with this key was faster: both give the answer that was kept.
             first = await self._collection.find_one({"_id": name})
             if first is None:
-                raise Unavailable("the first answer is not to be found now") from None
+                raise Unavailable(COMMON.say("unavailable.first-answer")) from None
             return first
         return document
 

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from libs.runtime.texts import COMMON
+
 URL_MAX_CHARACTERS: Final = 2_000
 _RESOLVE_SECONDS: Final = 5.0
 # RFC 6052: what a translator makes of an address of IPv4.
@@ -22,7 +24,15 @@ AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 
 
 class NotOutside(Exception):
-    """A sentence for who gave the address; it never shows what the name leads to."""
+    """Told who gave the address by ``invalid.<key>``; it never shows what the name leads to."""
+
+    def __init__(self, key: str, **variables: str | int) -> None:
+        super().__init__(key)
+        self._key = key
+        self._variables = variables
+
+    def told(self) -> str:
+        return COMMON.say(f"invalid.{self._key}", self._variables)
 
 
 class PrivateAddress(OSError):
@@ -33,20 +43,20 @@ def checked_url(url: str, *, allow_private: bool) -> str:
     """The address as it was given. Errors: NotOutside, for its form alone."""
     schemes = ("https", "http") if allow_private else ("https",)
     if len(url) > URL_MAX_CHARACTERS:
-        raise NotOutside(f"must have at most {URL_MAX_CHARACTERS} characters")
+        raise NotOutside("too-long", count=URL_MAX_CHARACTERS)
     if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
-        raise NotOutside("must have printable ASCII characters only, and no blanks")
+        raise NotOutside("address-characters")
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018  # a port that is none is told by looking
     except ValueError as error:
-        raise NotOutside("is not an address of the web") from error
+        raise NotOutside("address") from error
     if parts.scheme not in schemes or not parts.hostname:
-        raise NotOutside(f"must be {' or '.join(schemes)}://host/…")
+        raise NotOutside("address-scheme", schemes="|".join(schemes))
     if parts.username is not None or parts.password is not None:
-        raise NotOutside("must have no user and password in it: what is sent is signed")
+        raise NotOutside("address-user")
     if parts.fragment:
-        raise NotOutside("must have no part after #")
+        raise NotOutside("address-fragment")
     return url
 
 
@@ -61,9 +71,9 @@ async def check_host(url: str, *, allow_private: bool) -> None:
                 parts.hostname, parts.port or 443, type=socket.SOCK_STREAM
             )
     except (OSError, UnicodeError) as error:
-        raise NotOutside("has a host that is not known") from error
+        raise NotOutside("address-host") from error
     if not all(is_public(info[4][0]) for info in found):
-        raise NotOutside("must not lead into a private network")
+        raise NotOutside("address-private")
 
 
 def is_public(text: object) -> bool:

@@ -12,6 +12,7 @@ from libs.events.registry import InvalidBody, UnknownType
 from libs.events.topics import Topic
 from libs.runtime.metrics import DEAD_LETTERS
 from libs.runtime.problems import Unavailable
+from libs.runtime.texts import COMMON
 
 log = structlog.get_logger()
 
@@ -64,7 +65,7 @@ class CompactedTable:
     async def check(self) -> None:
         """For readiness. Errors: Unavailable."""
         if not self.is_caught_up:
-            raise Unavailable(f"{self._topic.value} is not read to its end yet")
+            raise Unavailable(COMMON.say("unavailable.not-read"))
 
     async def wait_for(self, offset: int, timeout_seconds: float) -> None:
         """Return when the message at ``offset`` is applied. Errors: Unavailable after the time."""
@@ -76,7 +77,7 @@ class CompactedTable:
             async with asyncio.timeout(timeout_seconds), self._moved:
                 await self._moved.wait_for(reached)
         except TimeoutError as error:
-            raise Unavailable("the directory has not caught up with this change yet") from error
+            raise Unavailable(COMMON.say("unavailable.behind")) from error
 
     async def run(self, stop: asyncio.Event) -> None:
         consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(

@@ -37,10 +37,12 @@ type Forms = tuple[str, ...]
 
 
 class Texts:
-    """The texts in ``folder``. A language is read when it is first spoken."""
+    """The texts in ``folder``, before those of ``common``. A language is read when it is first
+    spoken."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, common: "Texts | None" = None) -> None:
         self.folder = folder
+        self._common = common
         self._catalogues: dict[Language, dict[str, Forms]] = {}
 
     def say(
@@ -74,7 +76,7 @@ class Texts:
     def _read(self, language: Language) -> dict[str, Forms]:
         with (self.folder / f"{language}.po").open("rb") as file:
             catalogue = read_po(file, locale=language, abort_invalid=True)
-        texts: dict[str, Forms] = {}
+        texts: dict[str, Forms] = dict(self._common.of(language)) if self._common else {}
         for message in catalogue:
             if message.id:
                 key = message.id if isinstance(message.id, str) else message.id[0]

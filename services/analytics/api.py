@@ -1,23 +1,38 @@
 """The figures over HTTP."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Depends, Query, Request
+import msgspec
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from libs.events.actions import Action
 from libs.events.api.figures import By
+from libs.events.registry import Instant
+from libs.runtime.bodies import invalid_field, read_query
 from libs.runtime.http import caller_of, json_response
-from libs.runtime.problems import Forbidden, Invalid, Unavailable
+from libs.runtime.problems import Forbidden, Unavailable
 from libs.runtime.tokens import Caller, ServiceTokens
 from services.analytics.figures import Period
 from services.analytics.reports import Reports
+from services.analytics.telling import TEXTS
 from services.analytics.warehouse import WarehouseUnavailable
 
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 _LONGEST: Final = timedelta(days=3660)  # so that the period before it can be kept too
+
+
+class _PeriodQuery(
+    msgspec.Struct, rename={"start": "from", "end": "to"}, forbid_unknown_fields=True
+):
+    start: Instant
+    end: Instant
+
+
+class _PerformanceQuery(_PeriodQuery):
+    by: By
 
 
 def router(reports: Reports, tokens: ServiceTokens) -> APIRouter:
@@ -27,46 +42,34 @@ def router(reports: Reports, tokens: ServiceTokens) -> APIRouter:
     def analyst(request: Request) -> Caller:
         caller = caller_from(request)
         if not caller.may(Action.SEE_METRICS):
-            raise Forbidden("your role does not see the metrics")
+            raise Forbidden(TEXTS.say("forbidden.action"))
         return caller
 
-    Analyst = Annotated[Caller, Depends(analyst)]
-    InPeriod = Annotated[Period, Depends(_period)]
-
     @routes.get("/summary")
-    async def summary(caller: Analyst, period: InPeriod) -> Response:
+    async def summary(request: Request) -> Response:
+        caller, period = analyst(request), _period(read_query(request, _PeriodQuery))
         try:
             return json_response(await reports.summary(caller.workspace_id, period))
         except WarehouseUnavailable as error:
-            raise Unavailable("the figures cannot be read now") from error
+            raise Unavailable(TEXTS.say("unavailable.figures")) from error
 
     @routes.get("/performance")
-    async def performance(caller: Analyst, period: InPeriod, by: By) -> Response:
+    async def performance(request: Request) -> Response:
+        caller, asked = analyst(request), read_query(request, _PerformanceQuery)
+        period = _period(asked)
         try:
-            return json_response(await reports.performance(by, caller.workspace_id, period))
+            return json_response(await reports.performance(asked.by, caller.workspace_id, period))
         except WarehouseUnavailable as error:
-            raise Unavailable("the figures cannot be read now") from error
+            raise Unavailable(TEXTS.say("unavailable.figures")) from error
 
     return routes
 
 
-def _period(
-    start: Annotated[str, Query(alias="from")], end: Annotated[str, Query(alias="to")]
-) -> Period:
+def _period(asked: _PeriodQuery) -> Period:
     """Errors: Invalid."""
-    period = Period(_instant("from", start), _instant("to", end))
+    period = Period(asked.start.astimezone(UTC), asked.end.astimezone(UTC))
     if period.end <= period.start:
-        raise Invalid("to must be later than from")
+        raise invalid_field("to", TEXTS.say("invalid.not-later"))
     if period.start < _EARLIEST or period.end > _LATEST or period.end - period.start > _LONGEST:
-        raise Invalid("a period is at most ten years, between the years 2000 and 2200")
+        raise invalid_field("from", TEXTS.say("invalid.period"))
     return period
-
-
-def _instant(name: str, text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise Invalid(f"{name} is not an RFC 3339 time") from error
-    if at.tzinfo is None:
-        raise Invalid(f"{name} needs a time zone, such as Z")
-    return at.astimezone(UTC)

@@ -26,8 +26,6 @@ TEXT_LIMITS: Final = {
 
 def check_content(channel: Channel, content: Content) -> None:
     """Errors: Invalid, naming the field."""
-    if content.erased:
-        raise wrong("content.erased", "erased")
     if not (content.text.strip() or content.attachments or content.point):
         raise wrong("content", "empty")
     _check_length(channel, content, "content.text")

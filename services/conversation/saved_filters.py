@@ -22,6 +22,7 @@ from libs.runtime.mongo import Document
 from libs.runtime.problems import Conflict, Forbidden, NotFound
 from libs.runtime.tokens import Caller, ServiceTokens
 from services.conversation.rows import Rows
+from services.conversation.telling import TEXTS
 
 SAVED_FILTERS: Final = "conversation_saved_filters"
 
@@ -46,7 +47,7 @@ class Saved:
     async def add(self, caller: Caller, wanted: SaveFilter) -> SavedFilter:
         """Errors: Conflict (there are too many)."""
         if await self._collection.count_documents(_own(caller)) >= _AT_MOST:
-            raise Conflict(f"A member has at most {_AT_MOST} saved filters; delete one first")
+            raise Conflict(TEXTS.say("conflict.saved-filters", {"count": _AT_MOST}))
         document: Document = {"_id": random_id("flt"), **_own(caller), **_fields(wanted)}
         await self._collection.insert_one(document)
         return _view(document)
@@ -56,7 +57,7 @@ class Saved:
         own = {"_id": filter_id, **_own(caller)}
         changed = await self._collection.update_one(own, {"$set": _fields(wanted)})
         if not changed.matched_count:
-            raise NotFound("There is no such saved filter")
+            raise NotFound(TEXTS.say("not-found.saved-filter"))
         return _view({**own, **_fields(wanted)})
 
     async def delete(self, caller: Caller, filter_id: str) -> None:
@@ -73,7 +74,7 @@ def add_saved_filter_routes(
     def member(request: Request) -> Caller:
         caller = verified(request)
         if not caller.member_id:
-            raise Forbidden("saved filters are a member's")
+            raise Forbidden(TEXTS.say("forbidden.members-only"))
         return caller
 
     async def every(request: Request) -> Response:

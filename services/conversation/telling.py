@@ -16,9 +16,9 @@ from libs.events.directory import FieldState, LabelState
 from libs.runtime.bodies import invalid_field
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.problems import Invalid
-from libs.runtime.texts import Texts, day, listed
+from libs.runtime.texts import COMMON, Texts, day, listed
 
-TEXTS: Final = Texts(Path(__file__).with_name("texts"))
+TEXTS: Final = Texts(Path(__file__).with_name("texts"), COMMON)
 
 
 class Member(msgspec.Struct, frozen=True):

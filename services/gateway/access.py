@@ -10,8 +10,8 @@ from libs.events.directory import MemberState
 from libs.runtime.directory import Directory, WorkspaceDirectory
 from libs.runtime.language import default_to
 from libs.runtime.problems import Forbidden, Unauthorized
-from libs.runtime.texts import COMMON
 from services.gateway.sessions import Principal, Sessions
+from services.gateway.telling import TEXTS
 
 
 class SignInNeeded(Unauthorized):
@@ -41,8 +41,8 @@ class Actor:
     def must(self, action: Action | None) -> "Actor":
         """This actor. Errors: Forbidden where their role may not do the action."""
         if action is not None and action not in self.actions:
-            role = COMMON.say(f"role.{self.member.role}")
-            raise Forbidden(COMMON.say("forbidden.role", {"role": role}), action=action.value)
+            role = TEXTS.say(f"role.{self.member.role}")
+            raise Forbidden(TEXTS.say("forbidden.role", {"role": role}), action=action.value)
         return self
 
 
@@ -55,7 +55,7 @@ class Access:
         """Errors: SignInNeeded (401), Unavailable."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            raise SignInNeeded("send the token as: Authorization: Bearer <token>")
+            raise SignInNeeded(TEXTS.say("sign-in.no-token"))
         return await self.actor_of(token.strip())
 
     async def actor_of(self, token: str) -> Actor:
@@ -65,7 +65,7 @@ class Access:
         if actor is None:
             # Before the directory is read, nobody is known to be gone.
             await self._directory.table.check()
-            raise SignInNeeded("the token is not valid, or no longer")
+            raise SignInNeeded(TEXTS.say("sign-in.token-gone"))
         if actor.directory.workspace is not None:
             default_to(actor.directory.workspace.language)
         return actor

@@ -14,6 +14,7 @@ from libs.runtime.problems import Conflict, TooMany, Unauthorized
 from services.gateway.attempts import Attempts
 from services.gateway.metrics import SIGN_INS
 from services.gateway.passwords import Passwords, check_new_password, random_password
+from services.gateway.telling import TEXTS
 
 # One person may have accounts in several workspaces; each is one password to verify.
 WORKSPACES_TRIED: Final = 8
@@ -22,15 +23,16 @@ WORKSPACES_TRIED: Final = 8
 class WrongSignIn(Unauthorized):
     """Says the same for a wrong password, an unknown e-mail and another workspace."""
 
-    kind, title = "wrong-sign-in", "The e-mail or the password is wrong"
+    kind, title, texts = "wrong-sign-in", "The e-mail or the password is wrong", TEXTS
 
 
 class WorkspaceNeeded(Conflict):
     kind, title = "workspace-needed", "The password opens several workspaces: say which"
+    texts = TEXTS
 
 
 class EmailTaken(Conflict):
-    kind, title = "email-taken", "A member with this e-mail is there already"
+    kind, title, texts = "email-taken", "A member with this e-mail is there already", TEXTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +110,10 @@ class Accounts:
         account = await self.of_member(workspace_id, member_id)
         hashed = account.password_hash if account else None
         if not await self._passwords.verify(current, hashed) or account is None:
-            raise WrongSignIn("the current password is wrong")
+            raise WrongSignIn(TEXTS.say("sign-in.current-password"))
         self._attempts.succeeded(*key)
         if not await self._set_password(account, new, temporary=False):
-            raise Conflict("the password was changed by somebody else just now")
+            raise Conflict(TEXTS.say("conflict.password-changed"))
 
     async def create(
         self, workspace_id: str, member_id: str, email: str, *, temporary: bool
@@ -161,7 +163,7 @@ class Accounts:
     def _begin_attempt(self, key: tuple[str, ...]) -> None:
         if not self._attempts.begin(*key):
             SIGN_INS.labels("limited").inc()
-            raise TooMany("too many attempts; wait some minutes")
+            raise TooMany(TEXTS.say("too-many.attempts"))
 
     async def _set_password(self, account: Account, password: str, temporary: bool) -> bool:
         done = await self._accounts.update_one(

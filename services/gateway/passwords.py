@@ -8,8 +8,10 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
-from libs.runtime.problems import Invalid, TooMany
+from libs.runtime.bodies import invalid_field
+from libs.runtime.problems import TooMany
 from services.gateway.metrics import PASSWORD_SECONDS
+from services.gateway.telling import TEXTS
 
 # Each takes 64 MiB and a core for some tens of milliseconds: more at once would only let those who
 # guess passwords slow down everybody else.
@@ -56,7 +58,7 @@ class Passwords:
 
     async def _in_thread[T](self, work: Callable[[], T]) -> T:
         if self._waiting >= WAITING_AT_MOST:
-            raise TooMany("too many passwords are being checked")
+            raise TooMany(TEXTS.say("too-many.passwords"))
         self._waiting += 1
         try:
             with PASSWORD_SECONDS.time():
@@ -72,6 +74,7 @@ def random_password() -> str:
 
 
 def check_new_password(password: str) -> None:
-    """Errors: Invalid."""
+    """Errors: Invalid, naming ``new_password``."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
-        raise Invalid(f"a password has {MIN_LENGTH} to {MAX_LENGTH} characters")
+        told = TEXTS.say("invalid.password", {"least": MIN_LENGTH, "most": MAX_LENGTH})
+        raise invalid_field("new_password", told)

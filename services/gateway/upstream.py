@@ -20,6 +20,7 @@ from libs.runtime.problems import NotFound, Unavailable
 from libs.runtime.tokens import ServiceTokens
 from services.gateway.access import Actor
 from services.gateway.metrics import UPSTREAM_FAILURES
+from services.gateway.telling import TEXTS
 
 log = structlog.get_logger()
 
@@ -127,7 +128,7 @@ class Upstream:
                 member_id=actor.member_id,
                 actions=actor.actions,
                 body=file,
-                headers={"content-type": media_type},
+                headers={"content-type": media_type, ACCEPT_LANGUAGE: spoken()},
                 timeout=_FILE_TIMEOUT,
             ) as answer:
                 self._check_trust(answer.status)
@@ -146,6 +147,7 @@ class Upstream:
                     workspace_id=actor.workspace_id,
                     member_id=actor.member_id,
                     actions=actor.actions,
+                    headers={ACCEPT_LANGUAGE: spoken()},
                     timeout=_FILE_TIMEOUT,
                 )
             )
@@ -165,12 +167,16 @@ class Upstream:
             # Not the member's token but ours was refused: keys or clocks differ.
             UPSTREAM_FAILURES.labels(self.service).inc()
             log.error("the service token was refused", by=self.service)
-            raise Unavailable(f"{self.service} does not accept calls now", part=self.service)
+            raise self._unavailable()
 
     def _does_not_answer(self, error: Exception) -> Unavailable:
         UPSTREAM_FAILURES.labels(self.service).inc()
         log.warning("no answer", by=self.service, error=type(error).__name__)
-        return Unavailable(f"{self.service} does not answer now", part=self.service)
+        return self._unavailable()
+
+    def _unavailable(self) -> Unavailable:
+        told = TEXTS.say("unavailable.part", {"part": self.service})
+        return Unavailable(told, part=self.service)
 
 
 class _File(StreamingResponse):

@@ -27,6 +27,7 @@ from libs.runtime.stopping import stopped_within
 from services.ingest.channels.telegram import api
 from services.ingest.metrics import LEFT
 from services.ingest.sources import SourceBook
+from services.ingest.telling import TEXTS
 
 log = structlog.get_logger()
 
@@ -112,14 +113,15 @@ class Leaving:
                 await self._end(document)
             else:
                 await self._later(document)
-            return "the source is connected"
+            return TEXTS.say("webhook.still-connected")
         try:
             await self._take_off(source_id, document["sealed"])
         except (api.TooMany, api.NotReached, api.NoAnswer) as failure:
             if age <= GIVE_UP_AFTER:
                 LEFT.labels("retry").inc()
                 await self._later(document)
-                return f"Telegram did not take it yet ({failure}); it is told again for a day"
+                told = {"channel": "Telegram", "reason": str(failure)}
+                return TEXTS.say("webhook.not-yet", told)
             reason: str | None = f"given up after a day ({failure})"
         except (api.Refused, CannotOpen) as refusal:
             reason = str(refusal)

@@ -19,6 +19,7 @@ from libs.runtime.tokens import Caller
 from services.ingest.channels.telegram import api
 from services.ingest.leaving import Leaving
 from services.ingest.sources import SourceBook
+from services.ingest.telling import TEXTS
 
 _DIRECTORY_SECONDS: Final = 10.0
 
@@ -61,7 +62,7 @@ def registration_routes(
                 return Response(status_code=204)
             error = await leaving.finish(caller.workspace_id, state.source_id)
         except TRANSIENT as failure:
-            raise Unavailable("MongoDB does not answer") from failure
+            raise Unavailable from failure
         url = webhook_url(public_url, state.channel, state.source_id)
         return json_response(
             WebhookRegistration(registered=error is not None, error=error, webhook_url=url)
@@ -75,7 +76,7 @@ def registration_routes(
         await directory.table.wait_for(int(offset), _DIRECTORY_SECONDS)
         known = directory.source(request.path_params["source_id"])
         if known is None or known[0] != caller.workspace_id:
-            raise NotFound("no such source")
+            raise NotFound(TEXTS.say("not-found.source"))
         return caller, known[1]
 
     async def _set_webhook(source_id: str, url: str) -> str | None:
@@ -84,13 +85,14 @@ def registration_routes(
             await leaving.cancel(source_id)
             await bots.set_webhook(credentials.bot_token, url, credentials.secret_token)
         except api.Refused as refusal:
-            return refusal.description or f"error {refusal.code}"
+            return refusal.description or TEXTS.say("webhook.error", {"code": refusal.code})
         except api.TooMany as pause:
-            return f"Too Many Requests: retry after {pause.retry_after}"
+            return TEXTS.say("webhook.later", {"seconds": f"{pause.retry_after:g}"})
         except (api.NotReached, api.NoAnswer) as failure:
-            return f"Telegram was not reached ({failure})"
+            told = {"channel": "Telegram", "reason": str(failure)}
+            return TEXTS.say("webhook.not-reached", told)
         except TRANSIENT as failure:
-            raise Unavailable("MongoDB does not answer") from failure
+            raise Unavailable from failure
         return None
 
     path = "/internal/v1/sources/{source_id}"

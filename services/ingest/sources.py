@@ -10,6 +10,7 @@ from libs.events.directory import SourceState
 from libs.runtime.directory import Directory
 from libs.runtime.problems import NotFound, Unavailable
 from libs.runtime.sealing import CannotOpen, Sealer
+from services.ingest.telling import TEXTS
 
 SEAL_PURPOSE: Final = "credentials"
 
@@ -58,11 +59,11 @@ class SourceBook:
         not open), NotFound (no such source of this channel is connected).
         """
         if not self.is_complete:
-            raise Unavailable("the directory is not read to its end yet")
+            raise Unavailable(TEXTS.say("unavailable.not-read"))
         found = self._directory.source(source_id)
         if found is None or found[1].channel is not channel or not found[1].connected:
             self._opened.pop(source_id, None)
-            raise NotFound("no such source")
+            raise NotFound(TEXTS.say("not-found.source"))
         workspace_id, state = found
         opened = self._opened.get(source_id)
         if opened is None or opened.state is not state:
@@ -83,4 +84,4 @@ class SourceBook:
         try:
             return self.opened(state.source_id, state.sealed_credentials)
         except CannotOpen as error:
-            raise Unavailable(f"the credentials of {state.source_id} do not open") from error
+            raise Unavailable(TEXTS.say("unavailable.credentials")) from error

@@ -34,6 +34,7 @@ from services.routing.domain.facts import Fact
 from services.routing.domain.sources import SourceRules
 from services.routing.domain.workspace import Workspace
 from services.routing.metrics import CHANGES
+from services.routing.telling import TEXTS
 
 _CREATED: Final = 201
 _NOT_NOW: Final[tuple[type[Exception], ...]] = (Again, PublishFailed, *TRANSIENT)
@@ -265,7 +266,7 @@ class DirectoryApi:
         """Errors: Unauthorized, Forbidden."""
         caller = self._caller(request)
         if not caller.may(Action.MANAGE_DIRECTORY):
-            raise Forbidden("this needs the permission to manage the directory")
+            raise Forbidden(TEXTS.say("forbidden.action"))
         return caller
 
 
@@ -275,13 +276,14 @@ def _problems() -> Iterator[None]:
     try:
         yield
     except Refused as error:
-        raise invalid_field(error.field, error.reason) from error
+        told = TEXTS.say(f"invalid.{error.key}", error.variables)
+        raise invalid_field(error.field, told) from error
     except NotThere as error:
         raise NotFound from error
     except Clash as error:
-        raise Conflict(str(error)) from error
+        raise Conflict(TEXTS.say(f"conflict.{error.key}", error.variables)) from error
     except _NOT_NOW as error:
-        raise Unavailable("the directory cannot be changed now, try again") from error
+        raise Unavailable(TEXTS.say("unavailable.directory")) from error
 
 
 def _shown(state: DirectoryState) -> DirectoryState:

@@ -36,10 +36,10 @@ class Credentials:
             case Channel.TELEGRAM:
                 token = _only(given, "bot_token")
                 if token is None:
-                    raise Refused("credentials.bot_token", "is missing")
+                    raise Refused("credentials.bot_token", "missing-field")
                 bot_id = bot_id_of("credentials.bot_token", token)
                 if account not in (None, bot_id):
-                    raise Refused("credentials.bot_token", "is the token of another bot")
+                    raise Refused("credentials.bot_token", "another-bot")
                 account = bot_id
                 secret = {
                     "bot_token": token,
@@ -59,5 +59,5 @@ class Credentials:
 def _only(given: Mapping[str, str], field: str) -> str | None:
     unknown = sorted(set(given) - {field})
     if unknown:
-        raise Refused(f"credentials.{unknown[0][:80]}", "unknown field")
+        raise Refused(f"credentials.{unknown[0][:80]}", "unknown-field")
     return given.get(field)

@@ -36,7 +36,7 @@ def add_crm_webhook_routes(
                 checked_url(asked.url, allow_private=allow_private)
                 await check_host(asked.url, allow_private=allow_private)
             except NotOutside as error:
-                raise invalid_field("url", str(error)) from error
+                raise invalid_field("url", error.told()) from error
         secret = _SECRET_SIGN + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
         sealed = sealer.seal(secret.encode(), owner=caller.workspace_id)
         outcome = await api.changed(

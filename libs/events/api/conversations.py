@@ -1,17 +1,32 @@
 """Conversations: their pages and timelines, and what is said in them."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from libs.events.activity import ActivityVariables
 from libs.events.api.filters import Tab
 from libs.events.api.requests import RequestBody
-from libs.events.content import Content, DeliveryState, Direction, Post, Sender, Visibility
+from libs.events.content import (
+    Attachment,
+    Content,
+    DeliveryState,
+    Direction,
+    GeoPoint,
+    Post,
+    Sender,
+    Visibility,
+)
 from libs.events.conversation import CaseFacts
 from libs.events.marks import Emotion, FieldValue
 from libs.events.registry import Body
+
+ATTACHMENTS_AT_MOST: Final = 20  # of one message
+FILE_NAME_MAX_CHARACTERS: Final = 255
+
+_Id = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 class CustomerRef(Body):
@@ -120,14 +135,45 @@ class TimelinePage(Body):
     erased: bool = False
 
 
+class GivenAttachment(Attachment, forbid_unknown_fields=True):
+    """An attachment as ingest described it."""
+
+    attachment_id: _Id
+    media_type: Annotated[str, Meta(min_length=1, max_length=255)]
+    reference: Annotated[str, Meta(min_length=1, max_length=10_000)]
+    file_name: Annotated[str, Meta(max_length=FILE_NAME_MAX_CHARACTERS)] | None = None
+    size_bytes: Annotated[int, Meta(ge=0)] | None = None
+
+
+class GivenPoint(GeoPoint, forbid_unknown_fields=True):
+    latitude: Annotated[float, Meta(ge=-90, le=90)]
+    longitude: Annotated[float, Meta(ge=-180, le=180)]
+    title: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class GivenContent(RequestBody):
+    """What a member writes: a ``Content``, of which nothing unknown is taken. How long its text may
+    be, the channel says."""
+
+    text: str = ""
+    attachments: Annotated[tuple[GivenAttachment, ...], Meta(max_length=ATTACHMENTS_AT_MOST)] = ()
+    point: GivenPoint | None = None
+
+    def kept(self) -> Content:
+        """As it stands in events."""
+        point = self.point and GeoPoint(**msgspec.structs.asdict(self.point))
+        attachments = (Attachment(**msgspec.structs.asdict(one)) for one in self.attachments)
+        return Content(text=self.text, attachments=tuple(attachments), point=point)
+
+
 class SendMessage(RequestBody):
     """``reply_to``: the message to quote. ``close``: reply and close in one step.
 
     ``visibility``: a comment for all to read, or a direct message; null: as the last message was.
     """
 
-    content: Content
-    reply_to: str | None = None
+    content: GivenContent
+    reply_to: _Id | None = None
     close: bool = False
     visibility: Visibility | None = None
 
@@ -159,7 +205,7 @@ class Draft(RequestBody):
     """What a member has begun to write; an empty text is no draft."""
 
     text: str
-    reply_to: str | None = None
+    reply_to: _Id | None = None
 
 
 class DraftView(Body):

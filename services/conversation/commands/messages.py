@@ -19,7 +19,8 @@ class MessageCommands(Workplace):
     async def send(self, conversation_id: str, cause: str, message: SendMessage) -> Sent:
         """Errors: Invalid, CaseTaken, CaseNotTaken, CaseDone."""
         snapshot = await self._remembered(conversation_id)
-        check_content(snapshot.state.thread.channel, message.content)
+        content = message.content.kept()
+        check_content(snapshot.state.thread.channel, content)
         if message.visibility == "public" and snapshot.state.thread.post is None:
             raise wrong("visibility", "public")
         quoted = None
@@ -33,7 +34,7 @@ class MessageCommands(Workplace):
             conversation.reply(
                 member_id,
                 message_id,
-                message.content,
+                content,
                 reply_to=message.reply_to,
                 reply_to_external=quoted,
                 visibility=message.visibility,
@@ -41,7 +42,7 @@ class MessageCommands(Workplace):
             if message.close:
                 self._close(conversation)
 
-        done = await self._do("send", conversation_id, cause, decide, len(message.content.text))
+        done = await self._do("send", conversation_id, cause, decide, len(content.text))
         # What was sent is no draft any more; should it stay behind, it is in nobody's way.
         with suppress(*NOT_NOW):
             await self._parts.drafts.delete(member_id, conversation_id)

@@ -31,7 +31,7 @@ from services.conversation.fields import checked_values
 from services.conversation.metrics import COMMANDS
 from services.conversation.refusals import problem_of
 from services.conversation.tasks import Done, NotThere, Outcome, Task, TooMuch
-from services.conversation.telling import wrong
+from services.conversation.telling import TEXTS, wrong
 
 type Decide = Callable[[Customer], None]
 
@@ -136,7 +136,7 @@ class CustomerCommands(Looking):
             outcome = await self._decided([(merged_id, cause, _merging(by, primary_id))])
             if not isinstance(outcome, MergedAway):
                 return await self._answer("customer-merge", outcome, customer_id)
-        raise Unavailable("This customer is being merged by others")
+        raise Unavailable(TEXTS.say("unavailable.merging"))
 
     async def split(self, customer_id: str, cause: str, asked: SplitCustomer) -> CustomerView:
         """The identity is a person of their own again, with all that had been merged into it.
@@ -172,7 +172,7 @@ class CustomerCommands(Looking):
             outcome = await self._decided([(found.customer.primary_id, cause, decide)])
             if not isinstance(outcome, MergedAway):
                 return await self._answer(command, outcome, customer_id)
-        raise Unavailable("This customer is being merged by others")
+        raise Unavailable(TEXTS.say("unavailable.merging"))
 
     async def _identity(
         self, command: str, customer_id: str, cause: str, decide: Decide
@@ -190,7 +190,7 @@ class CustomerCommands(Looking):
         try:
             return (await self._parts.customer_desk.handle(tasks))[0]
         except NOT_NOW as error:
-            raise Unavailable("This was not confirmed; repeat it with the same key") from error
+            raise Unavailable(TEXTS.say("unavailable.not-confirmed")) from error
 
     async def _answer(
         self, command: str, outcome: Outcome[CustomerState], customer_id: str

@@ -23,6 +23,7 @@ from services.gateway.api.shapes import (
     SignIn,
 )
 from services.gateway.sessions import API_TOKENS_AT_MOST, Principal, Sessions
+from services.gateway.telling import TEXTS
 from services.gateway.upstream import path_id
 
 _BODY_BYTES: Final = 16 * 1024
@@ -40,7 +41,7 @@ def add_account_routes(
         """Somebody who signed in: what an API token must not do, lest it outlive itself."""
         actor = await access.actor(request.headers)
         if actor.principal.kind != "session":
-            raise Forbidden("an API token may not do this: sign in")
+            raise Forbidden(TEXTS.say("forbidden.api-token"))
         return actor
 
     async def sign_in(request: Request) -> Response:
@@ -96,10 +97,10 @@ def add_account_routes(
         asked, _ = await naming.read(request)
         name = asked.name.strip()
         if not (0 < len(name) <= _NAME_CHARACTERS and name.isprintable()):
-            raise invalid_field("name", f"must have 1 to {_NAME_CHARACTERS} printable characters")
+            raise invalid_field("name", TEXTS.say("invalid.name", {"longest": _NAME_CHARACTERS}))
         made = await sessions.create_api_token(actor.principal, name)
         if made is None:
-            raise Conflict(f"a member has at most {API_TOKENS_AT_MOST} API tokens")
+            raise Conflict(TEXTS.say("conflict.api-tokens", {"count": API_TOKENS_AT_MOST}))
         token, kept = made
         answer = NewApiToken(
             token_id=kept.token_id, name=kept.name, created_at=kept.created_at, token=token
@@ -163,5 +164,5 @@ def _address(request: Request) -> str:
 def _workspace(actor: Actor) -> WorkspaceState:
     workspace = actor.directory.workspace
     if workspace is None:
-        raise Unavailable("the workspace is not read yet", part="directory")
+        raise Unavailable(TEXTS.say("unavailable.not-read"), part="directory")
     return workspace

@@ -13,6 +13,7 @@ from libs.runtime.problems import TooLarge, Unavailable
 from services.gateway.access import Access
 from services.gateway.api.passing import ANSWERED
 from services.gateway.api.routes import Routes
+from services.gateway.telling import TEXTS
 from services.gateway.upstream import Upstream, path_id
 
 _FILE: Final[dict[str, Any]] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
@@ -80,4 +81,4 @@ class LimitedFile:
 
 
 def _too_large(max_bytes: int) -> TooLarge:
-    return TooLarge(f"a file has at most {max_bytes} bytes")
+    return TooLarge(TEXTS.say("too-large.file", {"megabytes": f"{max_bytes / 2**20:g}"}))

@@ -24,6 +24,7 @@ from libs.events.api import (
     TimelinePage,
 )
 from libs.events.api.audit import AuditPage
+from libs.events.api.conversations import ATTACHMENTS_AT_MOST, GivenAttachment, GivenContent
 from libs.events.api.filters import (
     ConversationCounts,
     ConversationFilter,
@@ -33,7 +34,6 @@ from libs.events.api.filters import (
     Sort,
     Tab,
 )
-from libs.events.content import Attachment, Content
 from libs.runtime.bodies import BodyReader, invalid_field
 from libs.runtime.problems import Conflict, Invalid
 from services.gateway.access import Access, Actor
@@ -50,9 +50,9 @@ from services.gateway.api.routes import (
     query_parameters,
 )
 from services.gateway.api.shapes import PostMessage
+from services.gateway.telling import TEXTS
 from services.gateway.upstream import Upstream, passed_on, path_id
 
-_ATTACHMENTS_AT_MOST: Final = 20
 _DRAFT: Final = "A draft is its member's alone; it goes when the message is sent."
 _LISTED: Final = (
     query_parameter("q", str, "Words to look for: names, texts, tags, numbers; all tabs then."),
@@ -80,7 +80,7 @@ def add_conversation_routes(
             actor.must(Action.CLOSE)
         attachments = await _described(ingest, actor, asked.attachments)
         message = SendMessage(
-            content=Content(text=asked.text, attachments=attachments),
+            content=GivenContent(text=asked.text, attachments=attachments),
             reply_to=asked.reply_to,
             close=asked.close,
             visibility=asked.visibility,
@@ -195,12 +195,14 @@ def add_conversation_routes(
 
 async def _described(
     ingest: Upstream, actor: Actor, ids: tuple[str, ...]
-) -> tuple[Attachment, ...]:
+) -> tuple[GivenAttachment, ...]:
     """The attachments as they are stored. Errors: Invalid, Unavailable, what ingest refuses."""
     if not ids:
         return ()
-    if len(ids) > _ATTACHMENTS_AT_MOST:
-        raise invalid_field("attachments", f"must have at most {_ATTACHMENTS_AT_MOST} items")
+    if len(ids) > ATTACHMENTS_AT_MOST:
+        raise invalid_field(
+            "attachments", TEXTS.say("invalid.too-many", {"count": ATTACHMENTS_AT_MOST})
+        )
     status, body, headers = await ingest.call(
         "POST", "/v1/attachments/describe", actor=actor, body=_encode(DescribeAttachments(ids=ids))
     )
@@ -209,5 +211,6 @@ async def _described(
     stored = msgspec.json.decode(body, type=StoredAttachments).items
     by_id = {attachment.attachment_id: attachment for attachment in stored}
     if missing := set(ids) - set(by_id):
-        raise invalid_field("attachments", f"there is no {min(missing)[:80]}")
-    return tuple(by_id[one] for one in ids)
+        told = TEXTS.say("invalid.no-attachment", {"attachment": min(missing)[:80]})
+        raise invalid_field("attachments", told)
+    return tuple(GivenAttachment(**msgspec.structs.asdict(by_id[one])) for one in ids)

@@ -20,6 +20,7 @@ from services.gateway.api.passing import REFUSED, read_body
 from services.gateway.api.routes import PAGE, Endpoint, Routes
 from services.gateway.api.shapes import ConnectedSource, CreatedMember, SourceView, Webhook
 from services.gateway.sessions import Sessions
+from services.gateway.telling import TEXTS
 from services.gateway.things import KINDS, MEMBERS, SOURCES, Kind
 from services.gateway.upstream import Upstream, passed_on, path_id
 
@@ -218,8 +219,10 @@ class DirectoryApi:
         try:
             status, body, _ = await self.ingest.call("POST", path, actor=actor)
         except Unavailable as unavailable:
-            return b"", unavailable.detail or "ingest does not answer now"
-        return body, f"ingest refused with {status}" if status >= REFUSED else None
+            return b"", unavailable.detail
+        if status >= REFUSED:
+            return b"", TEXTS.say("webhook.not-asked", {"status": status})
+        return body, None
 
     def _view(self, thing: Any) -> Any:
         if not isinstance(thing, SourceState):
@@ -256,5 +259,5 @@ def _with(source: SourceView, *, registered: bool, error: str | None) -> Connect
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", str(_PAGE_DEFAULT))
     if not (text.isdecimal() and len(text) < 10 and int(text) > 0):
-        raise invalid_field("limit", "must be a whole number above 0")
+        raise invalid_field("limit", TEXTS.say("invalid.limit"))
     return min(int(text), _PAGE_MOST)

@@ -11,6 +11,7 @@ from libs.runtime.http import read_limited
 from libs.runtime.problems import Forbidden, Problem, TooLarge, Unavailable
 from services.gateway.access import Access
 from services.gateway.api.routes import Endpoint, Problems
+from services.gateway.telling import TEXTS
 from services.gateway.upstream import Upstream, path_id
 
 BODY_BYTES: Final = 1_000_000
@@ -52,5 +53,5 @@ async def read_body(request: Request) -> bytes:
     """Errors: TooLarge."""
     body = await read_limited(request, BODY_BYTES)
     if body is None:
-        raise TooLarge(f"at most {BODY_BYTES} bytes are taken here")
+        raise TooLarge(TEXTS.say("too-large.bytes", {"limit": BODY_BYTES}))
     return body

@@ -14,6 +14,7 @@ from libs.runtime.metrics import DEAD_LETTERS
 from libs.runtime.problems import Unavailable
 from services.gateway.live.hub import Hub
 from services.gateway.live.positions import Positions
+from services.gateway.telling import TEXTS
 
 log = structlog.get_logger()
 
@@ -35,7 +36,7 @@ class Feed:
     async def check(self) -> None:
         """For readiness. Errors: Unavailable."""
         if self._end_at_start is None or not self._positions.reached(self._end_at_start):
-            raise Unavailable("the events are not read to their end yet")
+            raise Unavailable(TEXTS.say("unavailable.not-read"))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the topics until ``stop`` is set. Errors: KafkaError."""

@@ -12,18 +12,18 @@ from starlette.routing import BaseRoute, Route
 from libs.events.api import DescribeAttachments, StoredAttachments
 from libs.events.content import Attachment
 from libs.events.ids import random_id
-from libs.runtime.bodies import BodyReader
+from libs.runtime.bodies import BodyReader, invalid_field
 from libs.runtime.http import json_response
-from libs.runtime.problems import Invalid, NotFound, TooLarge, Unavailable
+from libs.runtime.problems import NotFound, TooLarge, Unavailable
 from libs.runtime.storage import StorageAway
 from libs.runtime.tokens import Caller
 from services.ingest.attachments import rules
 from services.ingest.attachments.fetch import UNREACHABLE, Fetcher
 from services.ingest.attachments.store import AttachmentStore, Note
 from services.ingest.metrics import ATTACHMENTS
+from services.ingest.telling import TEXTS
 
 _DESCRIBE_MAX: Final = 100
-_NAME_MAX_CHARACTERS: Final = 255
 _DEFAULT_TYPE: Final = "application/octet-stream"
 
 
@@ -60,7 +60,9 @@ class _Upload:
 
 
 def too_large(limit: int) -> TooLarge:
-    return TooLarge(f"such a file may have at most {limit} bytes", limit_bytes=limit)
+    return TooLarge(
+        TEXTS.say("too-large.file", {"megabytes": f"{limit / 2**20:g}"}), limit_bytes=limit
+    )
 
 
 def attachment_routes(
@@ -68,7 +70,7 @@ def attachment_routes(
 ) -> list[BaseRoute]:
     """Everything happens within the workspace of the caller's token.
 
-    Errors: 401, 404, 413, 422 (an executable, an empty file), 503 (storage away).
+    Errors: 401, 404, 413, 422 (an executable, an empty file, too long a name), 503 (storage away).
     """
     describing = BodyReader(DescribeAttachments)
 
@@ -78,17 +80,17 @@ def attachment_routes(
             attachment = await _store(request, caller.workspace_id)
         except rules.RefusedFile as error:
             ATTACHMENTS.labels("outgoing", "refused").inc()
-            raise Invalid(str(error)) from error
+            raise invalid_field(error.field, error.told) from error
         except TooLarge:
             ATTACHMENTS.labels("outgoing", "too-large").inc()
             raise
         except StorageAway as error:
-            raise Unavailable("the storage does not answer") from error
+            raise Unavailable(TEXTS.say("unavailable.storage")) from error
         ATTACHMENTS.labels("outgoing", "stored").inc()
         return json_response(attachment, 201)
 
     async def _store(request: Request, workspace_id: str) -> Attachment:
-        file_name = request.query_params.get("file_name", "")[:_NAME_MAX_CHARACTERS]
+        file_name = request.query_params.get("file_name", "")
         rules.check_name(file_name)
         declared = request.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > rules.FILE_MAX_BYTES:
@@ -96,7 +98,7 @@ def attachment_routes(
         body = _Upload(request)
         await body.read_head()
         if not body.head:
-            raise Invalid("the file is empty")
+            raise invalid_field("file", TEXTS.say("invalid.empty"))
         rules.check_head(body.head)
         media_type = request.headers.get("content-type", "").partition(";")[0].strip()
         kind = rules.kind_of(media_type, body.head)
@@ -120,13 +122,13 @@ def attachment_routes(
         caller = caller_of(request)
         wanted, _ = await describing.read(request)
         if len(wanted.ids) > _DESCRIBE_MAX:
-            raise Invalid(f"ids: at most {_DESCRIBE_MAX} at once")
+            raise invalid_field("ids", TEXTS.say("invalid.too-many", {"count": _DESCRIBE_MAX}))
         try:
             notes = await asyncio.gather(
                 *(store.describe(caller.workspace_id, one) for one in wanted.ids)
             )
         except StorageAway as error:
-            raise Unavailable("the storage does not answer") from error
+            raise Unavailable(TEXTS.say("unavailable.storage")) from error
         return json_response(
             StoredAttachments(
                 items=tuple(n.attachment for n in notes if n is not None and n.missing is None)
@@ -141,12 +143,13 @@ def attachment_routes(
             if note is not None and note.missing == UNREACHABLE:
                 note = await fetcher.again(caller.workspace_id, note)
             if note is None:
-                raise NotFound("no such attachment")
+                raise NotFound(TEXTS.say("not-found.attachment"))
             if note.missing is not None:
-                raise NotFound(f"the file is not available: {note.missing}", reason=note.missing)
+                told = TEXTS.say(f"not-found.attachment.{note.missing}")
+                raise NotFound(told, reason=note.missing)
             return await file_response(store, caller.workspace_id, note.attachment)
         except StorageAway as error:
-            raise Unavailable("the storage does not answer") from error
+            raise Unavailable(TEXTS.say("unavailable.storage")) from error
 
     return [
         Route("/v1/attachments", upload, methods=["POST"]),
@@ -161,7 +164,7 @@ async def file_response(
     """Its bytes, as they come. Errors: NotFound, StorageAway."""
     content = await store.stream(workspace_id, attachment.attachment_id)
     if content is None:
-        raise NotFound("no such attachment")
+        raise NotFound(TEXTS.say("not-found.attachment"))
     return StreamingResponse(content, headers=_headers(attachment))
 
 

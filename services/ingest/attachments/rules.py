@@ -2,7 +2,9 @@
 
 from typing import Final
 
+from libs.events.api.conversations import FILE_NAME_MAX_CHARACTERS
 from libs.events.content import AttachmentKind
+from services.ingest.telling import TEXTS
 
 IMAGE_MAX_BYTES: Final = 3 * 1024 * 1024
 FILE_MAX_BYTES: Final = 100 * 1024 * 1024
@@ -29,26 +31,35 @@ _DISK_IMAGE_TRAILER: Final = b"koly"
 
 
 class RefusedFile(Exception):
-    """A sentence for the one who sends the file."""
+    """``told`` the one who sends the file of ``field``: its name, or the file itself."""
+
+    def __init__(self, field: str, key: str, **variables: str | int) -> None:
+        self.field = field
+        self.told = TEXTS.say(f"invalid.{key}", variables)
+        super().__init__(f"{field}: {self.told}")
 
 
 def check_name(file_name: str) -> None:
     """Errors: RefusedFile."""
+    if len(file_name) > FILE_NAME_MAX_CHARACTERS:
+        raise RefusedFile("file_name", "too-long", count=FILE_NAME_MAX_CHARACTERS)
+    if not file_name.isprintable():
+        raise RefusedFile("file_name", "unprintable")
     ending = file_name.rstrip(" .").rpartition(".")[2].lower()
     if ending in _REFUSED_ENDINGS:
-        raise RefusedFile(f"files that end with .{ending} are not taken")
+        raise RefusedFile("file_name", "ending", ending=ending)
 
 
 def check_head(head: bytes) -> None:
     """``head``: the file's first HEAD_BYTES. Errors: RefusedFile."""
     if head.startswith(_EXECUTABLE_HEADS):
-        raise RefusedFile("the file is a program, whatever its name")
+        raise RefusedFile("file", "program")
 
 
 def check_tail(tail: bytes) -> None:
     """``tail``: the file's last TAIL_BYTES. Errors: RefusedFile."""
     if tail.startswith(_DISK_IMAGE_TRAILER):
-        raise RefusedFile("the file is a disk image, whatever its name")
+        raise RefusedFile("file", "disk-image")
 
 
 def image_type(head: bytes) -> str | None:

@@ -18,6 +18,7 @@ from libs.events.content import Attachment, Content
 from libs.runtime.problems import NotFound, Unauthorized
 from services.ingest.attachments.routes import file_response
 from services.ingest.attachments.store import AttachmentStore
+from services.ingest.telling import TEXTS
 from services.ingest.widget.visitors import ALGORITHM, LEEWAY_SECONDS
 
 LINK_SECONDS: Final = 300
@@ -54,7 +55,7 @@ class FileHandles:
         """A token for ``opened``. Errors: NotFound where the handle is of no file there."""
         handle = self._handle(conversation_id, asked.attachment_id)
         if not hmac.compare_digest(handle.encode(), asked.reference.encode()):
-            raise NotFound("no such file")
+            raise NotFound(TEXTS.say("not-found.attachment"))
         claims = {
             "aud": _AUDIENCE,
             "exp": int(time.time()) + LINK_SECONDS,
@@ -75,9 +76,9 @@ class FileHandles:
                 options={"require": ["exp", "aud", "source", "attachment"]},
             )
         except jwt.InvalidTokenError as error:
-            raise Unauthorized("the link is not valid, or no longer") from error
+            raise Unauthorized(TEXTS.say("link.gone")) from error
         if claims["source"] != source_id:
-            raise NotFound("no such file")
+            raise NotFound(TEXTS.say("not-found.attachment"))
         attachment_id: str = claims["attachment"]
         return attachment_id
 
@@ -90,7 +91,7 @@ async def available(store: AttachmentStore, workspace_id: str, attachment_id: st
     """Errors: NotFound, StorageAway."""
     note = await store.describe(workspace_id, attachment_id)
     if note is None or note.missing is not None:
-        raise NotFound("the file is not available")
+        raise NotFound(TEXTS.say("not-found.attachment"))
     return note.attachment
 
 

@@ -133,9 +133,9 @@ def _checked_label(there: Workspace, label: LabelState) -> LabelSet:
     ]
     if label.active:
         if label.name.casefold() in {one.name.casefold() for one in others}:
-            raise Refused("name", f"another {label.kind} of the workspace has it")
+            raise Refused("name", "label-taken")
         if len(others) >= LABELS_AT_MOST:
-            raise Clash(f"a workspace has at most {LABELS_AT_MOST} labels of a kind")
+            raise Clash("too-many-labels", count=LABELS_AT_MOST)
     return LabelSet(**msgspec.structs.asdict(label))
 
 
@@ -148,9 +148,9 @@ def _checked_field(there: Workspace, field: FieldState) -> FieldSet:
     ]
     if field.active:
         if field.name.casefold() in {one.name.casefold() for one in others}:
-            raise Refused("name", f"another field of {field.applies_to}s has it")
+            raise Refused("name", "field-taken")
         if len(others) >= FIELDS_AT_MOST:
-            raise Clash(f"a workspace has at most {FIELDS_AT_MOST} fields of {field.applies_to}s")
+            raise Clash(f"too-many-fields.{field.applies_to}", count=FIELDS_AT_MOST)
     _check_limits(field)
     return FieldSet(**{name: getattr(field, name) for name in field.__struct_fields__})
 
@@ -160,39 +160,39 @@ def _check_limits(field: FieldState) -> None:
         if bound is None:
             continue
         if field.kind != "number":
-            raise Refused(name, "only a number has it")
+            raise Refused(name, "only-numbers")
         if not (math.isfinite(bound) and abs(bound) <= _NUMBER_MOST):
-            raise Refused(name, "is too large a number")
+            raise Refused(name, "number-too-large")
     if field.minimum is not None and field.maximum is not None and field.minimum > field.maximum:
-        raise Refused("minimum", "is more than the maximum")
+        raise Refused("minimum", "above-maximum")
     if field.max_characters is not None:
         if field.kind != "text":
-            raise Refused("max_characters", "only a text has it")
+            raise Refused("max_characters", "only-texts")
         if not 1 <= field.max_characters <= TEXT_MAX_CHARACTERS:
-            raise Refused("max_characters", f"must be 1 to {TEXT_MAX_CHARACTERS}")
+            raise Refused("max_characters", "between", least=1, most=TEXT_MAX_CHARACTERS)
     if (field.kind in ("choice", "choices")) is not bool(field.choices):
-        raise Refused("choices", "are for a choice and for choices, and these need some")
+        raise Refused("choices", "choices")
 
 
 def _choices(now: Sequence[Choice], asked: Sequence[FieldChoice]) -> tuple[Choice, ...]:
     """Those asked for, in that order: the ones that stay keep their ids. Errors: Refused."""
     if len(asked) > CHOICES_AT_MOST:
-        raise Refused("choices", f"must have at most {CHOICES_AT_MOST} items")
+        raise Refused("choices", "too-many", count=CHOICES_AT_MOST)
     known = {choice.choice_id for choice in now}
     choices: list[Choice] = []
     for one in asked:
         if one.choice_id is not None and one.choice_id not in known:
-            raise Refused("choices", f"there is no {one.choice_id[:80]}")
+            raise Refused("choices", "not-there", id=one.choice_id[:80])
         choice_id = one.choice_id or random_id("chc")
         choices.append(Choice(choice_id=choice_id, name=name_of("choices", one.name)))
     if len({one.choice_id for one in choices}) < len(choices):
-        raise Refused("choices", "names one of them twice")
+        raise Refused("choices", "twice")
     if len({one.name.casefold() for one in choices}) < len(choices):
-        raise Refused("choices", "has two of one name")
+        raise Refused("choices", "same-names")
     return tuple(choices)
 
 
 def _position(position: int) -> int:
     if position not in _POSITIONS:
-        raise Refused("position", f"must be 0 to {_POSITIONS.stop - 1}")
+        raise Refused("position", "between", least=0, most=_POSITIONS.stop - 1)
     return position

@@ -15,7 +15,7 @@ def change_crm_webhook(
     now = there.crm_webhook
     if now is None:
         if url is None:
-            raise Refused("url", "is missing")
+            raise Refused("url", "missing-field")
         return [CrmWebhookSet(url=url, sealed_secret=sealed_secret)]
     wanted = CrmWebhookSet(
         url=now.url if url is None else url,

@@ -2,12 +2,14 @@
 
 
 class Refused(Exception):
-    """A value that the rule for ``field`` does not allow; ``reason`` never shows the value."""
+    """A value that the rule for ``field`` does not allow, told by the text ``invalid.<key>`` with
+    its ``variables``. It never shows the value."""
 
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(f"{field}: {reason}")
+    def __init__(self, field: str, key: str, **variables: str | int) -> None:
+        super().__init__(f"{field}: {key}")
         self.field = field
-        self.reason = reason
+        self.key = key
+        self.variables = variables
 
 
 class NotThere(Exception):
@@ -15,7 +17,12 @@ class NotThere(Exception):
 
 
 class Clash(Exception):
-    """Valid by itself, but not in the directory as it is now."""
+    """Valid by itself, but not in the directory as it is now: the text ``conflict.<key>``."""
+
+    def __init__(self, key: str, **variables: str | int) -> None:
+        super().__init__(key)
+        self.key = key
+        self.variables = variables
 
 
 class Again(Exception):

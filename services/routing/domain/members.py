@@ -48,7 +48,7 @@ def change_member(
     wanted_role = now.role if role is None else role
     wanted_active = now.active if active is None else active
     if _owns(now) and not (wanted_role is Role.OWNER and wanted_active) and _is_last(there, now):
-        raise Clash("the last active owner cannot be deactivated or demoted")
+        raise Clash("last-owner")
     happened: list[Fact] = []
     changed = MemberChanged(
         member_id=member_id,
@@ -85,7 +85,7 @@ def _free_email(there: Workspace, member_id: str, text: str) -> str:
     folded = email.casefold()
     for member in there.members.values():
         if member.member_id != member_id and member.email.casefold() == folded:
-            raise Refused("email", "another member of the workspace has it")
+            raise Refused("email", "email-taken")
     return email
 
 

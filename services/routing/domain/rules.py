@@ -35,7 +35,7 @@ def open_workspace(
 ) -> list[Fact]:
     """With all that a workspace cannot be without. Errors: Refused, Clash."""
     if there.workspace is not None:
-        raise Clash("this workspace is there already")
+        raise Clash("workspace-there")
     return [
         WorkspaceOpened(
             workspace_id=there.workspace_id, name=name_of("name", name), language=language
@@ -90,12 +90,12 @@ def change_location(
 def remove_location(there: Workspace, location_id: str) -> list[Fact]:
     there.location(location_id)
     if any(source.location_id == location_id for source in there.sources.values()):
-        raise Clash("sources belong to this location: move them first")
+        raise Clash("location-has-sources")
     # A member without locations sees all of them: what restricts a member is never just dropped.
     if any(location_id in member.location_ids for member in there.members.values()):
-        raise Clash("members are restricted to this location: change them first")
+        raise Clash("location-has-members")
     if len(there.locations) == 1:
-        raise Clash("a workspace has at least one location")
+        raise Clash("last-location")
     return [LocationRemoved(location_id=location_id)]
 
 
@@ -128,7 +128,7 @@ def change_group(
 def remove_group(there: Workspace, group_id: str) -> list[Fact]:
     there.group(group_id)
     if any(rule.group_id == group_id for rule in there.autoforwards.values()):
-        raise Clash("an autoforward rule leads to this group: remove it first")
+        raise Clash("group-has-rules")
     return [GroupRemoved(group_id=group_id)]
 
 
@@ -136,7 +136,7 @@ def set_autoforward(
     there: Workspace, autoforward_id: str, *, source_ids: tuple[str, ...], group_id: str
 ) -> list[Fact]:
     if not source_ids:
-        raise Refused("source_ids", "must name at least one source")
+        raise Refused("source_ids", "no-source")
     return [
         AutoforwardSet(
             autoforward_id=autoforward_id,

@@ -48,7 +48,7 @@ class SourceRules:
         connection = self._connection(there.workspace_id, channel, credentials, None)
         now = there.sources.get(connection.source_id)
         if now is not None and now.connected:
-            raise Clash("this account is connected already")
+            raise Clash("source-connected")
         return [
             SourceConnected(
                 source_id=connection.source_id,
@@ -83,7 +83,7 @@ class SourceRules:
                 there.workspace_id, now.channel, credentials or {}, now.account
             ).sealed
         if sealed is None or not (now.connected or connected):
-            raise Clash("this source is disconnected: connect it again first")
+            raise Clash("source-disconnected")
         changed = SourceChanged(
             source_id=source_id,
             name=name_of("name", name),
@@ -122,5 +122,5 @@ def _origins(channel: Channel, origins: tuple[str, ...]) -> tuple[str, ...]:
     if channel is Channel.WIDGET:
         return origins_of("allowed_origins", origins)
     if origins:
-        raise Refused("allowed_origins", "only a widget has them")
+        raise Refused("allowed_origins", "has-no-pages")
     return ()

@@ -32,11 +32,11 @@ def name_of(field: str, text: str) -> str:
     """Without the blanks around it. Errors: Refused."""
     name = text.strip()
     if not name:
-        raise Refused(field, "must not be empty")
+        raise Refused(field, "empty")
     if len(name) > NAME_MAX_CHARACTERS:
-        raise Refused(field, f"must have at most {NAME_MAX_CHARACTERS} characters")
+        raise Refused(field, "too-long", count=NAME_MAX_CHARACTERS)
     if not name.isprintable():
-        raise Refused(field, "must have printable characters only")
+        raise Refused(field, "unprintable")
     return name
 
 
@@ -44,21 +44,21 @@ def email_of(field: str, text: str) -> str:
     """As it was written, without the blanks around it. Errors: Refused."""
     email = text.strip()
     if len(email) > EMAIL_MAX_CHARACTERS or _EMAIL.fullmatch(email) is None or ".." in email:
-        raise Refused(field, "is not an e-mail address")
+        raise Refused(field, "not-email")
     return email
 
 
 def time_zone_of(field: str, name: str) -> str:
     """Errors: Refused where the IANA database does not have it."""
     if name not in _ZONES:
-        raise Refused(field, "is not a time zone of the IANA database, such as Europe/Kyiv")
+        raise Refused(field, "not-a-time-zone")
     return name
 
 
 def distinct(field: str, ids: Sequence[str]) -> tuple[str, ...]:
     """In the order given, each once. Errors: Refused."""
     if len(ids) > LIST_MAX_ITEMS:
-        raise Refused(field, f"must have at most {LIST_MAX_ITEMS} items")
+        raise Refused(field, "too-many", count=LIST_MAX_ITEMS)
     return tuple(dict.fromkeys(ids))
 
 
@@ -67,24 +67,24 @@ def known(field: str, ids: Sequence[str], present: Iterable[str]) -> tuple[str, 
     asked = distinct(field, ids)
     missing = set(asked).difference(present)
     if missing:
-        raise Refused(field, f"there is no {min(missing)[:80]}")
+        raise Refused(field, "not-there", id=min(missing)[:80])
     return asked
 
 
 def origins_of(field: str, texts: Sequence[str]) -> tuple[str, ...]:
     """Origins as a browser writes them in its header. Errors: Refused."""
     if not texts:
-        raise Refused(field, "must name at least one origin, such as https://shop.example")
+        raise Refused(field, "no-origin")
     return distinct(field, [_origin(field, text) for text in texts])
 
 
 def _origin(field: str, text: str) -> str:
     match = _ORIGIN.fullmatch(text.lower())
     if match is None or int(match["port"] or 1) not in range(1, 65536):
-        raise Refused(field, "must be origins: scheme://host[:port], without a path")
+        raise Refused(field, "not-an-origin")
     scheme, host = match["scheme"], match["host"]
     if scheme != "https" and host not in _LOCAL_HOSTS:
-        raise Refused(field, "must be https, except for localhost")
+        raise Refused(field, "not-https")
     port = int(match["port"] or _DEFAULT_PORTS[scheme])
     return f"{scheme}://{host}" + ("" if port == _DEFAULT_PORTS[scheme] else f":{port}")
 
@@ -93,16 +93,13 @@ def bot_id_of(field: str, token: str) -> str:
     """The id of the bot that a Telegram token belongs to. Errors: Refused."""
     match = _BOT_TOKEN.fullmatch(token)
     if match is None:
-        raise Refused(field, "is not a bot token: digits, a colon and 35 characters")
+        raise Refused(field, "not-a-bot-token")
     return match["bot_id"]
 
 
 def secret_of(field: str, text: str) -> str:
     """Errors: Refused."""
     if len(text) not in SECRET_CHARACTERS or not text.isascii() or not text.isprintable():
-        raise Refused(
-            field,
-            f"must have {SECRET_CHARACTERS.start} to {SECRET_CHARACTERS.stop - 1} "
-            "printable ASCII characters",
-        )
+        least, most = SECRET_CHARACTERS.start, SECRET_CHARACTERS.stop - 1
+        raise Refused(field, "secret", least=least, most=most)
     return text

@@ -11,6 +11,14 @@ from tests.services.conversation.world import MANAGER, World
 
 pytestmark = pytest.mark.servers
 
+FILE = {
+    "attachment_id": "att_1",
+    "kind": "image",
+    "media_type": "image/png",
+    "reference": "att_1",
+    "file_name": "cup.png",
+}
+
 
 async def a_new_case(world: World, member_id: str, thread: str = "1") -> str:
     """The path of its commands."""
@@ -104,6 +112,20 @@ async def test_a_note_is_for_the_team_only(served: World) -> None:
         ({"content": {"text": 5}}, "content.text"),
         ({"content": {"text": "hi"}, "reply_to": "msg_nowhere"}, "reply_to"),
         ({}, "content"),
+        ({"content": {"text": "hi", "bold": True}}, "content.bold"),
+        ({"content": {"text": "hi", "erased": True}}, "content.erased"),
+        ({"content": {"attachments": [{**FILE, "size": 1}]}}, "content.attachments[0].size"),
+        ({"content": {"attachments": [FILE, {**FILE, "kind": 7}]}}, "content.attachments[1].kind"),
+        ({"content": {"attachments": [{**FILE, "kind": "gif"}]}}, "content.attachments[0].kind"),
+        (
+            {"content": {"attachments": [{**FILE, "file_name": "n" * 256}]}},
+            "content.attachments[0].file_name",
+        ),
+        ({"content": {"attachments": [FILE], "text": "x" * 1025}}, "content.text"),
+        ({"content": {"attachments": [FILE] * 21}}, "content.attachments"),
+        ({"content": {"point": {"latitude": 91, "longitude": 0}}}, "content.point.latitude"),
+        ({"content": {"point": {"latitude": 1}}}, "content.point.longitude"),
+        ({"content": {"text": "hi"}, "reply_to": "m" * 101}, "reply_to"),
     ],
 )
 async def test_a_bad_body_is_refused_by_naming_the_field(
@@ -127,17 +149,17 @@ async def test_more_than_a_commit_may_hold_is_refused_before_it_is_written(serve
             "attachment_id": f"att_{number}",
             "kind": "file",
             "media_type": "text/plain",
-            "reference": "r" * 2_000,
+            "reference": "r" * 10_000,
             "file_name": "n" * 200,
         }
-        for number in range(100)
+        for number in range(20)
     ]
     body = {"content": {"text": "all of them", "attachments": attachments}}
     refused = await served.call(dima, "POST", f"{case}/messages", body, language="uk")
     assert (refused.status, refused.body["type"]) == (413, "urn:parley:problem:too-large")
     assert refused.body["detail"] == "Це більше, ніж можна зберегти за один раз"
     assert (await served.call(dima, "GET", case)).body["version"] == taken.body["version"]
-    fewer = {"content": {"text": "some of them", "attachments": attachments[:10]}}
+    fewer = {"content": {"text": "some of them", "attachments": attachments[:2]}}
     assert (await served.call(dima, "POST", f"{case}/messages", fewer)).status == 201
 
 

@@ -78,7 +78,7 @@ async def test_a_source_is_connected_also_when_its_webhook_cannot_be_set_now(tea
     assert made.body["webhook"] == {
         "registered": False,
         "url": url,
-        "error": "ingest does not answer now",
+        "error": "Частина Parley «ingest» зараз не відповідає",
     }
     read = await team.owner.api("GET", f"/v1/sources/{source_id}")
     assert read.body["webhook_url"] == url
@@ -114,7 +114,7 @@ async def test_who_disconnects_a_source_is_told_what_became_of_its_webhook(
     made = await replica("POST", "/v1/sources", bot | {"credentials": credentials})
     removed = await replica("DELETE", f"/v1/sources/{made.body['source_id']}")
     assert removed.body["webhook"]["registered"] is True
-    assert "told again" in removed.body["webhook"]["error"]
+    assert "спроби триватимуть добу" in removed.body["webhook"]["error"]
 
 
 async def test_who_may_not_disconnects_nothing(staff: Staff) -> None:

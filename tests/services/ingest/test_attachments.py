@@ -78,6 +78,15 @@ async def test_uploads(live: Live) -> None:
         (b"x" * 4096 + b"koly" + b"\0" * 508, "renamed.bin"),
     ):
         assert (await upload(client, content, name, "application/pdf"))[0] == 422, name
+    for name, field, told in (
+        ("n" * 256, "file_name", "довше за 255 символів"),
+        ("a\u202eb.png", "file_name", "містить символи, які неможливо показати"),
+        ("setup.exe", "file_name", "файли .exe не приймаються"),
+    ):
+        status, body, _ = await client.call(
+            "POST", f"/v1/attachments?file_name={name}", data=PNG, headers={"accept-language": "uk"}
+        )
+        assert (status, json.loads(body)["errors"]) == (422, [{"field": field, "message": told}])
     assert (await upload(client, PNG + b"\0" * IMAGE_MAX_BYTES))[0] == 413
     assert await files(live) == kept
 

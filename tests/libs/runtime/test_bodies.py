@@ -1,0 +1,118 @@
+"""Bodies: nothing unknown is taken, and whatever is wrong is named, in the caller's language."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import msgspec
+import pytest
+from msgspec import Meta
+
+from libs.events.api.requests import RequestBody
+from libs.events.registry import Body, Instant
+from libs.runtime.bodies import BodyReader
+from libs.runtime.language import LANGUAGES, listen
+from libs.runtime.problems import BadRequest, Invalid
+from libs.runtime.texts import COMMON
+
+
+class Cup(RequestBody):
+    name: Annotated[str, Meta(min_length=1, max_length=5)]
+    litres: Annotated[float, Meta(ge=0.1, le=2)] = 1
+    kind: Literal["tea", "coffee"] = "tea"
+    code: Annotated[str, Meta(min_length=2)] = "no"
+    sold_at: Instant | None = None
+    spoons: Annotated[tuple[int, ...], Meta(min_length=1, max_length=2)] = (1,)
+
+
+class Order(RequestBody):
+    cups: tuple[Cup, ...]
+    notes: dict[Literal["for", "by"], str] = msgspec.field(default_factory=dict)
+
+
+@pytest.fixture(autouse=True)
+def _english_again() -> Iterator[None]:
+    yield
+    listen("")
+
+
+class Anything(RequestBody):
+    cups: Any
+
+
+READER, ANYTHING = BodyReader(Order), BodyReader(Anything)
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({}, "cups[0].name", "is missing"),
+    ({"name": ""}, "cups[0].name", "is empty"),
+    ({"name": "cupcup"}, "cups[0].name", "has more than 5 characters"),
+    ({"name": 5}, "cups[0].name", "Expected `str`, got `int`"),
+    ({"name": "a", "lid": True}, "cups[0].lid", "unknown field"),
+    ({"name": "a", "litres": 0}, "cups[0].litres", "must be at least 0.1"),
+    ({"name": "a", "litres": 3}, "cups[0].litres", "must be at most 2"),
+    (
+        {"name": "a", "kind": "my own secret"},
+        "cups[0].kind",
+        "is not one of the values that are known here",
+    ),
+    ({"name": "a", "code": "x"}, "cups[0].code", "has fewer than 2 characters"),
+    (
+        {"name": "a", "sold_at": "2026-11-22T10:00:00"},
+        "cups[0].sold_at",
+        "must be a time with its zone, such as 2026-11-22T10:00:00Z",
+    ),
+    (
+        {"name": "a", "sold_at": "today"},
+        "cups[0].sold_at",
+        "must be a time with its zone, such as 2026-11-22T10:00:00Z",
+    ),
+    ({"name": "a", "spoons": []}, "cups[0].spoons", "has fewer than 1 item"),
+    ({"name": "a", "spoons": [1, 2, 3]}, "cups[0].spoons", "has more than 2 items"),
+    ({"name": "a", "spoons": [1, "2"]}, "cups[0].spoons[1]", "Expected `int`, got `str`"),
+]
+
+
+@pytest.mark.parametrize(("cup", "field", "told"), WRONG, ids=lambda one: str(one)[:40])
+def test_what_is_wrong_deep_inside_is_named_in_every_language(
+    cup: dict[str, Any], field: str, told: str
+) -> None:
+    raw = msgspec.json.encode({"cups": [cup]})
+    said = set()
+    for language in LANGUAGES:
+        listen(language)
+        with pytest.raises(Invalid) as refused:
+            READER.decode(raw)
+        [error] = refused.value.extra["errors"]
+        assert error["field"] == field
+        assert "secret" not in refused.value.detail
+        said.add(error["message"])
+        if language == "en":
+            assert error["message"] == told
+    assert len(said) == len(LANGUAGES)
+
+
+def test_a_key_that_is_not_known_is_named_by_its_object() -> None:
+    with pytest.raises(Invalid) as refused:
+        READER.decode(b'{"cups": [], "notes": {"to": "Ada"}}')
+    assert refused.value.extra["errors"][0]["field"] == "notes"
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"\xff", b'{"cups": ' + b"[" * 100_000])
+def test_what_is_no_json_is_told(raw: bytes) -> None:
+    listen("ru")
+    with pytest.raises(BadRequest, match="тело запроса не является JSON"):
+        ANYTHING.decode(raw)
+
+
+def test_a_type_that_would_ignore_what_is_unknown_is_no_request() -> None:
+    class Lenient(Body):
+        name: str
+
+    class Holding(RequestBody):
+        things: dict[str, tuple[Lenient, ...] | None]
+
+    for lenient in (Lenient, Holding):
+        with pytest.raises(TypeError, match="Lenient would ignore unknown fields"):
+            BodyReader(lenient)
+
+
+def test_complaints_that_nobody_foresaw_are_told_too() -> None:
+    assert COMMON.say("invalid.other", {}, "uk") == "не підходить"
