@@ -41,7 +41,7 @@ class LocationState(Body):
 
 @public("parley.directory.member.v1", Topic.DIRECTORY)
 class MemberState(Body):
-    """``location_ids`` empty: all locations."""
+    """``location_ids`` empty: all locations. ``language`` null: the workspace's."""
 
     member_id: str
     name: str
@@ -49,6 +49,7 @@ class MemberState(Body):
     role: Role
     location_ids: tuple[str, ...] = ()
     active: bool = True
+    language: Literal["ru", "uk", "en"] | None = None
 
 
 @public("parley.directory.role.v1", Topic.DIRECTORY)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from libs.events.actions import Action
+from libs.events.api.directory import Language
 from libs.events.conversation import Audience
 from libs.events.directory import (
     AutoforwardState,
@@ -52,6 +53,10 @@ class WorkspaceDirectory:
 
     def may(self, member: MemberState, action: Action) -> bool:
         return action in self.actions_of(member)
+
+    def language_of(self, member: MemberState) -> Language | None:
+        """Theirs, else the workspace's; None where the workspace is not known yet."""
+        return member.language or (self.workspace.language if self.workspace else None)
 
     def autoforward_of(self, source_id: str) -> AutoforwardState | None:
         """The rule for new cases of the source; the first by id where several name it."""

@@ -1,8 +1,9 @@
 """The language that a request is answered in.
 
-It is the caller's: the first of theirs (``Accept-Language``) that Parley speaks, else that of their
-workspace. A context variable, as every request is a task of its own: what is said deep inside is
-said in the right language, and nothing has to be handed through.
+It is the caller's: the first of theirs (``Accept-Language``) that Parley speaks, else the member's
+own in the directory, else that of their workspace. A context variable, as every request is a task
+of its own: what is said deep inside is said in the right language, and nothing has to be handed
+through.
 """
 
 from contextvars import ContextVar
@@ -23,9 +24,9 @@ def listen(accept_language: str) -> None:
     _spoken.set(preferred(accept_language))
 
 
-def default_to(language: Language) -> None:
+def default_to(language: Language | None) -> None:
     """The language of a caller who asked for none."""
-    if _spoken.get() is None:
+    if language is not None and _spoken.get() is None:
         _spoken.set(language)
 
 

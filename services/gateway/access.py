@@ -66,8 +66,7 @@ class Access:
             # Before the directory is read, nobody is known to be gone.
             await self._directory.table.check()
             raise SignInNeeded(TEXTS.say("sign-in.token-gone"))
-        if actor.directory.workspace is not None:
-            default_to(actor.directory.workspace.language)
+        default_to(actor.directory.language_of(actor.member))
         return actor
 
     def seen_as(self, principal: Principal) -> Actor | None:

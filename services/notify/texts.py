@@ -1,4 +1,4 @@
-"""What Parley writes to members, in their workspace's language."""
+"""What Parley writes to members, in their own language, else their workspace's."""
 
 from dataclasses import dataclass
 from datetime import datetime

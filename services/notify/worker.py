@@ -8,6 +8,7 @@ import structlog
 
 from libs.events.directory import GroupState, MemberState
 from libs.runtime.directory import Directory
+from libs.runtime.language import FALLBACK
 from services.notify.deliveries import Deliveries, Delivery
 from services.notify.mail import Mailer, Outcome, Result, Unwritable, written
 from services.notify.metrics import EMAILS, EMAILS_WAITING
@@ -82,7 +83,7 @@ class DeliveryWorker:
         source = directory.sources.get(delivery.source_id)
         name = source.name if source else delivery.channel
         link = f"{self._console_url}/conversations/{delivery.conversation_id}"
-        language = directory.workspace.language if directory.workspace else "en"
+        language = directory.language_of(member) or FALLBACK
         if delivery.kind != "case-in-group":
             location = directory.locations.get(delivery.location_id or "")
             zone = ZoneInfo(location.time_zone if location else "UTC")

@@ -157,10 +157,12 @@ class DirectoryApi:
         self._caller = caller_of(tokens)
         self._ids = ids
         self._opening = BodyReader(asked.OpenWorkspace)
+        self._changing_me = BodyReader(asked.ChangeMe)
 
     def router(self) -> APIRouter:
         router = APIRouter(prefix="/v1")
         router.add_api_route("/workspaces", self.open_workspace, methods=["POST"])
+        router.add_api_route("/me", self.change_me, methods=["PATCH"])
         for one in _resources(self._sources):
             path, item = f"/{one.path}", f"/{one.path}/{{thing_id}}"
             router.add_api_route(path, self._adder(one), methods=["POST"])
@@ -196,6 +198,18 @@ class DirectoryApi:
             return answered(shown, _CREATED, outcome)
 
         return await self._answers.once(request, caller, raw, work)
+
+    async def change_me(self, request: Request) -> Response:
+        """What members may change of themselves, whatever their role."""
+        caller = self._caller(request)
+        wanted, _raw = await self._changing_me.read(request)
+        outcome = await self.changed(
+            caller.workspace_id,
+            random_id("req"),
+            "change_me",
+            lambda there: members.change_member(there, caller.member_id, language=wanted.language),
+        )
+        return answered(outcome.workspace.member(caller.member_id), 200, outcome)
 
     def _adder(self, resource: Resource) -> Callable[[Request], Awaitable[Response]]:
         async def add(request: Request) -> Response:

@@ -6,6 +6,7 @@ In a PATCH, what is absent stays as it is.
 from typing import Final, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from libs.events.api.requests import RequestBody
 from libs.events.content import Channel
@@ -51,20 +52,30 @@ class ChangeLocation(RequestBody):
 
 
 class NewMember(RequestBody):
-    """``location_ids`` empty: all locations."""
+    """``location_ids`` empty: all locations. ``language`` null: the workspace's."""
 
     name: str
     email: str
     role: Role
     location_ids: tuple[str, ...] = ()
+    language: Language | None = None
 
 
 class ChangeMember(RequestBody):
+    """``language`` null: the workspace's."""
+
     name: str | None = None
     email: str | None = None
     role: Role | None = None
     location_ids: tuple[str, ...] | None = None
     active: bool | None = None
+    language: Language | UnsetType | None = UNSET
+
+
+class ChangeMe(RequestBody):
+    """What members change of themselves. ``language`` null: the workspace's."""
+
+    language: Language | UnsetType | None = UNSET
 
 
 class NewGroup(RequestBody):

@@ -88,12 +88,11 @@ class Workplace:
         self._parts = parts
         self._caller = caller
         self._directory: WorkspaceDirectory = parts.directory.of(caller.workspace_id)
-        if self._directory.workspace is not None:
-            default_to(self._directory.workspace.language)
         member = self._directory.members.get(caller.member_id)
         if member is None:
             raise Unavailable(COMMON.say("unavailable.unknown-member"))
         self._member: MemberState = member
+        default_to(self._directory.language_of(member))
 
     @property
     def inbox(self) -> Inbox:

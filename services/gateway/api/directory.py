@@ -8,7 +8,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from libs.events.actions import Action
-from libs.events.api.directory import OFFSET_HEADER, WebhookRegistration
+from libs.events.api.directory import OFFSET_HEADER, ChangeMe, WebhookRegistration
 from libs.events.directory import MemberState, SourceState
 from libs.runtime.bodies import invalid_field
 from libs.runtime.directory import Directory
@@ -76,6 +76,12 @@ class DirectoryApi:
                 status=200 if is_source else 204, answer=ConnectedSource if is_source else None,
                 summary=_REMOVING.get(kind.path, f"Remove a {what}"),
             )  # fmt: skip
+        routes.add(
+            "PATCH", "/v1/me", self._change_me,
+            name="changeMe", summary="Choose the language that I am spoken to in",
+            description="Of problems, system messages and e-mails. `Accept-Language` goes before.",
+            body=ChangeMe, answer=MemberState, problems=(Unavailable,),
+        )  # fmt: skip
         routes.add(
             "POST", "/v1/sources/{id}/register", self._register,
             name="registerSource", summary="Ask the platform again to send its updates",
@@ -161,6 +167,12 @@ class DirectoryApi:
         path += f"?offset={answer.headers[OFFSET_HEADER]}"
         return json_response(await self._with_webhook(actor, view, path, otherwise=True))
 
+    async def _change_me(self, request: Request) -> Response:
+        actor, answer = await self.write(request, "/v1/me", None)
+        if answer.status_code >= REFUSED:
+            return answer
+        return json_response(_found(MEMBERS, actor, actor.member_id))
+
     async def _register(self, request: Request) -> Response:
         actor = (await self.access.actor(request.headers)).must(Action.MANAGE_DIRECTORY)
         source = _found(SOURCES, actor, path_id(request))
@@ -168,9 +180,11 @@ class DirectoryApi:
         path = _registering(source.source_id, newest)
         return json_response(await self._with_webhook(actor, self._view(source), path))
 
-    async def write(self, request: Request, path: str) -> tuple[Actor, Response]:
+    async def write(
+        self, request: Request, path: str, action: Action | None = Action.MANAGE_DIRECTORY
+    ) -> tuple[Actor, Response]:
         """Routing's answer, once this replica shows the change."""
-        actor = (await self.access.actor(request.headers)).must(Action.MANAGE_DIRECTORY)
+        actor = (await self.access.actor(request.headers)).must(action)
         body = None if request.method == "DELETE" else await read_body(request)
         key = request.headers.get("idempotency-key")
         status, content, headers = await self.routing.call(

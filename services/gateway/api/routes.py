@@ -225,7 +225,7 @@ Sign in with `POST /v1/sign-in`, or make an API token, and send it as `Authoriza
 Refusals are RFC 9457 problems. What a member may not see is answered as 404. Times are RFC 3339 in
 UTC. Pages are asked for with `cursor` and `limit`. `Idempotency-Key` makes a POST safe to repeat.
 What is told to people (problems, system messages) is in the language of `Accept-Language`, of `en`,
-`ru` and `uk`, else in the workspace's.
+`ru` and `uk`, else in the member's own (`PATCH /v1/me`), else in the workspace's.
 
 `/v1/live` is a WebSocket. Its first frame is `{"token": "…", "cursor": null}`; then come `ready`,
 `event`, `gone`, `notification`, `reload` and `ping` frames, each with the `cursor` to resume from.

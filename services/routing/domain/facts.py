@@ -87,6 +87,7 @@ class MemberJoined(Fact):
     email: str
     role: Role
     location_ids: tuple[str, ...]
+    language: Literal["ru", "uk", "en"] | None = None
 
 
 @stored("routing.member-changed.v1")
@@ -98,6 +99,7 @@ class MemberChanged(Fact):
     email: str
     role: Role
     location_ids: tuple[str, ...]
+    language: Literal["ru", "uk", "en"] | None = None
 
 
 @stored("routing.member-deactivated.v1")

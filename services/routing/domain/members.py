@@ -1,5 +1,8 @@
 """The rules for members: who they are, what they may do, and that somebody owns the workspace."""
 
+from msgspec import UNSET, UnsetType
+
+from libs.events.api.directory import Language
 from libs.events.directory import MemberState, Role
 from services.routing.domain.errors import Clash, Refused
 from services.routing.domain.facts import (
@@ -21,6 +24,7 @@ def add_member(
     email: str,
     role: Role,
     location_ids: tuple[str, ...],
+    language: Language | None = None,
 ) -> list[Fact]:
     return [
         MemberJoined(
@@ -29,6 +33,7 @@ def add_member(
             email=_free_email(there, member_id, email),
             role=role,
             location_ids=known("location_ids", location_ids, there.locations),
+            language=language,
         )
     ]
 
@@ -42,8 +47,10 @@ def change_member(
     role: Role | None = None,
     location_ids: tuple[str, ...] | None = None,
     active: bool | None = None,
+    language: Language | UnsetType | None = UNSET,
 ) -> list[Fact]:
-    """Errors: NotThere, Refused, Clash where nobody would own the workspace any more."""
+    """``language`` None: the workspace's. Errors: NotThere, Refused, Clash where nobody would own
+    the workspace any more."""
     now = there.member(member_id)
     wanted_role = now.role if role is None else role
     wanted_active = now.active if active is None else active
@@ -60,13 +67,9 @@ def change_member(
             if location_ids is None
             else known("location_ids", location_ids, there.locations)
         ),
+        language=now.language if language is UNSET else language,
     )
-    if (changed.name, changed.email, changed.role, changed.location_ids) != (
-        now.name,
-        now.email,
-        now.role,
-        now.location_ids,
-    ):
+    if any(getattr(changed, name) != getattr(now, name) for name in changed.__struct_fields__):
         happened.append(changed)
     if wanted_active and not now.active:
         happened.append(MemberReactivated(member_id=member_id))

@@ -325,3 +325,34 @@ async def test_a_file_breaks_off_where_it_is_over_the_limit() -> None:
     assert passed == b"12341234"
     assert file.is_over
     assert b"".join([chunk async for chunk in LimitedFile(chunks(), 12)]) == b"1234" * 3
+
+
+async def test_members_choose_the_language_that_they_are_spoken_to_in(staff: Staff) -> None:
+    team, members = staff
+    reader = members[Role.READ_ONLY]
+    nowhere = "/v1/locations/loc_nowhere"
+
+    chosen = await reader.api("PATCH", "/v1/me", {"language": "ru"})
+    told = await reader.api("GET", nowhere)
+    asked = await reader.api("GET", nowhere, headers={"accept-language": "en"})
+
+    assert (chosen.status, chosen.body["language"]) == (200, "ru")
+    assert (await reader.api("GET", "/v1/me")).body["member"]["language"] == "ru"
+    assert told.body["title"] == "Здесь ничего нет"
+    assert asked.body["title"] == "There is nothing here"
+
+    # A refusal of the service behind, too; nobody else hears it.
+    refused = await reader.api("PATCH", "/v1/me", {"language": "de", "name": "Ada"})
+    assert (refused.status, refused.body["errors"]) == (
+        422,
+        [{"field": "language", "message": "такого значения здесь нет"}],
+    )
+    assert (await team.owner.api("GET", nowhere)).body["title"] == "Тут нічого немає"
+
+    # Who manages the directory may choose for them, and give them the workspace's again.
+    path = f"/v1/members/{reader.member_id}"
+    assert (await team.owner.api("PATCH", path, {"name": "Reader"})).body["language"] == "ru"
+    back = await team.owner.api("PATCH", path, {"language": None})
+    assert "language" not in back.body
+    assert (await reader.api("GET", nowhere)).body["title"] == "Тут нічого немає"
+    assert (await reader.api.with_token(None)("PATCH", "/v1/me", {})).status == 401

@@ -55,6 +55,7 @@ async def test_the_document_has_every_route_that_the_api_promises(document: Any)
         "POST /v1/sign-in",
         "POST /v1/sign-out",
         "GET /v1/me",
+        "PATCH /v1/me",
         "POST /v1/me/password",
         "POST /v1/api-tokens",
         "GET /v1/api-tokens",

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from libs.events.directory import WorkspaceState
 from libs.events.notification import NotificationRaised
@@ -140,6 +141,20 @@ async def test_the_email_is_in_the_workspaces_language(
         await eventually(notify.delivery_states, lambda states: states == ["sent"])
 
     assert smtp.subjects == [subject]
+
+
+async def test_the_email_is_in_the_members_own_language_first(
+    notify: Notify, smtp: SmtpServer
+) -> None:
+    state = WorkspaceState(workspace_id=notify.workspace_id, name="Shop", language="ru")
+    anna = replace(ANNA, language="uk")
+    await notify.states({notify.workspace_id: state, ANNA.member_id: anna})
+
+    async with notify.running():
+        await notify.tell(routed())
+        await eventually(notify.delivery_states, lambda states: states == ["sent"])
+
+    assert smtp.subjects == ["Нове звернення в групі Sales"]
 
 
 async def test_the_same_event_again_changes_nothing(notify: Notify, smtp: SmtpServer) -> None:

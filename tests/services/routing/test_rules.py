@@ -102,6 +102,18 @@ def test_an_inactive_member_stays_inactive_when_changed() -> None:
     )
 
 
+def test_a_members_language_stays_until_it_is_changed_or_taken_away() -> None:
+    there = given(OWNER)
+
+    there.evolve_all(members.change_member(there, "mbr_1", language="uk"))
+    there.evolve_all(members.change_member(there, "mbr_1", name="O"))
+    assert there.member("mbr_1").language == "uk"
+    assert members.change_member(there, "mbr_1", language="uk") == []
+
+    there.evolve_all(members.change_member(there, "mbr_1", language=None))
+    assert there.member("mbr_1").language is None
+
+
 @pytest.mark.parametrize("change", [{"active": False}, {"role": Role.ADMIN}])
 def test_the_last_active_owner_stays(change: dict[str, bool | Role]) -> None:
     second = MemberJoined(
