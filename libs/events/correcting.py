@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from libs.events.content import Direction
+from libs.events.content import Content, Direction
 from libs.events.conversation import ConversationEvent
 from libs.events.registry import public
 from libs.events.topics import Topic
@@ -18,12 +18,14 @@ class MessageDeleted(ConversationEvent):
     member_id: str | None = None
 
 
-@public("parley.message.correction-failed.v1", Topic.CONVERSATION)
+@public("parley.message.correction-failed.v1", Topic.CONVERSATION, personal=("content",))
 class CorrectionFailed(ConversationEvent):
     """The channel did not edit or delete the message as the team had decided: the customer sees it
-    as it was, and a deleted one counts as there again."""
+    as it was, and a deleted one counts as there again. ``content`` is what they have, null where
+    that is not known."""
 
     message_id: str
     correction: Literal["edit", "delete"]
     reason: str
     reason_code: str
+    content: Content | None = None

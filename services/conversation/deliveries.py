@@ -14,10 +14,11 @@ from typing import Final
 from libs.events.content import ReachedState
 from libs.events.conversation import Audience
 from libs.events.inbound import CorrectionFailed, DeliveryChanged, DeliveryWatermark
-from libs.runtime.consumer import Received, Refused
+from libs.runtime.consumer import Received, Refused, Transient
 from services.conversation.desk import Desk
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.corrections import Standing
 from services.conversation.domain.messages import MessageSent
 from services.conversation.domain.sent_message import (
     Receipt,
@@ -39,6 +40,9 @@ _Told = DeliveryChanged | DeliveryWatermark | CorrectionFailed
 
 # How many messages one watermark moves at a time.
 _PAGE: Final = 200
+# How often a conversation that goes on is read for what a failed correction leaves of a message.
+_READ_AT_MOST: Final = 50
+_READ_AGAIN_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,8 @@ class DeliveryHandler:
             else:
                 failures.append((one, body))
         refused += await self._receipts(receipts, snapshots)
-        refused += await self._failures(failures)
+        for one, body in failures:
+            refused += await self._not_corrected(one, body)
         watermarks += _awaited(receipts, snapshots)
         return refused + await self._watermarks(watermarks, snapshots)
 
@@ -135,25 +140,31 @@ class DeliveryHandler:
             if not isinstance(outcome, Done)
         ]
 
-    async def _failures(
-        self, failures: Sequence[tuple[Received, CorrectionFailed]]
-    ) -> list[Refused]:
-        tasks = [
-            Task(
-                one.envelope.workspace_id,
-                body.conversation_id,
-                f"correction-failed/{body.request_id}",
-                _not_corrected(body),
-                one.envelope.extra,
-            )
-            for one, body in failures
-        ]
-        outcomes = await self._conversations.handle(tasks)
-        return [
-            Refused(one, reason_of(outcome))
-            for (one, _), outcome in zip(failures, outcomes, strict=True)
-            if not isinstance(outcome, Done)
-        ]
+    async def _not_corrected(self, one: Received, body: CorrectionFailed) -> list[Refused]:
+        """What the customer has of the message is read from the conversation; where that went on
+        meanwhile, it is read again: the message may have been edited once more.
+
+        Errors: Transient (it goes on all the while).
+        """
+        for _ in range(_READ_AT_MOST):
+            found = await self._find({body.conversation_id})
+            snapshot = found.get(body.conversation_id)
+            version, standing = 0, None
+            if snapshot is not None:
+                version = snapshot.version
+                timeline = Timeline(self._store, self._messages, snapshot)
+                standing = await timeline.standing(body.message_id, _asked_at(body))
+            telling = _NotCorrected(body, standing, version)
+            cause = f"correction-failed/{body.request_id}"
+            workspace_id, extra = one.envelope.workspace_id, one.envelope.extra
+            task = Task(workspace_id, body.conversation_id, cause, telling, extra)
+            [outcome] = await self._conversations.handle([task])
+            if not isinstance(outcome, Done):
+                return [Refused(one, reason_of(outcome))]
+            if not telling.overtaken:
+                return []
+            await asyncio.sleep(_READ_AGAIN_SECONDS)
+        raise Transient("the conversation goes on while its failed correction is looked up")
 
     async def _case_of(self, snapshot: Snapshot[ConversationState] | None, message_id: str) -> str:
         if snapshot is None:
@@ -307,10 +318,33 @@ def _moved(mark: _Mark) -> Callable[[SentMessage], None]:
     return lambda message: message.reached(body.state, body.occurred_at, mark.up_to)
 
 
-def _not_corrected(body: CorrectionFailed) -> Callable[[Conversation], None]:
-    return lambda conversation: conversation.correction_failed(
-        body.message_id, body.correction, body.reason, body.reason_code, body.occurred_at
-    )
+class _NotCorrected:
+    """Tells the conversation, if it still is as it was when ``standing`` was looked up."""
+
+    def __init__(self, body: CorrectionFailed, standing: Standing | None, version: int) -> None:
+        self._body = body
+        self._standing = standing
+        self._version = version
+        self.overtaken = False
+
+    def __call__(self, conversation: Conversation) -> None:
+        self.overtaken = conversation.version != self._version
+        if not self.overtaken:
+            body = self._body
+            conversation.correction_failed(
+                body.message_id,
+                body.correction,
+                body.reason,
+                body.reason_code,
+                body.occurred_at,
+                self._standing,
+            )
+
+
+def _asked_at(body: CorrectionFailed) -> int:
+    """The version of the event that decided on it: the end of the request's name (outbound.py)."""
+    version = body.request_id.rpartition(".")[2]
+    return int(version) if version.isdecimal() else 0
 
 
 def _cause_of(body: DeliveryChanged) -> str:

@@ -246,6 +246,7 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
                 correction=event.correction,
                 reason=event.reason,
                 reason_code=event.reason_code,
+                content=event.content if event.is_known else None,
                 **common,
             )
         case notes.NoteAdded() as event:

@@ -17,7 +17,11 @@ a message after it was written; a message to which nothing happened has none:
     {_id: message id, conversation, external?: […],
      delivery?: {v, recorded_at, head, state: <msgpack>, reach, sent_at?},
      edit?: {v, at, content: <msgpack>}, emotion?: {v, emotion},
-     deleted?: {v, at, member}}
+     deleted?: {v, at, member},
+     failed?: {v, at, correction, reason, reason_code, attempted: <msgpack>}}
+
+Where an edit failed, ``edit`` says again what the customer has, ``at`` null if it is as it was
+sent.
 
 ``delivery.reach`` and ``delivery.sent_at`` repeat what a watermark asks for: which messages of the
 conversation that were sent until then are still on their way.
@@ -26,7 +30,7 @@ A row is written only over an older version. Rows are written in few calls: new 
 known ones in one update (``change_each`` says what that saves).
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -35,6 +39,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError
 
+from libs.events.api import FailedCorrection
 from libs.events.content import Content
 from libs.events.marks import Emotion
 from libs.eventstore.commits import Commit
@@ -60,11 +65,12 @@ COUNTERS: Final = "conversation_counters"
 DRAFTS: Final = "conversation_drafts"
 
 # What a conversation's events say of a message, beside the message's own ``delivery``.
-MESSAGE_PARTS: Final = ("edit", "emotion", "deleted")
+MESSAGE_PARTS: Final = ("edit", "emotion", "deleted", "failed")
 _MESSAGE_EVENTS: Final = frozenset(
     name_of(event) for event in (MessageEdited, MessageMarked, MessageDeleted, CorrectionFailed)
 )
 _ERASED: Final = name_of(CustomerErased)
+_FAILED_FIELDS: Final = ("at", "correction", "reason", "reason_code")
 
 _FIND_BATCH: Final = 10_000
 
@@ -73,7 +79,10 @@ _state_decoder: Final = msgspec.msgpack.Decoder(ConversationState)
 _sent_decoder: Final = msgspec.msgpack.Decoder(SentMessageState)
 _content_decoder: Final = msgspec.msgpack.Decoder(Content)
 # What of a message's parts is personal, as it stands once it was erased.
-_ERASED_PARTS: Final = {"edit": {"content": _encoder.encode(Content.blank())}}
+_ERASED_PARTS: Final[Mapping[str, Document]] = {
+    "edit": {"content": _encoder.encode(Content.blank())},
+    "failed": {"attempted": None},
+}
 
 # The lists' queries are in questions.py; the routing index holds only the cases in routing.
 INBOX_INDEXES: Final = (
@@ -204,15 +213,12 @@ def parts_of(commits: Sequence[Commit]) -> list[Document]:
                 _erase(newest, commit.stream, version)
             if stored.type not in _MESSAGE_EVENTS:
                 continue
-            part_of_message = _part_of(decode(stored.type, stored.data))
-            if part_of_message is None:
-                continue
-            message_id, name, part = part_of_message
-            newest[message_id, name] = {
-                "_id": message_id,
-                "conversation": commit.stream,
-                name: {"v": version, **part},
-            }
+            for message_id, name, part in _parts_of(decode(stored.type, stored.data)):
+                newest[message_id, name] = {
+                    "_id": message_id,
+                    "conversation": commit.stream,
+                    name: {"v": version, **part},
+                }
     return list(newest.values())
 
 
@@ -245,24 +251,43 @@ async def erase_parts(messages: Rows, commits: Sequence[Commit]) -> None:
                 )
 
 
-def _part_of(event: Event[Any]) -> tuple[str, str, Document] | None:
-    """The message, the part's name, and what it says; None where it says nothing new."""
+def _parts_of(event: Event[Any]) -> Iterator[tuple[str, str, Document]]:
+    """Of each part that is new: the message, the part's name, and what it says."""
     match event:
         case MessageEdited():
             part = {"at": event.at, "content": _encoder.encode(event.content)}
-            return event.message_id, "edit", part
+            yield event.message_id, "edit", part
         case MessageMarked():
-            return event.message_id, "emotion", {"emotion": event.emotion}
+            yield event.message_id, "emotion", {"emotion": event.emotion}
         case MessageDeleted():
-            return event.message_id, "deleted", {"at": event.at, "member": event.member_id}
-        case CorrectionFailed(correction="delete"):
-            return event.message_id, "deleted", {"at": None, "member": None}
-    return None
+            yield event.message_id, "deleted", {"at": event.at, "member": event.member_id}
+        case CorrectionFailed():
+            attempted = _encoder.encode(event.attempted) if event.attempted else None
+            failed = {name: getattr(event, name) for name in _FAILED_FIELDS}
+            yield event.message_id, "failed", {**failed, "attempted": attempted}
+            if event.correction == "delete":
+                yield event.message_id, "deleted", {"at": None, "member": None}
+            elif event.is_known:
+                part = {"at": event.edited_at, "content": _encoder.encode(event.content)}
+                yield event.message_id, "edit", part
 
 
 def edit_of(row: Mapping[str, Any]) -> tuple[Content, datetime] | None:
+    """What the message says since it was edited, and since when; None where it was not."""
     part = row.get("edit")
-    return (_content_decoder.decode(part["content"]), part["at"]) if part else None
+    return (_content_decoder.decode(part["content"]), part["at"]) if part and part["at"] else None
+
+
+def failure_of(row: Mapping[str, Any]) -> FailedCorrection | None:
+    """The last correction of the message, if it failed and there was none after it."""
+    part = row.get("failed")
+    if not part or any(row.get(one, part)["v"] > part["v"] for one in ("edit", "deleted")):
+        return None
+    attempted = part["attempted"]
+    return FailedCorrection(
+        **{name: part[name] for name in _FAILED_FIELDS},
+        content=_content_decoder.decode(attempted) if attempted else None,
+    )
 
 
 def emotion_of(row: Mapping[str, Any]) -> Emotion | None:

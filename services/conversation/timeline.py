@@ -10,10 +10,12 @@ from typing import Annotated, Any, Final
 from msgspec import Meta
 
 from libs.events.api import CustomerTimeline, TimelineItem, TimelinePage
+from libs.events.content import Content
 from libs.eventstore.commits import StoredEvent
 from libs.runtime.cursors import Place, cursor_of, place_of
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.blocking import MessageWithheld
+from services.conversation.domain.corrections import CorrectionFailed, MessageEdited, Standing
 from services.conversation.domain.events import Event, decode, erased
 from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.state import ConversationState
@@ -115,6 +117,30 @@ class Timeline:
         # Of a message that was sent in parts, the last stands nearest to the answer.
         parts = sent.state.external_message_ids if sent else ()
         return parts[-1] if parts else None
+
+    async def standing(self, message_id: str, asked: int) -> Standing | None:
+        """What the customer has of a message, now that the correction that was decided on at the
+        version ``asked`` failed: its newest edit that has not. None: there is no such message."""
+        failed = {asked}
+        newest: MessageEdited | None = None
+        attempted: Content | None = None
+        async for position, event in self._backwards(self._version + 1, _CHUNK):
+            if getattr(event, "message_id", None) != message_id:
+                continue
+            match event:
+                case CorrectionFailed():
+                    failed.add(event.asked)
+                case MessageEdited() if position == asked:
+                    attempted = event.content
+                case MessageEdited() if newest is None and position not in failed:
+                    newest = event
+                case MessageReceived() | MessageSent() | MessageWithheld():
+                    content = newest.content if newest else event.content
+                    edited_at = newest.at if newest else None
+                    return Standing(
+                        content=content, edited_at=edited_at, attempted=attempted, asked=asked
+                    )
+        return None
 
     async def _rows(self, placed: Sequence[Placed]) -> dict[str, MessageRow]:
         ids = [message_id for _, event in placed if (message_id := message_id_of(event))]

@@ -18,7 +18,7 @@ from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.events import Event
 from services.conversation.domain.state import ConversationState, case_id_of
 from services.conversation.publishing import facts_of
-from services.conversation.rows import deletion_of, delivery_of, edit_of, emotion_of
+from services.conversation.rows import deletion_of, delivery_of, edit_of, emotion_of, failure_of
 from services.conversation.system_messages import told, trace_of
 from services.conversation.telling import TEXTS, Teller
 
@@ -144,6 +144,7 @@ def _message(
         withheld=isinstance(event, blocking.MessageWithheld),
         visibility=event.visibility,
         permalink=event.permalink,
+        failed_correction=failure_of(row) if row else None,
     )
 
 

@@ -78,6 +78,17 @@ class Delivery(Body):
     reason_code: str | None = None
 
 
+class FailedCorrection(Body):
+    """The channel did not edit or delete the message: the customer has it as it is shown.
+    ``content`` is what an edit was to make of it."""
+
+    correction: Literal["edit", "delete"]
+    at: datetime
+    reason: str
+    reason_code: str
+    content: Content | None = None
+
+
 class TimelineItem(Body):
     """A message, a note, a system message (the trace of an action, never sent to the customer), or
     what the customer did elsewhere (``kind`` activity).
@@ -93,6 +104,7 @@ class TimelineItem(Body):
     because ``deleted_by`` (null: they themselves, or the platform; then ``content`` is empty) took
     it away. A message that is ``public`` is a comment, for all to read; ``permalink`` opens it in
     the social network.
+    ``failed_correction``: the last one, where the channel refused it.
     """
 
     id: str
@@ -121,6 +133,7 @@ class TimelineItem(Body):
     variables: ActivityVariables = msgspec.field(default_factory=dict)
     visibility: Visibility = "private"
     permalink: str | None = None
+    failed_correction: FailedCorrection | None = None
 
 
 class TimelinePage(Body):
@@ -140,7 +153,7 @@ class GivenAttachment(Attachment, forbid_unknown_fields=True):
 
     attachment_id: _Id
     media_type: Annotated[str, Meta(min_length=1, max_length=255)]
-    reference: Annotated[str, Meta(min_length=1, max_length=10_000)]
+    reference: Annotated[str, Meta(min_length=1, max_length=16_000)]
     file_name: Annotated[str, Meta(max_length=FILE_NAME_MAX_CHARACTERS)] | None = None
     size_bytes: Annotated[int, Meta(ge=0)] | None = None
 

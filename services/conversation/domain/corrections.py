@@ -108,20 +108,41 @@ class MessageDeleted(CaseEvent, frozen=True, kw_only=True):
         return with_last_text(state, self.message_id, Content())
 
 
-@stored("conversation.correction-failed.v1")
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What the customer has of a message once a correction of it failed, as far as is known:
+    ``content``, since ``edited_at`` (None: as it was sent). ``attempted``: what a failed edit was
+    to make of it; ``asked`` is the version of the event that decided on the correction."""
+
+    content: Content
+    edited_at: datetime | None
+    attempted: Content | None
+    asked: int
+
+
+@stored("conversation.correction-failed.v1", personal=("content", "attempted"))
 class CorrectionFailed(CaseEvent, frozen=True, kw_only=True):
     """The channel did not do what was decided here: the customer sees the message as it was.
 
-    A message is then not deleted; of an edit what the team wanted to say stays shown.
+    A message is then not deleted, and one that was edited says ``content`` again, since
+    ``edited_at``; ``attempted`` is what it was to say. ``asked``: the version of the event by which
+    it was decided. Without a ``content`` it is not known what the customer has.
     """
 
     message_id: str
     correction: Correction
     reason: str
     reason_code: str
+    asked: int = 0
+    content: Content = msgspec.field(default_factory=Content)
+    edited_at: datetime | None = None
+    attempted: Content | None = None
+
+    @property
+    def is_known(self) -> bool:
+        return self.content.erased or not self.content.is_empty
 
     def change(self, state: ConversationState) -> ConversationState:
-        return state
+        return with_last_text(state, self.message_id, self.content) if self.is_known else state
 
 
 class Corrections(Life):
@@ -178,8 +199,15 @@ class Corrections(Life):
         )
 
     def correction_failed(
-        self, message_id: str, correction: Correction, reason: str, reason_code: str, at: datetime
+        self,
+        message_id: str,
+        correction: Correction,
+        reason: str,
+        reason_code: str,
+        at: datetime,
+        standing: Standing | None = None,
     ) -> None:
+        """``standing`` was looked up before; None: there is no such message."""
         if self.state is None:
             return
         self._trigger(
@@ -190,6 +218,10 @@ class Corrections(Life):
                 correction=correction,
                 reason=reason,
                 reason_code=reason_code,
+                asked=standing.asked if standing else 0,
+                content=standing.content if standing else Content(),
+                edited_at=standing.edited_at if standing else None,
+                attempted=standing.attempted if standing else None,
             )
         )
 

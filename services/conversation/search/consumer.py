@@ -7,7 +7,7 @@ from typing import Final
 
 from libs.events import conversation as public
 from libs.events.content import Content
-from libs.events.correcting import MessageDeleted
+from libs.events.correcting import CorrectionFailed, MessageDeleted
 from libs.events.marking import MarksChanged
 from libs.runtime.consumer import Received, Refused, Wanted, of_types
 from services.conversation.domain.aggregate import Snapshot
@@ -61,10 +61,13 @@ class SearchHandler:
         changed: dict[str, Entry] = {}
         for one in batch:
             body = one.envelope.body
+            if isinstance(body, CorrectionFailed) and body.content is None:
+                continue
             if isinstance(body, WRITTEN):
                 entry = self._entry(one, body)
                 edited = isinstance(
-                    body, public.MessageEdited | MessageDeleted | public.CustomerKnown
+                    body,
+                    public.MessageEdited | MessageDeleted | CorrectionFailed | public.CustomerKnown,
                 )
                 if edited or entry.id in changed:
                     new.pop(entry.id, None)
@@ -92,6 +95,8 @@ class SearchHandler:
                 item_id, content = body.message.message_id, body.message.content
             case MessageDeleted():
                 item_id, content = body.message_id, ""
+            case CorrectionFailed(content=Content() as content):
+                item_id = body.message_id
             case _:
                 raise TypeError(f"{type(body).__name__} has no text")
         return self._entries.of_content(

@@ -7,7 +7,7 @@ from typing import Final
 
 from libs.events import conversation as public
 from libs.events.content import Content
-from libs.events.correcting import MessageDeleted
+from libs.events.correcting import CorrectionFailed, MessageDeleted
 from libs.events.customer import Card
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.state import ConversationState
@@ -20,6 +20,7 @@ WRITTEN: Final = (
     public.MessageSent,
     public.MessageEdited,
     MessageDeleted,
+    CorrectionFailed,
     public.NoteAdded,
     public.CustomerKnown,
 )

@@ -10,7 +10,7 @@ from libs.events.customer import Card
 from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Snapshot
-from services.conversation.domain.corrections import MessageDeleted, MessageEdited
+from services.conversation.domain.corrections import CorrectionFailed, MessageDeleted, MessageEdited
 from services.conversation.domain.events import decode
 from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.naming import CustomerKnown
@@ -52,6 +52,8 @@ class SearchModel:
                 item_id, content = event.message_id, event.content
             case MessageDeleted():
                 item_id, content = event.message_id, ""
+            case CorrectionFailed() if event.is_known:
+                item_id, content = event.message_id, event.content
             case CustomerKnown():
                 return self._entries.of_card(
                     workspace_id, commit.stream, version, event.at, event.card or Card()

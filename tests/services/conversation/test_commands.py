@@ -149,7 +149,7 @@ async def test_more_than_a_commit_may_hold_is_refused_before_it_is_written(serve
             "attachment_id": f"att_{number}",
             "kind": "file",
             "media_type": "text/plain",
-            "reference": "r" * 10_000,
+            "reference": "r" * 12_500,
             "file_name": "n" * 200,
         }
         for number in range(20)

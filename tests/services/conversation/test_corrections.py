@@ -149,3 +149,106 @@ async def test_what_the_channel_did_not_delete_is_there_again(served: World) -> 
     traces = [item["text"] for item in items if item.get("key") == "correction-failed"]
     assert traces == ["The channel did not delete a message: message can't be deleted"]
     assert (await served.call(dima, "DELETE", path)).status == 200
+
+
+def refusal(world: World, conversation_id: str, message_id: str, asked: str) -> CorrectionFailed:
+    """The channel refuses the correction that was ``asked``: ``edit.7``, ``delete.8``."""
+    return CorrectionFailed(
+        request_id=f"{message_id}.{asked}",
+        message_id=message_id,
+        conversation_id=conversation_id,
+        source_id=world.source_id,
+        correction="edit" if asked.startswith("edit") else "delete",
+        occurred_at=datetime.now(UTC),
+        reason="message can't be edited",
+        reason_code="telegram-400",
+    )
+
+
+async def found(world: World, member_id: str, word: str) -> int:
+    answer = await world.call(member_id, "GET", "/v1/conversations", query={"q": word})
+    return len(answer.body["items"])
+
+
+async def test_a_refused_edit_shows_what_the_customer_has_and_what_was_attempted(
+    served: World,
+) -> None:
+    dima = await served.member("Dima")
+    conversation_id, message_id = await a_sent_message(served, dima)
+    path = f"/v1/conversations/{conversation_id}/messages/{message_id}"
+
+    first = await served.call(dima, "PATCH", path, {"text": "Pumpkin"})
+    asked = f"edit.{first.body['version']}"
+    await eventually(lambda: _finds(served, dima, "pumpkin"))
+    await served.publish(refusal(served, conversation_id, message_id, asked), conversation_id)
+    await served.publish(refusal(served, conversation_id, message_id, asked), conversation_id)
+
+    async def is_told() -> bool:
+        return "failed_correction" in await shown(served, dima, conversation_id, message_id)
+
+    await eventually(is_told)
+    message = await shown(served, dima, conversation_id, message_id)
+    assert message["content"]["text"] == "Helo"
+    assert "edited_at" not in message
+    failed = message["failed_correction"]
+    assert failed["correction"] == "edit"
+    assert failed["reason"] == "message can't be edited"
+    assert failed["content"]["text"] == "Pumpkin"
+    view = await served.seen(dima, conversation_id)
+    assert view["last_message"]["preview"] == "Helo"
+    items = (await served.timeline(dima, conversation_id))["items"]
+    assert sum(item.get("key") == "correction-failed" for item in items) == 1
+
+    # It is looked for by what the customer has.
+    await eventually(lambda: _finds(served, dima, "helo"))
+    assert await found(served, dima, "pumpkin") == 0
+
+    # To say it once more is no repetition: it is asked of the channel again.
+    again = await served.call(dima, "PATCH", path, {"text": "Pumpkin"})
+    assert again.body["version"] > view["version"]
+    message = await shown(served, dima, conversation_id, message_id)
+    assert message["content"]["text"] == "Pumpkin"
+    assert "failed_correction" not in message
+
+
+async def _finds(world: World, member_id: str, word: str) -> bool:
+    return await found(world, member_id, word) == 1
+
+
+async def test_of_several_edits_those_that_the_channel_took_stay(served: World) -> None:
+    dima = await served.member("Dima")
+    conversation_id, message_id = await a_sent_message(served, dima)
+    path = f"/v1/conversations/{conversation_id}/messages/{message_id}"
+    versions = []
+    for text in ("one", "two", "three"):
+        edited = await served.call(dima, "PATCH", path, {"text": text})
+        versions.append(edited.body["version"])
+
+    async def says(text: str, attempted: str) -> bool:
+        message = await shown(served, dima, conversation_id, message_id)
+        failed = message.get("failed_correction", {}).get("content", {}).get("text")
+        return (message["content"]["text"], failed) == (text, attempted)
+
+    # The newest is still under way, or was taken: what an earlier one was to say is past.
+    for version, left, attempted in (
+        (versions[0], "three", "one"),
+        (versions[2], "two", "three"),
+        (versions[1], "Helo", "two"),
+    ):
+        refused = refusal(served, conversation_id, message_id, f"edit.{version}")
+        await served.publish(refused, conversation_id)
+        await eventually(lambda left=left, attempted=attempted: says(left, attempted))
+
+    # A deletion that failed leaves the message as it is, and to be found.
+    deleted = await served.call(dima, "DELETE", path)
+    refused = refusal(served, conversation_id, message_id, f"delete.{deleted.body['version']}")
+    await served.publish(refused, conversation_id)
+
+    async def is_there_again() -> bool:
+        message = await shown(served, dima, conversation_id, message_id)
+        there = "deleted_at" not in message and message["content"]["text"] == "Helo"
+        return there and bool(message["failed_correction"]["correction"] == "delete")
+
+    await eventually(is_there_again)
+    await eventually(lambda: _finds(served, dima, "helo"))
+    assert (await served.seen(dima, conversation_id))["last_message"]["preview"] == "Helo"
