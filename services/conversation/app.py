@@ -50,7 +50,12 @@ from services.conversation.rows import (
     MESSAGE_INDEXES,
     MESSAGES,
 )
-from services.conversation.saved_filters import SAVED_FILTERS, Saved, add_saved_filter_routes
+from services.conversation.saved_filters import (
+    SAVED_FILTER_INDEXES,
+    SAVED_FILTERS,
+    Saved,
+    add_saved_filter_routes,
+)
 from services.conversation.search.consumer import GROUP as SEARCH_GROUP
 from services.conversation.search.consumer import (
     LINGER_SECONDS,
@@ -106,6 +111,8 @@ async def compose(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         namespace=settings.kafka_namespace,
     )
+    entries = Entries(key_bytes(settings.deployment_key))
+    saved = Saved(database[SAVED_FILTERS], entries.tokens)
     erasing = Erasing(
         database,
         engine.keyring,
@@ -113,6 +120,7 @@ async def compose(
         engine.desk,
         engine.customer_desk,
         SearchIndex(database),
+        saved.forget,
         lambda unwanted: take_out(
             settings.kafka_bootstrap_servers, settings.kafka_namespace, unwanted
         ),
@@ -135,7 +143,6 @@ async def compose(
     runtime.ready_when("directory", directory.table.check)
     runtime.ready_when("counts", follower.check)
 
-    entries = Entries(key_bytes(settings.deployment_key))
     search_rows = database[SEARCH]
     searchable = BatchConsumer(
         [Topic.CONVERSATION],
@@ -177,7 +184,7 @@ async def compose(
     app.add_exception_handler(UnknownEvent, _newer)
     add_routes(app, parts, answers, tokens)
     add_customer_routes(app, parts, answers, tokens)
-    add_saved_filter_routes(app, Saved(database[SAVED_FILTERS]), answers, tokens)
+    add_saved_filter_routes(app, saved, answers, tokens)
     yield app
 
 
@@ -241,7 +248,7 @@ async def ensure_indexes(database: AsyncDatabase[Document]) -> None:
         AsyncEventStore(database[COMMITS]).ensure_indexes(),
         Answers(database[ANSWERS]).ensure_indexes(),
         Drafts(database[DRAFTS]).ensure_indexes(),
-        Saved(database[SAVED_FILTERS]).ensure_indexes(),
+        database[SAVED_FILTERS].create_indexes(list(SAVED_FILTER_INDEXES)),
         database[INBOX].create_indexes(list(INBOX_INDEXES)),
         database[SEARCH].create_indexes(list(SEARCH_INDEXES)),
         database[MESSAGES].create_indexes(list(MESSAGE_INDEXES)),

@@ -10,7 +10,7 @@ stops in the middle is taken up again, by any replica. Every step may be done tw
    Whatever another replica decides on the state before it is refused, because the version is the
    lock; and what it still writes into the read models is of an older version than the erasure's,
    and loses. What the search has of the conversations up to that version is taken out, and not let
-   in again; members' drafts go too.
+   in again; members' drafts go too, and the words of their saved filters that name the person.
 3. While the old keys are there, the streams are read once more: for the attachments, which ingest
    deletes, and for the names by which the person is found in dead letters.
 4. The old keys are destroyed. No event from before opens any longer, wherever it is kept.
@@ -26,7 +26,7 @@ import re
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 import structlog
@@ -41,17 +41,14 @@ from services.conversation.customers.rows import CUSTOMERS, customer_of
 from services.conversation.customers.sets import sets_of
 from services.conversation.desk import Desk
 from services.conversation.domain.aggregate import Snapshot
-from services.conversation.domain.blocking import MessageWithheld
 from services.conversation.domain.conversation import Conversation
-from services.conversation.domain.corrections import MessageEdited
 from services.conversation.domain.customer import Customer
 from services.conversation.domain.customer_state import By, CustomerState
 from services.conversation.domain.erasure import ATTACHMENTS_AT_ONCE
-from services.conversation.domain.events import Event, decode
-from services.conversation.domain.life import CaseOpened
-from services.conversation.domain.messages import MessageReceived
+from services.conversation.domain.events import decode
 from services.conversation.domain.state import ConversationState
 from services.conversation.drafts import Drafts
+from services.conversation.erased_names import called, long_enough, names_in
 from services.conversation.keyring import Keyring, Wanted
 from services.conversation.metrics import ERASURES_REACHED
 from services.conversation.rebuild import beside_of
@@ -66,6 +63,7 @@ log = structlog.get_logger()
 
 ERASURES: Final = "conversation_erasures"
 
+type ForgetWords = Callable[[str, Collection[str]], Awaitable[int]]
 type TakeOut = Callable[[Callable[[Letter], bool]], Awaitable[int]]
 
 _PAGE: Final = 200
@@ -74,8 +72,6 @@ _WATCHED: Final = timedelta(days=7)
 # What a rebuild under way holds of a conversation beside the live rows, or a stopped one left
 # there, and by which field it is found. Of what is taken away the live rows stay as they are.
 _OF_CONVERSATION: Final = ((INBOX, "_id"), (MESSAGES, "conversation"), (SEARCH, "c"))
-# Shorter names would be found in letters that have nothing to do with the person.
-_NAME_MIN_CHARACTERS: Final = 5
 
 
 @dataclass(slots=True)
@@ -100,7 +96,8 @@ class Erasure:
 
 
 class Erasing:
-    """``take_out``: out of the dead letters. ``again_after``: when they are looked at again."""
+    """``forget_words``: of members' saved filters. ``take_out``: out of the dead letters.
+    ``again_after``: when these are looked at again."""
 
     def __init__(
         self,
@@ -110,6 +107,7 @@ class Erasing:
         desk: Desk[ConversationState, Conversation],
         customer_desk: Desk[CustomerState, Customer],
         search: SearchIndex,
+        forget_words: ForgetWords,
         take_out: TakeOut,
         again_after: timedelta,
     ) -> None:
@@ -123,6 +121,7 @@ class Erasing:
         self._desk = desk
         self._customer_desk = customer_desk
         self._search = search
+        self._forget_words = forget_words
         self._take_out = take_out
         self._again_after = again_after
 
@@ -197,13 +196,28 @@ class Erasing:
         await self._keyring.begin_generation(identity, erasure.workspace_id, number)
         if await self._keyring.to_open([Owner(identity, number)]):
             # All of them, also those that were erased before it was stopped: the rest is repeated.
+            # While it is known what the person is called.
+            await self._forget_words(erasure.workspace_id, await self._called(identity))
             # The card first: what conversations show of it is read from there.
             names = await self._erase_card(erasure)
             for state in await self._conversations([identity]):
                 names |= await self._erase_conversation(erasure, state)
+            await self._forget_words(erasure.workspace_id, names)
             if names:
                 await self._remember(erasure, names)
         await self._keyring.destroy(identity, number + 1)
+
+    async def _card_of(self, erasure: Erasure) -> tuple[str, int]:
+        """Whose card is the person's, and how often it was edited."""
+        sets = await sets_of(self._customers, erasure.workspace_id, [erasure.identity])
+        if (person := sets.get(erasure.identity)) is None:
+            return erasure.identity, 0
+        return person.primary_id, person.known.edits
+
+    async def _called(self, identity: str) -> set[str]:
+        """How members may look for the person."""
+        cards = await self._cards([identity])
+        return called(cards, await self._conversations([identity]))
 
     async def _cards(self, identities: Collection[str]) -> list[CustomerState]:
         """Of those of whom the team wrote anything down."""
@@ -214,7 +228,7 @@ class Erasing:
         """What was written down of the identity, by which it can be found in dead letters."""
         names: set[str] = set()
         for known in await self._cards([erasure.identity]):
-            names = _long_enough(
+            names = long_enough(
                 known.card.phone, known.card.email, known.card.external_id, *known.google_ids
             )
         by = By(erasure.workspace_id, erasure.member_id)
@@ -241,8 +255,9 @@ class Erasing:
         """The names by which the person went in it."""
         stream, member_id, number = state.thread.conversation_id, erasure.member_id, erasure.number
         cause = f"erase/{erasure.id}"
+        primary_id, edits = await self._card_of(erasure)
         erased = await self._decide(
-            erasure, stream, cause, lambda c: c.erase_customer(member_id, number)
+            erasure, stream, cause, lambda c: c.erase_customer(member_id, number, primary_id, edits)
         )
         await self._drafts.forget([stream])
         for collection, named in _OF_CONVERSATION:
@@ -295,7 +310,7 @@ class Erasing:
             ):
                 if position < upto:
                     event = decode(stored.type, stored.data)
-                    names |= _names_in(event)
+                    names |= names_in(event)
                     content = getattr(event, "content", None)
                     attachments |= dict.fromkeys(
                         one.attachment_id for one in (content.attachments if content else ())
@@ -343,21 +358,6 @@ class Erasing:
         if stage == "done":
             change["$unset"] = {"names": ""}
         await self._erasures.update_one({"_id": erasure.id}, change)
-
-
-def _names_in(event: Event[Any]) -> set[str]:
-    match event:
-        case CaseOpened(thread=thread):
-            return _long_enough(thread)
-        case MessageReceived(sender=sender) | MessageWithheld(sender=sender):
-            return _long_enough(sender.external_id, sender.username)
-        case MessageEdited(sender=sender, direction="incoming") if sender:
-            return _long_enough(sender.external_id, sender.username)
-    return set()
-
-
-def _long_enough(*names: str | None) -> set[str]:
-    return {name for name in names if name and len(name) >= _NAME_MIN_CHARACTERS}
 
 
 def _document(erasure: Erasure) -> Document:

@@ -58,6 +58,13 @@ TRACES = (
     "самовар", "гравиров", "суббот", "heirloom", "teapot", "samovar", "engrav",
     "aglaya", "lovelacenko", "577215664", "671234567", "photo-of-aglaya",
 )  # fmt: skip
+# What a member looks for again and again: the first three name the person.
+FILTERS: tuple[Json, ...] = (
+    {"name": "Aglaya Lovelacenko", "filter": {"q": "Aglaya", "tab": "mine"}},
+    {"name": "Called", "filter": {"q": "067 123-45-67", "unread": True}},
+    {"name": "Wrote", "filter": {"q": "aglaya@example.org"}},
+    {"name": "Refunds", "filter": {"q": "refund"}},
+)
 PICTURE = b"\x89PNG\r\n\x1a\n" + b"heirloom picture" * 20
 
 
@@ -222,6 +229,16 @@ async def test_nothing_is_left_and_nothing_comes_back(
     assert verified.commits > 0
     assert not verified.findings
 
+    # and members' saved filters ask for what else they asked for
+    saved = (await company.owner.get("/v1/saved-filters"))["items"]
+    left_of = {one["name"]: (one["filter"], "forgotten_at" in one) for one in saved}
+    assert left_of == {
+        "Фильтр с именем забытого клиента": ({"tab": "mine"}, True),
+        "Called": ({"unread": True}, True),
+        "Wrote": ({}, True),
+        "Refunds": ({"q": "refund"}, False),
+    }
+
     # and the person can begin anew
     await company.writes(bot, ADA, "Здравствуйте, я новый клиент")
     again = await company.case_of(NAME, tab="mine")
@@ -247,6 +264,8 @@ async def _everything(company: Company, bot: Any) -> tuple[str, list[Json]]:
     await company.owner.post(f"{path}/notes", text=TEXTS[2])
     await company.owner.post(f"{path}/messages", text=TEXTS[3])
     await company.owner.call("PATCH", f"/v1/customers/{row['customer']['customer_id']}", body=CARD)
+    for one in FILTERS:
+        await company.owner.post("/v1/saved-filters", **one)
     updates.append(await company.writes(bot, ADA, "and another teapot"))
 
     async def complete() -> bool:

@@ -68,9 +68,13 @@ class SaveFilter(Body, forbid_unknown_fields=True):
 
 
 class SavedFilter(Body):
+    """``forgotten_at``: since when its words are gone, because they named a customer who was erased
+    then; what else it asks for stays."""
+
     filter_id: str
     name: str
     filter: ListAsked
+    forgotten_at: datetime | None = None
 
 
 class SavedFilters(Body):

@@ -38,14 +38,23 @@ class CustomerErased(MemberEvent, frozen=True, kw_only=True):
     """What stands before this event, which is at version ``upto``, is forgotten.
 
     ``erasure``: 1 for the first time that this person was forgotten. It is the same in all their
-    conversations, whichever of them had been there the time before.
+    conversations, whichever of them had been there the time before. ``primary_id`` is whose card
+    was the person's then, with so many ``edits``: what is told of it from before stays out.
     """
 
     erasure: int
     upto: int
+    primary_id: str | None = None
+    edits: int = 0
 
     def change(self, state: ConversationState) -> ConversationState:
-        return replace(without_person(state), erasures=self.erasure, forgotten=self.upto)
+        after = replace(without_person(state), erasures=self.erasure, forgotten=self.upto)
+        if self.primary_id is None:
+            return after
+        shown = state.shown_as
+        before = shown.edits if shown.customer_id == self.primary_id else 0
+        known = replace(after.shown_as, customer_id=self.primary_id, edits=max(before, self.edits))
+        return replace(after, known_as=known)
 
 
 @stored("conversation.attachments-erased.v1")
@@ -61,8 +70,10 @@ class AttachmentsErased(MemberEvent, frozen=True, kw_only=True):
 class Erasure(Life):
     """The rules of forgetting: there are none against it, whatever state the case is in."""
 
-    def erase_customer(self, member_id: str, erasure: int) -> None:
-        """Done once for each erasure of the person."""
+    def erase_customer(
+        self, member_id: str, erasure: int, primary_id: str | None = None, edits: int = 0
+    ) -> None:
+        """Done once for each erasure of the person; ``primary_id``: whose card is theirs."""
         if self.state is not None and self.state.erasures < erasure:
             self._trigger(
                 CustomerErased(
@@ -71,6 +82,8 @@ class Erasure(Life):
                     member_id=member_id,
                     erasure=erasure,
                     upto=self.version + 1,
+                    primary_id=primary_id,
+                    edits=edits,
                 )
             )
 

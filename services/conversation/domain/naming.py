@@ -31,7 +31,7 @@ class Known(msgspec.Struct, frozen=True):
 class CustomerKnown(MemberEvent, frozen=True, kw_only=True):
     """``primary_id``: the customer whose card it is, the conversation's own unless it was merged.
     ``name`` is the card's, None where the channel's stands. ``became``: what changed. ``edits``
-    tells one state of the card from another."""
+    tells one state of the card from a later one."""
 
     primary_id: str
     became: Became
@@ -60,12 +60,13 @@ class CustomerKnown(MemberEvent, frozen=True, kw_only=True):
 
 class Naming(Life):
     def know_customer(self, member_id: str, known: Known) -> None:
-        """What is known already is no change."""
+        """What is known already is no change, nor is what was known before: told late, it would
+        bring back a name that was changed since, or erased."""
         state = self.state
         if state is None:
             return
         shown = state.shown_as
-        if (shown.customer_id, shown.edits) == (known.primary_id, known.edits):
+        if shown.customer_id == known.primary_id and known.edits <= shown.edits:
             return
         became: Became = "named" if shown.name != known.card.name else "edited"
         if known.primary_id != shown.customer_id:

@@ -136,7 +136,7 @@ class Watermarks(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 class KnownAs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The customer whose card is shown, the name on it, if there is one, and what lists are asked
-    by. ``edits`` tells one state of the card from another."""
+    by. ``edits`` tells one state of the card from a later one."""
 
     customer_id: str
     name: str | None = None

@@ -1,6 +1,7 @@
 """Edit and delete over HTTP: what the team sees, what the customer sees, what ingest is asked."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -237,7 +238,7 @@ async def test_of_several_edits_those_that_the_channel_took_stay(served: World) 
     ):
         refused = refusal(served, conversation_id, message_id, f"edit.{version}")
         await served.publish(refused, conversation_id)
-        await eventually(lambda left=left, attempted=attempted: says(left, attempted))
+        await eventually(partial(says, left, attempted))
 
     # A deletion that failed leaves the message as it is, and to be found.
     deleted = await served.call(dima, "DELETE", path)

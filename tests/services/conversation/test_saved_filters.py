@@ -50,3 +50,47 @@ async def test_what_no_list_would_take_is_not_kept(
     answer = await served.call(dima, "POST", PATH, body)
     assert answer.status == 422
     assert answer.body["errors"][0]["field"] == field
+
+
+async def test_words_that_name_a_forgotten_customer_go_with_them(served: World) -> None:
+    dima, olena = await served.member("Dima"), await served.member("Olena")
+    await served.receive(served.inbound("Zinaida Kovalenko", 1))
+    conversation_id = served.conversation_id("Zinaida Kovalenko")
+    view = await served.seen(dima, conversation_id)
+    kept = {"name": "Samovars", "filter": {"q": "самовар zi", "unread": True}}
+    for number, (member, wanted) in enumerate(
+        (
+            (dima, {"name": "Kovalenko", "filter": {"q": "kovalenko", "tab": "new"}}),
+            (dima, {"name": "Refunds of the week", "filter": {"q": "refunds"}}),
+            (olena, {"name": "Начало", "filter": {"q": "zinai"}}),
+            (olena, kept),
+        )
+    ):
+        saved = await served.call(member, "POST", PATH, wanted, key=f"save-{number}")
+        assert saved.status == 201
+
+    customer_id = view["customer"]["customer_id"]
+    erased = await served.call(dima, "POST", f"/v1/customers/{customer_id}/erase")
+    assert erased.status == 200
+
+    async def of(member_id: str, language: str) -> list[tuple[str, object, bool]]:
+        items = (await served.call(member_id, "GET", PATH, language=language)).body["items"]
+        return [(one["name"], one["filter"], "forgotten_at" in one) for one in items]
+
+    assert await of(dima, "en") == [
+        ("A filter that named a forgotten customer", {"tab": "new"}, True),
+        ("Refunds of the week", {"q": "refunds"}, False),
+    ]
+    assert await of(olena, "uk") == [
+        ("Samovars", kept["filter"], False),
+        ("Начало", {}, True),
+    ]
+    # The answer that a repeated request gets again does not tell it either.
+    body = {"name": "Начало", "filter": {"q": "zinai"}}
+    again = await served.call(olena, "POST", PATH, body, key="save-2")
+    assert (again.status, again.body["filter"]) == (201, {})
+
+    # Whoever gives it other words has told what they are after.
+    path = f"{PATH}/{again.body['filter_id']}"
+    body = {"name": "Начало", "filter": {"q": "delivery"}}
+    assert "forgotten_at" not in (await served.call(olena, "PUT", path, body)).body

@@ -113,5 +113,32 @@ def test_what_is_known_of_the_customer_already_is_not_told_again() -> None:
     assert became == ["merged", "edited", "named", "split"]
 
 
+def test_what_was_known_before_is_not_told_late() -> None:
+    given = active_case()
+    given.at(minutes(2)).know_customer("dima", known("cus_1", 3, "Ada"))
+    late = given.at(minutes(3))
+    late.know_customer("dima", known("cus_1", 2, "Grace"))
+    assert changes(late) == []
+
+    # Nor what was known before the person was forgotten, be it new to this conversation.
+    given.at(minutes(4)).erase_customer("olha", 1, "cus_1", 6)
+    for told in (known("cus_1", 3, "Ada"), known("cus_1", 5, "Augusta"), known("cus_1", 6)):
+        late = given.at(minutes(5))
+        late.know_customer("dima", told)
+        assert changes(late) == []
+
+    after = given.at(minutes(6))
+    after.know_customer("dima", known("cus_1", 7, "Ada"))
+    assert changes(after) == ["CustomerKnown"]
+
+
+def test_a_merge_that_was_told_of_late_brings_no_name_back() -> None:
+    given = active_case()
+    given.at(minutes(2)).erase_customer("olha", 1, "cus_2", 4)
+    late = given.at(minutes(3))
+    late.know_customer("dima", known("cus_2", 3, "Ada"))
+    assert changes(late) == []
+
+
 def known(customer_id: str, edits: int, name: str | None = None) -> Known:
     return Known(customer_id, edits, Card(name=name), "reached_out", ())

@@ -108,7 +108,9 @@ EXAMPLES: dict[str, Event[Any]] = {
             member_id="mem_2",
             short_number=1042,
         ),
-        erasure.CustomerErased(at=AT, case=2, member_id="mem_2", erasure=1, upto=9),
+        erasure.CustomerErased(
+            at=AT, case=2, member_id="mem_2", erasure=1, upto=9, primary_id="cus_1", edits=4
+        ),
         erasure.AttachmentsErased(
             at=AT, case=2, member_id="mem_2", attachment_ids=("att_1", "att_2")
         ),

@@ -34,6 +34,7 @@ from services.conversation.engine import Engine, engine_of
 from services.conversation.erasing import Erasing
 from services.conversation.keyring import WORKSPACE_KEYS
 from services.conversation.rows import COUNTERS, INBOX
+from services.conversation.saved_filters import SAVED_FILTERS, Saved
 from services.conversation.search.consumer import SearchHandler
 from services.conversation.search.entries import Entries
 from services.conversation.search.index import SearchIndex
@@ -90,6 +91,7 @@ class Replica:
             self.engine.desk,
             self.engine.customer_desk,
             search,
+            Saved(plant.database[SAVED_FILTERS], plant.entries.tokens).forget,
             _no_letters,
             timedelta(0),
         )
