@@ -233,7 +233,7 @@ async def test_nothing_is_left_and_nothing_comes_back(
     saved = (await company.owner.get("/v1/saved-filters"))["items"]
     left_of = {one["name"]: (one["filter"], "forgotten_at" in one) for one in saved}
     assert left_of == {
-        "Фильтр с именем забытого клиента": ({"tab": "mine"}, True),
+        "A filter that named a forgotten customer": ({"tab": "mine"}, True),
         "Called": ({"unread": True}, True),
         "Wrote": ({}, True),
         "Refunds": ({"q": "refund"}, False),

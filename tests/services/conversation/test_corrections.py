@@ -253,3 +253,28 @@ async def test_of_several_edits_those_that_the_channel_took_stay(served: World) 
     await eventually(is_there_again)
     await eventually(lambda: _finds(served, dima, "helo"))
     assert (await served.seen(dima, conversation_id))["last_message"]["preview"] == "Helo"
+
+
+async def test_what_was_attempted_is_forgotten_with_the_customer(served: World) -> None:
+    dima = await served.member("Dima")
+    conversation_id, message_id = await a_sent_message(served, dima)
+    path = f"/v1/conversations/{conversation_id}/messages/{message_id}"
+    edited = await served.call(dima, "PATCH", path, {"text": "Pumpkin"})
+    asked = f"edit.{edited.body['version']}"
+    await served.publish(refusal(served, conversation_id, message_id, asked), conversation_id)
+
+    async def is_told() -> bool:
+        return "failed_correction" in await shown(served, dima, conversation_id, message_id)
+
+    await eventually(is_told)
+    before = datetime.now(UTC).isoformat()
+    customer_id = edited.body["customer"]["customer_id"]
+    erased = await served.call(dima, "POST", f"/v1/customers/{customer_id}/erase")
+    assert erased.status == 200
+
+    message = await shown(served, dima, conversation_id, message_id)
+    assert message["content"] == {"erased": True}
+    assert "content" not in message["failed_correction"]
+    then = await served.timeline(dima, conversation_id, as_of=before)
+    assert "Pumpkin" not in str(then)
+    assert "Helo" not in str(then)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
@@ -14,11 +15,12 @@ from libs.devstack.ports import free_port
 from libs.events.content import Channel, Content
 from libs.events.directory import SourceState
 from libs.events.inbound import DeliveryChanged
-from libs.events.outbound import OutboundRequested
+from libs.events.outbound import OutboundEditRequested, OutboundRequested
 from libs.runtime.kafka import Outgoing, Publisher, outgoing
 from parley.doubles.bot_api import Bot, BotApiDouble
 from services.ingest.sending.attempts import Attempt, Attempts, result_of
 from services.ingest.sending.port import Sent
+from services.ingest.sending.requests import Request
 from tests.services.ingest.conftest import (
     ANNA,
     BORIS,
@@ -73,7 +75,20 @@ def request(
     )
 
 
-async def ask(publisher: Publisher, *requests: OutboundRequested) -> None:
+def edit(number: int, text: str, external: str) -> OutboundEditRequested:
+    """Of the message msg_0, which Telegram has as ``external``."""
+    sent = msgspec.structs.asdict(request("msg_0", text))
+    fields = {name: sent[name] for name in sent if name in OutboundEditRequested.__struct_fields__}
+    return OutboundEditRequested(
+        **{
+            **fields,
+            "request_id": f"msg_0.edit.{number}",
+            "external_message_ids": (external,),
+        }
+    )
+
+
+async def ask(publisher: Publisher, *requests: Request) -> None:
     await publisher.publish(
         [outgoing(envelope(one, one.conversation_id, WORKSPACE)) for one in requests]
     )
@@ -270,6 +285,37 @@ async def test_an_attempt_without_an_end_is_uncertain_and_never_repeated(
 
     assert told["msg_1"].state == "uncertain"
     assert bot.calls == 0
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["before", "after"])
+async def test_a_correction_without_an_end_is_done_before_the_next_and_once(
+    ingest: Ingest, bot: Bot, publisher: Publisher, attempts: AttemptsOf, taken: bool
+) -> None:
+    """Its sender died before the platform had it, or after, and before that was written down.
+    Telegram lets it be repeated: it is neither lost nor uncertain, nor does it undo the next."""
+    async with ingest.running():
+        await ask(publisher, request("msg_0", "Helo"))
+        [external] = (await deliveries(ingest, 1))["msg_0"].external_message_ids
+        if taken:
+            await ask(publisher, edit(6, "Hello", external))
+            async with asyncio.timeout(20):
+                while not bot.edited:  # noqa: ASYNC110  # another process does it
+                    await asyncio.sleep(0.02)
+    calls = bot.calls
+    dead = attempts("snd_dead")
+    begun = edit(7, "Hello", external)
+    await dead.insert([Attempt(WORKSPACE, 1, begun, datetime.now(UTC))], [])
+    assert await dead.begin([begun.request_id]) == [True]
+
+    await ask(publisher, begun, edit(8, "Hello!", external), request("msg_1", "next"))
+    async with ingest.running():
+        told = await deliveries(ingest, 2)
+
+    assert told["msg_1"].state == "sent"
+    assert [one["text"] for one in bot.edited] == ["Hello", "Hello!"]
+    assert bot.calls == calls + 3
+    events = await read_events(ingest.bootstrap, ingest.topic("parley.delivery"), 2)
+    assert {type(one.body) for one in events} == {DeliveryChanged}
 
 
 async def test_an_attempt_not_yet_begun_by_a_dead_replica_is_sent_in_order(
