@@ -116,6 +116,18 @@ def test_every_text_that_the_code_names_is_there(folder: str, texts: Texts) -> N
     assert missing == set(), f"add them to {folder}/texts/*.po, or to those of libs/runtime"
 
 
+def test_why_a_channel_did_not_do_something_is_told() -> None:
+    codes = {
+        said
+        for path in sources("services/ingest")
+        for name, call in calls(path)
+        if name in ("Failed", "Uncertain") and (said := words(call, 0)) is not None
+    }
+    assert len(codes) > 8
+    missing = {f"reason.{code}" for code in codes} - CONVERSATION.of("en").keys()
+    assert missing == set(), "add them to services/conversation/texts/*.po"
+
+
 @pytest.mark.parametrize("texts", set(ALL.values()), ids=lambda one: str(one.folder.parent.name))
 def test_every_catalogue_is_whole(texts: Texts) -> None:
     check_texts(texts)

@@ -37,6 +37,7 @@ from services.conversation.telling import (
     Labels,
     Member,
     Names,
+    Reason,
     Teller,
     Variable,
     Words,
@@ -91,7 +92,8 @@ def trace_of(event: Event[Any]) -> Trace | None:
             return _corrected(event, member_id)
         case corrections.MessageDeleted():
             return Trace(key=_key(event), case=event.case, variant="elsewhere")
-        case corrections.CorrectionFailed(correction=correction, reason=reason):
+        case corrections.CorrectionFailed(correction=correction):
+            reason = Reason(event.reason_code, event.reason)
             variables: dict[str, Variable] = {"reason": reason}
             return Trace(key=_key(event), case=event.case, variant=correction, variables=variables)
         case life.MemberEvent():

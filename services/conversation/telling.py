@@ -64,7 +64,22 @@ class Fields(msgspec.Struct, frozen=True):
     field_ids: tuple[str, ...]
 
 
-type Variable = str | int | datetime | Member | Group | Words | Counted | Names | Labels | Fields
+class Reason(msgspec.Struct, frozen=True):
+    """Why a channel did not do something: in our words where we have some for the ``code``, else in
+    the channel's own."""
+
+    code: str
+    words: str
+
+
+type Variable = (
+    str | int | datetime | Member | Group | Words | Counted | Names | Labels | Fields | Reason
+)
+
+
+def reason_told(code: str | None, words: str | None) -> str | None:
+    """As a ``Reason`` is told."""
+    return TEXTS.find(f"reason.{code}") or words
 
 
 def wrong(field: str, key: str, **variables: str | int) -> Invalid:
@@ -113,6 +128,8 @@ class Teller:
                 return listed([_name(self._directory.labels, one) for one in ids])
             case Fields(field_ids=ids):
                 return listed([_name(self._directory.fields, one) for one in ids])
+            case Reason(code=code, words=words):
+                return reason_told(code, words) or ""
             case datetime():
                 return self._moment(value)
         return value

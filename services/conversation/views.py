@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from libs.events.api import (
     ConversationView,
     CustomerMessage,
     CustomerRef,
     Delivery,
+    FailedCorrection,
     LastMessage,
     TimelineItem,
 )
@@ -20,7 +23,7 @@ from services.conversation.domain.state import ConversationState, case_id_of
 from services.conversation.publishing import facts_of
 from services.conversation.rows import deletion_of, delivery_of, edit_of, emotion_of, failure_of
 from services.conversation.system_messages import told, trace_of
-from services.conversation.telling import TEXTS, Teller
+from services.conversation.telling import TEXTS, Teller, reason_told
 
 type MessageRow = Mapping[str, Any]
 type _Message = messages.MessageReceived | blocking.MessageWithheld | messages.MessageSent
@@ -144,7 +147,7 @@ def _message(
         withheld=isinstance(event, blocking.MessageWithheld),
         visibility=event.visibility,
         permalink=event.permalink,
-        failed_correction=failure_of(row) if row else None,
+        failed_correction=_failure(row) if row else None,
     )
 
 
@@ -158,7 +161,15 @@ def _delivery(row: MessageRow | None) -> Delivery:
     if snapshot is None:
         return Delivery(state="queued")
     state = snapshot.state
-    return Delivery(state=state.state, reason=state.reason, reason_code=state.reason_code)
+    reason = reason_told(state.reason_code, state.reason)
+    return Delivery(state=state.state, reason=reason, reason_code=state.reason_code)
+
+
+def _failure(row: MessageRow) -> FailedCorrection | None:
+    failed = failure_of(row)
+    if failed is None:
+        return None
+    return replace(failed, reason=reason_told(failed.reason_code, failed.reason) or "")
 
 
 def _system(

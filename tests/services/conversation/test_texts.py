@@ -247,6 +247,23 @@ def test_what_is_no_rule_is_told_too(directory: WorkspaceDirectory) -> None:
     assert isinstance(problem_of(TooMuch(), directory, "", NOW), TooLarge)
 
 
+def test_why_the_channel_refused_is_in_our_words_where_we_have_some(
+    directory: WorkspaceDirectory,
+) -> None:
+    def told_of(code: str) -> str:
+        trace = trace_of(
+            corrections.CorrectionFailed(
+                at=AT, case=2, message_id="m", correction="edit", reason="Not now", reason_code=code
+            )
+        )
+        assert trace is not None
+        return told(trace, Teller(directory, "loc_1", NOW))[1]
+
+    listen("uk")
+    assert told_of("source-not-connected").endswith(": джерело не під’єднано")
+    assert told_of("telegram-400").endswith(": Not now")
+
+
 def test_lists_are_told_as_lists(directory: WorkspaceDirectory) -> None:
     listen("uk")
     directory.labels["lbl_1"] = LabelState(label_id="lbl_1", kind="topic", name="Ціни")
