@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from libs.events.content import Channel, Content
-from services.conversation.telling import wrong
+from services.conversation.telling import TEXTS, wrong
 
 NOTE_MAX_CHARACTERS: Final = 10_000
 
@@ -43,7 +43,7 @@ def _check_length(channel: Channel, content: Content, field: str) -> None:
     longest = limit.caption if content.attachments else limit.text
     if len(content.text) > longest:
         key = "caption-too-long" if content.attachments else "text-too-long"
-        raise wrong(field, key, limit=longest, channel=channel.value)
+        raise wrong(field, key, limit=longest, channel=TEXTS.say(f"channel.{channel}"))
 
 
 def check_note(text: str) -> None:

@@ -56,6 +56,7 @@ from services.conversation.telling import (
     Member,
     Teller,
     Variable,
+    Words,
 )
 
 
@@ -273,7 +274,7 @@ def problem_of(
             return MessageWithoutText(tell)
         case ChannelRefuses(channel=channel, correction=correction, within=within):
             hours = int(within.total_seconds() // 3600)
-            told: dict[str, Variable] = {"channel": channel.value, "count": hours}
+            told: dict[str, Variable] = {"channel": Words(f"channel.{channel}"), "count": hours}
             return ChannelDoesNotAllow(tell, told, correction, channel=channel, hours=hours)
         case RuleBroken():
             raise TypeError(f"{type(refusal).__name__} has no problem of its own")

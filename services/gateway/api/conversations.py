@@ -85,8 +85,10 @@ def add_conversation_routes(
             close=asked.close,
             visibility=asked.visibility,
         )
-        return await conversation.pass_on(
-            request, actor, f"{base}/{conversation_id}/messages", _encode(message)
+        return _as_posted(
+            await conversation.pass_on(
+                request, actor, f"{base}/{conversation_id}/messages", _encode(message)
+            )
         )
 
     routes.add(
@@ -191,6 +193,19 @@ def add_conversation_routes(
     add_case_routes(routes, through)
     add_mark_routes(routes, through)
     add_erasure_route(routes, through)
+
+
+def _as_posted(answer: Response) -> Response:
+    """The answer, a refusal by the names of ``PostMessage``: what it takes is the content there."""
+    if answer.status_code != Invalid.status:
+        return answer
+    problem = msgspec.json.decode(bytes(answer.body))
+    errors = problem.get("errors", [])
+    for error in errors:
+        field = error["field"]
+        error["field"] = "text" if field == "content" else field.removeprefix("content.")
+    problem["detail"] = "; ".join(f"{one['field']}: {one['message']}" for one in errors)
+    return passed_on(answer.status_code, _encode(problem), answer.headers)
 
 
 async def _described(

@@ -375,3 +375,25 @@ async def test_the_past_is_told_and_in_the_callers_language(office: Office) -> N
     assert (wrong.status, wrong.body["errors"][0]["field"]) == (422, "as_of")
     unbegun = await office.ask(owner, "GET", f"{one}?as_of=2020-01-01T00:00:00Z", conversation)
     assert (unbegun.status, unbegun.body["type"]) == (404, "urn:parley:problem:not-begun")
+
+
+async def test_what_is_wrong_with_a_message_is_named_as_it_was_given(office: Office) -> None:
+    one = f"/v1/conversations/{await office.receive('Hello')}"
+    async with asyncio.timeout(20):
+        while (await office.owner("POST", f"{one}/take")).status != 200:  # noqa: ASYNC110  # Kafka
+            await asyncio.sleep(0.05)
+    uk = {"accept-language": "uk"}
+    for body, field, told in (
+        ({"text": "x" * 4001}, "text", "довше за 4000 символів, які приймає чат на сайті"),
+        ({"text": " "}, "text", "порожньо"),
+        ({"text": "x", "bold": True}, "bold", "невідоме поле"),
+        ({"text": "x", "attachments": ["att_0"] * 21}, "attachments", "більше ніж 20 значень"),
+        ({"text": "x", "attachments": ["att_0"]}, "attachments", "файлу att_0 немає"),
+        ({"text": "x", "visibility": "public"}, "visibility", None),
+    ):
+        answer = await office.owner("POST", f"{one}/messages", body, uk)
+        assert answer.status == 422, answer
+        [error] = answer.body["errors"]
+        assert error["field"] == field
+        assert answer.body["detail"] == f"{field}: {error['message']}"
+        assert told is None or error["message"] == told
