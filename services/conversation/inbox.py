@@ -118,13 +118,12 @@ class Inbox:
 
     async def important(self) -> int:
         """How many open cases that the member sees are due today or overdue."""
-        conditions = self._question("important", ConversationFilter()).due()
-        key = ("important", repr(conditions))
-        return int(await self._lists.pages.get(key, lambda: self._count(conditions)))
+        condition = self._question("important", ConversationFilter()).due()
+        key = ("important", repr(condition))
+        return int(await self._lists.pages.get(key, lambda: self._count(condition)))
 
-    async def _count(self, conditions: Sequence[Document]) -> bytes:
-        counted = [await self._rows.count_documents(one, hint="due") for one in conditions]
-        return str(sum(counted)).encode()
+    async def _count(self, condition: Document) -> bytes:
+        return str(await self._rows.count_documents(condition)).encode()
 
     async def page(
         self, tab: Tab, asked: ConversationFilter, sort: Sort, cursor: str | None, limit: int
@@ -172,7 +171,7 @@ class Inbox:
         return [(row["_id"], row["v"]) for row in await found.to_list()]
 
     async def _among(self, ids: list[str], condition: Document) -> list[Document]:
-        found = self._rows.find({"_id": {"$in": ids}, **condition}, _FIELDS, hint="_id_")
+        found = self._rows.find({"_id": {"$in": ids}, **condition}, _FIELDS)
         return await found.to_list()
 
     def _question(self, tab: Tab, asked: ConversationFilter) -> Question:
@@ -190,7 +189,7 @@ class Inbox:
                 standing = {"recorded_at": {"$lte": since}}
                 conditions = [narrowed(one, standing) for one in conditions]
             place = (after.at, after.id) if after and after.segment == number else None
-            rows = await self._lister.united(
+            rows = await self._lister.first(
                 conditions, segment.order, place, limit + 1 - len(found)
             )
             found += [(number, row) for row in rows]

@@ -44,7 +44,7 @@ _SEES_EVERYTHING: Final = (Role.OWNER, Role.ADMIN)
 # A member of more locations asks one list and leaves out the others' rows.
 _LOCATIONS_ASKED_EACH: Final = 8
 _LONGEST_WAITING: Final = Order("waiting_since")
-_SOONEST_DUE: Final = Order("due_at", index="due")
+_SOONEST_DUE: Final = Order("due_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ class Question:
         tab: Tab,
         asked: ConversationFilter,
     ) -> None:
+        self._workspace_id = workspace_id
         self._workspace = {"workspace": workspace_id}
         self._me = member.member_id
         self._locations = directory.locations
@@ -82,7 +83,7 @@ class Question:
 
     def segments(self, sort: Sort) -> list[Segment]:
         if self._tab == "important":
-            return [Segment(_SOONEST_DUE, self.due())]
+            return [Segment(_SOONEST_DUE, [self.due()])]
         match sort:
             case "waiting":
                 answered = {"waiting_since": None}
@@ -99,30 +100,30 @@ class Question:
             case "last_message":
                 return [Segment(NEWEST_FIRST, self._lists())]
 
-    def due(self) -> list[Document]:
+    def due(self) -> Document:
         """What is due before the day ends, which it does in each time zone at its own hour."""
-        rest = [
+        ends = days_end(self._locations, datetime.now(UTC))
+        today = [
+            {"due_at": {"$lt": end}, "location": {"$in": sorted(locations)}}
+            for end, locations in sorted(ends.items())
+        ]
+        return narrowed(
+            {"due_in": self._workspace_id, "due_at": {"$gt": _LONG_AGO}},
+            # Without a location nothing is due anywhere, and an empty $or is refused.
+            {"$or": today} if today else {"location": {"$in": []}},
             {"case_state": {"$in": list(self._states)}},
             *self._by_any_state(),
             *self._unread_or_read(),
             *self._visible(),
             *self._plain,
-        ]
-        ends = days_end(self._locations, datetime.now(UTC))
-        return [
-            self._and(
-                {"due": True, "due_at": {"$gt": _LONG_AGO}},
-                [{"due_at": {"$lt": end}}, {"location": {"$in": sorted(locations)}}, *rest],
-            )
-            for end, locations in sorted(ends.items())
-        ]
+        )
 
     def condition(self) -> Document:
         """That a row is among what is asked for and the member may see it, whatever its place."""
         states = {"case_state": {"$in": list(self._states)}}
         rest = [*self._by_any_state(), *self._unread_or_read(), *self._visible(), *self._plain]
         if self._tab == "important":
-            return {**self._workspace, "$or": [{**one, **states} for one in self.due()]}
+            return {**self._workspace, "$or": [{**self.due(), **states}]}
         return self._and(states, rest)
 
     def _lists(self, *besides: Document) -> list[Document]:

@@ -4,12 +4,13 @@ An inbox row (collection ``conversation_inbox``) is a pure function of a convers
 
     {_id: conversation id, workspace, customer, v: version, recorded_at, head, state: <msgpack>,
      case_state, location, group, people: [member id…], responsible, source, channel, active_at,
-     opened_at, priority, flagged, unread, waiting_since?, due?: true, due_at?, keys: [key…],
+     opened_at, priority, flagged, unread, waiting_since?, due_in?, due_at?, keys: [key…],
      funnel, has_phone, has_email, routing_since?, post?}
 
 ``state`` is the whole state, so the row is the aggregate's snapshot too, with ``head``, the hash of
 the commit that ends at the version; what stands beside it is what lists are asked by. ``people``
 names workspace-wide unique members of the case; the ``keys`` are those of ``row_keys.py``.
+``due_in`` repeats the workspace where the case is due: a field that no other index begins with.
 
 A message row (``conversation_messages``) holds, each under its own stream's version, what became of
 a message after it was written; a message to which nothing happened has none:
@@ -71,6 +72,8 @@ _MESSAGE_EVENTS: Final = frozenset(
 )
 _ERASED: Final = name_of(CustomerErased)
 _FAILED_FIELDS: Final = ("at", "correction", "reason", "reason_code")
+# Of which ``parts_of`` makes what it makes.
+PARTS_ARE_OF: Final = _MESSAGE_EVENTS | {_ERASED}
 
 _FIND_BATCH: Final = 10_000
 
@@ -101,9 +104,9 @@ INBOX_INDEXES: Final = (
         partialFilterExpression={"post": {"$exists": True}},
     ),
     IndexModel(
-        [("workspace", ASCENDING), ("due_at", ASCENDING)],
-        name="due",
-        partialFilterExpression={"due": True},
+        [("due_in", ASCENDING), ("due_at", ASCENDING)],
+        name="due_in",
+        partialFilterExpression={"due_in": {"$exists": True}},
     ),
     IndexModel(
         [("routing_since", ASCENDING)],
@@ -156,7 +159,7 @@ def inbox_row(stream: str, snapshot: Snapshot[ConversationState]) -> Document:
     if case.waiting_since is not None:
         row["waiting_since"] = case.waiting_since
     if case.due_at is not None and case.state in ("new", "active"):
-        row |= {"due": True, "due_at": case.due_at}
+        row |= {"due_in": state.thread.workspace_id, "due_at": case.due_at}
     if case.state == "routing":
         row["routing_since"] = case.recorded_at
     if state.thread.post is not None:
