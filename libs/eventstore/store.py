@@ -176,22 +176,23 @@ class AsyncEventStore:
         if ids:
             await self._collection.update_many({"_id": {"$in": ids}}, {"$unset": {"pending": ""}})
 
-    async def all(self, *, batch_size: int = 1_000) -> AsyncIterator[Commit]:
-        """Every commit, stream by stream in order, for rebuilds.
+    async def pages(self, *, size: int = 500) -> AsyncIterator[list[Commit]]:
+        """Every commit without its public messages, stream by stream in order, for rebuilds.
 
-        What is appended meanwhile may or may not be among them.
+        What is appended meanwhile may or may not be among them. The messages are half of a commit,
+        and nothing is rebuilt from them.
         """
-        cursor = self._collection.find().sort("_id", ASCENDING).batch_size(batch_size)
+        cursor = self._collection.find({}, {"public": 0}, batch_size=size).sort("_id", ASCENDING)
         async with cursor:
-            async for document in cursor:
-                yield from_document(document)
+            while page := await cursor.to_list(size):
+                yield [from_document(document) for document in page]
 
     async def documents(
         self, stream: str | None = None, *, batch_size: int = 200
     ) -> AsyncIterator[list[Document]]:
         """Everything as it is stored, or what ids say is a stream's, in the order of the ids.
 
-        For verification: where `load` and `all` tell of commits, this believes nothing.
+        For verification: where `load` and `pages` tell of commits, this believes nothing.
         """
         wanted = {} if stream is None else {"_id": id_range(stream, -1)}
         # The driver decodes a whole answer of the server at once: without a bound, up to 16 MB.

@@ -7,9 +7,10 @@ from pymongo import UpdateOne
 
 from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
-from services.conversation.customers.kind import of_customer
+from services.conversation.customers.kind import is_customers, of_customer
 from services.conversation.customers.rows import (
     CUSTOMERS,
+    OPENINGS_ARE_OF,
     customer_row,
     openings_of,
     update_openings,
@@ -23,6 +24,7 @@ from services.conversation.rows import (
     INBOX,
     MESSAGE_PARTS,
     MESSAGES,
+    PARTS_ARE_OF,
     Rows,
     delivery_row,
     inbox_row,
@@ -36,6 +38,9 @@ _PARTS: Final = ("delivery", *MESSAGE_PARTS)
 
 class _Plain:
     """What most have in common."""
+
+    def reads(self, event: str) -> bool:
+        return True
 
     def part(self, row: Document) -> UpdateOne | None:
         return None
@@ -73,6 +78,9 @@ class MessagesModel(_Plain):
 
     collection = MESSAGES
 
+    def reads(self, event: str) -> bool:
+        return event == _DELIVERY or event in PARTS_ARE_OF
+
     def rows_of(self, stream: Sequence[Commit]) -> list[Document]:
         if of_customer(stream[0]):
             return []
@@ -100,6 +108,9 @@ class CustomersModel(_Plain):
     """The customers: their own streams, and what the conversations' say of them."""
 
     collection = CUSTOMERS
+
+    def reads(self, event: str) -> bool:
+        return is_customers(event) or event in OPENINGS_ARE_OF
 
     def rows_of(self, stream: Sequence[Commit]) -> list[Document]:
         if _is_delivery(stream):

@@ -6,8 +6,7 @@ opened with the keys of all its persons, fetched in one query. Where a key was e
 the blanks of its personal fields, and so has a public message that is published only then.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -19,8 +18,6 @@ from services.conversation.keyring import Keyring, Wanted
 from services.conversation.sealing import Cipher, Owner, opened, owner_of, seal
 
 type Key = tuple[Owner, Cipher]
-
-_CHUNK: Final = 500
 
 
 class _SealedEvent(StoredEvent, frozen=True, gc=False):
@@ -82,13 +79,7 @@ class SealedStore:
 
     async def open_events(self, commits: Sequence[Commit]) -> list[Commit]:
         """The commits with their events as they were decided, their messages as they are."""
-        keys = await self._keyring.to_open(
-            owner
-            for commit in commits
-            for event in commit.events
-            if not isinstance(event, _SealedEvent) and (owner := owner_of(event.data))
-        )
-        return [_open(commit, keys) for commit in commits]
+        return await self._opened(commits, lambda _: True)
 
     async def open_messages(self, messages: Sequence[PublicMessage]) -> list[PublicMessage]:
         """As they go out to the world."""
@@ -138,17 +129,23 @@ class SealedStore:
         """As the store's."""
         return await self.open_events(await self._store.at(places))
 
-    async def all(self) -> AsyncIterator[Commit]:
-        """As the store's."""
-        chunk: list[Commit] = []
-        async for commit in self._store.all():
-            chunk.append(commit)
-            if len(chunk) >= _CHUNK:
-                for one in await self.open_events(chunk):
-                    yield one
-                chunk = []
-        for one in await self.open_events(chunk):
-            yield one
+    async def pages(self, reads: Callable[[str], bool]) -> AsyncIterator[list[Commit]]:
+        """As the store's; what is sealed stays so in the events that are not read."""
+        async for page in self._store.pages():
+            yield await self._opened(page, reads)
+
+    async def _opened(
+        self, commits: Sequence[Commit], reads: Callable[[str], bool]
+    ) -> list[Commit]:
+        keys = await self._keyring.to_open(
+            owner
+            for commit in commits
+            for event in commit.events
+            if reads(event.type)
+            and not isinstance(event, _SealedEvent)
+            and (owner := owner_of(event.data))
+        )
+        return [_open(commit, keys, reads) for commit in commits]
 
     async def _by_stream(self, loaded: Mapping[str, list[Commit]]) -> dict[str, list[Commit]]:
         flat = await self.open_events([commit for own in loaded.values() for commit in own])
@@ -156,9 +153,9 @@ class SealedStore:
         return {stream: [next(commits) for _ in own] for stream, own in loaded.items()}
 
 
-def _open(commit: Commit, keys: Mapping[Owner, Cipher]) -> Commit:
+def _open(commit: Commit, keys: Mapping[Owner, Cipher], reads: Callable[[str], bool]) -> Commit:
     events = tuple(
-        _opened(commit.stream, version, event, keys)
+        _opened(commit.stream, version, event, keys) if reads(event.type) else event
         for version, event in enumerate(commit.events, commit.first)
     )
     return commit if events == commit.events else replace(commit, events=events)

@@ -171,7 +171,7 @@ async def test_nothing_is_left_and_nothing_comes_back(
     made, go_on = asyncio.Semaphore(0), asyncio.Event()
     merge = rebuild._merge
 
-    async def merging(*arguments: Any) -> int:
+    async def merging(*arguments: Any) -> Any:
         made.release()
         await go_on.wait()
         return await merge(*arguments)

@@ -19,7 +19,12 @@ _NAMES: Final = "customer."
 
 def of_customer(commit: Commit) -> bool:
     """Whether the commit is of a customer's stream."""
-    return commit.events[0].type.startswith(_NAMES)
+    return is_customers(commit.events[0].type)
+
+
+def is_customers(event: str) -> bool:
+    """Whether an event of this name is stored in customers' streams."""
+    return event.startswith(_NAMES)
 
 
 class Customers:

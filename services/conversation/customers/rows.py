@@ -38,8 +38,8 @@ CUSTOMER_INDEXES: Final = (
     IndexModel([("blocked", ASCENDING)], name="blocked", partialFilterExpression={"blocked": True}),
 )
 
-_OPENS: Final = name_of(CaseOpened)
-_WITHHELD: Final = name_of(MessageWithheld)
+# The events of conversations that say something of their customers.
+OPENINGS_ARE_OF: Final = frozenset(name_of(event) for event in (CaseOpened, MessageWithheld))
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(CustomerState)
@@ -86,7 +86,7 @@ def openings_of(commits: Iterable[Commit]) -> list[Document]:
     rows: dict[str, Document] = {}
     for commit in commits:
         for stored in commit.events:
-            if stored.type not in (_OPENS, _WITHHELD):
+            if stored.type not in OPENINGS_ARE_OF:
                 continue
             match decode(stored.type, stored.data):
                 case CaseOpened() as thread:

@@ -30,6 +30,9 @@ class SearchModel:
     def __init__(self, deployment_key: bytes) -> None:
         self._entries = Entries(deployment_key)
 
+    def reads(self, event: str) -> bool:
+        return True
+
     def rows_of(self, stream: Sequence[Commit]) -> list[Document]:
         snapshot: Snapshot[Any] | None = replay(None, stream)
         if snapshot is None or not isinstance(snapshot.state, ConversationState):

@@ -179,12 +179,14 @@ async def test_a_stream_is_read_page_by_page(store: AsyncEventStore, limit: int)
     assert await store.read("a", 1, limit, backwards=True) == []
 
 
-async def test_all_goes_stream_by_stream_in_order(store: AsyncEventStore) -> None:
+async def test_pages_go_stream_by_stream_in_order(store: AsyncEventStore) -> None:
     for version in (1, 2, 3):
         await store.append([commit_of(stream, version) for stream in ("b", "a-1", "a")])
 
-    seen = [(c.stream, c.first) async for c in store.all(batch_size=2)]
+    pages = [page async for page in store.pages(size=2)]
 
+    assert max(map(len, pages)) == 2
+    seen = [(commit.stream, commit.first) for page in pages for commit in page]
     assert seen == [(stream, version) for stream in ("a-1", "a", "b") for version in (1, 2, 3)]
 
 
