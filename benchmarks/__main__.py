@@ -18,7 +18,7 @@ import psutil
 import uvloop
 from pymongo import MongoClient
 
-from benchmarks import chain, conversation, desk, live, past, webhook
+from benchmarks import chain, conversation, desk, live, past, reading, webhook
 from benchmarks.child import Child
 from benchmarks.figures import RESULTS, Figures, table, write
 from benchmarks.system import connected, started
@@ -52,6 +52,7 @@ def main() -> None:
         runner.run(measure(stack, suite, double, figures, size, say))
         mongodb = _version(stack.servers.mongodb_url)
     conversation.measure(figures, say)
+    reading.measure(reading.LARGE if size else reading.SIZE, figures, say)
     about = {
         "started_at": at.isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - began, 1),

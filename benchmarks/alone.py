@@ -67,11 +67,15 @@ class Alone:
         parts = {NAME: self.suite.processes[NAME], **{p.name: p for p in self.stack.processes}}
         return usage({name: part.pid for name, part in parts.items() if part.pid is not None})
 
-    def api(self, method: str, path: str, body: object = None) -> bytes:
-        """A request as the gateway passes it on for the owner."""
-        token = self._tokens.issue(NAME, self.workspace_id, self.member_id, list(Action))
+    def api(self, method: str, path: str, body: object = None, token: str | None = None) -> bytes:
+        """A request as the gateway passes it on for the owner, or for whom the token is."""
         encoded = None if body is None else msgspec.json.encode(body)
-        return request(method, self.url + path, {"authorization": f"Bearer {token}"}, encoded)
+        headers = {"authorization": f"Bearer {token or self.token(self.member_id)}"}
+        return request(method, self.url + path, headers, encoded)
+
+    def token(self, member_id: str) -> str:
+        """With which the gateway asks for a member; good for a minute."""
+        return self._tokens.issue(NAME, self.workspace_id, member_id, list(Action))
 
     def conversation_id(self, chat: int) -> str:
         return self._ids.conversation(self.source_id, str(chat))
@@ -149,8 +153,12 @@ class Alone:
                 self.source_id,
             ),
         ]
-        await self.publisher.publish([outgoing(self._envelope(b, key)) for b, key in states])
+        await self.tell(states)
         await self.receive([self.message(0)], 1)
+
+    async def tell(self, states: Iterable[tuple[Body, str]]) -> None:
+        """Things of the directory, each with its id."""
+        await self.publisher.publish([outgoing(self._envelope(body, key)) for body, key in states])
 
     def _envelope(self, body: Body, key: str) -> Envelope:
         return Envelope(

@@ -8,6 +8,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, Final
 
 import bson
@@ -27,6 +28,7 @@ BARE_DATABASE: Final = "benchmark_bare"
 BATCH: Final = 500
 PAGE: Final = 30
 _RECORDS: Final = 2000
+_NEWEST: Final = [("at", DESCENDING)]
 
 Document = dict[str, Any]
 Record = tuple[bytes, bytes, list[tuple[str, bytes]]]
@@ -118,6 +120,40 @@ async def find_page(servers: Servers, n: int, seconds: float) -> Measured:
             assert len(found) == PAGE
 
         return await by_workers([find] * n, itertools.count(), seconds=seconds)
+
+
+async def find_words(servers: Servers, n: int, seconds: float) -> Measured:
+    """The newest 60 rows of a word by the index, in a range that holds no more, and then the rows
+    of their conversations; ``n`` at once, each time another word."""
+    client: AsyncMongoClient[Document] = AsyncMongoClient(servers.mongodb_url)
+    async with client:
+        found, rows = (
+            client[DATABASE]["conversation_search"],
+            client[DATABASE]["conversation_inbox"],
+        )
+        some = await found.find({"t.4": {"$exists": True}}, limit=BATCH).to_list()
+        words = [(one["t"][number], one["at"]) for number in range(4) for one in some]
+
+        async def look(word: tuple[int, datetime]) -> None:
+            token, at = word
+            condition = {"t": token, "at": {"$gte": at}}
+            newest = await found.find(condition, {"c": 1}, sort=_NEWEST, limit=2 * PAGE).to_list()
+            streams = list({one["c"] for one in newest})[:PAGE]
+            assert await rows.find({"_id": {"$in": streams}}).to_list()
+
+        return await by_workers([look] * n, itertools.cycle(words), seconds=seconds)
+
+
+async def read_commits(servers: Servers) -> float:
+    """Seconds for all of them, in the order of their ids, without their public messages."""
+    client: AsyncMongoClient[Document] = AsyncMongoClient(servers.mongodb_url)
+    async with client:
+        began = time.perf_counter()
+        commits = client[DATABASE]["conversation_commits"].find({}, {"public": 0}, batch_size=BATCH)
+        async with commits.sort("_id") as cursor:
+            while await cursor.to_list(BATCH):
+                pass
+        return time.perf_counter() - began
 
 
 async def commands(servers: Servers, records: Sequence[Record], cycles: int, n: int) -> Measured:

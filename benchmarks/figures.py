@@ -26,6 +26,9 @@ GOALS: Final[Mapping[str, str]] = {
     "as_of_10k_events_ms": "≤ 300",
     "verify_commits_per_s": "≥ 20000",
     "load_10k_events_ms": "≤ 5",
+    "tab_p99_ms_100k": "≤ 50",
+    "search_p99_ms_100k": "≤ 100",
+    "rebuild_events_per_s": "≥ 8000",
 }
 
 
