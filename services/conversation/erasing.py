@@ -208,11 +208,12 @@ class Erasing:
         await self._keyring.destroy(identity, number + 1)
 
     async def _card_of(self, erasure: Erasure) -> tuple[str, int]:
-        """Whose card is the person's, and how often it was edited."""
+        """Whose card is the person's, and how often it had been edited when it was erased: what was
+        written on it since then is theirs again."""
         sets = await sets_of(self._customers, erasure.workspace_id, [erasure.identity])
         if (person := sets.get(erasure.identity)) is None:
             return erasure.identity, 0
-        return person.primary_id, person.known.edits
+        return person.primary_id, person.known.forgotten
 
     async def _called(self, identity: str) -> set[str]:
         """How members may look for the person."""

@@ -27,7 +27,7 @@ class CustomerState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """``tools`` and ``google_ids`` are those that were met, ``visits`` the first and the latest;
     ``merged_into`` is the customer that this one is an identity of, since ``merged_at``;
     ``erasures`` is how often they were forgotten, ``edits`` how often what is shown of them
-    changed."""
+    changed; ``forgotten`` is how many of the edits were forgotten with them."""
 
     workspace_id: str
     customer_id: str
@@ -43,6 +43,7 @@ class CustomerState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     merged_into: str | None = None
     merged_at: datetime | None = None
     erasures: int = 0
+    forgotten: int = 0
     edits: int = 0
 
     @property

@@ -39,7 +39,7 @@ class CustomerErased(MemberEvent, frozen=True, kw_only=True):
 
     ``erasure``: 1 for the first time that this person was forgotten. It is the same in all their
     conversations, whichever of them had been there the time before. ``primary_id`` is whose card
-    was the person's then, with so many ``edits``: what is told of it from before stays out.
+    was the person's then; what is told of its first ``edits``, which were forgotten, stays out.
     """
 
     erasure: int
@@ -53,7 +53,7 @@ class CustomerErased(MemberEvent, frozen=True, kw_only=True):
             return after
         shown = state.shown_as
         before = shown.edits if shown.customer_id == self.primary_id else 0
-        known = replace(after.shown_as, customer_id=self.primary_id, edits=max(before, self.edits))
+        known = replace(after.shown_as, customer_id=self.primary_id, edits=self.edits or before)
         return replace(after, known_as=known)
 
 
