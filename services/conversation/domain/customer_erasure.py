@@ -24,7 +24,7 @@ class Erased(CustomerEvent, frozen=True, kw_only=True):
             visits=(),
             erasures=self.erasure,
             edits=state.edits + 1,
-            forgotten=state.edits + 1,
+            forgotten=state.edits,
         )
 
 
