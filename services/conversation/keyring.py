@@ -84,12 +84,11 @@ class Keyring:
         """
         held: dict[str, _Held] = {}
         asked: dict[str, Wanted] = {}
-        for one in wanted:
-            identity = one.owner.identity
+        for identity, one in _by_identity(wanted).items():
             known = self._known(one.owner)
             if known and not one.begins:
                 held[identity] = known
-            elif identity not in asked or one.begins:
+            else:
                 asked[identity] = one
         if asked:
             await self._workspaces.load({one.workspace_id for one in asked.values()})
@@ -278,6 +277,19 @@ class WorkspaceKeys:
 
     def _wrapped(self, workspace_id: str, generation: int) -> str:
         return self._sealer.seal(os.urandom(_KEY_BYTES), key_name(workspace_id, generation))
+
+
+def _by_identity(wanted: Iterable[Wanted]) -> dict[str, Wanted]:
+    """What suits all that is wanted of an identity: of two streams of a person, one may not have
+    been told yet of the erasure that the other knows of."""
+    united: dict[str, Wanted] = {}
+    for want in wanted:
+        one, identity = want, want.owner.identity
+        if (other := united.get(identity)) is not None:
+            owner = max(one.owner, other.owner)
+            one = Wanted(owner, one.workspace_id, one.begins or other.begins)
+        united[identity] = one
+    return united
 
 
 def key_name(owner: str, generation: int) -> str:

@@ -108,6 +108,18 @@ class TestErasing:
         for want in (wanted("cus_1", 2, begins=False), wanted("cus_1")):
             assert (await replica.to_seal([want]))["cus_1"][0] == Owner("cus_1", 2)
 
+    async def test_of_two_streams_of_a_person_one_may_know_of_it_and_the_other_not_yet(
+        self, database: AsyncDatabase[Document]
+    ) -> None:
+        eraser, replicas = keyring_on(database), [keyring_on(database), keyring_on(database)]
+        for replica in replicas:
+            await sealing_key(replica, "cus_1")
+        await eraser.begin_generation("cus_1", "wsp_1", after=1)
+
+        both = [wanted("cus_1", 1, begins=False), wanted("cus_1", 2, begins=False)]
+        for replica, wants in zip(replicas, (both, both[::-1]), strict=True):
+            assert (await replica.to_seal(wants))["cus_1"][0] == Owner("cus_1", 2)
+
     async def test_a_key_that_ought_to_be_there_is_not_made_up(
         self, database: AsyncDatabase[Document]
     ) -> None:

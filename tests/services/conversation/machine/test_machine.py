@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 import hypothesis
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -331,6 +331,8 @@ def _run(number: int, plant: Plant) -> None:
         settings=settings(
             max_examples=share,
             stateful_step_count=20,
+            # To explain is to trace, which two at once cannot.
+            phases=[phase for phase in Phase if phase is not Phase.explain],
             deadline=None,
             suppress_health_check=list(HealthCheck),
             print_blob=True,
