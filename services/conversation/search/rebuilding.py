@@ -41,6 +41,9 @@ class SearchModel:
         entries = {snapshot.state.thread.conversation_id: self._entries.of_state(snapshot)}
         for commit in stream:
             for version, stored in enumerate(commit.events, commit.first):
+                # What was written while the person was being forgotten still opens.
+                if version < snapshot.state.forgotten:
+                    continue
                 if entry := self._entry(workspace_id, commit, version, stored.type, stored.data):
                     entries[entry.id] = entry
         return [entry.row() for entry in entries.values() if entry.found.t]
