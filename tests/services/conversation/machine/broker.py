@@ -1,4 +1,8 @@
-"""Kafka as the machines use it: one writer and one reader for all of them."""
+"""Kafka as the machines use it: one writer and one reader for all of them.
+
+The topics have one partition. Where a conversation's events are matters to nobody here, and to ask
+the broker for thirty-six partitions each time took a tenth of an example.
+"""
 
 import asyncio
 from collections import defaultdict
@@ -6,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from libs.events.topics import Topic
 from libs.runtime.kafka import Outgoing, Position, Publisher
@@ -13,6 +18,16 @@ from libs.runtime.kafka import Outgoing, Position, Publisher
 type Record = ConsumerRecord[bytes, bytes]
 
 _TOLD = (Topic.CONVERSATION, Topic.OUTBOUND, Topic.CUSTOMER)
+
+
+async def make_topics(bootstrap: str, namespace: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        names = [namespace + topic.value for topic in _TOLD]
+        await admin.create_topics([NewTopic(name, 1, 1) for name in names])
+    finally:
+        await admin.close()
 
 
 class Broker(Publisher):

@@ -32,14 +32,13 @@ class Doings:
     """``heard``, ``consumed``, ``followed``, ``searched``: which receipts, how many messages and
     events were dealt with to the end. ``effective`` and ``refused``: the commands by their last
     answers, ``unanswered`` those without. ``told``: what was read from Kafka.
+    ``forgetting``, ``counting``: whether anybody was to be forgotten, and anything counted.
     """
 
     plant: ClassVar[Plant]
 
     def prepare(self, routed: bool, one_person: bool) -> None:
         plant = self.plant
-        for replica in plant.replicas:
-            replica.restart()
         self.threads = [f"{plant.name}thread{next(plant.numbers)}said" for _ in range(2)]
         self.routed = [False, routed]
         self.streams = [
@@ -67,6 +66,8 @@ class Doings:
         self.told: list[Record] = []
         self.followed = 0
         self.searched = 0
+        self.forgetting = False
+        self.counting = False
 
     def _inbound(
         self, at: int, number: int, kind: Any, direction: Any, late: int
@@ -191,6 +192,7 @@ class Doings:
         return [read(record) for record in self.told if record.topic == name]
 
     def _forget(self, by: int, at: int, who: str, stop: Stop | None) -> None:
+        self.forgetting = True
         replica = self._free(by)
         forgetting = replica.erasing.erase(self.plant.world.workspace_id, self.whose[at], who)
         self.plant.run(replica.do(_if_there(forgetting), stop))

@@ -39,7 +39,7 @@ from services.conversation.search.consumer import SearchHandler
 from services.conversation.search.entries import Entries
 from services.conversation.search.index import SearchIndex
 from services.conversation.settings import ConversationSettings
-from tests.services.conversation.machine.broker import Broker, Record
+from tests.services.conversation.machine.broker import Broker, Record, make_topics
 from tests.services.conversation.world import DEPLOYMENT_KEY, World, world_of
 from tests.support.kafka import envelope
 
@@ -206,6 +206,7 @@ def read(record: Record) -> Received:
 @asynccontextmanager
 async def plants_of(settings: ConversationSettings, number: int) -> AsyncIterator[list[Plant]]:
     async with AsyncExitStack() as held:
+        await make_topics(settings.kafka_bootstrap_servers, settings.kafka_namespace)
         world = await held.enter_async_context(world_of(settings))
         routed = random_id("src")
         await world.directory(

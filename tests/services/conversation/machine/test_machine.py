@@ -25,7 +25,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -146,6 +145,7 @@ class Machine(Resting, RuleBasedStateMachine):
     @rule(by=which)
     def a_member_looks_at_the_counts(self, by: int) -> None:
         """From then on they are counted along."""
+        self.counting = True
         counts, plant = self.plant.replicas[by].engine.counts, self.plant
         directory = plant.directory.of(plant.world.workspace_id)
         plant.run(counts.of(plant.world.workspace_id, OWNER, directory))
@@ -277,7 +277,6 @@ class Machine(Resting, RuleBasedStateMachine):
     def a_replica_starts_anew(self, by: int) -> None:
         self._free(by).restart()
 
-    @precondition(lambda self: any(one.is_paused for one in self.plant.replicas))
     @rule(by=which)
     def a_paused_replica_goes_on(self, by: int) -> None:
         self.plant.run(self.plant.replicas[by].go_on())
@@ -300,7 +299,7 @@ def machine_settings(
 ) -> ConversationSettings:
     return settings_of(
         kafka_bootstrap,
-        own_namespace,
+        f"{own_namespace}machine.",
         mongodb_url,
         mongodb_name,
         PARLEY_CONVERSATION_SETTLE_SECONDS="0",
