@@ -22,11 +22,12 @@ LINGER_SECONDS: Final = 0.3
 PATIENCE_SECONDS: Final = 0.25
 _NAMES_KEPT: Final = 20_000
 
-# After these a conversation may be called something else.
+# After these a conversation may be called something else; a blocked customer's may begin so.
 _NAMING: Final = (
     public.CaseOpened,
     public.CustomerErased,
     public.CustomerKnown,
+    public.MessageWithheld,
     MarksChanged,
 )
 

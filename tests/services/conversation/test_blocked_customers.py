@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from libs.events.conversation import CaseOpened, MessageReceived, MessageWithheld
 from tests.services.conversation.test_customers import a_case, customer_of, done
-from tests.services.conversation.world import World
+from tests.services.conversation.world import World, eventually
 
 pytestmark = pytest.mark.servers
 
@@ -86,3 +86,12 @@ async def test_a_new_thread_of_a_blocked_customer_opens_no_case(served: World) -
     assert (view["case"]["state"], view["case"]["withheld"]) == ("done", True)
     told = [envelope.body for envelope in await served.events(5)]
     assert [type(body) for body in told].count(CaseOpened) == 1
+
+    # and it is found by whose it is, as it is once the search was rebuilt
+    async def is_found() -> bool:
+        query = {"q": "Customer", "tab": "done"}
+        page = await served.call(dima, "GET", "/v1/conversations", query=query)
+        items = page.body["items"]
+        return served.conversation_id("2") in [one["conversation_id"] for one in items]
+
+    await eventually(is_found)

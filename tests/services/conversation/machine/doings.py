@@ -85,7 +85,7 @@ class Doings:
             conversation_id=stream,
             thread=thread,
             customer_id=self.whose[at],
-            sender=Sender(external_id=thread, name=f"name {thread}"),
+            sender=Sender(external_id=thread, name=f"name{thread}"),
             message_id=plant.id_key.message(source_id, thread, str(number)),
             external_message_id=str(number),
             content=Content(text=self.words[cause]),

@@ -53,7 +53,7 @@ SEED = os.environ.get("PARLEY_MACHINE_SEED")
 TOGETHER = 25
 
 # So many machines keep the servers and this process busy; more of them only wait for each other.
-SIDE_BY_SIDE = 4
+SIDE_BY_SIDE = 6
 
 ACTS = sorted(acts_of(MEMBERS[0]))
 CUSTOMER_ACTS = sorted(customer_acts_of(By("", "")))
