@@ -55,7 +55,8 @@ from libs.runtime.stopping import stopped_within
 log = structlog.get_logger()
 
 POLL_MS: Final = 250
-COMMIT_INTERVAL_SECONDS: Final = 0.25
+# A crash repeats as much, which changes nothing; each commit is a write of the broker's.
+COMMIT_INTERVAL_SECONDS: Final = 1.0
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 10.0
 
