@@ -2,8 +2,9 @@
 
 Pages are keyset pages. Last activity never goes back, so a row that moves while somebody pages by
 it moves to the front: it is never met twice, and a row that does not move is never skipped. In the
-other orders a row may move to where a later page would meet it again; so what was written to since
-the first page was read is left out of the pages after it, and comes with the live updates.
+other orders a row may also move to where a later page would meet it again; each row knows when it
+last did, and one that did since the first page was read is left out of the pages after it, and
+comes with the live updates. Whatever else is written to a row, it is met where it stands.
 
 Agents who see the same ask for the same pages all day: those who ask at once share a read.
 """
@@ -185,9 +186,11 @@ class Inbox:
         begin = after.segment if after else 0
         for number, segment in enumerate(segments[begin:], begin):
             conditions = segment.conditions
-            if after is not None and len(segments) > 1:
-                standing = {"recorded_at": {"$lte": since}}
-                conditions = [narrowed(one, standing) for one in conditions]
+            if after is not None and segment.moved_back is not None:
+                stayed: Document = {
+                    "$or": [{segment.moved_back: None}, {segment.moved_back: {"$lte": since}}]
+                }
+                conditions = [narrowed(one, stayed) for one in conditions]
             place = (after.at, after.id) if after and after.segment == number else None
             rows = await self._lister.first(
                 conditions, segment.order, place, limit + 1 - len(found)

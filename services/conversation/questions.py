@@ -49,10 +49,15 @@ _SOONEST_DUE: Final = Order("due_at")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Lists that are united in one order. A page goes on in the next segment where one ends."""
+    """Lists that are united in one order. A page goes on in the next segment where one ends.
+
+    ``moved_back``: the row's field that says when it last went towards the end of the whole list;
+    None where rows only ever go to its beginning.
+    """
 
     order: Order
     conditions: Sequence[Document]
+    moved_back: str | None = None
 
 
 class Question:
@@ -83,19 +88,20 @@ class Question:
 
     def segments(self, sort: Sort) -> list[Segment]:
         if self._tab == "important":
-            return [Segment(_SOONEST_DUE, [self.due()])]
+            return [Segment(_SOONEST_DUE, [self.due()], "moved_back.due")]
         match sort:
             case "waiting":
-                answered = {"waiting_since": None}
+                answered, moved = {"waiting_since": None}, "moved_back.waiting"
                 return [
-                    Segment(_LONGEST_WAITING, self._by_state()),
-                    Segment(NEWEST_FIRST, self._lists(answered)),
+                    Segment(_LONGEST_WAITING, self._by_state(), moved),
+                    Segment(NEWEST_FIRST, self._lists(answered), moved),
                 ]
             case "priority":
                 levels = [f"priority:{one}" for one in reversed(PRIORITIES) if one != "none"]
+                moved = "moved_back.priority"
                 return [
-                    *(Segment(NEWEST_FIRST, self._by_keys([level])) for level in levels),
-                    Segment(NEWEST_FIRST, self._lists({"priority": "none"})),
+                    *(Segment(NEWEST_FIRST, self._by_keys([level]), moved) for level in levels),
+                    Segment(NEWEST_FIRST, self._lists({"priority": "none"}), moved),
                 ]
             case "last_message":
                 return [Segment(NEWEST_FIRST, self._lists())]

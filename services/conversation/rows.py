@@ -5,7 +5,8 @@ An inbox row (collection ``conversation_inbox``) is a pure function of a convers
     {_id: conversation id, workspace, customer, v: version, recorded_at, head, state: <msgpack>,
      case_state, location, group, people: [member id…], responsible, source, channel, active_at,
      opened_at, priority, flagged, unread, waiting_since?, due_in?, due_at?, keys: [key…],
-     funnel, has_phone, has_email, routing_since?, post?}
+     funnel, has_phone, has_email, routing_since?, post?,
+     moved_back?: {waiting?, priority?, due?}}
 
 ``state`` is the whole state, so the row is the aggregate's snapshot too, with ``head``, the hash of
 the commit that ends at the version; what stands beside it is what lists are asked by. ``people``
@@ -162,6 +163,9 @@ def inbox_row(stream: str, snapshot: Snapshot[ConversationState]) -> Document:
         row |= {"due_in": state.thread.workspace_id, "due_at": case.due_at}
     if case.state == "routing":
         row["routing_since"] = case.recorded_at
+    moved = msgspec.structs.asdict(state.moved_back)
+    if known := {order: at for order, at in moved.items() if at is not None}:
+        row["moved_back"] = known
     if state.thread.post is not None:
         row["post"] = post_of(state.thread)
     return row

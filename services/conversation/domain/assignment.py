@@ -31,7 +31,10 @@ class CaseAssigned(MemberEvent, frozen=True, kw_only=True):
 
     def change(self, state: ConversationState) -> ConversationState:
         case = held(state.case, self.responsible, self.at, self.joined)
-        return replace(state, case=replace(case, due_at=self.due_at or case.due_at))
+        if self.due_at is None:
+            return replace(state, case=case)
+        moved = replace(state.moved_back, due=self.at)
+        return replace(state, case=replace(case, due_at=self.due_at), moved_back=moved)
 
 
 @stored("conversation.case-unassigned.v1")
@@ -67,7 +70,11 @@ class CaseDueChanged(MemberEvent, frozen=True, kw_only=True):
     due_at: datetime | None
 
     def change(self, state: ConversationState) -> ConversationState:
-        return replace(state, case=replace(state.case, due_at=self.due_at))
+        return replace(
+            state,
+            case=replace(state.case, due_at=self.due_at),
+            moved_back=replace(state.moved_back, due=self.at),
+        )
 
 
 class Assignment(Life):

@@ -106,7 +106,18 @@ class CaseOpened(Event[ConversationState], frozen=True, kw_only=True):
         if state is not None:
             # Only where it was forgotten is it another one.
             there = replace(state.thread, thread=self.thread, post=self.post)
-            return replace(state, thread=there, case=case, active_at=active(state, self.at))
+            moved = state.moved_back
+            if state.case.waiting_since is not None:
+                moved = replace(moved, waiting=self.recorded_at)
+            if state.case.priority != case.priority:
+                moved = replace(moved, priority=self.recorded_at)
+            return replace(
+                state,
+                thread=there,
+                case=case,
+                active_at=active(state, self.at),
+                moved_back=moved,
+            )
         thread = Thread(
             self.workspace_id,
             self.conversation_id,

@@ -64,7 +64,11 @@ class PrioritySet(MemberEvent, frozen=True, kw_only=True):
     priority: Priority
 
     def change(self, state: ConversationState) -> ConversationState:
-        return replace(state, case=replace(state.case, priority=self.priority))
+        return replace(
+            state,
+            case=replace(state.case, priority=self.priority),
+            moved_back=replace(state.moved_back, priority=self.at),
+        )
 
 
 @stored("conversation.marks-changed.v1")

@@ -107,9 +107,10 @@ class MessageReceived(CaseEvent, frozen=True, kw_only=True):
 class MessageSent(CaseEvent, frozen=True, kw_only=True):
     """The team wrote: ``member_id``, or (None) the account's owner in the platform's own app.
 
-    ``answered_since``: when the customer whom this answers began to wait. ``external_message_id``
-    is known for what the platform told of; ``reply_to_external`` is the platform's name of the
-    quoted message.
+    ``answered_since``: when the customer whom this answers began to wait. ``recorded_at`` is told
+    of what the platform dates: a member's is sent as it is recorded. ``external_message_id`` is
+    known for what the platform told of; ``reply_to_external`` is the platform's name of the quoted
+    message.
     """
 
     message_id: str
@@ -123,9 +124,13 @@ class MessageSent(CaseEvent, frozen=True, kw_only=True):
     first_response: bool = False
     visibility: Visibility = "private"
     permalink: str | None = None
+    recorded_at: datetime | None = None
 
     def change(self, state: ConversationState) -> ConversationState:
         changed = _with_message(state, "outgoing", self.at, self)
+        if state.case.waiting_since is not None:
+            moved = replace(state.moved_back, waiting=self.recorded_at or self.at)
+            changed = replace(changed, moved_back=moved)
         case = replace(
             changed.case,
             waiting_since=None,
@@ -212,6 +217,7 @@ class Messages(Blocking, Corrections):
                 first_response=self._is_first_response(),
                 visibility=written.visibility,
                 permalink=written.permalink,
+                recorded_at=self.now,
             )
         )
 

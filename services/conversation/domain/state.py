@@ -134,6 +134,16 @@ class Watermarks(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.read_up_to if state == "read" else self.delivered_up_to
 
 
+class MovedBack(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """When the conversation last went towards the end of a list, by what the list is ordered by:
+    the customer did not wait any longer, the case's priority or due date became another. Times of
+    recording, not of the facts."""
+
+    waiting: datetime | None = None
+    priority: datetime | None = None
+    due: datetime | None = None
+
+
 class KnownAs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The customer whose card is shown, the name on it, if there is one, and what lists are asked
     by. ``edits`` tells one state of the card from a later one."""
@@ -155,6 +165,7 @@ class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=Tru
     often the customer was forgotten; ``forgotten`` is the version up to which, the last time.
     ``blocked``: the customer is, and what they write is withheld; None: it was never told.
     ``known_as``: whose card is shown, once it is another's or has a name of its own.
+    ``moved_back`` tells who pages through a list what may have been shown already.
     """
 
     thread: Thread
@@ -172,6 +183,7 @@ class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=Tru
     last_comment: str | None = None
     blocked: bool | None = None
     known_as: KnownAs | None = None
+    moved_back: MovedBack = MovedBack()
 
     @property
     def shown_as(self) -> KnownAs:
