@@ -76,11 +76,13 @@ class DirectoryTopic:
             keys = [key for key, n in newest.items() if self._table.sequence_of(key) < n]
         else:
             keys = sorted(self._table.stale)
-        # A tombstone that compaction has dropped by now is not missing.
+        # A tombstone that compaction has dropped by now is not missing. And what is newer than
+        # anything the topic has shown is just being published, by its own commit and in its turn.
         messages = [
             message
             for message in await self._things.messages(keys)
-            if message.data or self._table.sequence_of(message.key)
+            if (message.data or self._table.sequence_of(message.key))
+            and (everything or message.sequence <= self._table.sequence_of(message.key))
         ]
         if messages:
             await self.publish(messages)
