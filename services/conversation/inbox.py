@@ -13,13 +13,14 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import batched
 from typing import Final
 
 import msgspec
 
 from libs.events.api.filters import ConversationFilter, Sort, Tab
 from libs.events.directory import MemberState
-from libs.runtime.cursors import Instants, Place, cursor_of, place_of
+from libs.runtime.cursors import Place, cursor_of, place_of
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
 from libs.runtime.sharing import SharedReads
@@ -29,7 +30,7 @@ from services.conversation.listing import Hints, Lister, narrowed
 from services.conversation.publishing import audience_of
 from services.conversation.questions import Question, Segment
 from services.conversation.rows import Rows, snapshot_of
-from services.conversation.search.query import Search
+from services.conversation.search.query import Search, SearchPlace
 from services.conversation.tasks import NotThere
 from services.conversation.telling import wrong
 from services.conversation.views import conversation_view
@@ -146,15 +147,18 @@ class Inbox:
         A page may have fewer than ``limit`` and a next one all the same. Errors: Invalid (the
         cursor, or a query without a word).
         """
-        after = place_of(cursor, Instants) if cursor else None
+        after = place_of(cursor, SearchPlace) if cursor else None
         looking = await self._search.looking(self._workspace_id, query, after)
         condition = self._question(tab, asked).condition()
-        found: list[tuple[Document, Instants]] = []
+        found: list[tuple[Document, SearchPlace]] = []
         while len(found) <= limit and not (looking.is_over or looking.is_tired):
-            places = dict(await looking.more())
-            rows = await self._among(list(places), condition) if places else []
-            by_id = {row["_id"]: row for row in rows}
-            found += [(by_id[one], place) for one, place in places.items() if one in by_id]
+            # No more than fill a page are opened at once: of most, all may be seen.
+            for some in batched(await looking.more(), limit + 1):
+                places = dict(some)
+                by_id = {row["_id"]: row for row in await self._among(list(places), condition)}
+                found += [(by_id[one], place) for one, place in some if one in by_id]
+                if len(found) > limit:
+                    break
         following = None
         if len(found) > limit:
             following = cursor_of(found[limit - 1][1])

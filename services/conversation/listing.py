@@ -2,7 +2,8 @@
 
 SecantusDB resolves every match before it sorts or limits (5 µs each), so a page is asked for by a
 narrow range of the sort key, which widens until the page is full. Where to begin is remembered for
-each list: its first row, and the span of time that filled the last page. Conditions are such that
+each list: its first row, and the span of time that filled the last page. Of a list that was not
+asked for yet, what is remembered of the others is a guess. Conditions are such that
 the server finds the index by itself: of one that is named, SecantusDB resolves all.
 """
 
@@ -21,7 +22,9 @@ _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 _FIRST_SPAN: Final = timedelta(seconds=1)
 _SHORTEST_SPAN: Final = timedelta(milliseconds=5)
-_RARE: Final = timedelta(days=30)
+# Of what is not met in so long a time there is little enough to look for in all the rest at once.
+_RARE: Final = timedelta(days=2)
+_FIRST_PAGES: Final = 4
 _HINTS: Final = 10_000
 _STEP: Final = timedelta(milliseconds=1)
 
@@ -57,10 +60,11 @@ def narrowed(condition: Document, *filters: Document) -> Document:
 
 @dataclass(frozen=True, slots=True)
 class _Hint:
-    """Of one list: its first row, and the span that fills a page; None where all rows fit."""
+    """Of one list: its first row, and the span that so many rows take; None where all rows fit."""
 
     first: datetime
     span: timedelta | None
+    rows: int
 
 
 class Hints:
@@ -68,15 +72,35 @@ class Hints:
 
     def __init__(self) -> None:
         self._hints: OrderedDict[Hashable, _Hint] = OrderedDict()
+        self._earliest: OrderedDict[Hashable, tuple[Hashable, _Hint]] = OrderedDict()
+        self.shortest: timedelta | None = None
 
     def get(self, key: Hashable) -> _Hint | None:
         return self._hints.get(key)
 
     def put(self, key: Hashable, hint: _Hint) -> None:
-        self._hints[key] = hint
-        self._hints.move_to_end(key)
-        if len(self._hints) > _HINTS:
-            self._hints.popitem(last=False)
+        if hint.span is not None:
+            self.shortest = min(hint.span, self.shortest or hint.span)
+        _keep(self._hints, key, hint)
+
+    def earliest(self, family: Hashable) -> _Hint | None:
+        """Of the list that begins first among the ascending ones of a family."""
+        known = self._earliest.get(family)
+        return known[1] if known else None
+
+    def put_ascending(self, family: Hashable, key: Hashable, hint: _Hint) -> None:
+        known = self._earliest.get(family)
+        if hint.span is not None and (
+            known is None or known[0] == key or hint.first < known[1].first
+        ):
+            _keep(self._earliest, family, (key, hint))
+
+
+def _keep[T](known: OrderedDict[Hashable, T], key: Hashable, value: T) -> None:
+    known[key] = value
+    known.move_to_end(key)
+    if len(known) > _HINTS:
+        known.popitem(last=False)
 
 
 class Lister:
@@ -104,37 +128,51 @@ class Lister:
         """
         found: list[Document] = []
         key = (repr(conditions), order.field)
+        # What the index begins with, and the order.
+        family = (repr(next(iter(conditions[0].items()))), order.field)
         hint = self._hints.get(key)
+        if hint is None and not order.descending:
+            hint = self._hints.earliest(family)
+        ties: list[Document] = []
         if after is not None:
             beyond = {"_id": {"$lt" if order.descending else "$gt": after[1]}}
             ties = [narrowed({**one, order.field: after[0]}, beyond) for one in conditions]
-            found = await self._find(ties, order, wanted)
         edge = after[0] if after else None
-        start, span = self._beginning(order, edge, hint)
+        start, span = self._beginning(order, edge, hint, wanted)
         end = _FIRST if order.descending else order.until
         reached = start
-        while len(found) < wanted and (reached > end if order.descending else reached < end):
+        while len(found) < wanted and (
+            ties or (reached > end if order.descending else reached < end)
+        ):
             reach = end if span is None else _moved(start, span, end)
             bounds = _bounds(order, edge, reach)
             ranges = [{**one, order.field: bounds} for one in conditions]
-            found += await self._find(ranges, order, wanted - len(found))
+            met = await self._find([*ties, *ranges], order, wanted - len(found))
+            found += met
+            ties = []
             # The next range begins with the instant that this one left out.
             edge, reached = (reach + _STEP if order.descending else reach - _STEP), reach
             if span is not None:
-                span = _longer(span, len(found), wanted)
+                span = _longer(span, len(met), len(found), wanted)
         if after is None:
-            self._hints.put(key, _hint_of(order, found, len(found) < wanted))
+            hint = _hint_of(order, found, len(found) < wanted)
+            self._hints.put(key, hint)
+            if not order.descending:
+                self._hints.put_ascending(family, key, hint)
         return found
 
     def _beginning(
-        self, order: Order, edge: datetime | None, hint: _Hint | None
+        self, order: Order, edge: datetime | None, hint: _Hint | None, wanted: int
     ) -> tuple[datetime, timedelta | None]:
         """Where the first range begins, and how long it is; None: to the end."""
-        if edge is not None:
-            return edge, hint.span if hint else self._first_span
         if hint is not None:
-            return hint.first, hint.span
-        return (datetime.now(UTC), self._first_span) if order.descending else (_FIRST, None)
+            span = None if hint.span is None else hint.span * (wanted / hint.rows)
+            return edge or hint.first, span
+        shortest = self._hints.shortest
+        span = max(self._first_span, shortest * _FIRST_PAGES) if shortest else self._first_span
+        if edge is not None:
+            return edge, span
+        return (datetime.now(UTC), span) if order.descending else (_FIRST, None)
 
     async def _find(
         self, conditions: Sequence[Document], order: Order, limit: int
@@ -155,10 +193,9 @@ def _bounds(order: Order, edge: datetime | None, reach: datetime) -> Document:
     return {outer: reach} if edge is None else {outer: reach, inner: edge}
 
 
-def _longer(span: timedelta, found: int, wanted: int) -> timedelta | None:
-    """The next range where the last had so few. None, to the end: of what is so rare there is
-    little."""
-    if found:
+def _longer(span: timedelta, met: int, found: int, wanted: int) -> timedelta | None:
+    """The next range where the last had so few, and all together so many. None: to the end."""
+    if met:
         return span * max(2, min(16, 2 * wanted // found))
     return span * 64 if span < _RARE else None
 
@@ -172,6 +209,6 @@ def _moved(start: datetime, span: timedelta, end: datetime) -> datetime:
 
 def _hint_of(order: Order, found: Sequence[Document], few: bool) -> _Hint:
     if few or not found:
-        return _Hint(datetime.now(UTC) if order.descending else _FIRST, None)
+        return _Hint(datetime.now(UTC) if order.descending else _FIRST, None, max(len(found), 1))
     first, last = found[0][order.field], found[-1][order.field]
-    return _Hint(first, max(abs(first - last) * 1.25, _SHORTEST_SPAN))
+    return _Hint(first, max(abs(first - last) * 1.25, _SHORTEST_SPAN), len(found))
