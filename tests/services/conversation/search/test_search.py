@@ -9,9 +9,11 @@ from msgspec.structs import replace
 
 from libs.events.api.filters import ConversationFilter
 from libs.events.directory import GroupState, MemberState, Role
+from libs.runtime.cursors import cursor_of
 from libs.runtime.mongo import mongo_client
 from libs.runtime.problems import Invalid
 from services.conversation.domain.aggregate import Snapshot
+from services.conversation.search import query
 from services.conversation.search.index import SEARCH, Entry
 from tests.services.conversation.rows_made import AGENT, OWNER, START, WORKSPACE, Made, state
 from tests.services.conversation.world import World, eventually
@@ -34,14 +36,18 @@ class Searched(Made):
         )
 
     async def search(
-        self, query: str, viewer: MemberState = OWNER, limit: int = 50, **asked: object
+        self,
+        words: str,
+        viewer: MemberState = OWNER,
+        limit: int = 50,
+        cursor: str | None = None,
+        **asked: object,
     ) -> list[str]:
         shown: list[str] = []
-        cursor = None
         filters = msgspec.convert(asked, ConversationFilter)
         while True:
             page = msgspec.json.decode(
-                await self.inbox(viewer).search(query, "all", filters, cursor, limit)
+                await self.inbox(viewer).search(words, "all", filters, cursor, limit)
             )
             shown += [item["conversation_id"] for item in page["items"]]
             cursor = page.get("next")
@@ -69,6 +75,50 @@ async def test_the_newest_mention_comes_first_and_each_conversation_once(made: S
         assert await made.search("возврата", limit=limit) == expected
     assert await made.search("доставку возврат") == []
     assert await made.search("ничего") == []
+
+
+@pytest.mark.parametrize("patience_s", [60.0, 0.0], ids=["patient", "one round a request"])
+async def test_no_page_skips_or_repeats_where_two_words_are_seldom_together(
+    made: Searched, monkeypatch: pytest.MonkeyPatch, patience_s: float
+) -> None:
+    monkeypatch.setattr(query, "_PATIENCE_S", patience_s)
+    await made.put(*(state(f"c{n}") for n in range(400)))
+    texts = ("где доставка", "хочу возврат")
+    entries = [
+        made.entry(f"c{number % 400}", number, texts[number % 2], number % 97)
+        for number in range(600)
+    ]
+    # Every eleventh of those that want their delivery wants it back as well.
+    both = range(0, 400, 22)
+    entries += [made.entry(f"c{number}", 1_000, texts[1], 200) for number in both]
+    await made.index.put(entries)
+    expected = {f"c{number}" for number in both}
+    for words in ("доставку возврат", "возврат доставки"):
+        for limit in (1, 7, 50):
+            found = await made.search(words, limit=limit)
+            assert len(found) == len(expected)
+            assert set(found) == expected
+    await made.write("c1", 2_000, "доставка", -1)
+    assert set(await made.search("доставка возврат", limit=7)) == {*expected, "c1"}
+
+
+async def test_pages_go_by_the_word_that_the_first_went_by(made: Searched) -> None:
+    # given a search whose rarest word becomes the other one while somebody pages
+    await made.put(*(state(f"c{n}") for n in range(90)))
+    await made.index.put([made.entry(f"c{n}", n, "возврат доставки", n) for n in range(90)])
+    await made.index.put([made.entry("c0", 100 + n, "доставка", n) for n in range(30)])
+    page = msgspec.json.decode(
+        await made.inbox().search("возврат доставка", "all", ConversationFilter(), None, 40)
+    )
+    await made.index.put([made.entry("c0", 200 + n, "возврат", n) for n in range(120)])
+    assert await made.search("возврат") != []
+    # when the next page is asked for
+    rest = await made.search("возврат доставка", cursor=page["next"])
+    # then it goes on where the first ended
+    shown = [item["conversation_id"] for item in page["items"]]
+    assert sorted(shown + rest) == sorted(f"c{n}" for n in range(90))
+    with pytest.raises(Invalid):
+        await made.search("возврат", cursor=cursor_of(query.SearchPlace(START, "m1", 1)))
 
 
 async def test_each_word_may_stand_in_another_message_or_in_the_name(made: Searched) -> None:
