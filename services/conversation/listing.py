@@ -145,7 +145,7 @@ class Lister:
             ties or (reached > end if order.descending else reached < end)
         ):
             reach = end if span is None else _moved(start, span, end)
-            bounds = _bounds(order, edge, reach)
+            bounds = _bounds(order, edge, reach, whole=reach == end)
             ranges = [{**one, order.field: bounds} for one in conditions]
             met = await self._find([*ties, *ranges], order, wanted - len(found))
             found += met
@@ -188,16 +188,23 @@ class Lister:
         return await found.to_list()
 
 
-def _bounds(order: Order, edge: datetime | None, reach: datetime) -> Document:
+def _bounds(order: Order, edge: datetime | None, reach: datetime, *, whole: bool) -> Document:
+    """``whole``: the range goes to the end of the list.
+
+    Of two bounds on an index of arrays SecantusDB goes by the first alone, and filters by the
+    other: by the outer one it resolves all before the range too, by the inner one all behind it.
+    """
     inner, outer = ("$lt", "$gt") if order.descending else ("$gt", "$lt")
-    return {outer: reach} if edge is None else {outer: reach, inner: edge}
+    if edge is None:
+        return {outer: reach}
+    return {inner: edge, outer: reach} if whole else {outer: reach, inner: edge}
 
 
 def _longer(span: timedelta, met: int, found: int, wanted: int) -> timedelta | None:
     """The next range where the last had so few, and all together so many. None: to the end."""
-    if met:
-        return span * max(2, min(16, 2 * wanted // found))
-    return span * 64 if span < _RARE else None
+    if span < _RARE:
+        return span * (max(2, min(16, 2 * wanted // found)) if met else 64)
+    return span * max(2, 2 * wanted // found) if 4 * met >= wanted else None
 
 
 def _moved(start: datetime, span: timedelta, end: datetime) -> datetime:
