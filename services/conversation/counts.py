@@ -19,7 +19,7 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from libs.events.api.filters import ConversationCounts
-from libs.events.conversation import Audience, ConversationEvent
+from libs.events.conversation import Audience, ConversationEvent, MessageWithheld
 from libs.events.directory import MemberState
 from libs.events.envelope import InvalidEnvelope, read_envelope
 from libs.events.registry import InvalidBody, UnknownType
@@ -178,6 +178,10 @@ class Counts:
                 case.group_id,
                 tuple(dict.fromkeys(people)),
             )
+            workspace.put(envelope.subject, envelope.sequence, where)
+        elif isinstance(body, MessageWithheld) and envelope.sequence == 1:
+            # A blocked customer's first thread: among those done, in a case that is nobody's.
+            where = _Where("done", False, body.location_id, None, ())
             workspace.put(envelope.subject, envelope.sequence, where)
 
     def missed(self) -> None:

@@ -1,5 +1,6 @@
 """The tabs' counts are those of the tabs, for each member, whatever happened in which order."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any, get_args
 
@@ -13,6 +14,7 @@ from libs.events.directory import Role
 from services.conversation.counts import _Where, _Workspace
 from services.conversation.domain.aggregate import Snapshot
 from tests.services.conversation.rows_made import AGENT, OWNER, START, Made, state
+from tests.services.conversation.test_customers import a_case, customer_of, done
 from tests.services.conversation.world import World, eventually, serving
 
 pytestmark = pytest.mark.servers
@@ -125,6 +127,30 @@ async def test_two_replicas_agree(world: World) -> None:
             wanted = {"new": 9, "mine": 1, "others": 0, "done": 0, "all": 10, "unread": 10}
             wanted["important"] = 0
             return bool(await counts(world) == await counts(beside) == wanted)
+
+        await eventually(agreed)
+
+
+async def test_two_replicas_agree_on_what_a_blocked_customer_wrote_first(world: World) -> None:
+    """A thread that begins with it has no case, and stands among those done."""
+    dima = await world.member("Dima", Role.OWNER)
+    beside = replaced(world)
+    async with serving(world), serving(beside):
+        await world.settled()
+        await beside.settled()
+        await done(await world.call(dima, "POST", f"{await a_case(world, dima, '1')}/block"))
+
+        async def counts(one: World) -> Any:
+            return (await one.call(dima, "GET", "/v1/conversations/counts")).body
+
+        assert (await counts(world))["done"] == (await counts(beside))["done"] == 0
+        # Replicas look for the blocked each second.
+        await asyncio.sleep(1.5)
+        again = replace(world.inbound("2", 1), customer_id=customer_of(world, "1"))
+        await world.receive(again)
+
+        async def agreed() -> bool:
+            return bool((await counts(world))["done"] == (await counts(beside))["done"] == 1)
 
         await eventually(agreed)
 
