@@ -70,7 +70,9 @@ class SearchHandler:
                     body,
                     public.MessageEdited | MessageDeleted | CorrectionFailed | public.CustomerKnown,
                 )
-                if edited or entry.id in changed:
+                if (known := changed.get(entry.id)) and known.version >= entry.version:
+                    continue  # a repeat, of what was changed since
+                if edited:
                     new.pop(entry.id, None)
                     changed[entry.id] = entry
                 elif entry.found.t:

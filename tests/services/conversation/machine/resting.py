@@ -224,16 +224,18 @@ class Resting(Doings):
 async def rebuilt(plant: Plant) -> None:
     """The commits' chains are whole; what is there equals what is rebuilt from them, and has
     nothing of who was forgotten. Then it makes room for more."""
-    verified = await verify_all(AsyncEventStore(plant.database[COMMITS]))
-    assert verified.streams
-    assert verified.findings == []
-    for name, model in read_models(DEPLOYMENT_KEY).items():
-        outcome = await rebuild(plant.database, DEPLOYMENT_KEY, model())
-        assert (outcome.replaced, outcome.removed) == (0, 0), name
-    for name in await plant.database.list_collection_names():
-        rows = await plant.database[name].find().to_list()
-        assert not plant.gone.intersection(_SAID.findall(str(rows).encode())), name
-    await plant.forget()
+    try:
+        verified = await verify_all(AsyncEventStore(plant.database[COMMITS]))
+        assert verified.streams
+        assert verified.findings == []
+        for name, model in read_models(DEPLOYMENT_KEY).items():
+            outcome = await rebuild(plant.database, DEPLOYMENT_KEY, model())
+            assert (outcome.replaced, outcome.removed) == (0, 0), name
+        for name in await plant.database.list_collection_names():
+            rows = await plant.database[name].find().to_list()
+            assert not plant.gone.intersection(_SAID.findall(str(rows).encode())), name
+    finally:
+        await plant.forget()
 
 
 def forgotten_in(commits: Sequence[Commit]) -> int:
