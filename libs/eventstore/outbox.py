@@ -123,17 +123,26 @@ class Outbox:
     async def sweep(self) -> int:
         """Take up abandoned commits, the oldest first; returns how many were published."""
         abandoned = await self._store.pending(self._sweep_limit, datetime.now(UTC) - self._settle)
-        newest = {commit.stream: commit.first for commit in abandoned}
-        idle = {stream for stream in newest if not self._lanes.busy(stream)}
-        if not idle:
+        return await self.take_up([c for c in abandoned if not self._lanes.busy(c.stream)])
+
+    async def take_up(self, seen: Iterable[Commit]) -> int:
+        """See to the end what was seen pending, and is still; how many commits were published.
+
+        Nothing newer: whatever was pending before a commit that was seen, this finds; of what came
+        after it, that cannot be said.
+        """
+        newest: dict[str, int] = {}
+        for commit in seen:
+            newest[commit.stream] = max(commit.first, newest.get(commit.stream, 0))
+        if not newest:
             return 0
-        async with self._lanes.hold(idle) as lanes:
-            pending = await self._store.load_pending(idle)
+        async with self._lanes.hold(newest) as lanes:
+            pending = await self._store.load_pending(newest)
             queue = [
                 commit
                 for stream, commits in pending.items()
                 for commit in commits
-                if commit.first <= newest[stream]
+                if lanes[stream].acknowledged < commit.last and commit.first <= newest[stream]
             ]
             await self._deliver(queue, lanes)
         return len(queue)

@@ -35,8 +35,7 @@ from libs.events.registry import (
 )
 from libs.events.topics import Topic
 from libs.runtime.kafka import (
-    GROUP_HEARTBEAT_MS,
-    GROUP_SESSION_MS,
+    GROUP_MEMBER,
     Outgoing,
     Publisher,
     PublishFailed,
@@ -164,8 +163,7 @@ class BatchConsumer:
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            session_timeout_ms=GROUP_SESSION_MS,
-            heartbeat_interval_ms=GROUP_HEARTBEAT_MS,
+            **GROUP_MEMBER,
             max_poll_interval_ms=300_000,
             **self._waiting,
         )

@@ -16,8 +16,7 @@ from libs.runtime.tracing import trace_headers
 # How long a group waits for a member that says nothing before others get its partitions: what a
 # killed process had in hand waits as long. The least that a broker takes unless it is told to. A
 # member that was only slow costs a rebalance, which changes nothing: every handler may repeat.
-GROUP_SESSION_MS: Final = 6_000
-GROUP_HEARTBEAT_MS: Final = 1_500
+GROUP_MEMBER: Final = {"session_timeout_ms": 6_000, "heartbeat_interval_ms": 1_500}
 
 _REQUEST_TIMEOUT_MS: Final = 10_000
 _FULL_FETCH_BYTES: Final = 256 * 1024

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from concurrent.futures import Executor
 from typing import Any, Final
 
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import ObjectStore, from_url
 
 # Somebody who sends a file and falls silent holds a thread so long.
@@ -39,6 +39,34 @@ async def asked[T](ask: Callable[[], T], threads: Executor | None = None) -> T:
         return await asyncio.get_running_loop().run_in_executor(threads, ask)
     except (BaseError, OSError) as error:
         raise StorageAway(type(error).__name__) from error
+
+
+async def created(storage: ObjectStore, path: str, content: bytes) -> bool:
+    """Whether it is there now: False where something was there before, and stays.
+
+    Errors: StorageAway.
+    """
+
+    def put() -> bool:
+        try:
+            storage.put(path, content, mode="create")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    return await asked(put)
+
+
+async def content_of(storage: ObjectStore, path: str) -> bytes | None:
+    """None where nothing is there. Errors: StorageAway."""
+
+    def get() -> bytes | None:
+        try:
+            return storage.get(path).bytes().to_bytes()
+        except FileNotFoundError:
+            return None
+
+    return await asked(get)
 
 
 def taken_from(content: AsyncIterator[bytes]) -> Iterator[bytes]:

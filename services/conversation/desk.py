@@ -62,6 +62,14 @@ class _Draft[S, A: Aggregate[Any]]:
     def stream(self) -> str:
         return self.aggregate.stream
 
+    @property
+    def only_repeats(self) -> bool:
+        """Nothing is decided, and something was before."""
+        outcomes = (outcome for _, outcome in self.answers)
+        return not self.aggregate.changes and any(
+            isinstance(outcome, Done) and outcome.repeated for outcome in outcomes
+        )
+
 
 @dataclass(slots=True)
 class _Progress[S, A: Aggregate[Any]]:
@@ -137,6 +145,10 @@ class Desk[S, A: Aggregate[Any]]:
             refused = await self._commit(decided)
         except CommitTooLarge as error:
             return self._narrowed(error.stream, tasks, progress)
+        # What is repeated may have been left half-way, and is answered like the first time.
+        await self._outbox.take_up(
+            commit for draft in drafts if draft.only_repeats for commit in draft.pending
+        )
         for draft in drafts:
             if draft.stream in refused:
                 progress.careful.add(draft.stream)

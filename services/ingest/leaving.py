@@ -20,6 +20,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from libs.events.content import Channel
 from libs.events.directory import SourceState
+from libs.runtime.backoff import pause
 from libs.runtime.directory import Directory
 from libs.runtime.mongo import TRANSIENT, Document
 from libs.runtime.sealing import CannotOpen
@@ -33,7 +34,6 @@ log = structlog.get_logger()
 
 TICK_SECONDS: Final = 5.0
 FIRST_PAUSE: Final = timedelta(seconds=30)
-LONGEST_PAUSE: Final = timedelta(hours=1)
 GIVE_UP_AFTER: Final = timedelta(days=1)
 # A disconnection that was begun and never came: the source is connected still, and stays so.
 NEVER_CAME_AFTER: Final = timedelta(minutes=10)
@@ -143,10 +143,8 @@ class Leaving:
             await self._bots.delete_webhook(token)
 
     async def _later(self, document: Document) -> None:
-        pause = min(FIRST_PAUSE * (1 << min(document["attempt"] - 1, 10)), LONGEST_PAUSE)
-        await self._collection.update_one(
-            self._same(document), {"$set": {"due_at": datetime.now(UTC) + pause}}
-        )
+        due_at = datetime.now(UTC) + pause(FIRST_PAUSE, document["attempt"])
+        await self._collection.update_one(self._same(document), {"$set": {"due_at": due_at}})
 
     async def _end(self, document: Document) -> None:
         await self._collection.delete_one(self._same(document))

@@ -12,7 +12,6 @@ from libs.runtime.mongo import TRANSIENT
 log = structlog.get_logger()
 
 POLL_SECONDS: Final = 2.0
-LONGEST_PAUSE: Final = timedelta(hours=1)
 GIVE_UP_AFTER: Final = timedelta(hours=24)
 
 
@@ -80,9 +79,3 @@ class Polling[T]:
         for end in ends:
             end.cancel()
         self._wake.clear()
-
-
-def pause(first: timedelta, attempt: int) -> timedelta:
-    """After the given try, counted from 1: twice as long each time, an hour at most."""
-    doublings = min(attempt - 1, 20)
-    return min(first * (1 << doublings), LONGEST_PAUSE)

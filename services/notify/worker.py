@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from libs.events.directory import GroupState, MemberState
+from libs.runtime.backoff import pause
 from libs.runtime.directory import Directory
 from libs.runtime.language import FALLBACK
 from services.notify.deliveries import Deliveries, Delivery
 from services.notify.mail import Mailer, Outcome, Result, Unwritable, written
 from services.notify.metrics import EMAILS, EMAILS_WAITING
-from services.notify.polling import GIVE_UP_AFTER, Polling, pause
+from services.notify.polling import GIVE_UP_AFTER, Polling
 from services.notify.texts import CaseInGroup, HandedCase, Text, case_in_group, handed_case
 
 log = structlog.get_logger()

@@ -8,10 +8,9 @@ import re
 from typing import Final
 
 import msgspec
-from obstore.exceptions import AlreadyExistsError
 from obstore.store import ObjectStore
 
-from libs.runtime.storage import asked, open_storage
+from libs.runtime.storage import asked, content_of, created, open_storage
 from services.conversation.anchors.anchor import Anchor, Before
 from services.conversation.settings import ConversationSettings
 
@@ -27,16 +26,8 @@ class AnchorStorage:
 
     async def add(self, anchor: Anchor) -> bool:
         """Whether it is there now: False where its number is taken."""
-        path, content = _path(anchor.workspace, anchor.number), msgspec.json.encode(anchor)
-
-        def put() -> bool:
-            try:
-                self._storage.put(path, content, mode="create")
-            except AlreadyExistsError:
-                return False
-            return True
-
-        return await asked(put)
+        path = _path(anchor.workspace, anchor.number)
+        return await created(self._storage, path, msgspec.json.encode(anchor))
 
     async def last(self, workspace: str) -> Before:
         """On what the workspace's next anchor follows."""
@@ -70,13 +61,7 @@ class AnchorStorage:
         return await asked(listed)
 
     async def _content(self, workspace: str, number: int) -> bytes:
-        def get() -> bytes:
-            try:
-                return self._storage.get(_path(workspace, number)).bytes().to_bytes()
-            except FileNotFoundError:
-                return b""
-
-        return await asked(get)
+        return await content_of(self._storage, _path(workspace, number)) or b""
 
 
 def open_anchors(settings: ConversationSettings) -> AnchorStorage:

@@ -23,7 +23,7 @@ from aiokafka.errors import KafkaError
 
 from libs.events.topics import Topic
 from libs.eventstore.chain import Head
-from libs.runtime.kafka import GROUP_HEARTBEAT_MS, GROUP_SESSION_MS, patient
+from libs.runtime.kafka import GROUP_MEMBER, patient
 from libs.runtime.stopping import stopped_within
 from libs.runtime.storage import StorageAway
 from services.conversation.anchors.anchor import AnchorKey, Before
@@ -72,8 +72,7 @@ class AnchorWriter:
             group_id=self._namespace + GROUP,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            session_timeout_ms=GROUP_SESSION_MS,
-            heartbeat_interval_ms=GROUP_HEARTBEAT_MS,
+            **GROUP_MEMBER,
             # Nobody waits for an anchor, and few large fetches cost less than many small ones.
             **patient(patience),
         )

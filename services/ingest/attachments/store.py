@@ -11,11 +11,10 @@ from contextlib import suppress
 from typing import Final
 
 import msgspec
-from obstore.exceptions import AlreadyExistsError
 from obstore.store import ObjectStore
 
 from libs.events.content import Attachment
-from libs.runtime.storage import asked, taken_from
+from libs.runtime.storage import asked, content_of, created, taken_from
 
 _ID: Final = re.compile(r"att_[0-9a-f]{30}")
 ERASED: Final = "erased"
@@ -63,16 +62,8 @@ class AttachmentStore:
         """The bytes are whole (or will not come), unless it was said of them before what they are:
         what the note says now. Of what was erased in the meantime, the bytes are deleted again."""
         attachment_id = note.attachment.attachment_id
-        path, content = f"{workspace_id}/{attachment_id}.json", msgspec.json.encode(note)
-
-        def put() -> bool:
-            try:
-                self._storage.put(path, content, mode="create")
-            except AlreadyExistsError:
-                return False
-            return True
-
-        if not await asked(put):
+        path = f"{workspace_id}/{attachment_id}.json"
+        if not await created(self._storage, path, msgspec.json.encode(note)):
             note = await self.describe(workspace_id, attachment_id) or note
             if note.missing == ERASED:
                 await self.delete(workspace_id, attachment_id)
@@ -123,15 +114,7 @@ class AttachmentStore:
         # Ids come from outside: nothing but an id of ours may become part of a path.
         if _ID.fullmatch(attachment_id) is None:
             return None
-
-        def get() -> bytes | None:
-            try:
-                found = self._storage.get(f"{workspace_id}/{attachment_id}{ending}")
-                return found.bytes().to_bytes()
-            except FileNotFoundError:
-                return None
-
-        return await asked(get)
+        return await content_of(self._storage, f"{workspace_id}/{attachment_id}{ending}")
 
 
 async def _given(pieces: Iterator[Buffer]) -> AsyncIterator[bytes]:

@@ -10,6 +10,7 @@ import structlog
 from libs.events.directory import MemberState, Role
 from libs.events.ids import IdKey
 from libs.events.notification import NotificationRaised
+from libs.runtime.backoff import pause
 from libs.runtime.consumer import Received
 from libs.runtime.directory import Directory
 from libs.runtime.kafka import PublishFailed
@@ -19,7 +20,7 @@ from services.notify.crm.message import headers_of, written
 from services.notify.crm.posting import Outcome, Poster, Result
 from services.notify.in_app import InApp
 from services.notify.metrics import CRM, CRM_WAITING
-from services.notify.polling import GIVE_UP_AFTER, Polling, pause
+from services.notify.polling import GIVE_UP_AFTER, Polling
 
 log = structlog.get_logger()
 

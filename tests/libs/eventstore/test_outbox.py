@@ -202,6 +202,24 @@ async def test_the_sweeper_publishes_nothing_before_its_turn(store: AsyncEventSt
     assert topic.first_appearances() == {"a": [1, 2]}
 
 
+@pytest.mark.parametrize("stop_at", EVERY_STEP)
+async def test_what_was_seen_half_way_is_taken_up_with_what_was_before_it(
+    store: AsyncEventStore, stop_at: Step
+) -> None:
+    topic = Topic()
+    replica = Replica(store, topic, settle=timedelta(hours=1))
+    for _ in range(2):
+        with pytest.raises(ProcessStopped):
+            await Replica(store, topic, stop_at=stop_at).note("a")
+    seen = (await store.load({"a": 0}))["a"][-1]
+    await store.append([commit_of("a", 3), commit_of("b")])
+
+    await replica.outbox.take_up([seen])
+
+    assert topic.first_appearances() == {"a": [1, 2]}
+    assert await store.count_pending() == 2
+
+
 async def test_the_sweeper_runs_until_it_is_stopped(store: AsyncEventStore) -> None:
     topic = Topic()
     topic.refuse = 1

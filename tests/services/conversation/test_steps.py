@@ -88,6 +88,32 @@ async def test_a_command_that_met_a_stop_is_answered_when_it_is_repeated(
         assert view["version"] == 5
 
 
+@pytest.mark.parametrize("step", [Step.APPENDED, Step.PROJECTED])
+async def test_who_was_answered_sees_it_though_it_was_left_half_way(
+    world: World, step: Step
+) -> None:
+    dima = await world.member("Dima")
+    conversation_id = world.conversation_id("1")
+    path = f"/v1/conversations/{conversation_id}"
+    # given a sweeper that will not come in the next hour, and a case that is taken
+    world.settings = world.settings.model_copy(update={"conversation_settle_seconds": 3600.0})
+    async with serving(world):
+        await world.receive(world.inbound("1", 1))
+        await world.seen(dima, conversation_id)
+        assert (await world.call(dima, "POST", f"{path}/take")).status == 200
+    # when the process meets a stop while it closes, and another one is asked again
+    async with serving(world, stopping_at(step)):
+        assert (await world.call(dima, "POST", f"{path}/close", key="one")).status == 500
+    async with serving(world):
+        assert (await world.call(dima, "POST", f"{path}/close", key="one")).status == 200
+        # then whom it was answered sees it in the lists, and Kafka has it
+        mine = await world.call(dima, "GET", "/v1/conversations", query={"tab": "mine"})
+        done = await world.call(dima, "GET", "/v1/conversations", query={"tab": "done"})
+        assert mine.body["items"] == []
+        assert [row["conversation_id"] for row in done.body["items"]] == [conversation_id]
+        assert [event.sequence for event in await world.events(4)] == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("step", list(Step))
 async def test_a_block_that_met_a_stop_reaches_the_conversation(
     world: World, database: AsyncDatabase[Document], step: Step

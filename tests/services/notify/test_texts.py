@@ -3,8 +3,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from libs.runtime.backoff import LONGEST_PAUSE, pause
 from services.notify.mail import Unwritable, written
-from services.notify.polling import LONGEST_PAUSE, pause
 from services.notify.texts import (
     CaseInGroup,
     HandedCase,
