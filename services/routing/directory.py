@@ -61,6 +61,9 @@ class DirectoryService:
             workspace = _replay(workspace_id, commits)
             before = next((c for c in commits if cause in c.causes), None)
             if before is not None:
+                if before.pending:
+                    # It may have been left half-way; a repeat does not wait for the sweep.
+                    await self._outbox.take_up([before])
                 return await self._again(workspace, before)
             if workspace.workspace is None and not opening:
                 raise NotThere(workspace_id)

@@ -11,7 +11,7 @@ import pytest
 
 from libs.events.actions import Action
 from libs.events.topics import Topic
-from libs.runtime.process import running
+from libs.runtime.process import ServiceSpec, running
 from libs.runtime.settings import load
 from libs.runtime.tokens import ServiceTokens
 from libs.runtime.topics import create_topics
@@ -109,9 +109,11 @@ class Routing:
         return load(RoutingSettings, self.environment)
 
     @asynccontextmanager
-    async def running(self, **changes: str) -> AsyncIterator[Client]:
+    async def running(
+        self, service: ServiceSpec[RoutingSettings] = SERVICE, **changes: str
+    ) -> AsyncIterator[Client]:
         async with (
-            running(SERVICE, load(RoutingSettings, self.environment | changes)) as (url, _failure),
+            running(service, load(RoutingSettings, self.environment | changes)) as (url, _failure),
             aiohttp.ClientSession(url) as session,
         ):
             yield Client(session, ServiceTokens(SERVICE_KEY, "gateway"))

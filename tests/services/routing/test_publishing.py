@@ -12,13 +12,15 @@ from libs.events.directory import GroupState, Role, RoleState
 from libs.events.envelope import read_envelope
 from libs.eventstore.outbox import Outbox, Step
 from libs.eventstore.store import AsyncEventStore
-from libs.runtime.kafka import Publisher
+from libs.runtime.kafka import Publisher, PublishFailed
 from libs.runtime.mongo import mongo_client
+from libs.runtime.process import ServiceSpec
 from libs.runtime.topics import create_topics
 from services.routing import app
 from services.routing.directory import DirectoryService
 from services.routing.domain import rules
 from services.routing.permissions import PERMISSIONS
+from services.routing.settings import RoutingSettings
 from tests.services.routing.conftest import TOPICS, Client, Routing, headers_of
 from tests.support.between import Between
 from tests.support.kafka import publish_state, read_records
@@ -84,6 +86,28 @@ async def test_a_change_whose_process_died_is_published_by_the_sweeper(
 
     last = read_envelope(records[-1].key, records[-1].headers, records[-1].value)
     assert last.body == GroupState(group_id="grp_1", name="Sales")
+
+
+async def test_a_change_left_half_way_is_finished_when_it_is_asked_for_again(
+    routing: Routing,
+) -> None:
+    failures: list[Exception] = []
+
+    async def fail(_step: Step) -> None:
+        if failures:
+            raise failures.pop()
+
+    failing = ServiceSpec("routing", RoutingSettings, partial(app.compose, on_step=fail))
+    # No sweep comes in time.
+    async with routing.running(failing, PARLEY_ROUTING_SWEEP_SECONDS="3600") as client:
+        await client.open_workspace()
+        failures.append(PublishFailed("not acknowledged"))
+        assert (await client.call("POST", "/v1/groups", {"name": "Sales"}, key="k")).status == 503
+
+        made = await client.done("POST", "/v1/groups", {"name": "Sales"}, key="k")
+        records = await routing.records(10)
+
+    assert records[-1].key.decode() == made["group_id"]
 
 
 async def test_a_change_that_kafka_does_not_acknowledge_is_stored_and_comes_later(
