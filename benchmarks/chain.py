@@ -1,26 +1,18 @@
-"""What verifying and loading cost, beside the bare driver and the library's own SQLite recorder.
+"""What verifying and loading cost, beside the bare driver and the library's own recorders.
 
     python -m benchmarks.chain mongodb://127.0.0.1:27017
 
 `verify_commits_per_s`: a store of 500 streams verified as `parley verify` does it; the bare driver
 only reads and decodes the same documents. `load_10k_events_ms`: a conversation of 10,000 events
 loaded with its row by the service's own loader, nothing cached; the bare driver asks the same two
-questions and decodes nothing. `sqlite_append_us` and `sqlite_load_us`: an event by the recorder
-that comes with the `eventsourcing` library, in a file, one transaction a batch, beside `append_us`
-and `load_us` of the same batches through the asynchronous store (here an event is a commit, with
-its index over causes).
+questions and decodes nothing. The recorders' figures are in `recorders.py`.
 """
 
-import tempfile
-import time
 import uuid
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from bson.codec_options import CodecOptions
-from eventsourcing.persistence import StoredEvent as LibraryEvent
-from eventsourcing.sqlite import SQLiteAggregateRecorder, SQLiteDatastore
 from msgspec.structs import replace
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
@@ -30,6 +22,7 @@ from benchmarks import past
 from benchmarks.eventstore import BATCH, commit
 from benchmarks.figures import Figures, run_alone
 from benchmarks.load import shortest
+from benchmarks.recorders import measure_beside_recorders
 from libs.eventstore.codec import Document
 from libs.eventstore.commits import GENESIS, Commit
 from libs.eventstore.store import AsyncEventStore
@@ -41,7 +34,6 @@ from services.conversation.loading import Loader
 from services.conversation.rows import COMMITS, INBOX, MESSAGES, inbox_row
 
 _VERSIONS: Final = 20
-_ROUNDS: Final = 5
 
 
 async def measure_verifying(database: AsyncDatabase[Document], figures: Figures) -> None:
@@ -76,41 +68,6 @@ def _next(stream: str, version: int, heads: dict[str, bytes]) -> Commit:
     return made
 
 
-async def measure_beside_sqlite(database: AsyncDatabase[Document], figures: Figures) -> None:
-    """An event in microseconds: this store's, and that of the library's SQLite recorder."""
-    store = AsyncEventStore(database["beside"])
-    await store.ensure_indexes()
-    with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
-        recorder = SQLiteAggregateRecorder(SQLiteDatastore(str(Path(folder) / "events.sqlite")))
-        recorder.create_table()
-        took: dict[str, list[float]] = {}
-
-        def note(name: str, started: float) -> None:
-            took.setdefault(name, []).append((time.perf_counter() - started) / BATCH * 1e6)
-
-        for round_ in range(_ROUNDS):
-            commits = [commit(f"conversation-{round_}-{n:08d}", 1) for n in range(BATCH)]
-            events = [
-                LibraryEvent(uuid.uuid4(), 1, one.events[0].type, one.events[0].data)
-                for one in commits
-            ]
-            started = time.perf_counter()
-            await store.append(commits)
-            note("append_us", started)
-            started = time.perf_counter()
-            await store.load(dict.fromkeys((one.stream for one in commits), 0))
-            note("load_us", started)
-            started = time.perf_counter()
-            recorder.insert_events(events)
-            note("sqlite_append_us", started)
-            started = time.perf_counter()
-            for event in events:
-                recorder.select_events(event.originator_id)
-            note("sqlite_load_us", started)
-    for name, times in took.items():
-        figures.put(name, min(times))
-
-
 async def measure_loading(database: AsyncDatabase[Document], figures: Figures) -> None:
     """`load_10k_events_ms`: what a decision on it waits for, when nothing is kept in memory."""
     store, landmarks, snapshot = await past.written(database)
@@ -143,7 +100,7 @@ async def measure(url: str, figures: Figures) -> None:
         database = client[f"benchmark_{uuid.uuid4().hex[:8]}"]
         try:
             await measure_verifying(database, figures)
-            await measure_beside_sqlite(database, figures)
+            await measure_beside_recorders(database, figures)
             await measure_loading(database, figures)
         finally:
             await client.drop_database(database.name)
