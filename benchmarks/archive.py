@@ -32,15 +32,15 @@ from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.messages import Place, Written
 from services.conversation.domain.sent_message import Receipt, SentIn, SentMessage
 from services.conversation.domain.state import ConversationState
-from services.conversation.keyring import Keyring, Wanted
 from services.conversation.publishing import (
     conversation_messages,
     delivery_messages,
     stored_events,
 )
 from services.conversation.rows import COMMITS, INBOX, MESSAGES, delivery_row, inbox_row
-from services.conversation.sealed_store import Key, SealedStore
-from services.conversation.sealing import Owner
+from services.conversation.sealing.keyring import Keyring, Wanted
+from services.conversation.sealing.payload import Owner
+from services.conversation.sealing.store import Key, SealedStore
 from services.conversation.search.entries import Entries
 from services.conversation.search.index import SEARCH
 

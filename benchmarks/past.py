@@ -27,13 +27,13 @@ from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.messages import Place, Written
 from services.conversation.domain.state import ConversationState
-from services.conversation.keyring import Keyring, Wanted
 from services.conversation.past.history import History
 from services.conversation.past.landmarks import EVERY, Landmarks
 from services.conversation.publishing import conversation_messages, stored_events
 from services.conversation.rows import COMMITS, MESSAGES
-from services.conversation.sealed_store import Key, SealedStore
-from services.conversation.sealing import Owner
+from services.conversation.sealing.keyring import Keyring, Wanted
+from services.conversation.sealing.payload import Owner
+from services.conversation.sealing.store import Key, SealedStore
 
 EVENTS: Final = 10_000
 STREAM: Final = "cnv_long"

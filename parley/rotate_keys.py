@@ -2,7 +2,7 @@
 
 from libs.runtime.mongo import mongo_client
 from libs.runtime.settings import MongoSettings, key_bytes, load
-from services.conversation.key_rotation import rewrap
+from services.conversation.sealing.rotation import rewrap
 
 
 async def rotate_keys() -> str:

@@ -56,6 +56,7 @@ from services.conversation.saved_filters import (
     Saved,
     add_saved_filter_routes,
 )
+from services.conversation.sealing.vault import AnswerVault
 from services.conversation.search.consumer import GROUP as SEARCH_GROUP
 from services.conversation.search.consumer import (
     LINGER_SECONDS,
@@ -68,7 +69,6 @@ from services.conversation.search.index import SEARCH, SEARCH_INDEXES, SearchInd
 from services.conversation.search.query import Search
 from services.conversation.settings import ConversationSettings
 from services.conversation.sweeping import PASSING, RoutingTimeouts, watch_unpublished
-from services.conversation.vault import AnswerVault
 
 log = structlog.get_logger()
 

@@ -29,7 +29,7 @@ from services.conversation.domain.sent_message import (
 from services.conversation.domain.state import ConversationState, Watermarks, case_id_of
 from services.conversation.publishing import audience_of
 from services.conversation.rows import Rows, delivery_of
-from services.conversation.sealed_store import SealedStore
+from services.conversation.sealing.store import SealedStore
 from services.conversation.tasks import Done, Task, reason_of
 from services.conversation.timeline import Timeline
 

@@ -23,12 +23,12 @@ from libs.eventstore.outbox import Outbox
 from libs.runtime.consumer import Transient
 from services.conversation.domain.aggregate import Aggregate, Snapshot
 from services.conversation.domain.life import RuleBroken
-from services.conversation.keyring import Wanted
 from services.conversation.loading import Loaded, Loader
 from services.conversation.metrics import COMMITS, CONFLICTS
 from services.conversation.projection import Projection
 from services.conversation.publishing import stored_events
-from services.conversation.sealed_store import SealedStore
+from services.conversation.sealing.keyring import Wanted
+from services.conversation.sealing.store import SealedStore
 from services.conversation.tasks import Done, Kind, NotThere, Outcome, Task, TooMuch
 
 # A stream that is fought over by many is decided again this often before the caller has to.

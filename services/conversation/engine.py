@@ -30,7 +30,6 @@ from services.conversation.domain.customer import Customer
 from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.sent_message import SentMessage, SentMessageState
 from services.conversation.domain.state import ConversationState
-from services.conversation.keyring import Keyring
 from services.conversation.kinds import Conversations, SentMessages
 from services.conversation.loading import Loader
 from services.conversation.numbers import CaseNumbers
@@ -38,7 +37,8 @@ from services.conversation.past.history import History
 from services.conversation.past.landmarks import Landmarks
 from services.conversation.projection import Projection
 from services.conversation.rows import COMMITS, COUNTERS, INBOX, MESSAGES
-from services.conversation.sealed_store import SealedStore
+from services.conversation.sealing.keyring import Keyring
+from services.conversation.sealing.store import SealedStore
 from services.conversation.settings import ConversationSettings
 
 

@@ -49,12 +49,12 @@ from services.conversation.domain.events import decode
 from services.conversation.domain.state import ConversationState
 from services.conversation.drafts import Drafts
 from services.conversation.erased_names import called, long_enough, names_in
-from services.conversation.keyring import Keyring, Wanted
 from services.conversation.metrics import ERASURES_REACHED
 from services.conversation.rebuild import beside_of
 from services.conversation.rows import DRAFTS, INBOX, MESSAGES, find_rows, snapshot_of
-from services.conversation.sealed_store import SealedStore
-from services.conversation.sealing import NONCE_BYTES, Owner
+from services.conversation.sealing.keyring import Keyring, Wanted
+from services.conversation.sealing.payload import NONCE_BYTES, Owner
+from services.conversation.sealing.store import SealedStore
 from services.conversation.search.index import SEARCH, SearchIndex
 from services.conversation.sweeping import PASSING
 from services.conversation.tasks import Done, NotThere, Task

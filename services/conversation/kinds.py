@@ -34,7 +34,7 @@ from services.conversation.rows import (
     update_part,
     write_newer,
 )
-from services.conversation.sealing import Owner
+from services.conversation.sealing.payload import Owner
 from services.conversation.tasks import Task
 
 type Written = Callable[[Mapping[str, Snapshot[ConversationState]]], None]

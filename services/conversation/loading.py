@@ -27,7 +27,7 @@ from typing import Any
 from libs.eventstore.commits import Commit
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.events import decode
-from services.conversation.sealed_store import SealedStore
+from services.conversation.sealing.store import SealedStore
 from services.conversation.tasks import Kind
 
 

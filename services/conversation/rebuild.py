@@ -26,9 +26,9 @@ from pymongo.asynchronous.database import AsyncDatabase
 from libs.eventstore.commits import Commit
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.mongo import Document
-from services.conversation.keyring import Keyring
 from services.conversation.rows import COMMITS, Rows, insert_missing
-from services.conversation.sealed_store import SealedStore
+from services.conversation.sealing.keyring import Keyring
+from services.conversation.sealing.store import SealedStore
 
 _BATCH: Final = 500
 _KEYS_CACHED: Final = 5_000

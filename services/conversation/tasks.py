@@ -9,7 +9,7 @@ from libs.events.conversation import Audience
 from libs.eventstore.commits import Commit, PublicMessage
 from services.conversation.domain.aggregate import Change, Snapshot
 from services.conversation.domain.life import RuleBroken
-from services.conversation.sealing import Owner
+from services.conversation.sealing.payload import Owner
 
 _EVENT_WEIGHT_BYTES: Final = 2_000
 

@@ -20,7 +20,7 @@ from services.conversation.domain.events import Event, decode, erased
 from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.state import ConversationState
 from services.conversation.rows import Rows, delivery_of, find_rows
-from services.conversation.sealed_store import SealedStore
+from services.conversation.sealing.store import SealedStore
 from services.conversation.telling import Teller, wrong
 from services.conversation.views import (
     MessageRow,

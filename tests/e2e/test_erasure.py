@@ -28,9 +28,9 @@ from parley.client import NeverCame, eventually
 from parley.dead_letters import dead_letters
 from parley.suite import Suite
 from services.conversation import rebuild
-from services.conversation.keyring import KEYS
 from services.conversation.read_models import read_models
 from services.conversation.rows import COMMITS, INBOX
+from services.conversation.sealing.keyring import KEYS
 from services.conversation.search.entries import Entries
 from services.conversation.search.tokens import Found
 from tests.e2e.team import Company, Json

@@ -45,7 +45,7 @@ from services.conversation.refusals import (
     problem_of,
 )
 from services.conversation.rows import Rows
-from services.conversation.sealed_store import SealedStore
+from services.conversation.sealing.store import SealedStore
 from services.conversation.search.query import Search
 from services.conversation.tasks import Done, NotThere, Task
 from services.conversation.telling import Teller, wrong

@@ -11,7 +11,7 @@ from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.customer import Customer
 from services.conversation.domain.customer_state import CustomerState
 from services.conversation.rows import Rows, find_rows, write_newer
-from services.conversation.sealing import Owner
+from services.conversation.sealing.payload import Owner
 from services.conversation.tasks import Task
 
 _NAMES: Final = "customer."

@@ -15,7 +15,7 @@ from services.conversation.domain.state import ConversationState
 from services.conversation.loading import replay
 from services.conversation.past.landmarks import EVERY, Landmarks
 from services.conversation.rows import MESSAGE_PARTS, Rows, delivery_row, erased_before, parts_of
-from services.conversation.sealed_store import SealedStore
+from services.conversation.sealing.store import SealedStore
 from services.conversation.timeline import Placed, Timeline
 from services.conversation.views import MessageRow, message_id_of
 

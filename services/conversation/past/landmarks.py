@@ -28,8 +28,8 @@ from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.state import ConversationState
-from services.conversation.keyring import Keyring
-from services.conversation.sealing import NONCE_BYTES, Owner
+from services.conversation.sealing.keyring import Keyring
+from services.conversation.sealing.payload import NONCE_BYTES, Owner
 
 LANDMARKS: Final = "conversation_landmarks"
 EVERY: Final = 200

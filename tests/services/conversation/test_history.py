@@ -11,9 +11,9 @@ from pymongo.asynchronous.database import AsyncDatabase
 from libs.events.ids import random_id
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.mongo import Document
-from services.conversation.keyring import Keyring
 from services.conversation.past.landmarks import EVERY, LANDMARKS, Landmarks
 from services.conversation.rows import COMMITS
+from services.conversation.sealing.keyring import Keyring
 from services.conversation.settings import ConversationSettings
 from tests.services.conversation.world import DEPLOYMENT_KEY, World, serving
 

@@ -25,11 +25,11 @@ from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.erasure import CustomerErased
 from services.conversation.domain.state import ConversationState
 from services.conversation.erasing import ERASURES
-from services.conversation.keyring import KEYS
 from services.conversation.loading import replay
 from services.conversation.read_models import read_models
 from services.conversation.rebuild import rebuild
 from services.conversation.rows import COMMITS, INBOX, MESSAGES, find_rows, inbox_row, snapshot_of
+from services.conversation.sealing.keyring import KEYS
 from services.conversation.timeline import Timeline
 from tests.services.conversation.machine.checks import (
     check_causes,

@@ -6,7 +6,7 @@ from pymongo import UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.runtime.mongo import Document
-from services.conversation.keyring import KEYS, WORKSPACE_KEYS, WorkspaceKeys, key_name
+from services.conversation.sealing.keyring import KEYS, WORKSPACE_KEYS, WorkspaceKeys, key_name
 
 _BATCH: Final = 500
 

@@ -14,8 +14,8 @@ from libs.events.registry import personal_of
 from libs.eventstore.commits import Commit, PublicMessage, StoredEvent
 from libs.eventstore.store import AsyncEventStore
 from services.conversation.domain.events import personal
-from services.conversation.keyring import Keyring, Wanted
-from services.conversation.sealing import Cipher, Owner, opened, owner_of, seal
+from services.conversation.sealing.keyring import Keyring, Wanted
+from services.conversation.sealing.payload import Cipher, Owner, opened, owner_of, seal
 
 type Key = tuple[Owner, Cipher]
 

@@ -8,11 +8,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from libs.events.registry import all_types, personal_of
 from services.conversation.domain.events import encode, names, personal
-from services.conversation.sealing import Broken, Owner, opened, owner_of, seal
+from services.conversation.sealing.payload import Broken, Owner, opened, owner_of, seal
 from tests.services.conversation.domain.test_stored_events import EXAMPLES
 
-GOLDEN = Path(__file__).parent / "golden" / "sealed"
-PUBLIC = Path(__file__).parents[2] / "libs" / "events" / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden" / "sealed"
+PUBLIC = Path(__file__).parents[3] / "libs" / "events" / "golden"
 KEY = AESGCM(bytes(range(32)))
 NONCE = bytes(range(12))
 OWNER = Owner("cus_1", 2)

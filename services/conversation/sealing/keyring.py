@@ -6,7 +6,7 @@
     conversation_keys            {_id: identity, workspace, by: 2, newest: 1, keys: {"1": wrapped}}
 
 ``by`` is the generation of the workspace's key that wraps them. Rotating makes a new key of the
-workspace and wraps the identities' again (``key_rotation.py``); no event is ever sealed again.
+workspace and wraps the identities' again (``rotation.py``); no event is ever sealed again.
 
 What is new is sealed with an identity's newest generation. Erasing begins a generation and then
 takes the ones before it away: the document stays, as the sign that they are not to be made again.
@@ -33,7 +33,7 @@ from libs.runtime.consumer import Transient
 from libs.runtime.mongo import Document
 from libs.runtime.sealing import Sealer
 from services.conversation.rows import insert_missing
-from services.conversation.sealing import Cipher, Owner
+from services.conversation.sealing.payload import Cipher, Owner
 
 KEYS: Final = "conversation_keys"
 WORKSPACE_KEYS: Final = "conversation_workspace_keys"

@@ -5,9 +5,9 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.runtime.mongo import Document
 from libs.runtime.sealing import CannotOpen
-from services.conversation.key_rotation import rewrap
-from services.conversation.keyring import KEYS, WORKSPACE_KEYS, KeyLost, Keyring, Wanted
-from services.conversation.sealing import Cipher, Owner
+from services.conversation.sealing.keyring import KEYS, WORKSPACE_KEYS, KeyLost, Keyring, Wanted
+from services.conversation.sealing.payload import Cipher, Owner
+from services.conversation.sealing.rotation import rewrap
 from tests.services.conversation.world import DEPLOYMENT_KEY
 
 pytestmark = pytest.mark.servers

@@ -3,8 +3,8 @@
 import os
 from typing import Final
 
-from services.conversation.keyring import Keyring, Wanted
-from services.conversation.sealing import NONCE_BYTES, Owner
+from services.conversation.sealing.keyring import Keyring, Wanted
+from services.conversation.sealing.payload import NONCE_BYTES, Owner
 
 _GENERATION_BYTES: Final = 4
 
