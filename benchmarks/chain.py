@@ -27,8 +27,8 @@ from libs.eventstore.codec import Document
 from libs.eventstore.commits import GENESIS, Commit
 from libs.eventstore.store import AsyncEventStore
 from libs.eventstore.verifying import verify_all
-from services.conversation.counts import Counts
 from services.conversation.customers.rows import CUSTOMERS
+from services.conversation.inbox.counts import Counts
 from services.conversation.kinds import Conversations
 from services.conversation.loading import Loader
 from services.conversation.rows import COMMITS, INBOX, MESSAGES, inbox_row

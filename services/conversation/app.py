@@ -40,7 +40,13 @@ from services.conversation.domain.events import UnknownEvent
 from services.conversation.drafts import Drafts
 from services.conversation.engine import engine_of
 from services.conversation.erasing import Erasing
-from services.conversation.inbox import Lists
+from services.conversation.inbox.inbox import Lists
+from services.conversation.inbox.saved_filters import (
+    SAVED_FILTER_INDEXES,
+    SAVED_FILTERS,
+    Saved,
+    add_saved_filter_routes,
+)
 from services.conversation.rows import (
     ANSWERS,
     COMMITS,
@@ -49,12 +55,6 @@ from services.conversation.rows import (
     INBOX_INDEXES,
     MESSAGE_INDEXES,
     MESSAGES,
-)
-from services.conversation.saved_filters import (
-    SAVED_FILTER_INDEXES,
-    SAVED_FILTERS,
-    Saved,
-    add_saved_filter_routes,
 )
 from services.conversation.sealing.vault import AnswerVault
 from services.conversation.search.consumer import GROUP as SEARCH_GROUP

@@ -18,7 +18,6 @@ from libs.runtime.outbox import publish_messages
 from libs.runtime.settings import key_bytes
 from services.conversation.anchors.writing import COMMIT_HEADER
 from services.conversation.consumers import CommandsHandler, InboundHandler
-from services.conversation.counts import Counts
 from services.conversation.customers.blocked import BlockedCustomers
 from services.conversation.customers.following import CustomerHandler
 from services.conversation.customers.kind import Customers
@@ -30,6 +29,7 @@ from services.conversation.domain.customer import Customer
 from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.sent_message import SentMessage, SentMessageState
 from services.conversation.domain.state import ConversationState
+from services.conversation.inbox.counts import Counts
 from services.conversation.kinds import Conversations, SentMessages
 from services.conversation.loading import Loader
 from services.conversation.numbers import CaseNumbers

@@ -3,8 +3,8 @@
 SecantusDB resolves every match before it sorts or limits (5 µs each), so a page is asked for by a
 narrow range of the sort key, which widens until the page is full. Where to begin is remembered for
 each list: its first row, and the span of time that filled the last page. Of a list that was not
-asked for yet, what is remembered of the others is a guess. Conditions are such that
-the server finds the index by itself: of one that is named, SecantusDB resolves all.
+asked for yet, what is remembered of the others is a guess. Conditions are such that the server
+finds the index by itself: of one that is named, SecantusDB resolves all.
 """
 
 from collections import OrderedDict

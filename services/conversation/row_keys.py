@@ -1,4 +1,4 @@
-"""The keys by which a list finds its rows: ``inbox_row`` puts them on, ``questions`` asks by them.
+"""The keys by which a list finds its rows: ``rows.py`` puts them on, ``inbox/`` asks by them.
 
 A key is a case's state, alone or with one thing that is known of the case: ``new``,
 ``new/location:loc_…``, ``active/member:mem_…``, ``done/tag:vip``. All are in one multikey index

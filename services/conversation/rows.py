@@ -88,7 +88,7 @@ _ERASED_PARTS: Final[Mapping[str, Document]] = {
     "failed": {"attempted": None},
 }
 
-# The lists' queries are in questions.py; the routing index holds only the cases in routing.
+# The lists' queries are in inbox/questions.py; the routing index holds only the cases in routing.
 INBOX_INDEXES: Final = (
     IndexModel(
         [("workspace", ASCENDING), ("keys", ASCENDING), ("active_at", DESCENDING)], name="lists"

@@ -20,7 +20,6 @@ from libs.runtime.tokens import Caller
 from libs.runtime.tracing import trace_headers
 from services.conversation.audit import Audit
 from services.conversation.commands.queue import NOT_NOW, CommandQueue
-from services.conversation.counts import Counts
 from services.conversation.desk import Desk
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
@@ -32,7 +31,8 @@ from services.conversation.domain.state import ConversationState
 from services.conversation.drafts import Drafts
 from services.conversation.erasing import Erasing
 from services.conversation.fields import required_fields
-from services.conversation.inbox import Inbox, Lists
+from services.conversation.inbox.counts import Counts
+from services.conversation.inbox.inbox import Inbox, Lists
 from services.conversation.loading import Loader
 from services.conversation.metrics import COMMANDS
 from services.conversation.numbers import CaseNumbers

@@ -12,10 +12,10 @@ from libs.events.content import Channel
 from libs.events.directory import GroupState, LocationState, MemberState, Role
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
-from services.conversation.counts import Counts
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.state import Case, ConversationState, Thread
-from services.conversation.inbox import Inbox, Lists
+from services.conversation.inbox.counts import Counts
+from services.conversation.inbox.inbox import Inbox, Lists
 from services.conversation.rows import INBOX, INBOX_INDEXES, inbox_row, replacing, write_newer
 from services.conversation.search.entries import Entries
 from services.conversation.search.index import SEARCH, SEARCH_INDEXES, SearchIndex

@@ -32,8 +32,8 @@ from libs.runtime.mongo import Document, mongo_client
 from services.conversation.app import ensure_indexes
 from services.conversation.engine import Engine, engine_of
 from services.conversation.erasing import Erasing
+from services.conversation.inbox.saved_filters import SAVED_FILTERS, Saved
 from services.conversation.rows import COUNTERS, INBOX
-from services.conversation.saved_filters import SAVED_FILTERS, Saved
 from services.conversation.sealing.keyring import WORKSPACE_KEYS
 from services.conversation.search.consumer import SearchHandler
 from services.conversation.search.entries import Entries

@@ -16,7 +16,6 @@ from libs.eventstore.store import AsyncEventStore
 from libs.eventstore.verifying import verify_all
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
-from services.conversation.counts import Counts
 from services.conversation.customers.rows import CUSTOMERS, customer_of
 from services.conversation.domain import blocking, corrections, messages
 from services.conversation.domain.aggregate import Snapshot
@@ -25,6 +24,7 @@ from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.erasure import CustomerErased
 from services.conversation.domain.state import ConversationState
 from services.conversation.erasing import ERASURES
+from services.conversation.inbox.counts import Counts
 from services.conversation.loading import replay
 from services.conversation.read_models import read_models
 from services.conversation.rebuild import rebuild

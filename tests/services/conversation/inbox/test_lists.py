@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from libs.events.content import Channel
 from libs.runtime.problems import Invalid
-from services.conversation.questions import days_end
+from services.conversation.inbox.questions import days_end
 from tests.services.conversation.rows_made import AGENT, LOCATIONS, START, Made, state
 
 pytestmark = pytest.mark.servers

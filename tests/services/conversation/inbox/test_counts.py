@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from libs.events.api.filters import Tab
 from libs.events.directory import Role
-from services.conversation.counts import _Where, _Workspace
 from services.conversation.domain.aggregate import Snapshot
+from services.conversation.inbox.counts import _Where, _Workspace
 from tests.services.conversation.rows_made import AGENT, OWNER, START, Made, state
 from tests.services.conversation.test_customers import a_case, customer_of, done
 from tests.services.conversation.world import World, eventually, serving

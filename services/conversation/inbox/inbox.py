@@ -26,9 +26,9 @@ from libs.runtime.mongo import Document
 from libs.runtime.sharing import SharedReads
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.state import ConversationState
+from services.conversation.inbox.questions import Question, Segment
 from services.conversation.listing import Hints, Lister, narrowed
 from services.conversation.publishing import audience_of
-from services.conversation.questions import Question, Segment
 from services.conversation.rows import Rows, snapshot_of
 from services.conversation.search.query import Search, SearchPlace
 from services.conversation.tasks import NotThere

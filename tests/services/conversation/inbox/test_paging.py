@@ -18,7 +18,7 @@ from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.life import RuleBroken
 from services.conversation.domain.messages import Place, Written
 from services.conversation.domain.state import ConversationState
-from services.conversation.inbox import Lists
+from services.conversation.inbox.inbox import Lists
 from tests.services.conversation.rows_made import OWNER, WORKSPACE, Made
 
 pytestmark = pytest.mark.servers
