@@ -68,15 +68,18 @@ class Saved:
         forgotten = 0
         async for one in self._collection.find({"workspace": workspace_id}):
             q, name = one["filter"].get("q"), one["name"]
+            asks_for_them = q and await asyncio.to_thread(_finds, tokens, q, of_person)
+            is_named_so = name and await asyncio.to_thread(_finds, tokens, name, of_person)
+            if not (asks_for_them or is_named_so):
+                continue
             change: Document = {"$set": {"forgotten_at": datetime.now(UTC)}}
-            if q and await asyncio.to_thread(_finds, tokens, q, of_person):
+            if asks_for_them:
                 change["$unset"] = {"filter.q": ""}
-            if name and await asyncio.to_thread(_finds, tokens, name, of_person):
+            if is_named_so:
                 change["$set"]["name"] = ""
-            if len(change) > 1 or len(change["$set"]) > 1:
-                # One that was changed at this moment was changed by somebody who knows.
-                same = {"_id": one["_id"], "name": name, "filter.q": q}
-                forgotten += (await self._collection.update_one(same, change)).modified_count
+            # One that was changed at this moment was changed by somebody who knows.
+            same = {"_id": one["_id"], "name": name, "filter.q": q}
+            forgotten += (await self._collection.update_one(same, change)).modified_count
         return forgotten
 
     async def add(self, caller: Caller, wanted: SaveFilter) -> str:

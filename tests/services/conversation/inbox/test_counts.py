@@ -1,6 +1,8 @@
 """The tabs' counts are those of the tabs, for each member, whatever happened in which order."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, get_args
 
@@ -105,59 +107,24 @@ def test_the_order_in_which_versions_are_seen_does_not_matter(
         assert {member: own for member, own in of.items() if own} == expected._of
 
 
-async def test_two_replicas_agree(world: World) -> None:
-    dima = await world.member("Dima", Role.OWNER)
-    beside = replaced(world)
-    async with serving(world), serving(beside):
-        await world.settled()
-        await beside.settled()
+@dataclass(frozen=True)
+class Replicas:
+    """Two of one workspace, and an owner who asks both."""
 
-        async def counts(one: World) -> Any:
-            return (await one.call(dima, "GET", "/v1/conversations/counts")).body
+    one: World
+    other: World
+    owner: str
 
-        assert (await counts(world))["new"] == (await counts(beside))["new"] == 0
-        await world.receive(*(world.inbound(str(n), 1) for n in range(10)))
-        taken = world.conversation_id("3")
-        await world.seen(dima, taken)
-        # the own effect at once
-        await world.call(dima, "POST", f"/v1/conversations/{taken}/take")
-        assert (await counts(world))["mine"] == 1
-
-        async def agreed() -> bool:
-            wanted = {"new": 9, "mine": 1, "others": 0, "done": 0, "all": 10, "unread": 10}
-            wanted["important"] = 0
-            return bool(await counts(world) == await counts(beside) == wanted)
-
-        await eventually(agreed)
+    async def counts(self) -> list[Any]:
+        """As each of the two answers."""
+        asked = "GET", "/v1/conversations/counts"
+        return [(await world.call(self.owner, *asked)).body for world in (self.one, self.other)]
 
 
-async def test_two_replicas_agree_on_what_a_blocked_customer_wrote_first(world: World) -> None:
-    """A thread that begins with it has no case, and stands among those done."""
-    dima = await world.member("Dima", Role.OWNER)
-    beside = replaced(world)
-    async with serving(world), serving(beside):
-        await world.settled()
-        await beside.settled()
-        await done(await world.call(dima, "POST", f"{await a_case(world, dima, '1')}/block"))
-
-        async def counts(one: World) -> Any:
-            return (await one.call(dima, "GET", "/v1/conversations/counts")).body
-
-        assert (await counts(world))["done"] == (await counts(beside))["done"] == 0
-        # Replicas look for the blocked each second.
-        await asyncio.sleep(1.5)
-        again = replace(world.inbound("2", 1), customer_id=customer_of(world, "1"))
-        await world.receive(again)
-
-        async def agreed() -> bool:
-            return bool((await counts(world))["done"] == (await counts(beside))["done"] == 1)
-
-        await eventually(agreed)
-
-
-def replaced(world: World) -> World:
-    """Another world of the same workspace, for a second replica."""
-    return World(
+@pytest.fixture
+async def replicas(world: World) -> AsyncIterator[Replicas]:
+    owner = await world.member("Dima", Role.OWNER)
+    other = World(
         world.bootstrap,
         world.namespace,
         world.publisher,
@@ -166,3 +133,43 @@ def replaced(world: World) -> World:
         world.location_id,
         world.source_id,
     )
+    async with serving(world), serving(other):
+        await world.settled()
+        await other.settled()
+        yield Replicas(world, other, owner)
+
+
+async def test_two_replicas_agree(replicas: Replicas) -> None:
+    world, dima = replicas.one, replicas.owner
+    assert [counts["new"] for counts in await replicas.counts()] == [0, 0]
+    await world.receive(*(world.inbound(str(n), 1) for n in range(10)))
+    taken = world.conversation_id("3")
+    await world.seen(dima, taken)
+    # the own effect at once
+    await world.call(dima, "POST", f"/v1/conversations/{taken}/take")
+    assert (await replicas.counts())[0]["mine"] == 1
+
+    async def agreed() -> bool:
+        wanted = {"new": 9, "mine": 1, "others": 0, "done": 0, "all": 10, "unread": 10}
+        wanted["important"] = 0
+        return bool(await replicas.counts() == [wanted, wanted])
+
+    await eventually(agreed)
+
+
+async def test_two_replicas_agree_on_what_a_blocked_customer_wrote_first(
+    replicas: Replicas,
+) -> None:
+    """A thread that begins with it has no case, and stands among those done."""
+    world, dima = replicas.one, replicas.owner
+    await done(await world.call(dima, "POST", f"{await a_case(world, dima, '1')}/block"))
+    assert [counts["done"] for counts in await replicas.counts()] == [0, 0]
+    # Replicas look for the blocked each second.
+    await asyncio.sleep(1.5)
+    again = replace(world.inbound("2", 1), customer_id=customer_of(world, "1"))
+    await world.receive(again)
+
+    async def agreed() -> bool:
+        return [counts["done"] for counts in await replicas.counts()] == [1, 1]
+
+    await eventually(agreed)
