@@ -37,8 +37,8 @@ from libs.events.directory import LocationState, MemberState, Role
 from libs.events.ids import random_id
 from libs.runtime.mongo import Document, mongo_client
 from libs.runtime.settings import MongoSettings, key_bytes, load
-from services.conversation.read_models import read_models
-from services.conversation.rebuild import rebuild
+from services.conversation.rebuilding.read_models import read_models
+from services.conversation.rebuilding.rebuild import rebuild
 from services.conversation.search.words import word_forms
 
 SIZE: Final = 4_000

@@ -2,8 +2,8 @@
 
 from libs.runtime.mongo import mongo_client
 from libs.runtime.settings import MongoSettings, key_bytes, load
-from services.conversation.read_models import read_models
-from services.conversation.rebuild import rebuild
+from services.conversation.rebuilding.read_models import read_models
+from services.conversation.rebuilding.rebuild import rebuild
 
 
 async def rebuild_read_model(name: str) -> str:

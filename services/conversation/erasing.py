@@ -50,7 +50,7 @@ from services.conversation.domain.state import ConversationState
 from services.conversation.drafts import Drafts
 from services.conversation.erased_names import called, long_enough, names_in
 from services.conversation.metrics import ERASURES_REACHED
-from services.conversation.rebuild import beside_of
+from services.conversation.rebuilding.rebuild import beside_of
 from services.conversation.rows import DRAFTS, INBOX, MESSAGES, find_rows, snapshot_of
 from services.conversation.sealing.keyring import Keyring, Wanted
 from services.conversation.sealing.payload import NONCE_BYTES, Owner

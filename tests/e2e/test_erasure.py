@@ -27,8 +27,8 @@ from libs.runtime.tokens import ServiceTokens
 from parley.client import NeverCame, eventually
 from parley.dead_letters import dead_letters
 from parley.suite import Suite
-from services.conversation import rebuild
-from services.conversation.read_models import read_models
+from services.conversation.rebuilding import rebuild
+from services.conversation.rebuilding.read_models import read_models
 from services.conversation.rows import COMMITS, INBOX
 from services.conversation.sealing.keyring import KEYS
 from services.conversation.search.entries import Entries

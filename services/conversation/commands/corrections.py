@@ -4,11 +4,11 @@ from msgspec.structs import replace
 
 from libs.events.api import ConversationView, EditMessage
 from services.conversation.commands.base import Workplace, state_of
+from services.conversation.commands.limits import check_edited
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.corrections import SentBefore
 from services.conversation.domain.messages import MessageSent
 from services.conversation.domain.state import ConversationState
-from services.conversation.limits import check_edited
 from services.conversation.rows import deletion_of, delivery_of, edit_of, find_rows
 from services.conversation.views import conversation_view
 

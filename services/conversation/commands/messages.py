@@ -5,11 +5,11 @@ from contextlib import suppress
 
 from libs.events.api import AddNote, SendMessage, Sent
 from services.conversation.commands.base import Workplace
+from services.conversation.commands.limits import check_content, check_note
 from services.conversation.commands.queue import NOT_NOW
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.notes import MENTIONS_AT_MOST
 from services.conversation.domain.state import ConversationState
-from services.conversation.limits import check_content, check_note
 from services.conversation.publishing import audience_of
 from services.conversation.telling import wrong
 from services.conversation.timeline import Timeline

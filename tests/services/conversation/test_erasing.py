@@ -17,8 +17,8 @@ from libs.events.directory import Role
 from libs.events.topics import Topic
 from libs.runtime.mongo import Document
 from services.conversation.erasing import ERASURES
-from services.conversation.read_models import read_models
-from services.conversation.rebuild import ReadModel, rebuild
+from services.conversation.rebuilding.read_models import read_models
+from services.conversation.rebuilding.rebuild import ReadModel, rebuild
 from services.conversation.rows import INBOX, MESSAGES
 from services.conversation.sealing.keyring import KEYS
 from services.conversation.search.index import SEARCH

@@ -7,8 +7,8 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.runtime.mongo import Document
 from services.conversation.customers.rows import CUSTOMERS
-from services.conversation.read_models import read_models
-from services.conversation.rebuild import Rebuilt, rebuild
+from services.conversation.rebuilding.read_models import read_models
+from services.conversation.rebuilding.rebuild import Rebuilt, rebuild
 from services.conversation.rows import INBOX, MESSAGES
 from services.conversation.search.index import SEARCH
 from tests.services.conversation.world import DEPLOYMENT_KEY, World, eventually, serving

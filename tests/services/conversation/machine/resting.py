@@ -26,8 +26,8 @@ from services.conversation.domain.state import ConversationState
 from services.conversation.erasing import ERASURES
 from services.conversation.inbox.counts import Counts
 from services.conversation.loading import replay
-from services.conversation.read_models import read_models
-from services.conversation.rebuild import rebuild
+from services.conversation.rebuilding.read_models import read_models
+from services.conversation.rebuilding.rebuild import rebuild
 from services.conversation.rows import COMMITS, INBOX, MESSAGES, find_rows, inbox_row, snapshot_of
 from services.conversation.sealing.keyring import KEYS
 from services.conversation.timeline import Timeline

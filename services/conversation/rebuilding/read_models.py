@@ -19,7 +19,7 @@ from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.events import name_of
 from services.conversation.domain.sent_message import DeliveryChanged
 from services.conversation.loading import replay
-from services.conversation.rebuild import ReadModel
+from services.conversation.rebuilding.rebuild import ReadModel
 from services.conversation.rows import (
     INBOX,
     MESSAGE_PARTS,

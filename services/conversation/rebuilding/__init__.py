@@ -1,0 +1,1 @@
+"""Read models made again from the commits, while the service goes on: each by its name, one way."""
