@@ -155,7 +155,7 @@ class Timeline:
             for commit in commits:
                 for position in range(min(commit.last, before - 1), commit.first - 1, -1):
                     stored = commit.events[position - commit.first]
-                    yield position, self._event(position, stored)
+                    yield position, remembered(stored, position, self._forgotten)
             before = commits[-1].first
 
     async def _forwards(self, after: int) -> AsyncIterator[Placed]:
@@ -170,13 +170,15 @@ class Timeline:
             for commit in commits:
                 for position, stored in enumerate(commit.events, commit.first):
                     if position > after:
-                        yield position, self._event(position, stored)
+                        yield position, remembered(stored, position, self._forgotten)
             commits = await self._store.read(self._id, commits[-1].last, _CHUNK)
 
-    def _event(self, position: int, stored: StoredEvent) -> Event[Any]:
-        """Whatever key is still in memory here: what was forgotten is not shown again."""
-        event = decode(stored.type, stored.data)
-        return erased(event) if position < self._forgotten else event
+
+def remembered(stored: StoredEvent, position: int, forgotten: int) -> Event[Any]:
+    """The event at that position of a stream of which what stands before ``forgotten`` is: it is
+    not shown again, whatever key is still in memory here."""
+    event = decode(stored.type, stored.data)
+    return erased(event) if position < forgotten else event
 
 
 async def _first(

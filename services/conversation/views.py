@@ -26,7 +26,7 @@ from services.conversation.system_messages import told, trace_of
 from services.conversation.telling import TEXTS, Teller, reason_told
 
 type MessageRow = Mapping[str, Any]
-type _Message = messages.MessageReceived | blocking.MessageWithheld | messages.MessageSent
+type MessageEvent = messages.MessageReceived | blocking.MessageWithheld | messages.MessageSent
 
 _MESSAGES: Final = (messages.MessageReceived, blocking.MessageWithheld, messages.MessageSent)
 
@@ -94,6 +94,16 @@ def timeline_item(
     return _system(conversation_id, position, event, teller)
 
 
+def content_for_team(event: MessageEvent, row: MessageRow | None) -> Content:
+    """What a message says now, to who answers the customer."""
+    deletion = deletion_of(row) if row else None
+    if deletion and not deletion[1]:
+        # Who deleted it on the platform wants it seen by nobody, and platforms ask for as much.
+        # What the team took back stays before the team.
+        return Content()
+    return _content(event, row)[0]
+
+
 def customer_message(
     position: int, event: Event[Any], row: MessageRow | None
 ) -> CustomerMessage | None:
@@ -114,15 +124,11 @@ def customer_message(
 def _message(
     conversation_id: str,
     position: int,
-    event: _Message,
+    event: MessageEvent,
     row: MessageRow | None,
 ) -> TimelineItem:
-    content, edited_at = _content(event, row)
+    _, edited_at = _content(event, row)
     deleted_at, deleted_by = (deletion_of(row) if row else None) or (None, None)
-    if deleted_at and not deleted_by:
-        # Who deleted it on the platform wants it seen by nobody, and platforms ask for as much.
-        # What the team took back stays before the team.
-        content = Content()
     member_id, via_platform, delivery = None, False, None
     if isinstance(event, messages.MessageSent):
         member_id, via_platform = event.member_id, event.member_id is None
@@ -134,7 +140,7 @@ def _message(
         position=position,
         case_id=case_id_of(conversation_id, event.case),
         direction="outgoing" if isinstance(event, messages.MessageSent) else "incoming",
-        content=content,
+        content=content_for_team(event, row),
         sender=event.sender,
         member_id=member_id,
         reply_to=event.reply_to,
@@ -151,7 +157,7 @@ def _message(
     )
 
 
-def _content(event: _Message, row: MessageRow | None) -> tuple[Content, datetime | None]:
+def _content(event: MessageEvent, row: MessageRow | None) -> tuple[Content, datetime | None]:
     edit = edit_of(row) if row else None
     return edit or (event.content, None)
 

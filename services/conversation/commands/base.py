@@ -201,8 +201,9 @@ class Workplace:
     async def _message(
         self, conversation_id: str, message_id: str
     ) -> tuple[Snapshot[ConversationState], MessageReceived | MessageSent]:
-        """The conversation as it is remembered, and how the message came into it."""
-        snapshot = await self._remembered(conversation_id)
+        """The conversation as it is now, so that nothing is read of what was forgotten since, and
+        how the message came into it."""
+        snapshot = await self._snapshot(conversation_id)
         timeline = Timeline(self._parts.store, self._parts.messages, snapshot)
         placed = await timeline.find(message_id)
         if placed is None or not isinstance(placed[1], MessageReceived | MessageSent):

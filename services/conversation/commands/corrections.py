@@ -46,7 +46,7 @@ class CorrectionCommands(Workplace):
     async def _sent_before(
         self, conversation_id: str, message_id: str
     ) -> tuple[Snapshot[ConversationState], SentBefore]:
-        """The conversation as it is remembered, and the message as it is now."""
+        """The conversation and the message as they are now."""
         snapshot, event = await self._message(conversation_id, message_id)
         rows = await find_rows(self._parts.messages, [message_id])
         row = rows[0] if rows else {}

@@ -1,10 +1,11 @@
 """The cases of a customer: the first message and the date of each.
 
 The rows know when each case was opened, and in which commit; what was written is read from there,
-for those of one page at once.
+for those of one page at once, and what became of the messages from their rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -16,10 +17,13 @@ from libs.runtime.problems import Unavailable
 from services.conversation.commands.queue import NOT_NOW
 from services.conversation.customers.looking import Looking
 from services.conversation.customers.sets import CustomerSet
-from services.conversation.domain.events import Event, decode
+from services.conversation.domain.events import Event
 from services.conversation.domain.life import CaseOpened
 from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.state import ConversationState, case_id_of, preview_of
+from services.conversation.rows import find_rows
+from services.conversation.timeline import remembered
+from services.conversation.views import MessageRow, content_for_team
 
 
 class _Opened(NamedTuple):
@@ -39,6 +43,15 @@ class _Opened(NamedTuple):
         return self.conversation_id, self.commit
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """How a case began, and the message that it began with."""
+
+    state: ConversationState
+    opening: CaseOpened
+    message: MessageReceived | MessageSent | None
+
+
 class Cases(Looking):
     async def cases(self, customer_id: str, cursor: str | None, limit: int) -> CustomerCasePage:
         """Of the conversations that the member may see, the newest first.
@@ -55,17 +68,24 @@ class Cases(Looking):
         page = opened[:limit]
         try:
             commits = await self._parts.store.at(one.place for one in page)
+            by_place = {(commit.stream, commit.first): commit for commit in commits}
+            begun = [
+                case
+                for one in page
+                if (commit := by_place.get(one.place))
+                and (case := _begun(states[one.conversation_id], one.number, commit))
+            ]
+            rows = await self._rows(one.message.message_id for one in begun if one.message)
         except NOT_NOW as error:
             raise Unavailable from error
-        by_place = {(commit.stream, commit.first): commit for commit in commits}
-        items = [
-            case
-            for one in page
-            if (commit := by_place.get(one.place))
-            and (case := _case(states[one.conversation_id], one.number, commit))
-        ]
         last = Instants(page[-1].at, page[-1].case_id) if len(opened) > limit else None
-        return CustomerCasePage(items=tuple(items), next=cursor_of(last) if last else None)
+        return CustomerCasePage(
+            items=tuple(_case(one, rows) for one in begun), next=cursor_of(last) if last else None
+        )
+
+    async def _rows(self, message_ids: Iterable[str]) -> dict[str, MessageRow]:
+        rows = await find_rows(self._parts.messages, list(message_ids))
+        return {row["_id"]: row for row in rows}
 
 
 def _opened(customer: CustomerSet) -> list[_Opened]:
@@ -79,31 +99,40 @@ def _opened(customer: CustomerSet) -> list[_Opened]:
     return sorted(openings, key=lambda one: (one.at, one.case_id), reverse=True)
 
 
-def _case(state: ConversationState, number: int, commit: Commit) -> CustomerCase | None:
-    """Only the latest case may be anything but done."""
-    events = [decode(stored.type, stored.data) for stored in commit.events]
+def _begun(state: ConversationState, number: int, commit: Commit) -> _Begun | None:
+    events = [
+        remembered(stored, position, state.forgotten)
+        for position, stored in enumerate(commit.events, commit.first)
+    ]
     opening = next((e for e in events if isinstance(e, CaseOpened) and e.number == number), None)
     if opening is None:
         return None
+    return _Begun(state, opening, _first_message(events[events.index(opening) :]))
+
+
+def _first_message(events: Sequence[Event[Any]]) -> MessageReceived | MessageSent | None:
+    return next((e for e in events if isinstance(e, MessageReceived | MessageSent)), None)
+
+
+def _case(begun: _Begun, rows: Mapping[str, MessageRow]) -> CustomerCase:
+    """Only the latest case may be anything but done."""
+    state, opening, message = begun.state, begun.opening, begun.message
     return CustomerCase(
-        case_id=case_id_of(state.thread.conversation_id, number),
+        case_id=case_id_of(state.thread.conversation_id, opening.number),
         conversation_id=state.thread.conversation_id,
         source_id=opening.source_id,
         channel=opening.channel,
-        state=state.case.state if state.case.number == number else "done",
+        state=state.case.state if state.case.number == opening.number else "done",
         opened_at=opening.at,
         opened_by=opening.opened_by,
         short_number=opening.short_number,
-        first_message=_first_message(events[events.index(opening) :]),
+        first_message=_shown(message, rows.get(message.message_id)) if message else None,
     )
 
 
-def _first_message(events: Sequence[Event[Any]]) -> LastMessage | None:
-    for event in events:
-        if isinstance(event, MessageReceived | MessageSent):
-            return LastMessage(
-                direction="incoming" if isinstance(event, MessageReceived) else "outgoing",
-                occurred_at=event.at,
-                preview=preview_of(event.content),
-            )
-    return None
+def _shown(message: MessageReceived | MessageSent, row: MessageRow | None) -> LastMessage:
+    return LastMessage(
+        direction="incoming" if isinstance(message, MessageReceived) else "outgoing",
+        occurred_at=message.at,
+        preview=preview_of(content_for_team(message, row)),
+    )

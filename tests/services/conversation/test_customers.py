@@ -6,6 +6,7 @@ import pytest
 
 from libs.events.directory import FieldState, Role
 from libs.events.ids import random_id
+from tests.services.conversation.test_deleted_elsewhere import deleted, tell
 from tests.services.conversation.world import MANAGER, Answer, World, eventually
 
 pytestmark = pytest.mark.servers
@@ -302,6 +303,23 @@ async def test_the_cases_of_a_customer_with_the_first_message_of_each(served: Wo
             break
         query["cursor"] = page["next"]
     assert paged == [c["case_id"] for c in cases]
+
+
+async def test_a_case_shows_its_first_message_as_it_is_now(served: World) -> None:
+    dima = await served.member("Dima")
+    path = await a_case(served, dima, "1")
+    other = await a_case(served, dima, "2")
+    await served.receive(served.inbound("1", 1, "wallaby", kind="edit"))
+    await tell(served, deleted(served, "2", "1"))
+    for thread in ("1", "2"):
+        await served.seen(dima, served.conversation_id(thread), lambda v: v["version"] == 4)
+
+    async def first(customer: str) -> Any:
+        [case] = (await done(await served.call(dima, "GET", f"{customer}/cases")))["items"]
+        return case["first_message"]
+
+    assert (await first(path))["preview"] == "wallaby"
+    assert "preview" not in await first(other)
 
 
 async def test_the_page_of_customers_shows_each_once_where_they_were_last_active(
