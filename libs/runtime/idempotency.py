@@ -7,7 +7,7 @@ effect and the keeping of its answer, or two requests with one key run side by s
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -36,20 +36,25 @@ Work = Callable[[str], Awaitable[Response]]
 
 
 class Personal(Response):
-    """An answer that tells of a person: it is kept sealed, for as long as they are not erased."""
+    """An answer that tells of somebody: it is kept sealed, for as long as none of them is erased.
 
-    def __init__(self, answer: Response, owner: str) -> None:
+    ``owners``: the identities whose data it has, one at least.
+    """
+
+    def __init__(self, answer: Response, owners: Collection[str]) -> None:
         super().__init__(answer.body, answer.status_code, dict(answer.headers))
-        self.owner = owner
+        self.owners = sorted(owners)
 
 
 class Vault(Protocol):
-    """Seals what is kept of a person. ``place`` is where: there alone it opens."""
+    """Seals what is kept of persons. ``place`` is where: there alone it opens."""
 
-    async def seal(self, workspace_id: str, owner: str, body: bytes, place: bytes) -> bytes: ...
+    async def seal(
+        self, workspace_id: str, owners: Sequence[str], body: bytes, place: bytes
+    ) -> bytes: ...
 
-    async def open(self, owner: str, sealed: bytes, place: bytes) -> bytes | None:
-        """None where the person was erased since."""
+    async def open(self, owners: Sequence[str], sealed: bytes, place: bytes) -> bytes | None:
+        """None where one of them was erased since. ``owners``: as it was sealed, in that order."""
         ...
 
 
@@ -107,9 +112,9 @@ class Answers:
 
     async def _opened(self, kept: Document) -> bytes | None:
         body = bytes(kept["body"])
-        if self._vault is None or "owner" not in kept:
+        if self._vault is None or "owners" not in kept:
             return body
-        return await self._vault.open(kept["owner"], body, kept["_id"].encode())
+        return await self._vault.open(kept["owners"], body, kept["_id"].encode())
 
     async def _keep(self, name: str, asked: str, answer: Response, workspace_id: str) -> Document:
         headers = {k: v for k, v in answer.headers.items() if k not in _CONTENT_HEADERS}
@@ -122,9 +127,9 @@ class Answers:
             "body": bytes(answer.body),
         }
         if self._vault is not None and isinstance(answer, Personal):
-            document["owner"] = answer.owner
+            document["owners"] = answer.owners
             document["body"] = await self._vault.seal(
-                workspace_id, answer.owner, document["body"], name.encode()
+                workspace_id, answer.owners, document["body"], name.encode()
             )
         try:
             await self._collection.insert_one(document)

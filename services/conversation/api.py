@@ -133,7 +133,8 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
             caller = verified(request)
 
             async def work(cause: str) -> Response:
-                return _of_customer(await act(Desktop(parts, caller), _id(request), cause))
+                desk = Desktop(parts, caller)
+                return _personal(desk, await act(desk, _id(request), cause))
 
             return await answers.once(request, caller, b"", work)
 
@@ -147,7 +148,8 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
             body, raw = await reader.read(request)
 
             async def work(cause: str) -> Response:
-                return _of_customer(await act(Desktop(parts, caller), _id(request), cause, body))
+                desk = Desktop(parts, caller)
+                return _personal(desk, await act(desk, _id(request), cause, body))
 
             return await answers.once(request, caller, raw, work)
 
@@ -161,8 +163,8 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
             body, raw = await reader.read(request)
 
             async def work(cause: str) -> Response:
-                sent = await write(Desktop(parts, caller), _id(request), cause, body)
-                return _of_customer(sent, 201)
+                desk = Desktop(parts, caller)
+                return _personal(desk, await write(desk, _id(request), cause, body), 201)
 
             return await answers.once(request, caller, raw, work)
 
@@ -179,7 +181,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
 
             async def work(cause: str) -> Response:
                 desk = Desktop(parts, caller)
-                return _of_customer(await act(desk, message_id, _id(request), cause, body))
+                return _personal(desk, await act(desk, message_id, _id(request), cause, body))
 
             return await answers.once(request, caller, raw, work)
 
@@ -191,7 +193,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
 
         async def work(cause: str) -> Response:
             desk = Desktop(parts, caller)
-            return json_response(await desk.delete_message(message_id, _id(request), cause))
+            return _personal(desk, await desk.delete_message(message_id, _id(request), cause))
 
         return await answers.once(request, caller, b"", work)
 
@@ -229,7 +231,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
 
         async def work(cause: str) -> Response:
             desk = Desktop(parts, caller)
-            return json_response(await desk.remove_participant(who, _id(request), cause))
+            return _personal(desk, await desk.remove_participant(who, _id(request), cause))
 
         return await answers.once(request, caller, b"", work)
 
@@ -318,10 +320,9 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         app.add_route(path, endpoint, [method])
 
 
-def _of_customer(body: ConversationView | Sent, status: int = 200) -> Response:
+def _personal(desk: Desktop, body: ConversationView | Sent, status: int = 200) -> Response:
     """It tells what was said, so it is kept no longer than that."""
-    view = body.conversation if isinstance(body, Sent) else body
-    return Personal(json_response(body, status), view.customer.customer_id)
+    return Personal(json_response(body, status), desk.told_of)
 
 
 def _id(request: Request) -> str:

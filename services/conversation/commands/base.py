@@ -81,12 +81,14 @@ class Parts:
 class Workplace:
     """What every family of commands needs, for one member in their workspace.
 
+    ``told_of``: the identities whose data is in what was answered to commands.
     Errors of all: NotFound, Unavailable.
     """
 
     def __init__(self, parts: Parts, caller: Caller) -> None:
         self._parts = parts
         self._caller = caller
+        self.told_of: set[str] = set()
         self._directory: WorkspaceDirectory = parts.directory.of(caller.workspace_id)
         member = self._directory.members.get(caller.member_id)
         if member is None:
@@ -214,7 +216,12 @@ class Workplace:
         self, command: str, conversation_id: str, cause: str, decide: Decide
     ) -> ConversationView:
         done = await self._do(command, conversation_id, cause, decide)
-        return conversation_view(state_of(done))
+        return self._told(state_of(done))
+
+    def _told(self, snapshot: Snapshot[ConversationState]) -> ConversationView:
+        # Who wrote, and whose card is shown: they may be one person now, and two again tomorrow.
+        self.told_of |= {snapshot.state.customer_id, snapshot.state.shown_as.customer_id}
+        return conversation_view(snapshot)
 
     async def _do(
         self, command: str, conversation_id: str, cause: str, decide: Decide, characters: int = 0
@@ -250,10 +257,9 @@ class Workplace:
         for change in done.changes:
             item = timeline_item(conversation_id, change.version, change.event, None, teller)
             if item is not None and item.id == item_id:
-                return Sent(item=item, conversation=conversation_view(snapshot))
-        return Sent(
-            item=await self._found(snapshot, item_id), conversation=conversation_view(snapshot)
-        )
+                return Sent(item=item, conversation=self._told(snapshot))
+        item = await self._found(snapshot, item_id)
+        return Sent(item=item, conversation=self._told(snapshot))
 
     async def _found(self, snapshot: Snapshot[ConversationState], item_id: str) -> TimelineItem:
         """What an earlier request with the same cause had written."""

@@ -10,7 +10,6 @@ from services.conversation.domain.corrections import SentBefore
 from services.conversation.domain.messages import MessageSent
 from services.conversation.domain.state import ConversationState
 from services.conversation.rows import deletion_of, delivery_of, edit_of, find_rows
-from services.conversation.views import conversation_view
 
 
 class CorrectionCommands(Workplace):
@@ -32,7 +31,7 @@ class CorrectionCommands(Workplace):
             lambda c: c.edit_sent(me, sent, content, manages=manages),
             len(content.text),
         )
-        return conversation_view(state_of(done))
+        return self._told(state_of(done))
 
     async def delete_message(
         self, message_id: str, conversation_id: str, cause: str

@@ -61,7 +61,8 @@ def add_customer_routes(
 
             async def work(cause: str) -> Response:
                 desk = CustomersDesktop(parts, caller)
-                return Personal(json_response(await act(desk, _id(request), cause)), _id(request))
+                answer = json_response(await act(desk, _id(request), cause))
+                return Personal(answer, desk.told_of)
 
             return await answers.once(request, caller, b"", work)
 
@@ -81,7 +82,7 @@ def add_customer_routes(
             async def work(cause: str) -> Response:
                 desk = CustomersDesktop(parts, caller)
                 answer = json_response(await act(desk, _id(request), cause, body), status)
-                return Personal(answer, _id(request))
+                return Personal(answer, desk.told_of)
 
             return await answers.once(request, caller, raw, work)
 

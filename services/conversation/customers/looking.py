@@ -90,4 +90,5 @@ class Looking(Workplace):
         return self._member.role in _SEE_EVERYBODY
 
     def _shown(self, found: InSight) -> CustomerView:
+        self.told_of |= found.customer.rows.keys()
         return found.view(self._member.member_id, manages=self._manages)

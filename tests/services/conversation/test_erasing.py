@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace as replaced
 from datetime import UTC, datetime
 from typing import Any
 
@@ -185,42 +184,6 @@ async def test_a_past_from_before_it_is_told_without_the_person(world: World) ->
         assert view["version"] == 6
         assert len(timeline["items"]) == 5
         assert not [text for text in SAID if text in str(view) + str(timeline)]
-
-
-async def test_another_replica_that_has_the_keys_in_memory_shows_nothing_either(
-    world: World,
-) -> None:
-    dima = await world.member("Dima", Role.ADMIN)
-    conversation_id = world.conversation_id(ADA)
-    customer = f"/v1/customers/{world.id_key.customer(world.source_id, ADA)}"
-    other = replica_of(world)
-    async with serving(world), serving(other):
-        await world.receive(world.inbound(ADA, 1, "my heirloom teapot"))
-        await world.seen(dima, conversation_id)
-        cases = (await other.call(dima, "GET", f"{customer}/cases")).body["items"]
-        assert cases[0]["first_message"]["preview"] == "my heirloom teapot"
-
-        await erase(world, dima)
-
-        cases = (await other.call(dima, "GET", f"{customer}/cases")).body["items"]
-        assert [(one["case_id"], one["state"]) for one in cases] == [
-            (f"{conversation_id}.1", "new")
-        ]
-        assert cases[0]["first_message"].get("preview", "") == ""
-        shown = [
-            cases,
-            (await other.call(dima, "GET", customer)).body,
-            (await other.view(dima, conversation_id)).body,
-            await other.timeline(dima, conversation_id),
-        ]
-        assert not [text for text in SAID if text in str(shown)]
-
-
-def replica_of(world: World) -> World:
-    """The same workspace, for another process, which does not look after erasures by itself."""
-    settings = world.settings.model_copy(update={"conversation_sweep_interval_seconds": 3_600})
-    failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    return replaced(world, settings=settings, client=None, failure=failure)
 
 
 async def test_nothing_comes_back(world: World, database: AsyncDatabase[Document]) -> None:

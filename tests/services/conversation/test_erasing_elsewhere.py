@@ -1,0 +1,136 @@
+"""A person is forgotten where it is easily overlooked: in another process, in kept answers."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pymongo.asynchronous.database import AsyncDatabase
+
+from libs.events.directory import Role
+from libs.runtime.mongo import Document
+from services.conversation.rows import ANSWERS
+from tests.services.conversation.test_erasing import ADA, EVERYTHING, SAID, erase
+from tests.services.conversation.world import World, serving
+
+pytestmark = pytest.mark.servers
+
+OTHER = "161803398"
+
+
+async def test_another_replica_that_has_the_keys_in_memory_shows_nothing_either(
+    world: World,
+) -> None:
+    dima = await world.member("Dima", Role.ADMIN)
+    conversation_id = world.conversation_id(ADA)
+    customer = f"/v1/customers/{world.id_key.customer(world.source_id, ADA)}"
+    other = replica_of(world)
+    async with serving(world), serving(other):
+        await world.receive(world.inbound(ADA, 1, "my heirloom teapot"))
+        await world.seen(dima, conversation_id)
+        cases = (await other.call(dima, "GET", f"{customer}/cases")).body["items"]
+        assert cases[0]["first_message"]["preview"] == "my heirloom teapot"
+
+        await erase(world, dima)
+
+        cases = (await other.call(dima, "GET", f"{customer}/cases")).body["items"]
+        assert [(one["case_id"], one["state"]) for one in cases] == [
+            (f"{conversation_id}.1", "new")
+        ]
+        assert cases[0]["first_message"].get("preview", "") == ""
+        shown = [
+            cases,
+            (await other.call(dima, "GET", customer)).body,
+            (await other.view(dima, conversation_id)).body,
+            await other.timeline(dima, conversation_id),
+        ]
+        assert not [text for text in SAID if text in str(shown)]
+
+
+def replica_of(world: World) -> World:
+    """The same workspace, for another process, which does not look after erasures by itself."""
+    settings = world.settings.model_copy(update={"conversation_sweep_interval_seconds": 3_600})
+    failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    return replace(world, settings=settings, client=None, failure=failure)
+
+
+async def test_no_answer_is_kept_in_clear(world: World, database: AsyncDatabase[Document]) -> None:
+    dima, olena = await world.member("Dima", Role.ADMIN), await world.member("Olena")
+    conversation_id = world.conversation_id(ADA)
+    path = f"/v1/conversations/{conversation_id}"
+
+    async def do(method: str, path: str, body: object | None = None) -> Any:
+        key = f"{method} {path}"
+        answer = await world.call(dima, method, path, body, key=key, actions=EVERYTHING)
+        assert answer.status in (200, 201), answer
+        return answer.body
+
+    async with serving(world):
+        await world.receive(world.inbound(ADA, 1, "my heirloom teapot"))
+        await world.seen(dima, conversation_id)
+        await do("POST", f"{path}/take")
+        sent = await do("POST", f"{path}/messages", {"content": {"text": "a samovar then"}})
+        message_id = sent["item"]["id"]
+        await do("POST", f"{path}/participants", {"member_id": olena})
+        await do("DELETE", f"{path}/participants/{olena}")
+        await world.deliver(conversation_id, message_id, "sent", ("77",))
+        await reached(world, dima, conversation_id, message_id)
+        await do("PATCH", f"{path}/messages/{message_id}", {"text": "a samovar now"})
+        await do("DELETE", f"{path}/messages/{message_id}")
+        customer = f"/v1/customers/{world.id_key.customer(world.source_id, ADA)}"
+        await do("PATCH", customer, {"name": "Ada Lovelace"})
+        await do("POST", f"{customer}/activities", {"activity": "ordered"})
+
+        kept = await database[ANSWERS].find().to_list()
+        assert len(kept) == 8
+        assert not [text for text in (*SAID, "Lovelace") if text in str(kept)]
+
+        await erase(world, dima)
+        for again in (f"{path}/messages/{message_id}", f"{path}/participants/{olena}"):
+            shown = str(await do("DELETE", again))
+            assert not [text for text in (*SAID, "Lovelace") if text in shown]
+
+
+async def reached(world: World, member_id: str, conversation_id: str, message_id: str) -> None:
+    async with asyncio.timeout(15):
+        while True:
+            items = (await world.timeline(member_id, conversation_id))["items"]
+            [item] = [one for one in items if one["id"] == message_id]
+            if item["delivery"]["state"] == "sent":
+                return
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("forgotten", [ADA, OTHER])
+async def test_an_answer_that_told_of_two_goes_with_either(world: World, forgotten: str) -> None:
+    """Who were one person when it was given, and are two when one of them is forgotten."""
+    dima = await world.member("Dima", Role.ADMIN)
+    ada, other = (world.id_key.customer(world.source_id, one) for one in (ADA, OTHER))
+    path = f"/v1/conversations/{world.conversation_id(OTHER)}"
+
+    async def do(path: str, body: object, method: str = "POST", key: str | None = None) -> Any:
+        answer = await world.call(dima, method, path, body, key=key, actions=EVERYTHING)
+        assert answer.status in (200, 201), answer
+        return answer.body
+
+    async with serving(world):
+        for thread in (ADA, OTHER):
+            await world.receive(world.inbound(thread, 1, f"written by {thread}"))
+            await world.seen(dima, world.conversation_id(thread))
+        await do(f"/v1/customers/{ada}", {"name": "Ada Lovelace"}, "PATCH")
+        merged = await do(f"/v1/customers/{ada}/merge", {"customer_id": other}, key="merge")
+        conversation_id = world.conversation_id(OTHER)
+        await world.seen(dima, conversation_id, lambda v: v["customer"]["name"] == "Ada Lovelace")
+        noted = await do(f"{path}/notes", {"text": "who is it?"}, key="note")
+        told = str(merged) + str(noted)
+        assert "Ada Lovelace" in told
+        assert f"written by {OTHER}" in told
+        await do(f"/v1/customers/{ada}/split", {"customer_id": other})
+        await world.seen(dima, conversation_id, lambda v: v["customer"]["customer_id"] == other)
+
+        await erase(world, dima, forgotten)
+
+        again = str(await do(f"/v1/customers/{ada}/merge", {"customer_id": other}, key="merge"))
+        again += str(await do(f"{path}/notes", {"text": "who is it?"}, key="note"))
+        gone = "Ada Lovelace" if forgotten == ADA else f"written by {OTHER}"
+        assert gone not in again
