@@ -20,6 +20,7 @@ from services.conversation.domain import (
     assignment,
     blocking,
     corrections,
+    crm,
     erasure,
     life,
     marks,
@@ -35,7 +36,7 @@ from services.conversation.domain.aggregate import Aggregate, Change
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.events import encode, name_of
 from services.conversation.domain.sent_message import SentMessage
-from services.conversation.domain.state import ConversationState, Offer
+from services.conversation.domain.state import NO_CASE, ConversationState, Offer
 from services.conversation.outbound import outbound_requests
 
 SOURCE: Final = "/parley/conversation"
@@ -45,7 +46,7 @@ _OF_A_MEMBER: Final[dict[type[life.MemberEvent], Callable[..., Body]]] = {
     life.CaseTaken: public.CaseTaken,
     life.CaseClosed: public.CaseClosed,
     life.CaseReopened: public.CaseReopened,
-    life.CaseSentToCrm: public.CaseSentToCrm,
+    crm.CaseSentToCrm: public.CaseSentToCrm,
     assignment.CaseAssigned: public.CaseAssigned,
     assignment.CaseUnassigned: public.CaseUnassigned,
     assignment.CaseForwarded: public.CaseForwarded,
@@ -157,7 +158,7 @@ def facts_of(state: ConversationState) -> CaseFacts:
         topics=case.topics,
         reasons=case.reasons,
         components=case.components,
-        withheld=case.number == blocking.NO_CASE and case.state == "done",
+        withheld=case.number == NO_CASE and case.state == "done",
     )
 
 

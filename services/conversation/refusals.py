@@ -31,6 +31,7 @@ from services.conversation.domain.life import (
     HasOpenCase,
     NobodyToAnswer,
     NobodyTookIt,
+    NoCaseYet,
     RuleBroken,
     StillOpen,
     TakenBy,
@@ -87,6 +88,10 @@ class CaseNotTaken(Refusal):
 
 class CaseDone(Refusal):
     kind = "case-done"
+
+
+class NoCase(Refusal):
+    kind = "no-case"
 
 
 class CaseOpen(Refusal):
@@ -218,6 +223,8 @@ def problem_of(
             return CaseDone(tell, _who(member_id, at), member_id=member_id, at=at)
         case NobodyTookIt():
             return CaseNotTaken(tell)
+        case NoCaseYet():
+            return NoCase(tell)
         case StillOpen():
             return CaseOpen(tell)
         case HasOpenCase(member_id=None):

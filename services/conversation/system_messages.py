@@ -21,6 +21,7 @@ from services.conversation.domain import (
     assignment,
     blocking,
     corrections,
+    crm,
     erasure,
     life,
     marks,
@@ -122,7 +123,7 @@ def _by_member(event: life.MemberEvent) -> Trace | None:
         case (
             life.CaseTaken()
             | life.CaseClosed()
-            | life.CaseSentToCrm()
+            | crm.CaseSentToCrm()
             | assignment.CaseUnassigned()
             | assignment.CaseTakenOver()
             | transfer.TransferAccepted()

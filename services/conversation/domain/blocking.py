@@ -6,7 +6,6 @@ the beginning, which is nobody's and is counted nowhere.
 """
 
 from datetime import datetime
-from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -14,9 +13,13 @@ from msgspec.structs import replace
 from libs.events.content import Channel, Content, Post, Sender, Visibility
 from services.conversation.domain.events import Event, stored
 from services.conversation.domain.life import Life, MemberEvent
-from services.conversation.domain.state import Case, ConversationState, Thread, case_id_of
-
-NO_CASE: Final = 0
+from services.conversation.domain.state import (
+    NO_CASE,
+    Case,
+    ConversationState,
+    Thread,
+    case_id_of,
+)
 
 
 class Begins(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

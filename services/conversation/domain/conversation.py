@@ -2,6 +2,7 @@
 
 from services.conversation.domain.activities import Activities
 from services.conversation.domain.assignment import Assignment
+from services.conversation.domain.crm import Crm
 from services.conversation.domain.erasure import Erasure
 from services.conversation.domain.marks import Marks
 from services.conversation.domain.messages import Messages
@@ -13,6 +14,6 @@ from services.conversation.domain.watermarks import Reached
 
 
 class Conversation(
-    Messages, Assignment, Transfer, Notes, Reading, Marks, Reached, Activities, Naming, Erasure
+    Messages, Assignment, Transfer, Notes, Reading, Marks, Reached, Activities, Naming, Crm, Erasure
 ):
     """Its rules are one file a family; here they come together."""

@@ -1,4 +1,4 @@
-"""The life of a case: open, route, take, close, reopen, send to the CRM.
+"""The life of a case: open, route, take, close, reopen.
 
 routing ──route──▶ new ──take──▶ active ──close──▶ done
    (or new at once)                 ▲──────reopen─────┘
@@ -13,6 +13,7 @@ from libs.events.content import Channel, Post
 from services.conversation.domain.aggregate import Aggregate
 from services.conversation.domain.events import Event, stored
 from services.conversation.domain.state import (
+    NO_CASE,
     PARTICIPANTS_AT_MOST,
     Case,
     ConversationState,
@@ -50,6 +51,10 @@ class AlreadyDone(RuleBroken):
 
 class NobodyToAnswer(RuleBroken):
     """The customer was forgotten, and with them where they can be reached: they write first."""
+
+
+class NoCaseYet(RuleBroken):
+    """All that the customer wrote was withheld: there is nothing that could be done with."""
 
 
 class StillOpen(RuleBroken):
@@ -209,14 +214,6 @@ class CaseReopened(MemberEvent, frozen=True, kw_only=True):
         return replace(state, case=again, active_at=active(state, self.at))
 
 
-@stored("conversation.case-sent-to-crm.v1")
-class CaseSentToCrm(MemberEvent, frozen=True, kw_only=True):
-    """A member asked for what is known of the case and its customer to go to the CRM."""
-
-    def change(self, state: ConversationState) -> ConversationState:
-        return state
-
-
 def held(case: Case, member_id: str, since: datetime, joined: tuple[str, ...]) -> Case:
     """The case in a member's hands. Whoever it was offered to, the offer has lapsed."""
     return replace(
@@ -289,9 +286,10 @@ class Life(Aggregate[ConversationState]):
         """A done case is active again, and whoever reopens it has it in their hands.
 
         Only where somebody who manages cases reopens another's case does it go back to that one:
-        they put the work back, they do not take it over. Errors: StillOpen.
+        they put the work back, they do not take it over. Errors: NoCaseYet, StillOpen.
         """
         case = self.case
+        self._refuse_no_case()
         if case.state != "done":
             raise StillOpen
         former = case.responsible
@@ -338,18 +336,6 @@ class Life(Aggregate[ConversationState]):
         )
         self.take(member_id)
 
-    def send_to_crm(self, member_id: str, *, manages: bool) -> None:
-        """Those who belong to the case send it, as often as they like; who manages cases any.
-
-        Errors: TakenBy, NobodyTookIt.
-        """
-        case = self.case
-        if not manages and member_id not in case.participants:
-            self._refuse_held_by_another(member_id)
-            if case.responsible is None:
-                raise NobodyTookIt
-        self._trigger(CaseSentToCrm(at=self.at(self.now), case=case.number, member_id=member_id))
-
     def at(self, fact: datetime) -> datetime:
         """A fact's time, clamped to the case's opening."""
         return max(fact, self.case.opened_at)
@@ -377,8 +363,13 @@ class Life(Aggregate[ConversationState]):
         if not self._is_reachable():
             raise NobodyToAnswer
 
+    def _refuse_no_case(self) -> None:
+        if self.case.number == NO_CASE and self.case.state == "done":
+            raise NoCaseYet
+
     def _refuse_done(self) -> None:
         case = self.case
+        self._refuse_no_case()
         if case.state == "done" and case.closed_at:
             raise AlreadyDone(case.closed_by or "", case.closed_at)
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from libs.events.content import Channel, Content, Direction, Post, Sender, Visibility
-from services.conversation.domain.blocking import NO_CASE, Begins, Blocking, MessageWithheld
+from services.conversation.domain.blocking import Begins, Blocking, MessageWithheld
 from services.conversation.domain.corrections import Corrections, MessageEdited
 from services.conversation.domain.events import stored
 from services.conversation.domain.life import (
@@ -18,6 +18,7 @@ from services.conversation.domain.life import (
     RuleBroken,
 )
 from services.conversation.domain.state import (
+    NO_CASE,
     RECENTLY_SENT,
     ConversationState,
     Head,

@@ -13,6 +13,8 @@ from libs.events.marks import FieldValue, Priority
 CaseState = Literal["routing", "new", "active", "done"]
 
 PREVIEW_CHARACTERS: Final = 140
+# The number of the case of a conversation that has none yet: all that came was withheld.
+NO_CASE: Final = 0
 # A delivery's receipt names a message, not its case. Most come within seconds, so the latest few
 # answer nearly all; for an older one the stream itself is read.
 RECENTLY_SENT: Final = 8

@@ -58,6 +58,7 @@ BROKEN: list[RuleBroken] = [
     life.TakenBy("mem_2", AT),
     life.NobodyTookIt(),
     life.AlreadyDone("mem_2", AT),
+    life.NoCaseYet(),
     life.StillOpen(),
     life.NobodyToAnswer(),
     life.HasOpenCase("mem_2"),

@@ -1,9 +1,14 @@
 """A blocked customer's messages are kept, and are nobody's concern."""
 
+from collections.abc import Callable
+
+import pytest
 from msgspec.structs import replace
 
 from libs.events.customer import Card
 from services.conversation.domain.blocking import MessageWithheld
+from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.life import NoCaseYet
 from services.conversation.domain.naming import CustomerKnown, Known
 from services.conversation.publishing import facts_of
 from tests.services.conversation.domain.cases import (
@@ -75,6 +80,34 @@ def test_in_a_thread_never_seen_before_there_is_no_case_until_they_are_unblocked
     assert (conversation.case.number, conversation.case.state) == (1, "new")
     assert conversation.state is not None
     assert not facts_of(conversation.state).withheld
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda c: c.reopen("boss", manages=True),
+        lambda c: c.send_to_crm("boss", manages=True),
+        lambda c: c.close("boss", manages=True),
+        lambda c: c.take("dima"),
+        lambda c: c.assign("boss", "dima", manages=True),
+        lambda c: c.reply("dima", "msg_9", written(9, minutes(1)).content),
+    ],
+)
+def test_where_all_was_withheld_there_is_no_case_to_do_anything_with(
+    act: Callable[[Conversation], None],
+) -> None:
+    given = Given()
+    given.at(minutes(0)).receive(replace(written(1, minutes(0)), blocked=True), PLACE)
+
+    conversation = given.at(minutes(1))
+    with pytest.raises(NoCaseYet):
+        act(conversation)
+    assert changes(conversation) == []
+
+    # One is opened by hand, and is the first.
+    given.at(minutes(2)).open_by_hand("dima", "loc_1", 7)
+    case = given.at(minutes(3)).case
+    assert (case.number, case.short_number, case.responsible) == (1, 7, "dima")
 
 
 def test_blocking_twice_is_nothing() -> None:

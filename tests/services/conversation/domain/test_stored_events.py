@@ -11,6 +11,7 @@ from libs.events.content import Attachment, Channel, Content, GeoPoint, Post, Se
 from services.conversation.domain import (
     assignment,
     corrections,
+    crm,
     erasure,
     events,
     life,
@@ -118,7 +119,7 @@ EXAMPLES: dict[str, Event[Any]] = {
         life.CaseTaken(at=AT, case=2, member_id="mem_2", joined=("mem_1",)),
         life.CaseClosed(at=AT, case=2, member_id="mem_2"),
         life.CaseReopened(at=AT, case=2, member_id="mem_3", responsible="mem_2", joined=("mem_1",)),
-        life.CaseSentToCrm(at=AT, case=2, member_id="mem_2"),
+        crm.CaseSentToCrm(at=AT, case=2, member_id="mem_2"),
         assignment.CaseAssigned(
             at=AT, case=2, member_id="mem_3", responsible="mem_2", due_at=AT, joined=("mem_1",)
         ),

@@ -22,7 +22,7 @@ from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.customer_erasure import Erased
 from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.erasure import CustomerErased
-from services.conversation.domain.state import ConversationState
+from services.conversation.domain.state import NO_CASE, ConversationState
 from services.conversation.erasing import ERASURES
 from services.conversation.inbox.counts import Counts
 from services.conversation.loading import replay
@@ -128,7 +128,7 @@ class Resting(Doings):
             assert snapshot is not None
             assert rows[stream] == kept(inbox_row(stream, snapshot))
             # What was withheld from the beginning on is in nobody's case.
-            if snapshot.state.case.number != blocking.NO_CASE:
+            if snapshot.state.case.number != NO_CASE:
                 assert timers_of(snapshot.state.case) == recounted(events)
             # Every message is there once, each command that was answered as done, none refused.
             causes = self._check_commands(stream, commits[stream])
