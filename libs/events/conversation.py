@@ -193,7 +193,7 @@ class CaseForwarded(ConversationEvent):
 
 @public("parley.case.taken-over.v1", Topic.CONVERSATION)
 class CaseTakenOver(ConversationEvent):
-    """``member_id`` took an active case out of another's hands."""
+    """``member_id`` took an active case out of another's hands, who stays as a participant."""
 
     member_id: str
 

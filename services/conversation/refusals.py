@@ -28,7 +28,6 @@ from services.conversation.domain.customer_card import (
 from services.conversation.domain.customer_identities import NotMerged
 from services.conversation.domain.life import (
     AlreadyDone,
-    HasOpenCase,
     NobodyToAnswer,
     NobodyTookIt,
     NoCaseYet,
@@ -38,6 +37,7 @@ from services.conversation.domain.life import (
 )
 from services.conversation.domain.marks import FieldsMissing, TooManyFields, TooManyMarks
 from services.conversation.domain.messages import NothingPublic
+from services.conversation.domain.opening import HasOpenCase
 from services.conversation.domain.participants import (
     NotParticipant,
     ResponsibleStays,

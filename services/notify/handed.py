@@ -1,11 +1,12 @@
-"""Whoever is given a case, or offered one, is told of it in the application and by e-mail, whatever
-the workspace's rule about new cases in groups is: a colleague put it into their hands."""
+"""Whoever is given a case (assigned to them, reopened for them), or offered one, is told of it in
+the application and by e-mail, whatever the workspace's rule about new cases in groups is: a
+colleague put it into their hands."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from libs.events.conversation import CaseAssigned, TransferOffered
+from libs.events.conversation import CaseAssigned, CaseReopened, TransferOffered
 from libs.events.directory import MemberState
 from libs.events.envelope import Envelope
 from libs.events.ids import IdKey
@@ -23,14 +24,14 @@ class Handed:
 
     kind: Literal["assigned", "transfer-offered"]
     envelope: Envelope
-    event: CaseAssigned | TransferOffered
+    event: CaseAssigned | CaseReopened | TransferOffered
     member: MemberState
 
 
 def handed_of(envelope: Envelope, directory: Directory) -> Handed | None:
     """None where the event tells of no such thing, or a member gave the case to themselves."""
     match envelope.body:
-        case CaseAssigned() as event:
+        case CaseAssigned() | CaseReopened() as event:
             return _handed(ASSIGNED, envelope, event, event.case.responsible, directory)
         case TransferOffered() as event:
             return _handed(OFFERED, envelope, event, event.to, directory)
@@ -40,7 +41,7 @@ def handed_of(envelope: Envelope, directory: Directory) -> Handed | None:
 def _handed(
     kind: Literal["assigned", "transfer-offered"],
     envelope: Envelope,
-    event: CaseAssigned | TransferOffered,
+    event: CaseAssigned | CaseReopened | TransferOffered,
     to: str | None,
     directory: Directory,
 ) -> Handed | None:

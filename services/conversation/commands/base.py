@@ -143,6 +143,11 @@ class Workplace:
     def _manages(self) -> bool:
         return self._caller.may(Action.MANAGE_CASES)
 
+    def _answers(self, member_id: str) -> bool:
+        """Whether they are an active member who answers customers."""
+        member = self._directory.members.get(member_id)
+        return member is not None and self._directory.may(member, Action.ANSWER)
+
     def _close(self, conversation: Conversation) -> None:
         """As the aggregate does, where the fields that every case is to have are filled in."""
         before = conversation.version

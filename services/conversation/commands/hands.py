@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-from libs.events.actions import Action
 from libs.events.api import ConversationView
 from libs.events.api.cases import AddParticipant, AssignCase, ForwardCase, SetDue, TransferCase
 from libs.events.directory import MemberState
@@ -21,7 +20,9 @@ class HandsCommands(Workplace):
 
         def decide(conversation: Conversation) -> None:
             audience = audience_of(conversation.state)
-            conversation.assign(me, to.member_id, asked.due_at, manages=manages)
+            conversation.assign(
+                me, to.member_id, asked.due_at, manages=manages, answers=self._answers
+            )
             if not self._directory.may_see(to, audience):
                 raise NotForMember(to.member_id)
 
@@ -46,7 +47,10 @@ class HandsCommands(Workplace):
         """Errors: CaseTaken, CaseNotTaken, CaseDone."""
         me, manages = self._member.member_id, self._manages
         return await self._acted(
-            "take-over", conversation_id, cause, lambda c: c.take_over(me, manages=manages)
+            "take-over",
+            conversation_id,
+            cause,
+            lambda c: c.take_over(me, manages=manages, answers=self._answers),
         )
 
     async def forward(
@@ -81,7 +85,9 @@ class HandsCommands(Workplace):
     async def accept(self, conversation_id: str, cause: str) -> ConversationView:
         """Errors: CaseNotOffered, CaseOfferedToAnother, CaseDone."""
         me = self._member.member_id
-        return await self._acted("accept", conversation_id, cause, lambda c: c.accept(me))
+        return await self._acted(
+            "accept", conversation_id, cause, lambda c: c.accept(me, answers=self._answers)
+        )
 
     async def decline(self, conversation_id: str, cause: str) -> ConversationView:
         """Errors: CaseNotOffered, CaseOfferedToAnother, CaseDone."""
@@ -131,7 +137,7 @@ class HandsCommands(Workplace):
     def _who_answers(self, member_id: str) -> MemberState:
         """A member who may have to do with a case. Errors: Invalid."""
         member = self._directory.members.get(member_id)
-        if member is None or not self._directory.may(member, Action.ANSWER):
+        if member is None or not self._answers(member_id):
             raise wrong("member_id", "does-not-answer")
         return member
 

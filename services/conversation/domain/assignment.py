@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from services.conversation.domain.events import stored
-from services.conversation.domain.life import Life, MemberEvent, RuleBroken, held
+from services.conversation.domain.life import Answers, Life, MemberEvent, RuleBroken, anybody, held
 from services.conversation.domain.state import Case, ConversationState
 
 
@@ -57,10 +57,12 @@ class CaseForwarded(MemberEvent, frozen=True, kw_only=True):
 
 @stored("conversation.case-taken-over.v1")
 class CaseTakenOver(MemberEvent, frozen=True, kw_only=True):
-    """``member_id`` took it out of another's hands."""
+    """``member_id`` took it out of another's hands, who stays as a participant (``joined``)."""
+
+    joined: tuple[str, ...] = ()
 
     def change(self, state: ConversationState) -> ConversationState:
-        return replace(state, case=held(state.case, self.member_id, self.at, ()))
+        return replace(state, case=held(state.case, self.member_id, self.at, self.joined))
 
 
 @stored("conversation.case-due-changed.v1")
@@ -81,12 +83,17 @@ class Assignment(Life):
     """The rules by which a case changes hands without the other's consent."""
 
     def assign(
-        self, by: str, member_id: str, due_at: datetime | None = None, *, manages: bool
+        self,
+        by: str,
+        member_id: str,
+        due_at: datetime | None = None,
+        *,
+        manages: bool,
+        answers: Answers = anybody,
     ) -> None:
         """A new case is given to anybody, an active one only by who manages cases.
 
-        As after a take, the former responsible of a new case stays as a participant. From whom an
-        active one is taken away has nothing more to do with it. Errors: TakenBy,
+        As after a take, the former responsible stays as a participant. Errors: TakenBy,
         HandedOnByTransfer, AlreadyDone.
         """
         case = self.case
@@ -99,7 +106,7 @@ class Assignment(Life):
             if due_at is not None:
                 self.set_due(by, due_at, manages=manages)
             return
-        taken_away = case.state == "active"
+        former = case.responsible or case.responsible_before
         self._trigger(
             CaseAssigned(
                 at=self.at(self.now),
@@ -107,7 +114,7 @@ class Assignment(Life):
                 member_id=by,
                 responsible=member_id,
                 due_at=due_at,
-                joined=() if taken_away else self._joined(case.responsible_before, member_id),
+                joined=self._joined(former, member_id, answers),
             )
         )
 
@@ -131,15 +138,21 @@ class Assignment(Life):
             CaseForwarded(at=self.at(self.now), case=case.number, member_id=by, group_id=group_id)
         )
 
-    def take_over(self, member_id: str, *, manages: bool) -> None:
+    def take_over(self, member_id: str, *, manages: bool, answers: Answers = anybody) -> None:
         """Who manages cases takes an active one out of another's hands.
 
         Errors: TakenBy, NobodyTookIt, AlreadyDone.
         """
         self._refuse_unless_led_by(member_id, manages)
-        if self.case.responsible != member_id:
+        former = self.case.responsible
+        if former != member_id:
             self._trigger(
-                CaseTakenOver(at=self.at(self.now), case=self.case.number, member_id=member_id)
+                CaseTakenOver(
+                    at=self.at(self.now),
+                    case=self.case.number,
+                    member_id=member_id,
+                    joined=self._joined(former, member_id, answers),
+                )
             )
 
     def set_due(self, by: str, due_at: datetime | None, *, manages: bool) -> None:

@@ -8,12 +8,24 @@ from services.conversation.domain.marks import Marks
 from services.conversation.domain.messages import Messages
 from services.conversation.domain.naming import Naming
 from services.conversation.domain.notes import Notes
+from services.conversation.domain.opening import Opening
 from services.conversation.domain.reading import Reading
 from services.conversation.domain.transfer import Transfer
 from services.conversation.domain.watermarks import Reached
 
 
 class Conversation(
-    Messages, Assignment, Transfer, Notes, Reading, Marks, Reached, Activities, Naming, Crm, Erasure
+    Messages,
+    Assignment,
+    Transfer,
+    Notes,
+    Reading,
+    Marks,
+    Reached,
+    Activities,
+    Naming,
+    Crm,
+    Opening,
+    Erasure,
 ):
     """Its rules are one file a family; here they come together."""

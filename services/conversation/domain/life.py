@@ -4,6 +4,7 @@ routing ──route──▶ new ──take──▶ active ──close──▶
    (or new at once)                 ▲──────reopen─────┘
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
@@ -59,14 +60,6 @@ class NoCaseYet(RuleBroken):
 
 class StillOpen(RuleBroken):
     """The latest case is not done, so none can be reopened."""
-
-
-class HasOpenCase(RuleBroken):
-    """The latest case is not done, so no other is opened: ``member_id`` has it, or nobody yet."""
-
-    def __init__(self, member_id: str | None) -> None:
-        super().__init__(f"{member_id or 'nobody'} has the open case")
-        self.member_id = member_id
 
 
 @stored("conversation.case-opened.v1", personal=("thread", "post", "customer_name"))
@@ -214,6 +207,14 @@ class CaseReopened(MemberEvent, frozen=True, kw_only=True):
         return replace(state, case=again, active_at=active(state, self.at))
 
 
+type Answers = Callable[[str], bool]
+
+
+def anybody(member_id: str) -> bool:
+    """Whom the directory is not asked about."""
+    return True
+
+
 def held(case: Case, member_id: str, since: datetime, joined: tuple[str, ...]) -> Case:
     """The case in a member's hands. Whoever it was offered to, the offer has lapsed."""
     return replace(
@@ -227,7 +228,11 @@ def held(case: Case, member_id: str, since: datetime, joined: tuple[str, ...]) -
 
 
 class Life(Aggregate[ConversationState]):
-    """The rules by which a case moves from state to state."""
+    """The rules by which a case moves from state to state.
+
+    ``answers`` says of a member whether they still answer customers: who had the case before stays
+    with it as a participant only then.
+    """
 
     @property
     def case(self) -> Case:
@@ -248,7 +253,7 @@ class Life(Aggregate[ConversationState]):
             )
         )
 
-    def take(self, member_id: str) -> None:
+    def take(self, member_id: str, *, answers: Answers = anybody) -> None:
         """The first who takes a new case gets it; what one holds already may be taken again.
 
         Errors: TakenBy, AlreadyDone.
@@ -263,7 +268,7 @@ class Life(Aggregate[ConversationState]):
                 at=self.at(self.now),
                 case=case.number,
                 member_id=member_id,
-                joined=self._joined(case.responsible_before, member_id),
+                joined=self._joined(case.responsible_before, member_id, answers),
             )
         )
 
@@ -282,68 +287,46 @@ class Life(Aggregate[ConversationState]):
                 raise NobodyTookIt
         self._trigger(CaseClosed(at=self.at(self.now), case=case.number, member_id=member_id))
 
-    def reopen(self, member_id: str, *, manages: bool) -> None:
+    def reopen(
+        self,
+        member_id: str,
+        *,
+        manages: bool,
+        answers: Answers = anybody,
+        may_have_it: Answers = anybody,
+    ) -> None:
         """A done case is active again, and whoever reopens it has it in their hands.
 
         Only where somebody who manages cases reopens another's case does it go back to that one:
-        they put the work back, they do not take it over. Errors: NoCaseYet, StillOpen.
+        they put the work back, they do not take it over; ``may_have_it`` says whether that one is
+        still there to do it. Errors: NoCaseYet, StillOpen.
         """
         case = self.case
         self._refuse_no_case()
         if case.state != "done":
             raise StillOpen
         former = case.responsible
-        responsible = former if manages and former else member_id
+        responsible = former if manages and former and may_have_it(former) else member_id
         self._trigger(
             CaseReopened(
                 at=self.at(self.now),
                 case=case.number,
                 member_id=member_id,
                 responsible=responsible,
-                joined=self._joined(former, responsible),
+                joined=self._joined(former, responsible, answers),
             )
         )
-
-    def open_by_hand(self, member_id: str, location_id: str, short_number: int) -> None:
-        """The next case of a conversation whose latest is done, in the hands of who opened it.
-
-        ``location_id`` is the source's, ``short_number`` the workspace's next. Errors: HasOpenCase.
-        """
-        case, state = self.case, self.state
-        if state is None or case.state != "done":
-            raise HasOpenCase(case.responsible)
-        thread = state.thread
-        self._trigger(
-            CaseOpened(
-                at=max(self.now, case.closed_at or self.now),
-                workspace_id=thread.workspace_id,
-                conversation_id=thread.conversation_id,
-                source_id=thread.source_id,
-                channel=thread.channel,
-                thread=thread.thread,
-                post=thread.post,
-                customer_id=state.customer_id,
-                customer_name=state.customer_name,
-                number=case.number + 1,
-                location_id=location_id,
-                opened_by="team",
-                recorded_at=self.now,
-                routed=False,
-                responsible_before=case.responsible or case.responsible_before,
-                short_number=short_number,
-                member_id=member_id,
-            )
-        )
-        self.take(member_id)
 
     def at(self, fact: datetime) -> datetime:
         """A fact's time, clamped to the case's opening."""
         return max(fact, self.case.opened_at)
 
-    def _joined(self, former: str | None, responsible: str) -> tuple[str, ...]:
+    def _joined(self, former: str | None, responsible: str, answers: Answers) -> tuple[str, ...]:
         """Who had the case stays with it as a participant, while there is room."""
         participants = self.case.participants
         if former is None or former == responsible or former in participants:
+            return ()
+        if not answers(former):
             return ()
         return (former,) if len(participants) < PARTICIPANTS_AT_MOST else ()
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from services.conversation.domain.events import stored
-from services.conversation.domain.life import Life, MemberEvent, RuleBroken, held
+from services.conversation.domain.life import Answers, Life, MemberEvent, RuleBroken, anybody, held
 from services.conversation.domain.state import ConversationState, Offer
 
 
@@ -101,7 +101,7 @@ class Transfer(Life):
             raise AlreadyOffered(case.offer.member_id, case.offer.at)
         self._trigger(TransferOffered(at=self.at(self.now), case=case.number, member_id=by, to=to))
 
-    def accept(self, member_id: str) -> None:
+    def accept(self, member_id: str, *, answers: Answers = anybody) -> None:
         """Errors: NothingOffered, OfferedToAnother, AlreadyDone."""
         self._refuse_not_offered_to(member_id)
         case = self.case
@@ -110,7 +110,7 @@ class Transfer(Life):
                 at=self.at(self.now),
                 case=case.number,
                 member_id=member_id,
-                joined=self._joined(case.responsible, member_id),
+                joined=self._joined(case.responsible, member_id, answers),
             )
         )
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from libs.events import conversation as public
 from libs.events.directory import GroupState, MemberState, Role
@@ -231,7 +232,35 @@ async def test_only_who_manages_cases_takes_over(team: Team) -> None:
     assert (await team.refused("boss", "take-over"))[0] == "case-not-taken"
     await team.done("dima", "take")
     assert (await team.refused("ivan", "take-over"))[0] == "case-taken"
-    assert (await team.done("boss", "take-over"))["responsible"] == team.boss
+    taken = await team.done("boss", "take-over")
+    assert (taken["responsible"], taken["participants"]) == (team.boss, [team.dima])
+
+
+async def test_a_reopened_case_goes_back_only_to_who_still_works_there(team: Team) -> None:
+    world = team.world
+    await team.done("dima", "take")
+    await team.done("dima", "close")
+    assert (await team.done("boss", "reopen"))["responsible"] == team.dima
+    await team.done("dima", "close")
+
+    dima = MemberState(
+        member_id=team.dima, name="Dima", email="dima@coffee.example", role=Role.OPERATOR
+    )
+    await world.directory(replace(dima, location_ids=(random_id("loc"),)))
+    await world.settled()
+    elsewhere = await team.done("boss", "reopen")
+    assert (elsewhere["responsible"], elsewhere["participants"]) == (team.boss, [team.dima])
+
+    await world.directory(dima)
+    await world.settled()
+    assert (await team.done("boss", "assign", {"member_id": team.dima}))["responsible"] == team.dima
+    await team.done("dima", "close")
+    for gone in (replace(dima, active=False), replace(dima, role=Role.ANALYST)):
+        await world.directory(gone)
+        await world.settled()
+        reopened = await team.done("boss", "reopen")
+        assert (reopened["responsible"], reopened.get("participants", [])) == (team.boss, [])
+        await team.done("boss", "close")
 
 
 async def test_a_moderator_closes_what_nobody_took(team: Team) -> None:

@@ -33,6 +33,7 @@ from services.conversation.domain import (
     life,
     marks,
     messages,
+    opening,
     participants,
     transfer,
 )
@@ -61,8 +62,8 @@ BROKEN: list[RuleBroken] = [
     life.NoCaseYet(),
     life.StillOpen(),
     life.NobodyToAnswer(),
-    life.HasOpenCase("mem_2"),
-    life.HasOpenCase(None),
+    opening.HasOpenCase("mem_2"),
+    opening.HasOpenCase(None),
     assignment.HandedOnByTransfer(),
     assignment.NotForMember("mem_2"),
     transfer.AlreadyResponsible("mem_2", AT),

@@ -25,6 +25,7 @@ from libs.events.conversation import (
     CaseAssigned,
     CaseFacts,
     CaseForwarded,
+    CaseReopened,
     CaseRouted,
     NoteAdded,
     TransferOffered,
@@ -112,9 +113,13 @@ def routed(number: int = 1, group_id: str | None = SALES.group_id, **case: Any) 
 
 
 def given_to(
-    member: MemberState, by: MemberState, *, offered: bool = False, due_at: datetime | None = None
+    member: MemberState,
+    by: MemberState,
+    how: type[CaseAssigned | CaseReopened | TransferOffered] = CaseAssigned,
+    due_at: datetime | None = None,
 ) -> Envelope:
-    """The same case, assigned to a member or (``offered``) to be accepted or declined by them."""
+    """The same case, assigned to a member, reopened for them, or offered to them."""
+    offered = how is TransferOffered
     from_routing = routed(group_id=None)
     assert isinstance(from_routing.body, CaseRouted)
     facts = replace_fields(
@@ -129,7 +134,9 @@ def given_to(
         "audience_after": Audience(location_id="loc_a", member_ids=(member.member_id,)),
         "member_id": by.member_id,
     }
-    body = TransferOffered(to=member.member_id, **common) if offered else CaseAssigned(**common)
+    if offered:
+        common["to"] = member.member_id
+    body = how(**common)
     return replace(from_routing, id=f"cnv_1:{4 if offered else 3}", sequence=3, body=body)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from libs.events.conversation import CaseReopened, TransferOffered
 from libs.events.directory import WorkspaceState
 from libs.events.notification import NotificationRaised
 from services.notify.texts import Language
@@ -79,7 +80,7 @@ async def test_who_is_given_a_case_is_told_until_when_and_not_by_themselves(
 
 async def test_who_is_offered_a_case_is_told(notify: Notify, smtp: SmtpServer) -> None:
     async with notify.running() as client:
-        await notify.tell(given_to(BORIS, OLGA, offered=True))
+        await notify.tell(given_to(BORIS, OLGA, TransferOffered))
 
         (told,) = await eventually(lambda: client.notifications(BORIS))
         await eventually(notify.delivery_states, lambda states: states == ["sent"])
@@ -88,6 +89,19 @@ async def test_who_is_offered_a_case_is_told(notify: Notify, smtp: SmtpServer) -
     (message,) = smtp.accepted
     assert message["Subject"] == "A case is offered to you"
     assert "due" not in message.get_content()
+
+
+async def test_for_whom_another_reopens_a_case_is_told(notify: Notify, smtp: SmtpServer) -> None:
+    async with notify.running() as client:
+        await notify.tell(given_to(BORIS, OLGA, CaseReopened), given_to(ANNA, ANNA, CaseReopened))
+
+        (told,) = await eventually(lambda: client.notifications(BORIS))
+        await eventually(notify.delivery_states, lambda states: states == ["sent"])
+        assert await client.notifications(ANNA) == []
+
+    assert told["kind"] == "assigned"
+    (message,) = smtp.accepted
+    assert message["Subject"] == "A case was assigned to you"
 
 
 async def test_a_group_open_to_everyone_tells_all_who_may_see_the_case(

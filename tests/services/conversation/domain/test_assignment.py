@@ -3,7 +3,8 @@
 import pytest
 
 from services.conversation.domain.assignment import CaseAssigned, HandedOnByTransfer
-from services.conversation.domain.life import AlreadyDone, HasOpenCase, NobodyTookIt, TakenBy
+from services.conversation.domain.life import AlreadyDone, NobodyTookIt, TakenBy
+from services.conversation.domain.opening import HasOpenCase
 from tests.services.conversation.domain.cases import (
     PLACE,
     Given,
@@ -49,10 +50,33 @@ def test_an_active_case_is_handed_on_by_transfer_and_not_by_others_at_all() -> N
         done_case().at(minutes(5)).assign("boss", "olena", manages=True)
 
 
-def test_who_manages_cases_reassigns_and_the_former_has_nothing_more_to_do_with_it() -> None:
+def test_who_manages_cases_reassigns_and_the_former_stays_as_a_participant() -> None:
     conversation = active_case("dima").at(minutes(2))
     conversation.assign("boss", "olena", manages=True)
-    assert (conversation.case.responsible, conversation.case.participants) == ("olena", ())
+    assert (conversation.case.responsible, conversation.case.participants) == ("olena", ("dima",))
+    conversation.assign("boss", "dima", manages=True)
+    assert (conversation.case.responsible, conversation.case.participants) == ("dima", ("olena",))
+
+
+def test_who_had_it_and_answers_nobody_any_more_does_not_stay() -> None:
+    def olena_alone(member_id: str) -> bool:
+        return member_id == "olena"
+
+    taken_away = active_case("dima").at(minutes(2))
+    taken_away.assign("boss", "olena", manages=True, answers=olena_alone)
+    assert taken_away.case.participants == ()
+    taken_over = active_case("dima").at(minutes(2))
+    taken_over.take_over("boss", manages=True, answers=olena_alone)
+    assert taken_over.case.participants == ()
+    given = active_case("dima")
+    given.at(minutes(2)).unassign("dima", manages=False)
+    taken = given.at(minutes(3))
+    taken.take("olena", answers=olena_alone)
+    assert taken.case.participants == ()
+    accepted = given.at(minutes(4))
+    accepted.offer("olena", "ivan", manages=False)
+    accepted.accept("ivan", answers=olena_alone)
+    assert accepted.case.participants == ("olena",)
 
 
 def test_assigning_whom_it_is_assigned_to_changes_the_due_date_at_most() -> None:
@@ -117,7 +141,7 @@ def test_an_active_case_is_taken_over_by_who_manages_cases_only() -> None:
         given.at(minutes(2)).take_over("olena", manages=False)
     conversation = given.at(minutes(2))
     conversation.take_over("boss", manages=True)
-    assert (conversation.case.responsible, conversation.case.participants) == ("boss", ())
+    assert (conversation.case.responsible, conversation.case.participants) == ("boss", ("dima",))
     again = given.at(minutes(3))
     again.take_over("boss", manages=True)
     assert changes(again) == []

@@ -158,6 +158,16 @@ def test_a_manager_who_reopens_puts_the_case_back_to_its_responsible() -> None:
     assert conversation.case.held_since == minutes(1)
 
 
+def test_a_manager_who_reopens_the_case_of_one_who_left_has_it() -> None:
+    gone = done_case("dima").at(minutes(5))
+    gone.reopen("boss", manages=True, answers=lambda _: False, may_have_it=lambda _: False)
+    assert (gone.case.responsible, gone.case.participants) == ("boss", ())
+
+    elsewhere = done_case("dima").at(minutes(5))
+    elsewhere.reopen("boss", manages=True, may_have_it=lambda _: False)
+    assert (elsewhere.case.responsible, elsewhere.case.participants) == ("boss", ("dima",))
+
+
 def test_a_manager_who_reopens_what_nobody_had_taken_has_it() -> None:
     given = new_case()
     given.at(minutes(1)).close("boss", manages=True)
