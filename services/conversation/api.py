@@ -5,7 +5,6 @@ Plain routes: solving a web framework's dependencies was a quarter of the CPU of
 nobody outside reads a description of this API.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
@@ -41,7 +40,6 @@ from libs.runtime.idempotency import Answers, Personal
 from libs.runtime.problems import Forbidden
 from libs.runtime.tokens import ServiceTokens
 from services.conversation.commands import Desktop, Parts
-from services.conversation.drafts import marked
 from services.conversation.refusals import no_such_conversation
 from services.conversation.rows import find_rows, snapshot_of
 from services.conversation.timeline import Timeline
@@ -100,8 +98,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
             listed = desk.inbox.page(
                 asked.tab or "new", asked, asked.sort, asked.cursor, asked.limit
             )
-        page, drafted = await asyncio.gather(listed, desk.drafted())
-        return Response(marked(page, drafted), media_type="application/json")
+        return Response(await desk.with_drafts(listed), media_type="application/json")
 
     async def counts(request: Request) -> Response:
         return json_response(await desktop(request).counts())

@@ -6,10 +6,12 @@
 it changes with every pause in the typing. One that nobody goes on with is forgotten in the end.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import msgspec
 from pymongo import ASCENDING, IndexModel
 from pymongo.asynchronous.collection import AsyncCollection
 
@@ -19,8 +21,8 @@ from libs.runtime.mongo import Document
 
 DRAFT_MAX_CHARACTERS: Final = 10_000
 KEPT_FOR: Final = timedelta(days=90)
-# Of a member; the lists are marked with all of them.
-SHOWN_AT_MOST: Final = 200
+# Who has no more than this in all is not asked for each page.
+_FEW: Final = 200
 
 _INDEXES: Final = (
     IndexModel([("member", ASCENDING)], name="member"),
@@ -76,10 +78,22 @@ class Drafts:
         one = {"_id": _id(member_id, conversation_id)}
         return await self._collection.find_one(one, {"_id": 1}) is not None
 
-    async def conversations_of(self, member_id: str) -> list[str]:
-        """Ids of the conversations in which the member has a draft."""
-        found = self._collection.find({"member": member_id}, {"conversation": 1})
-        return [document["conversation"] for document in await found.to_list(SHOWN_AT_MOST)]
+    async def marks_on(self, listed: Awaitable[bytes], member_id: str) -> bytes:
+        """The encoded page of conversations that is awaited, with the member's drafts marked.
+
+        A member mostly has few, which are asked for while the page is made.
+        """
+        page, few = await asyncio.gather(listed, self._found({"member": member_id}, _FEW + 1))
+        if len(few) <= _FEW:
+            return marked(page, few)
+        shown = _page(page).items
+        ids = [_id(member_id, one.conversation_id) for one in shown]
+        return marked(page, await self._found({"_id": {"$in": ids}}, len(ids)))
+
+    async def _found(self, which: Document, limit: int) -> list[str]:
+        """The drafts' conversations."""
+        found = self._collection.find(which, {"conversation": 1}, limit=limit)
+        return [document["conversation"] for document in await found.to_list()]
 
     async def forget(self, conversation_ids: list[str]) -> int:
         """Every member's draft in these conversations, when their customer is erased."""
@@ -89,6 +103,17 @@ class Drafts:
     async def _delete(self, ids: Sequence[str]) -> Sequence[None]:
         await self._collection.delete_many({"_id": {"$in": ids}})
         return [None] * len(ids)
+
+
+class _Shown(msgspec.Struct):
+    conversation_id: str
+
+
+class _Page(msgspec.Struct):
+    items: tuple[_Shown, ...]
+
+
+_page: Final = msgspec.json.Decoder(_Page).decode
 
 
 def marked(page: bytes, conversation_ids: list[str]) -> bytes:

@@ -1,5 +1,6 @@
 """What a member has begun to write, and has not sent."""
 
+from collections.abc import Awaitable
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -28,9 +29,9 @@ class DraftCommands(Workplace):
         await self._remembered(conversation_id)
         await self._parts.drafts.delete(self._member.member_id, conversation_id)
 
-    async def drafted(self) -> list[str]:
-        """Ids of the conversations in which the member has a draft."""
-        return await self._parts.drafts.conversations_of(self._member.member_id)
+    async def with_drafts(self, listed: Awaitable[bytes]) -> bytes:
+        """An encoded page of conversations, marked where the member has a draft."""
+        return await self._parts.drafts.marks_on(listed, self._member.member_id)
 
     async def view(self, conversation_id: str, as_of: datetime | None) -> ConversationView:
         """As it is for everybody, and whether there is a draft now."""

@@ -1,5 +1,7 @@
 """Drafts: a member's own, shown in their lists, gone when the message is sent."""
 
+import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -85,7 +87,31 @@ async def test_drafts_go_with_their_conversation(database: AsyncDatabase[Documen
         for member_id in ("mem_1", "mem_2"):
             await drafts.put("wsp_1", member_id, conversation_id, Draft(text="Hello"))
     assert await drafts.forget(["cnv_1"]) == 2
-    assert await drafts.conversations_of("mem_1") == ["cnv_2"]
+    assert await marked_of(drafts, ["cnv_1", "cnv_2"]) == ["cnv_2"]
+
+
+async def test_however_many_drafts_a_member_has_the_list_shows_each(
+    database: AsyncDatabase[Document],
+) -> None:
+    drafts = Drafts(database[DRAFTS])
+    ids = [f"cnv_{number}" for number in range(210)]
+    await asyncio.gather(*(drafts.put("wsp_1", "mem_1", one, Draft(text="Hello")) for one in ids))
+    await drafts.put("wsp_1", "mem_2", "cnv_others", Draft(text="Hello"))
+    assert await marked_of(drafts, [*ids, "cnv_others", "cnv_none"]) == ids
+    assert await marked_of(drafts, []) == []
+
+
+async def marked_of(drafts: Drafts, listed: list[str]) -> list[str]:
+    """Those of the conversations in a list that are marked as having a draft of mem_1's."""
+
+    async def page() -> bytes:
+        return json.dumps(
+            {"items": [{"conversation_id": one, "version": 1} for one in listed]},
+            separators=(",", ":"),
+        ).encode()
+
+    items = json.loads(await drafts.marks_on(page(), "mem_1"))["items"]
+    return [one["conversation_id"] for one in items if one.get("has_draft")]
 
 
 def test_a_page_is_marked_where_a_conversation_begins_and_nowhere_else() -> None:
