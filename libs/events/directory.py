@@ -120,9 +120,9 @@ class Choice(Body):
 class FieldState(Body):
     """The definition of a custom field of cases or of customers.
 
-    ``required``: a case is not closed before it says something. ``minimum`` and ``maximum`` are a
-    number's, ``max_characters`` a text's, ``choices`` those of a choice and of a multiple choice.
-    One that is not ``active`` takes no new value.
+    ``required``, of cases alone: one is not closed before it says something. ``minimum`` and
+    ``maximum`` are a number's, ``max_characters`` a text's, ``choices`` those of a choice and of a
+    multiple choice. One that is not ``active`` takes no new value.
     """
 
     field_id: str

@@ -51,15 +51,13 @@ def checked_values(
     return checked
 
 
-def required_fields(
-    directory: WorkspaceDirectory, applies_to: Literal["case", "customer"]
-) -> tuple[str, ...]:
-    """Ids of the fields that have to say something."""
+def required_fields(directory: WorkspaceDirectory) -> tuple[str, ...]:
+    """Ids of the fields of cases that have to say something."""
     return tuple(
         sorted(
             field.field_id
             for field in directory.fields.values()
-            if field.applies_to == applies_to and field.required and field.active
+            if field.applies_to == "case" and field.required and field.active
         )
     )
 

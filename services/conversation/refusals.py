@@ -23,6 +23,7 @@ from services.conversation.domain.customer_card import (
     SALES_PLANS_AT_MOST,
     MergedAway,
     NotInvolved,
+    TooManyCustomerFields,
     TooManySalesPlans,
 )
 from services.conversation.domain.customer_identities import NotMerged
@@ -257,6 +258,8 @@ def problem_of(
             return NoPublicSide(tell)
         case TooManyFields():
             return TooManyFieldsRefused(tell)
+        case TooManyCustomerFields():
+            return TooManyFieldsRefused(tell, variant="customer")
         case FieldsMissing(field_ids=field_ids):
             return CaseFieldsMissing(tell, {"fields": Fields(field_ids)}, field_ids=field_ids)
         case NotInvolved(responsible=None):

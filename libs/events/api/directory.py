@@ -147,7 +147,8 @@ class NewField(RequestBody):
     """A custom field of cases or of customers.
 
     ``minimum`` and ``maximum`` are for numbers, ``max_characters`` for texts, ``choices`` for a
-    choice and for choices. ``required``: a case is not closed before it says something.
+    choice and for choices. ``required``, for cases alone: one is not closed before it says
+    something.
     """
 
     applies_to: Literal["case", "customer"]

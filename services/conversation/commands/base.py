@@ -157,7 +157,7 @@ class Workplace:
             untaken=self._caller.may(Action.CLOSE_UNTAKEN),
         )
         if conversation.version > before:
-            conversation.require_fields(required_fields(self._directory, "case"))
+            conversation.require_fields(required_fields(self._directory))
 
     async def _snapshot(self, conversation_id: str) -> Snapshot[ConversationState]:
         try:

@@ -53,7 +53,7 @@ def card_changes(asked: EditCustomer) -> dict[str, CardValue]:
 def check_visit(visit: RecordVisit) -> None:
     """Errors: Invalid."""
     if not (visit.tool or visit.google_id or visit.link or visit.utm):
-        raise wrong("", "empty-visit")
+        raise wrong("tool", "empty-visit")
 
 
 def check_variables(variables: ActivityVariables) -> None:

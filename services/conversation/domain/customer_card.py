@@ -17,7 +17,6 @@ from services.conversation.domain.customer_state import (
 )
 from services.conversation.domain.events import stored
 from services.conversation.domain.life import RuleBroken
-from services.conversation.domain.marks import TooManyFields
 
 CardValue = str | tuple[str, ...] | None
 
@@ -39,6 +38,10 @@ class NotInvolved(RuleBroken):
     def __init__(self, responsible: str | None) -> None:
         super().__init__(f"{responsible or 'nobody'} is responsible for the customer's case")
         self.responsible = responsible
+
+
+class TooManyCustomerFields(RuleBroken):
+    """A card has at most ``FIELDS_AT_MOST`` custom fields, with those no longer offered."""
 
 
 class TooManySalesPlans(RuleBroken):
@@ -105,14 +108,14 @@ class Cards(Aggregate[CustomerState]):
     ) -> None:
         """What is equal to what is known already is no change.
 
-        Errors: MergedAway, TooManyFields.
+        Errors: MergedAway, TooManyCustomerFields.
         """
         self._refuse_merged()
         card = self._known.card
         changed = {name: value for name, value in changes.items() if getattr(card, name) != value}
         values = {i: v for i, v in (fields or {}).items() if card.fields.get(i) != v}
         if len(card.fields.keys() | values.keys()) > FIELDS_AT_MOST:
-            raise TooManyFields
+            raise TooManyCustomerFields
         if changed or values:
             self._trigger(CardEdited(at=self.now, card=changed, fields=values, **self._who(by)))
 

@@ -88,6 +88,7 @@ def add_field(
         choices=_choices((), choices),
         position=_position(position),
     )
+    _check_required(required, applies_to)
     return [_checked_field(there, field)]
 
 
@@ -106,6 +107,7 @@ def change_field(
 ) -> list[Fact]:
     """What was said before stays, also where a new limit would not let it be said again."""
     now = there.field(field_id)
+    _check_required(required, now.applies_to)
     field = replace(
         now,
         name=now.name if name is None else name_of("name", name),
@@ -153,6 +155,12 @@ def _checked_field(there: Workspace, field: FieldState) -> FieldSet:
             raise Clash(f"too-many-fields.{field.applies_to}", count=FIELDS_AT_MOST)
     _check_limits(field)
     return FieldSet(**{name: getattr(field, name) for name in field.__struct_fields__})
+
+
+def _check_required(required: bool | None, applies_to: Literal["case", "customer"]) -> None:
+    """What is asked for, not what is there: a field may have been made so before."""
+    if required and applies_to != "case":
+        raise Refused("required", "only-of-cases")
 
 
 def _check_limits(field: FieldState) -> None:

@@ -88,6 +88,7 @@ BROKEN: list[RuleBroken] = [
     customer_card.NotInvolved(None),
     customer_card.MergedAway("cus_1"),
     customer_card.TooManySalesPlans(),
+    customer_card.TooManyCustomerFields(),
     customer_identities.NotMerged(),
 ]
 # What is told in another way than the example in test_stored_events.py.

@@ -69,6 +69,18 @@ def test_there_are_only_so_many(there: Workspace, monkeypatch: pytest.MonkeyPatc
     assert catalogue.add_field(there, "fld_2", **customers)
 
 
+def test_only_cases_have_fields_that_are_required(there: Workspace) -> None:
+    of_customers = {**FIELD, "applies_to": "customer"}
+    with pytest.raises(Refused, match="required"):
+        catalogue.add_field(there, "fld_2", **{**of_customers, "required": True})
+    there.evolve_all(catalogue.add_field(there, "fld_2", **of_customers))
+    with pytest.raises(Refused, match="required"):
+        catalogue.change_field(there, "fld_2", required=True)
+    [changed] = catalogue.change_field(there, "fld_1", required=True)
+    assert isinstance(changed, FieldSet)
+    assert changed.required
+
+
 def test_choices_that_stay_keep_their_ids(there: Workspace) -> None:
     medium, large = there.field("fld_1").choices
     wanted = (FieldChoice(name="XL"), FieldChoice(name="Medium", choice_id=medium.choice_id))

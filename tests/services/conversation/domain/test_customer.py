@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from libs.events.customer import Visit
 from services.conversation.domain.customer import Customer
 from services.conversation.domain.customer_card import (
+    FIELDS_AT_MOST,
     SALES_PLANS_AT_MOST,
     CardEdited,
     MergedAway,
     SalesPlansChanged,
+    TooManyCustomerFields,
     TooManySalesPlans,
     VisitRecorded,
 )
@@ -62,6 +64,13 @@ def test_only_what_changes_is_written_down() -> None:
     again = known.at(minutes(2))
     again.edit_card(BY, {"name": "Ada", "email": None})
     assert events(again) == []
+
+
+def test_custom_fields_are_bounded() -> None:
+    known = Known()
+    known.at(NOON).edit_card(BY, {}, {f"fld_{n}": n for n in range(FIELDS_AT_MOST)})
+    with pytest.raises(TooManyCustomerFields):
+        known.at(minutes(1)).edit_card(BY, {}, {"fld_more": 1})
 
 
 def test_sales_plans_are_added_and_removed_and_bounded() -> None:
