@@ -11,6 +11,7 @@ from libs.events import (
     notification,
     outbound,
     watermark,
+    withholding,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "notification",
     "outbound",
     "watermark",
+    "withholding",
 ]

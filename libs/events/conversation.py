@@ -277,21 +277,6 @@ class MessageReceived(ConversationEvent):
     starts_turn: bool = False
 
 
-@public("parley.message.withheld.v1", Topic.CONVERSATION, personal=_MESSAGE)
-class MessageWithheld(Body):
-    """A blocked customer wrote. It is kept, and is nobody's concern: it opens no case, begins no
-    turn, and is told to nobody, which is why it is not a received message with a sign on it."""
-
-    conversation_id: str
-    customer_id: str
-    source_id: str
-    channel: Channel
-    location_id: str
-    message: Message
-    received_at: Instant
-    recorded_at: Instant
-
-
 @public("parley.message.sent.v1", Topic.CONVERSATION, personal=_MESSAGE)
 class MessageSent(ConversationEvent):
     """The team's message: accepted to be sent, or seen as sent by the platform."""

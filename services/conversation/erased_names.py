@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from services.conversation.domain.blocking import MessageWithheld
+from services.conversation.domain.blocking import EditWithheld, MessageWithheld
 from services.conversation.domain.corrections import MessageEdited
 from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.events import Event
@@ -31,7 +31,11 @@ def names_in(event: Event[Any]) -> set[str]:
     match event:
         case CaseOpened(thread=thread):
             return long_enough(thread)
-        case MessageReceived(sender=sender) | MessageWithheld(sender=sender):
+        case (
+            MessageReceived(sender=sender)
+            | MessageWithheld(sender=sender)
+            | EditWithheld(sender=sender)
+        ):
             return long_enough(sender.external_id, sender.username)
         case MessageEdited(sender=sender, direction="incoming") if sender:
             return long_enough(sender.external_id, sender.username)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from libs.events import conversation as public
-from libs.events import correcting, marking, watermark
+from libs.events import correcting, marking, watermark, withholding
 from libs.events.conversation import Audience, CaseFacts
 from libs.events.customer import Card
 from libs.events.envelope import Envelope
@@ -176,7 +176,16 @@ def _envelopes(
 
 def _conversation_event(change: Change[ConversationState], recorded_at: datetime) -> Body:
     if isinstance(change.event, blocking.MessageWithheld):
-        return _withheld(change.event, change.after, recorded_at)
+        return withholding.MessageWithheld(
+            message=_received(change.event),
+            received_at=change.event.received_at,
+            recorded_at=recorded_at,
+            **_withheld_in(change.after),
+        )
+    if isinstance(change.event, blocking.EditWithheld):
+        return withholding.EditWithheld(
+            message=_edited(change.event), recorded_at=recorded_at, **_withheld_in(change.after)
+        )
     common: dict[str, Any] = {
         "case": facts_of(change.after),
         "recorded_at": recorded_at,
@@ -287,19 +296,15 @@ def _offer(offer: Offer | None) -> public.Offer | None:
     return public.Offer(member_id=offer.member_id, offered_by=offer.offered_by, offered_at=offer.at)
 
 
-def _withheld(
-    event: blocking.MessageWithheld, state: ConversationState, recorded_at: datetime
-) -> public.MessageWithheld:
-    return public.MessageWithheld(
-        conversation_id=state.thread.conversation_id,
-        customer_id=state.customer_id,
-        source_id=state.thread.source_id,
-        channel=state.thread.channel,
-        location_id=state.case.location_id,
-        message=_received(event),
-        received_at=event.received_at,
-        recorded_at=recorded_at,
-    )
+def _withheld_in(state: ConversationState) -> dict[str, Any]:
+    """Where it was, in words that are nothing to who acts on what is heard."""
+    return {
+        "conversation_id": state.thread.conversation_id,
+        "customer_id": state.customer_id,
+        "source_id": state.thread.source_id,
+        "channel": state.thread.channel,
+        "location_id": state.case.location_id,
+    }
 
 
 def _received(event: messages.MessageReceived | blocking.MessageWithheld) -> public.Message:
@@ -329,10 +334,10 @@ def _sent(event: messages.MessageSent) -> public.Message:
     )
 
 
-def _edited(event: corrections.MessageEdited) -> public.Message:
+def _edited(event: corrections.MessageEdited | blocking.EditWithheld) -> public.Message:
     return public.Message(
         message_id=event.message_id,
-        direction=event.direction,
+        direction=event.direction if isinstance(event, corrections.MessageEdited) else "incoming",
         content=event.content,
         occurred_at=event.at,
         sender=event.sender,

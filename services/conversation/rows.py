@@ -18,12 +18,13 @@ a message after it was written; a message to which nothing happened has none:
 
     {_id: message id, conversation, external?: […],
      delivery?: {v, recorded_at, head, state: <msgpack>, reach, sent_at?},
-     edit?: {v, at, content: <msgpack>}, emotion?: {v, emotion},
+     edit?: {v, at, content: <msgpack>}, withheld?: {v, at, content: <msgpack>},
+     emotion?: {v, emotion},
      deleted?: {v, at, member},
      failed?: {v, at, correction, reason, reason_code, attempted: <msgpack>}}
 
 Where an edit failed, ``edit`` says again what the customer has, ``at`` null if it is as it was
-sent.
+sent. ``withheld`` is an edit that a blocked customer made.
 
 ``delivery.reach`` and ``delivery.sent_at`` repeat what a watermark asks for: which messages of the
 conversation that were sent until then are still on their way.
@@ -41,13 +42,14 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError
 
-from libs.events.api import FailedCorrection
+from libs.events.api import FailedCorrection, WithheldEdit
 from libs.events.content import Content
 from libs.events.marks import Emotion
 from libs.eventstore.commits import Commit
 from libs.eventstore.duplicates import refused_as_taken
 from libs.runtime.mongo import Change, Document, change_each, with_fields
 from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.blocking import EditWithheld
 from services.conversation.domain.corrections import CorrectionFailed, MessageDeleted, MessageEdited
 from services.conversation.domain.erasure import CustomerErased
 from services.conversation.domain.events import Event, decode, name_of
@@ -67,9 +69,10 @@ COUNTERS: Final = "conversation_counters"
 DRAFTS: Final = "conversation_drafts"
 
 # What a conversation's events say of a message, beside the message's own ``delivery``.
-MESSAGE_PARTS: Final = ("edit", "emotion", "deleted", "failed")
+MESSAGE_PARTS: Final = ("edit", "withheld", "emotion", "deleted", "failed")
 _MESSAGE_EVENTS: Final = frozenset(
-    name_of(event) for event in (MessageEdited, MessageMarked, MessageDeleted, CorrectionFailed)
+    name_of(event)
+    for event in (MessageEdited, EditWithheld, MessageMarked, MessageDeleted, CorrectionFailed)
 )
 _ERASED: Final = name_of(CustomerErased)
 _FAILED_FIELDS: Final = ("at", "correction", "reason", "reason_code")
@@ -85,6 +88,7 @@ _content_decoder: Final = msgspec.msgpack.Decoder(Content)
 # What of a message's parts is personal, as it stands once it was erased.
 _ERASED_PARTS: Final[Mapping[str, Document]] = {
     "edit": {"content": _encoder.encode(Content.blank())},
+    "withheld": {"content": _encoder.encode(Content.blank())},
     "failed": {"attempted": None},
 }
 
@@ -264,6 +268,9 @@ def _parts_of(event: Event[Any]) -> Iterator[tuple[str, str, Document]]:
         case MessageEdited():
             part = {"at": event.at, "content": _encoder.encode(event.content)}
             yield event.message_id, "edit", part
+        case EditWithheld():
+            part = {"at": event.at, "content": _encoder.encode(event.content)}
+            yield event.message_id, "withheld", part
         case MessageMarked():
             yield event.message_id, "emotion", {"emotion": event.emotion}
         case MessageDeleted():
@@ -283,6 +290,14 @@ def edit_of(row: Mapping[str, Any]) -> tuple[Content, datetime] | None:
     """What the message says since it was edited, and since when; None where it was not."""
     part = row.get("edit")
     return (_content_decoder.decode(part["content"]), part["at"]) if part and part["at"] else None
+
+
+def withheld_edit_of(row: Mapping[str, Any]) -> WithheldEdit | None:
+    """What a blocked customer made of the message, if they have not edited it since."""
+    part, edit = row.get("withheld"), row.get("edit")
+    if not part or (edit and edit["v"] >= part["v"]):
+        return None
+    return WithheldEdit(at=part["at"], content=_content_decoder.decode(part["content"]))
 
 
 def failure_of(row: Mapping[str, Any]) -> FailedCorrection | None:

@@ -21,7 +21,14 @@ from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.events import Event
 from services.conversation.domain.state import ConversationState, case_id_of
 from services.conversation.publishing import facts_of
-from services.conversation.rows import deletion_of, delivery_of, edit_of, emotion_of, failure_of
+from services.conversation.rows import (
+    deletion_of,
+    delivery_of,
+    edit_of,
+    emotion_of,
+    failure_of,
+    withheld_edit_of,
+)
 from services.conversation.system_messages import told, trace_of
 from services.conversation.telling import TEXTS, Teller, reason_told
 
@@ -111,7 +118,9 @@ def customer_message(
         return None
     if row and deletion_of(row):
         return None
-    content, _ = _content(event, row)
+    # The customer is not to see that they are blocked.
+    edit = withheld_edit_of(row) if row else None
+    content = edit.content if edit else _content(event, row)[0]
     return CustomerMessage(
         message_id=event.message_id,
         direction="outgoing" if isinstance(event, messages.MessageSent) else "incoming",
@@ -154,6 +163,7 @@ def _message(
         visibility=event.visibility,
         permalink=event.permalink,
         failed_correction=_failure(row) if row else None,
+        withheld_edit=withheld_edit_of(row) if row and not deleted_at else None,
     )
 
 

@@ -27,6 +27,7 @@ from libs.events.api.conversations import (
     Sent,
     TimelineItem,
     TimelinePage,
+    WithheldEdit,
 )
 
 __all__ = [
@@ -52,4 +53,5 @@ __all__ = [
     "StoredAttachments",
     "TimelineItem",
     "TimelinePage",
+    "WithheldEdit",
 ]

@@ -89,6 +89,13 @@ class FailedCorrection(Body):
     content: Content | None = None
 
 
+class WithheldEdit(Body):
+    """What a customer made of their message while they were blocked."""
+
+    at: datetime
+    content: Content
+
+
 class TimelineItem(Body):
     """A message, a note, a system message (the trace of an action, never sent to the customer), or
     what the customer did elsewhere (``kind`` activity).
@@ -98,7 +105,8 @@ class TimelineItem(Body):
 
     ``at`` is the fact's time; ``position`` orders the items of a conversation and never changes.
     ``via_platform``: an outgoing message written with the platform's own application.
-    ``withheld``: a blocked customer's message. ``text`` is a note's, or what a system message or
+    ``withheld``: a blocked customer's message; ``withheld_edit``: their edit of one, whose
+    ``content`` stays what was heard. ``text`` is a note's, or what a system message or
     an activity says in the reader's language: the text of ``key`` with its ``variables`` (names,
     counts, times in RFC 3339). ``deleted_at``: since when the customer does not see the message,
     because ``deleted_by`` (null: they themselves, or the platform; then ``content`` is empty) took
@@ -134,6 +142,7 @@ class TimelineItem(Body):
     visibility: Visibility = "private"
     permalink: str | None = None
     failed_correction: FailedCorrection | None = None
+    withheld_edit: WithheldEdit | None = None
 
 
 class TimelinePage(Body):

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from libs.events.content import Channel, Content, Post, Sender, Visibility
 from services.conversation.domain.events import Event, stored
-from services.conversation.domain.life import Life, MemberEvent
+from services.conversation.domain.life import CaseEvent, Life, MemberEvent
 from services.conversation.domain.state import (
     NO_CASE,
     Case,
@@ -86,6 +86,20 @@ class MessageWithheld(Event[ConversationState], frozen=True, kw_only=True):
             blocked=True,
             erasures=self.erasures,
         )
+
+
+@stored("conversation.edit-withheld.v1", personal=("content", "sender"))
+class EditWithheld(CaseEvent, frozen=True, kw_only=True):
+    """A blocked customer edited ``message_id``; ``content`` is the whole of it after the edit. To
+    the team the message says what it said when it was heard."""
+
+    message_id: str
+    content: Content
+    sender: Sender
+    reply_to: str | None = None
+
+    def change(self, state: ConversationState) -> ConversationState:
+        return state
 
 
 @stored("conversation.customer-blocked.v1")

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from libs.events.content import Channel, Content, Direction, Post, Sender, Visibility
-from services.conversation.domain.blocking import Begins, Blocking, MessageWithheld
+from services.conversation.domain.blocking import Begins, Blocking, EditWithheld, MessageWithheld
 from services.conversation.domain.corrections import Corrections, MessageEdited
 from services.conversation.domain.events import stored
 from services.conversation.domain.life import (
@@ -152,8 +152,7 @@ class Messages(Blocking, Corrections):
 
     def receive(self, written: Written, place: Place) -> None:
         """The customer's message; the first, and the first after Done, open a case."""
-        told = self.state.blocked if self.state else None
-        if written.blocked if told is None else told:
+        if self._is_withheld(written):
             self._withhold(written, place)
             return
         if self.state is None or self.case.state == "done":
@@ -178,12 +177,25 @@ class Messages(Blocking, Corrections):
 
     def edit(self, written: Written, direction: Direction, place: Place) -> None:
         """An edit. In a thread never seen before it is all there is to know of the message, so
-        it is taken as that message, lest nobody sees it."""
+        it is taken as that message, lest nobody sees it. A blocked customer's is withheld as their
+        messages are, whenever they wrote what they edit."""
         if self.state is None:
             if direction == "incoming":
                 self.receive(written, place)
             else:
                 self.seen_sent(written, place)
+            return
+        if direction == "incoming" and self._is_withheld(written):
+            self._trigger(
+                EditWithheld(
+                    at=self._fact(written),
+                    case=self.case.number,
+                    message_id=written.message_id,
+                    content=written.content,
+                    sender=written.sender,
+                    reply_to=written.reply_to,
+                )
+            )
             return
         self._trigger(
             MessageEdited(
@@ -268,6 +280,11 @@ class Messages(Blocking, Corrections):
         if state is None or state.thread.post is None or state.last_message is None:
             return "private"
         return state.last_message.visibility
+
+    def _is_withheld(self, written: Written) -> bool:
+        """What the conversation was told of a block counts, else what is known of the customer."""
+        told = self.state.blocked if self.state else None
+        return written.blocked if told is None else told
 
     def _withhold(self, written: Written, place: Place) -> None:
         begins = Begins(

@@ -19,10 +19,11 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from libs.events.api.filters import ConversationCounts
-from libs.events.conversation import Audience, ConversationEvent, MessageWithheld
+from libs.events.conversation import Audience, ConversationEvent
 from libs.events.directory import MemberState
 from libs.events.envelope import InvalidEnvelope, read_envelope
 from libs.events.registry import InvalidBody, UnknownType
+from libs.events.withholding import MessageWithheld
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Snapshot

@@ -9,6 +9,7 @@ from libs.events import conversation as public
 from libs.events.content import Content
 from libs.events.correcting import CorrectionFailed, MessageDeleted
 from libs.events.marking import MarksChanged
+from libs.events.withholding import MessageWithheld
 from libs.runtime.consumer import Received, Refused, Wanted, of_types
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.state import ConversationState
@@ -27,7 +28,7 @@ _NAMING: Final = (
     public.CaseOpened,
     public.CustomerErased,
     public.CustomerKnown,
-    public.MessageWithheld,
+    MessageWithheld,
     MarksChanged,
 )
 

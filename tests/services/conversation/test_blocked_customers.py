@@ -1,12 +1,16 @@
 """A blocked customer's messages are kept, open no case and are told to nobody."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from libs.events.conversation import CaseOpened, MessageReceived, MessageWithheld
+from libs.events.conversation import CaseOpened, MessageReceived
+from libs.events.withholding import EditWithheld, MessageWithheld
+from tests.services.conversation.test_corrections import of_customer
 from tests.services.conversation.test_customers import a_case, customer_of, done
+from tests.services.conversation.test_deleted_elsewhere import deleted, tell
 from tests.services.conversation.world import World, eventually
 
 pytestmark = pytest.mark.servers
@@ -48,6 +52,58 @@ async def test_what_a_blocked_customer_writes_is_kept_and_nobody_is_told(served:
         "case-taken",
         "case-opened",
     ]
+
+
+async def test_what_a_blocked_customer_edits_stands_beside_what_was_heard(served: World) -> None:
+    dima = await served.member("Dima")
+    path = await a_case(served, dima, "1")
+    conversation_id = served.conversation_id("1")
+
+    async def shown() -> Any:
+        items = (await served.timeline(dima, conversation_id))["items"]
+        return next(item for item in items if item["kind"] == "message")
+
+    heard = await shown()
+    # given a customer who was blocked after they wrote
+    await done(await served.call(dima, "POST", f"{path}/block"))
+    blocked = await served.seen(dima, conversation_id, lambda view: view["version"] == 4)
+    # when they edit it
+    await served.receive(served.inbound("1", 1, "pumpkin", kind="edit"))
+    after = await served.seen(dima, conversation_id, lambda view: view["version"] == 5)
+
+    # then what was heard stands, in the list and in the timeline, with the edit beside it
+    assert (after["case"], after["last_message"]) == (blocked["case"], blocked["last_message"])
+    item = await shown()
+    assert item["withheld_edit"]["content"] == {"text": "pumpkin"}
+    del item["withheld_edit"]
+    assert item == heard
+    assert isinstance((await served.events(5))[-1].body, EditWithheld)
+    # and the customer sees what they wrote
+    assert await of_customer(served, conversation_id) == {heard["id"]: "pumpkin"}
+
+    # Unblocked, they are heard again; nothing is searched that was not.
+    await done(await served.call(dima, "POST", f"{path}/unblock"))
+    await served.seen(dima, conversation_id, lambda view: view["version"] == 6)
+    await served.receive(served.inbound("1", 1, "marrow", kind="edit"))
+    await served.seen(dima, conversation_id, lambda v: v["last_message"]["preview"] == "marrow")
+    item = await shown()
+    assert (item["content"]["text"], "withheld_edit" in item) == ("marrow", False)
+
+    async def finds(word: str) -> bool:
+        page = await served.call(dima, "GET", "/v1/conversations", query={"q": word})
+        return bool(page.body["items"])
+
+    await eventually(lambda: finds("marrow"))
+    assert not await finds("pumpkin")
+
+    # What they delete is gone at once, blocked or not.
+    await done(await served.call(dima, "POST", f"{path}/block"))
+    await served.seen(dima, conversation_id, lambda view: view["version"] == 8)
+    await served.receive(served.inbound("1", 1, "leek", kind="edit"))
+    await tell(served, deleted(served, "1", "1"))
+    await served.seen(dima, conversation_id, lambda v: "preview" not in v["last_message"])
+    item = await shown()
+    assert ("deleted_at" in item, item["content"], "withheld_edit" in item) == (True, {}, False)
 
 
 async def test_a_block_holds_for_all_identities_and_follows_merge_and_split(

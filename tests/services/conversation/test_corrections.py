@@ -82,15 +82,16 @@ async def test_the_customer_does_not_see_what_was_taken_back(served: World) -> N
     assert message_id not in await of_customer(served, conversation_id)
 
 
-async def of_customer(world: World, conversation_id: str) -> list[str]:
-    """What the widget would show, as ingest reads it."""
+async def of_customer(world: World, conversation_id: str) -> dict[str, str]:
+    """What the widget would show, as ingest reads it: the messages' texts by their ids."""
     assert world.client is not None
     tokens = ServiceTokens(SERVICE_KEY, "ingest")
     async with ServiceClient("conversation", world.client._base_url, tokens) as ingest:
         path = f"/internal/v1/customer-timeline/{conversation_id}"
         status, raw, _ = await ingest.call("GET", path, workspace_id=world.workspace_id)
     assert status == 200
-    return [item["message_id"] for item in msgspec.json.decode(raw)["items"]]
+    items = msgspec.json.decode(raw)["items"]
+    return {item["message_id"]: item["content"]["text"] for item in items}
 
 
 async def test_a_refusal_says_whose_it_is_or_what_the_channel_allows(served: World) -> None:

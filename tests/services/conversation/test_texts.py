@@ -37,6 +37,7 @@ from services.conversation.domain import (
     participants,
     transfer,
 )
+from services.conversation.domain.blocking import EditWithheld
 from services.conversation.domain.erasure import AttachmentsErased
 from services.conversation.domain.events import Event, name_of
 from services.conversation.domain.life import RuleBroken
@@ -117,8 +118,8 @@ VARIANTS: list[Event[Any]] = [
     ),
 ]
 # What leaves no system message: it is not an action, or is nobody else's business.
-# The files go with their customer, whose erasure is told.
-SILENT = {DeliveryChanged, WatermarkMoved, AttachmentsErased}
+# The files go with their customer, whose erasure is told; a withheld edit stands by its message.
+SILENT = {DeliveryChanged, WatermarkMoved, AttachmentsErased, EditWithheld}
 # A customer's stream has no timeline of its own.
 SHOWN = [event for name, event in EXAMPLES.items() if name.startswith("conversation.")]
 

@@ -54,6 +54,9 @@ def customer_examples(at: datetime, content: Content, sender: Sender) -> list[Ev
             ),
             thread="100",
         ),
+        blocking.EditWithheld(
+            at=at, case=2, message_id="msg_3", content=content, sender=sender, reply_to="msg_1"
+        ),
         naming.CustomerKnown(
             at=at,
             case=2,

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from libs.events.customer import Card
-from services.conversation.domain.blocking import MessageWithheld
+from services.conversation.domain.blocking import EditWithheld, MessageWithheld
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.life import NoCaseYet
 from services.conversation.domain.naming import CustomerKnown, Known
@@ -108,6 +108,36 @@ def test_where_all_was_withheld_there_is_no_case_to_do_anything_with(
     given.at(minutes(2)).open_by_hand("dima", "loc_1", 7)
     case = given.at(minutes(3)).case
     assert (case.number, case.short_number, case.responsible) == (1, 7, "dima")
+
+
+@pytest.mark.parametrize("edited", [1, 2], ids=["heard", "withheld"])
+def test_what_a_blocked_customer_edits_is_withheld_too(edited: int) -> None:
+    given = active_case()
+    given.at(minutes(2)).set_blocked("dima", blocked=True)
+    given.at(minutes(3)).receive(written(2, minutes(3)), PLACE)
+    before = given.at(minutes(4)).state
+
+    conversation = given.at(minutes(5))
+    conversation.edit(written(edited, minutes(5)), "incoming", PLACE)
+    [event] = events(conversation)
+    assert isinstance(event, EditWithheld)
+    assert (event.message_id, event.content.text) == (f"msg_{edited}", f"message {edited}")
+    assert conversation.state == before
+
+    # The account's owner is not blocked, and neither is the customer for ever.
+    owner = given.at(minutes(6))
+    owner.edit(written(3, minutes(6)), "outgoing", PLACE)
+    assert changes(owner) == ["MessageEdited"]
+    given.at(minutes(7)).set_blocked("dima", blocked=False)
+    again = given.at(minutes(8))
+    again.edit(written(edited, minutes(8)), "incoming", PLACE)
+    assert changes(again) == ["MessageEdited"]
+
+
+def test_an_edit_in_a_thread_that_was_not_told_of_the_block_is_withheld() -> None:
+    conversation = active_case().at(minutes(2))
+    conversation.edit(replace(written(1, minutes(2)), blocked=True), "incoming", PLACE)
+    assert changes(conversation) == ["EditWithheld"]
 
 
 def test_blocking_twice_is_nothing() -> None:

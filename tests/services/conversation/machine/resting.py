@@ -50,6 +50,7 @@ _WRITTEN = (
     messages.MessageReceived,
     messages.MessageSent,
     blocking.MessageWithheld,
+    blocking.EditWithheld,
     corrections.MessageEdited,
 )
 # Whatever anybody said, or is called.
