@@ -149,7 +149,10 @@ class Inbox:
         """
         after = place_of(cursor, SearchPlace) if cursor else None
         looking = await self._search.looking(self._workspace_id, query, after)
-        condition = self._question(tab, asked).condition()
+        question = self._question(tab, asked)
+        if question.excludes_all:
+            return _encode(EncodedPage(()))
+        condition = question.condition()
         found: list[tuple[Document, SearchPlace]] = []
         while len(found) <= limit and not (looking.is_over or looking.is_tired):
             # No more than fill a page are opened at once: of most, all may be seen.

@@ -80,13 +80,23 @@ class Question:
         self._states = [
             state for state in _STATES[tab] if asked.open in (None, state in ("new", "active"))
         ]
+        if tab == "unread" and asked.unread is False:
+            self._states = []
         self._keyed = list(_keyed(asked, self._me if tab == "mine" else None))
         self._unread = asked.unread if tab != "unread" else True
         self._plain = _plain(asked)
         if tab == "others":
             self._plain.append({"people": {"$ne": self._me}})
 
+    @property
+    def excludes_all(self) -> bool:
+        """Whether the tab and the filters exclude each other, as Done and ``open`` do."""
+        return not self._states
+
     def segments(self, sort: Sort) -> list[Segment]:
+        """None where nothing can be met."""
+        if self.excludes_all:
+            return []
         if self._tab == "important":
             return [Segment(_SOONEST_DUE, [self.due()], "moved_back.due")]
         match sort:

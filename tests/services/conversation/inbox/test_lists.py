@@ -4,13 +4,15 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
+from libs.events.api.filters import ConversationFilter, Tab
 from libs.events.content import Channel
 from libs.runtime.problems import Invalid
 from services.conversation.inbox.questions import days_end
-from tests.services.conversation.rows_made import AGENT, LOCATIONS, START, Made, state
+from tests.services.conversation.rows_made import AGENT, LOCATIONS, OWNER, START, Made, state
 
 pytestmark = pytest.mark.servers
 
@@ -105,6 +107,28 @@ async def test_each_filter_leaves_what_it_names(
         assert sorted(shown) == expected
         if sort == "last_message":
             assert shown == expected
+
+
+@pytest.mark.parametrize(
+    ("tab", "asked"),
+    [
+        ("done", {"open": True}),
+        *((tab, {"open": False}) for tab in ("new", "mine", "others", "important")),
+        ("unread", {"unread": False}),
+    ],
+)
+async def test_a_tab_and_filters_that_exclude_each_other_leave_nothing(
+    made: Made, tab: Tab, asked: dict[str, Any]
+) -> None:
+    await made.put(
+        *(state(f"c_{one}", state=one, unread=True, due_at=START) for one in ("new", "done")),
+        state("c_mine", state="active", responsible=OWNER.member_id, unread=True),
+        state("c_others", state="active", responsible="mem_x", unread=True),
+    )
+    for sort in ("last_message", "waiting", "priority"):
+        assert await made.shown(tab=tab, sort=sort, **asked) == []
+    inbox, filters = made.inbox(OWNER), msgspec.convert(asked, ConversationFilter)
+    assert await inbox.versions(tab, filters, 10) == []
 
 
 async def test_unread_has_what_is_unread_wherever_it_is(made: Made) -> None:

@@ -156,6 +156,17 @@ async def test_a_search_keeps_to_the_filters_and_to_what_a_member_may_see(made: 
     assert await made.search("возврат", location="loc_2", open=False) == ["b"]
 
 
+async def test_a_tab_and_filters_that_exclude_each_other_are_not_searched_for(
+    made: Searched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(query, "_PATIENCE_S", 0.0)
+    await made.put(*(state(f"c{n}") for n in range(90)))
+    await made.index.put([made.entry(f"c{n}", n, "доставка", n) for n in range(90)])
+    filters = ConversationFilter(open=True)
+    page = await made.inbox(OWNER).search("доставка", "done", filters, None, 1)
+    assert msgspec.json.decode(page) == {"items": []}
+
+
 async def test_what_was_forgotten_stays_so_however_late_a_copy_comes(made: Searched) -> None:
     await made.put(state("a"), state("b"))
     for name in ("a", "b"):
