@@ -1,6 +1,7 @@
 """Values of custom fields, checked by their definitions: those of cases and those of customers."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Final, Literal
@@ -12,6 +13,7 @@ from services.conversation.telling import wrong
 
 TEXT_MAX_CHARACTERS: Final = 2_000
 _NUMBER_MOST: Final = 2**53
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class _Wrong(Exception):
@@ -93,8 +95,11 @@ def _boolean(_field: FieldState, value: FieldValue) -> FieldValue:
 
 
 def _date(_field: FieldState, value: FieldValue) -> FieldValue:
+    # Python also reads 20261122 and 2026-W47-7.
+    if not isinstance(value, str) or _DATE.fullmatch(value) is None:
+        raise _Wrong("not-a-date")
     try:
-        return date.fromisoformat(str(value)).isoformat()
+        return date.fromisoformat(value).isoformat()
     except ValueError:
         raise _Wrong("not-a-date") from None
 

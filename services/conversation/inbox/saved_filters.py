@@ -41,6 +41,11 @@ SAVED_FILTER_INDEXES: Final = (
 )
 
 
+class TooManySavedFilters(Conflict):
+    kind, title = "too-many-saved-filters", "No more filters can be saved"
+    texts = TEXTS
+
+
 class Saved:
     """Those of all members. ``tokens``: by which a workspace searches. All errors are pymongo's,
     and those named."""
@@ -83,9 +88,10 @@ class Saved:
         return forgotten
 
     async def add(self, caller: Caller, wanted: SaveFilter) -> str:
-        """Its id. Errors: Conflict (there are too many)."""
+        """Its id. Errors: TooManySavedFilters."""
         if await self._collection.count_documents(_own(caller)) >= _AT_MOST:
-            raise Conflict(TEXTS.say("conflict.saved-filters", {"count": _AT_MOST}))
+            told = TEXTS.say("refused.too-many-saved-filters", {"count": _AT_MOST})
+            raise TooManySavedFilters(told)
         document: Document = {"_id": random_id("flt"), **_own(caller), **_fields(wanted)}
         await self._collection.insert_one(document)
         return str(document["_id"])

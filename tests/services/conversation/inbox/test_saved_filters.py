@@ -2,6 +2,8 @@
 
 import pytest
 
+from libs.runtime.language import LANGUAGES
+from services.conversation.inbox import saved_filters
 from tests.services.conversation.world import World
 
 pytestmark = pytest.mark.servers
@@ -50,6 +52,21 @@ async def test_what_no_list_would_take_is_not_kept(
     answer = await served.call(dima, "POST", PATH, body)
     assert answer.status == 422
     assert answer.body["errors"][0]["field"] == field
+
+
+async def test_who_saves_more_than_fit_is_told_so(
+    served: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saved_filters, "_AT_MOST", 1)
+    dima = await served.member("Dima")
+    assert (await served.call(dima, "POST", PATH, VIP)).status == 201
+    said = set()
+    for language in LANGUAGES:
+        refused = await served.call(dima, "POST", PATH, VIP, language=language)
+        assert refused.status == 409
+        assert refused.body["type"] == "urn:parley:problem:too-many-saved-filters"
+        said.add((refused.body["title"], refused.body["detail"]))
+    assert len(said) == len(LANGUAGES)
 
 
 async def test_words_that_name_a_forgotten_customer_go_with_them(served: World) -> None:
