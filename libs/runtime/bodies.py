@@ -1,7 +1,7 @@
-"""Request bodies: read within a limit, decoded strictly, refused by naming the field."""
+"""Requests' bodies and queries: read within a limit and strictly, refused by naming the field."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final, get_args
 
 import msgspec
@@ -12,6 +12,7 @@ from libs.runtime.problems import BadRequest, Invalid, TooLarge
 from libs.runtime.texts import COMMON
 
 BODY_LIMIT_BYTES: Final = 256 * 1024
+_NAME_SHOWN_CHARACTERS: Final = 80
 
 _UNKNOWN_FIELD = re.compile(r"unknown field `(?P<field>[^`]*)`")
 _MISSING_FIELD = re.compile(r"missing required field `(?P<field>[^`]*)`")
@@ -34,6 +35,16 @@ _COMPLAINTS: Final = tuple(
 )
 
 
+def _structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
+    """All structs that a type is made of. None of them contains itself."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        yield kind
+        for one in msgspec.structs.fields(kind):
+            yield from _structs_in(one.type)
+    for part in get_args(kind):
+        yield from _structs_in(part)
+
+
 class BodyReader[T]:
     """Reads bodies of one type. Make it once, beside the routes.
 
@@ -49,9 +60,7 @@ class BodyReader[T]:
 
     async def read(self, request: Request) -> tuple[T, bytes]:
         """The body, and its bytes. Errors: TooLarge, BadRequest, Invalid."""
-        raw = await read_limited(request, self._limit)
-        if raw is None:
-            raise TooLarge(COMMON.say("too-large.bytes", {"limit": self._limit}))
+        raw = await _limited(request, self._limit)
         return self.decode(raw), raw
 
     def decode(self, raw: bytes) -> T:
@@ -65,12 +74,39 @@ class BodyReader[T]:
         return decoded
 
 
-def read_query[T](request: Request, query: type[T]) -> T:
+class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """What a command takes that takes no body."""
+
+
+_NOTHING: Final = BodyReader(_Nothing)
+
+
+async def read_nothing(request: Request) -> bytes:
+    """The body of a command that takes none, for its idempotency: always empty.
+
+    There may be nothing, or ``{}``: anything else is refused, not ignored. Errors: TooLarge,
+    BadRequest, Invalid.
+    """
+    if raw := await _limited(request, BODY_LIMIT_BYTES):
+        _NOTHING.decode(raw)
+    return b""
+
+
+def read_query[T: msgspec.Struct](request: Request, query: type[T]) -> T:
     """The query's parameters as a struct, numbers out of their texts. Errors: Invalid."""
+    check_query(request, query.__struct_encode_fields__)
     try:
         return msgspec.convert(dict(request.query_params), query, strict=False)
     except msgspec.ValidationError as error:
         raise invalid_field(*_named(str(error))) from error
+
+
+def check_query(request: Request, known: Collection[str]) -> None:
+    """That there is no other parameter: what is misspelt would be answered as if it were not asked
+    for. Errors: Invalid, naming it."""
+    for name in request.query_params:
+        if name not in known:
+            raise invalid_field(name[:_NAME_SHOWN_CHARACTERS], COMMON.say("invalid.unknown-field"))
 
 
 def invalid_field(field: str, message: str) -> Invalid:
@@ -80,14 +116,11 @@ def invalid_field(field: str, message: str) -> Invalid:
     )
 
 
-def _structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
-    """All structs that a type is made of. None of them contains itself."""
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        yield kind
-        for one in msgspec.structs.fields(kind):
-            yield from _structs_in(one.type)
-    for part in get_args(kind):
-        yield from _structs_in(part)
+async def _limited(request: Request, limit_bytes: int) -> bytes:
+    raw = await read_limited(request, limit_bytes)
+    if raw is None:
+        raise TooLarge(COMMON.say("too-large.bytes", {"limit": limit_bytes}))
+    return raw
 
 
 def _named(text: str) -> tuple[str, str]:

@@ -34,7 +34,7 @@ from libs.events.api.filters import ListAsked
 from libs.events.api.marks import ChangeMarks, MarkEmotion, SetFields, SetMark, SetPriority
 from libs.events.marks import MarkKind
 from libs.events.registry import Body, Instant
-from libs.runtime.bodies import BodyReader, read_query
+from libs.runtime.bodies import BodyReader, read_nothing, read_query
 from libs.runtime.http import caller_of, json_response
 from libs.runtime.idempotency import Answers, Personal
 from libs.runtime.problems import Forbidden
@@ -133,7 +133,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
                 desk = Desktop(parts, caller)
                 return _personal(desk, await act(desk, _id(request), cause))
 
-            return await answers.once(request, caller, b"", work)
+            return await answers.once(request, caller, await read_nothing(request), work)
 
         return endpoint
 
@@ -192,7 +192,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
             desk = Desktop(parts, caller)
             return _personal(desk, await desk.delete_message(message_id, _id(request), cause))
 
-        return await answers.once(request, caller, b"", work)
+        return await answers.once(request, caller, await read_nothing(request), work)
 
     async def put_draft(request: Request) -> Response:
         desk = desktop(request)
@@ -203,7 +203,9 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         return json_response(await desktop(request).draft(_id(request)))
 
     async def delete_draft(request: Request) -> Response:
-        await desktop(request).delete_draft(_id(request))
+        desk = desktop(request)
+        await read_nothing(request)
+        await desk.delete_draft(_id(request))
         return Response(status_code=204)
 
     async def read_all(request: Request) -> Response:
@@ -230,7 +232,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
             desk = Desktop(parts, caller)
             return _personal(desk, await desk.remove_participant(who, _id(request), cause))
 
-        return await answers.once(request, caller, b"", work)
+        return await answers.once(request, caller, await read_nothing(request), work)
 
     async def customer_timeline(request: Request) -> Response:
         caller = verified(request)
@@ -250,7 +252,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         async def work(cause: str) -> Response:
             return json_response(await Desktop(parts, caller).erase_customer(customer_id))
 
-        return await answers.once(request, caller, b"", work)
+        return await answers.once(request, caller, await read_nothing(request), work)
 
     routes: list[tuple[str, str, Endpoint]] = [
         ("GET", "/v1/conversations", conversations),

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 from libs.events.api.directory import WebhookRegistration
 from libs.events.content import Channel
 from libs.events.directory import SourceState
+from libs.runtime.bodies import check_query, read_nothing
 from libs.runtime.directory import Directory
 from libs.runtime.http import json_response
 from libs.runtime.mongo import TRANSIENT
@@ -38,7 +39,8 @@ def registration_routes(
 ) -> list[BaseRoute]:
     """``POST /internal/v1/sources/{source_id}/register?offset=``: the offset of its state.
 
-    Answers 200 also where the platform refused; it may be asked again. Errors: 400, 401, 404, 503.
+    Answers 200 also where the platform refused; it may be asked again. Errors: 400, 401, 404,
+    413, 422, 503.
 
     ``POST …/unregister`` is asked before the source is disconnected (204), and again with
     ``?offset=`` of its state when it is (200, with what the platform said).
@@ -70,6 +72,8 @@ def registration_routes(
 
     async def _known(request: Request, *, offset_required: bool) -> tuple[Caller, SourceState]:
         caller = caller_of(request)
+        check_query(request, ("offset",))
+        await read_nothing(request)
         offset = request.query_params.get("offset", "" if offset_required else "0")
         if not offset.isdecimal():
             raise BadRequest("offset: the directory's offset of the source's state is needed")

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from libs.events.actions import Action
 from libs.events.api.notifications import NotificationRules, SetNotificationRule
 from libs.events.registry import Body
-from libs.runtime.bodies import BodyReader, read_query
+from libs.runtime.bodies import BodyReader, read_nothing, read_query
 from libs.runtime.http import caller_of, json_response
 from libs.runtime.problems import Forbidden, NotFound
 from libs.runtime.texts import COMMON
@@ -46,6 +46,7 @@ def router(notifications: Notifications, rules: Rules, tokens: ServiceTokens) ->
     @routes.post("/notifications/{notification_id}/read")
     async def read(request: Request, notification_id: str) -> Response:
         caller = member(request)
+        await read_nothing(request)
         own = notifications.of(caller.workspace_id, caller.member_id)
         found = await own.mark_read(notification_id, datetime.now(UTC))
         if found is None:

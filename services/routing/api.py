@@ -20,7 +20,7 @@ from libs.events.directory import (
     WorkspaceState,
 )
 from libs.events.ids import IdKey, random_id
-from libs.runtime.bodies import BodyReader, invalid_field
+from libs.runtime.bodies import BodyReader, invalid_field, read_nothing
 from libs.runtime.http import caller_of, json_response
 from libs.runtime.idempotency import Answers
 from libs.runtime.kafka import PublishFailed
@@ -249,6 +249,7 @@ class DirectoryApi:
     def _remover(self, resource: Resource) -> Callable[[Request, str], Awaitable[Response]]:
         async def remove(request: Request, thing_id: str) -> Response:
             caller = self.manager(request)
+            await read_nothing(request)
             outcome = await self.changed(
                 caller.workspace_id,
                 random_id("req"),

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from libs.events.api.directory import OFFSET_HEADER, ChangeCrmWebhook, CrmWebhook
 from libs.events.ids import random_id
-from libs.runtime.bodies import BodyReader, invalid_field
+from libs.runtime.bodies import BodyReader, invalid_field, read_nothing
 from libs.runtime.outside import NotOutside, check_host, checked_url
 from libs.runtime.problems import NotFound
 from libs.runtime.sealing import Sealer
@@ -55,6 +55,7 @@ def add_crm_webhook_routes(
 
     async def remove(request: Request) -> Response:
         caller = api.manager(request)
+        await read_nothing(request)
         outcome = await api.changed(
             caller.workspace_id, random_id("req"), "remove_crm_webhook", remove_crm_webhook
         )

@@ -15,7 +15,7 @@ from libs.events.api.customers import (
     SetFunnelStatus,
     SplitCustomer,
 )
-from libs.runtime.bodies import BodyReader, read_query
+from libs.runtime.bodies import BodyReader, read_nothing, read_query
 from libs.runtime.http import caller_of, json_response
 from libs.runtime.idempotency import Answers, Personal
 from libs.runtime.tokens import ServiceTokens
@@ -64,7 +64,7 @@ def add_customer_routes(
                 answer = json_response(await act(desk, _id(request), cause))
                 return Personal(answer, desk.told_of)
 
-            return await answers.once(request, caller, b"", work)
+            return await answers.once(request, caller, await read_nothing(request), work)
 
         return endpoint
 

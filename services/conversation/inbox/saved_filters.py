@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from libs.events.api.filters import ListAsked, SavedFilter, SavedFilters, SaveFilter
 from libs.events.ids import random_id
-from libs.runtime.bodies import BodyReader
+from libs.runtime.bodies import BodyReader, read_nothing
 from libs.runtime.http import caller_of, json_response
 from libs.runtime.idempotency import Answers
 from libs.runtime.mongo import Document
@@ -145,7 +145,9 @@ def add_saved_filter_routes(
         return json_response(await saved.change(caller, request.path_params["filter_id"], wanted))
 
     async def delete(request: Request) -> Response:
-        await saved.delete(member(request), request.path_params["filter_id"])
+        caller = member(request)
+        await read_nothing(request)
+        await saved.delete(caller, request.path_params["filter_id"])
         return Response(status_code=204)
 
     app.add_route(_PATH, every, ["GET"])

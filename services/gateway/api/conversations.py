@@ -94,7 +94,7 @@ def add_conversation_routes(
     routes.add(
         "GET", base, through.to(base, Action.READ),
         name="listConversations", summary="The inbox: a page of a tab",
-        answer=ConversationPage, query=(*_LISTED, *PAGE), problems=(*ANSWERED, Invalid),
+        answer=ConversationPage, query=(*_LISTED, *PAGE), problems=ANSWERED,
     )  # fmt: skip
     routes.add(
         "GET", base + "/counts", through.to(base + "/counts", Action.READ),
@@ -126,25 +126,25 @@ def add_conversation_routes(
         "GET", one, through.to(one, Action.READ),
         name="getConversation", summary="One conversation with its latest case",
         description="As it stands now, or as it stood at an instant of the past.",
-        answer=ConversationView, query=(AS_OF,), problems=(*ANSWERED, Invalid),
+        answer=ConversationView, query=(AS_OF,), problems=ANSWERED,
     )  # fmt: skip
     routes.add(
         "GET", one + "/timeline", through.to(one + "/timeline", Action.READ),
         name="getTimeline", summary="Messages, notes and traces of actions, the newest first",
-        answer=TimelinePage, query=(*PAGE, AS_OF), problems=(*ANSWERED, Invalid),
+        answer=TimelinePage, query=(*PAGE, AS_OF), problems=ANSWERED,
     )  # fmt: skip
     routes.add(
         "GET", one + "/audit", through.to(one + "/audit", Action.AUDIT),
         name="getAudit", summary="Who did what and when, and whether it was changed since",
         description="The newest first. The chain's state comes with the first page.",
-        answer=AuditPage, query=PAGE, problems=(*ANSWERED, Invalid),
+        answer=AuditPage, query=PAGE, problems=ANSWERED,
     )  # fmt: skip
     routes.add(
         "GET", one + "/comments", through.to(one + "/comments", Action.READ),
         name="listComments", summary="What other people say under the same post",
         description="A page holds the comments of so many authors. The case of an author is named "
         "where you may see it. Of a direct conversation there are none.",
-        answer=CommentsPage, query=PAGE, problems=(*ANSWERED, Invalid),
+        answer=CommentsPage, query=PAGE, problems=ANSWERED,
     )  # fmt: skip
     routes.add(
         "POST", one + "/messages", send,

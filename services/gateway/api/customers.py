@@ -16,7 +16,7 @@ from libs.events.api.customers import (
     SetFunnelStatus,
     SplitCustomer,
 )
-from libs.runtime.problems import Conflict, Invalid
+from libs.runtime.problems import Conflict
 from services.gateway.access import Access
 from services.gateway.api.passing import ANSWERED, PassThrough
 from services.gateway.api.routes import PAGE, Problems, Routes
@@ -56,7 +56,7 @@ def add_customer_routes(routes: Routes, access: Access, conversation: Upstream) 
     routes.add(
         "GET", base, through.to(base, Action.READ),
         name="listCustomers", summary="The customers, the last active first",
-        answer=CustomerPage, query=PAGE, problems=(*ANSWERED, Invalid),
+        answer=CustomerPage, query=PAGE, problems=ANSWERED,
     )  # fmt: skip
     routes.add(
         "GET", one, through.to(one, Action.READ),
@@ -73,7 +73,7 @@ def add_customer_routes(routes: Routes, access: Access, conversation: Upstream) 
     routes.add(
         "GET", one + "/cases", through.to(one + "/cases", Action.READ),
         name="listCustomerCases", summary="The customer's cases, each with its first message",
-        answer=CustomerCasePage, query=PAGE, problems=(*ANSWERED, Invalid),
+        answer=CustomerCasePage, query=PAGE, problems=ANSWERED,
     )  # fmt: skip
     for action, name, body, summary in _CHANGES:
         path = f"{one}/{action}"

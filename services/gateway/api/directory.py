@@ -13,7 +13,7 @@ from libs.events.directory import MemberState, SourceState
 from libs.runtime.bodies import invalid_field
 from libs.runtime.directory import Directory
 from libs.runtime.http import json_response
-from libs.runtime.problems import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from libs.runtime.problems import Conflict, Forbidden, NotFound, Unavailable
 from services.gateway.access import Access, Actor
 from services.gateway.accounts import Accounts
 from services.gateway.api.passing import REFUSED, read_body
@@ -52,7 +52,7 @@ class DirectoryApi:
             routes.add(
                 "GET", path, self._lister(kind),
                 name=f"list{kind.one}s", summary=f"The {what}s of the workspace",
-                answer=kind.page, query=PAGE, problems=(Forbidden, Invalid),
+                answer=kind.page, query=PAGE, problems=(Forbidden,),
             )  # fmt: skip
             routes.add(
                 "GET", item, self._getter(kind),

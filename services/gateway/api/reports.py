@@ -11,7 +11,6 @@ from libs.events.api.notifications import (
     NotificationView,
     SetNotificationRule,
 )
-from libs.runtime.problems import Invalid
 from services.gateway.access import Access
 from services.gateway.api.passing import ANSWERED, PassThrough
 from services.gateway.api.routes import PAGE, Routes
@@ -41,13 +40,13 @@ def add_metrics_routes(routes: Routes, access: Access, analytics: Upstream) -> N
     routes.add(
         "GET", "/v1/metrics/summary", through.to("/v1/metrics/summary", Action.SEE_METRICS),
         name="getSummary", summary="The figures of a period beside those of the one before",
-        answer=Summary, query=_PERIOD, problems=(*ANSWERED, Invalid),
+        answer=Summary, query=_PERIOD, problems=ANSWERED,
     )  # fmt: skip
     routes.add(
         "GET", "/v1/metrics/performance",
         through.to("/v1/metrics/performance", Action.SEE_METRICS),
         name="getPerformance", summary="The figures of a period by member, source, …",
-        answer=Performance, query=(_BY, *_PERIOD), problems=(*ANSWERED, Invalid),
+        answer=Performance, query=(_BY, *_PERIOD), problems=ANSWERED,
     )  # fmt: skip
 
 
@@ -58,7 +57,7 @@ def add_notification_routes(routes: Routes, access: Access, notify: Upstream) ->
     routes.add(
         "GET", "/v1/notifications", through.to("/v1/notifications", None),
         name="listNotifications", summary="What I was told, the newest first",
-        answer=NotificationPage, query=PAGE, problems=(*ANSWERED, Invalid),
+        answer=NotificationPage, query=PAGE, problems=ANSWERED,
     )  # fmt: skip
     routes.add(
         "POST", one, through.to(one, None),

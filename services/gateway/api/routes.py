@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from libs.events.api.crm import CrmEvent
+from libs.runtime.bodies import check_query, read_nothing
 from libs.runtime.problems import (
     BadRequest,
     Conflict,
@@ -86,7 +87,7 @@ _MEANINGS: Final[dict[type[Problem], str]] = {
     NotFound: "It is not there, or not for this member to see.",
     Conflict: "The present state does not allow it; `detail` says why.",
     TooLarge: "The body is over the limit.",
-    Invalid: "A field or a header is not valid; `detail` names it.",
+    Invalid: "A field, a parameter or a header is not valid, or not known; `detail` names it.",
     TooMany: "Too many attempts; wait as `Retry-After` says.",
     Unavailable: "A part of Parley does not answer now; `part` names it. Try again.",
 }
@@ -127,15 +128,15 @@ class Routes:
         """``answer`` and ``body``: a struct, answered or taken as JSON, or OpenAPI's ``content``.
 
         ``name`` is the operation's id. Problems that follow from the rest are added: 401 where one
-        must be signed in, those of a body, 404 where the path has an id.
+        must be signed in, those of a body, 404 where the path has an id. What is not told of here,
+        a parameter or a body, is refused and not ignored, so that each may answer 422.
         """
         in_path = _IN_PATH.findall(path)
         all_problems = [
             *problems,
             *([Unauthorized] if signed_in else []),
-            *(BODY_PROBLEMS if body is not None else []),
+            *([Invalid] if method == "GET" else BODY_PROBLEMS),
             *([NotFound] if in_path else []),
-            *([Invalid] if method == "POST" else []),
         ]
         more: dict[str, Any] = {
             "parameters": [
@@ -166,7 +167,9 @@ class Routes:
         self._described.shapes.add(ProblemDetails)
         # Requests are met by a plain route; FastAPI's own is only told of. It would solve the
         # dependencies that none of these has, a fifth of the CPU of what is only passed on.
-        self._app.add_route(path, endpoint, [method])
+        names = frozenset(one["name"] for one in query)
+        takes_body = method == "GET" or body is not None
+        self._app.add_route(path, _strict(endpoint, names, takes_body), [method])
         self._described.routes.append(
             APIRoute(
                 path,
@@ -189,6 +192,16 @@ class Routes:
             return shape
         self._described.shapes.add(shape)
         return {"application/json": {"schema": {"$ref": _ref(shape)}}}
+
+
+def _strict(endpoint: Endpoint, names: frozenset[str], takes_body: bool) -> Endpoint:
+    async def strict(request: Request) -> Response:
+        check_query(request, names)
+        if not takes_body:
+            await read_nothing(request)
+        return await endpoint(request)
+
+    return strict
 
 
 def document(app: FastAPI, described: Described, public_url: str, tags: dict[str, str]) -> None:

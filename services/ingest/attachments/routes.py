@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from libs.events.api import DescribeAttachments, StoredAttachments
 from libs.events.content import Attachment
 from libs.events.ids import random_id
-from libs.runtime.bodies import BodyReader, invalid_field
+from libs.runtime.bodies import BodyReader, check_query, invalid_field
 from libs.runtime.http import json_response
 from libs.runtime.problems import NotFound, TooLarge, Unavailable
 from libs.runtime.storage import StorageAway
@@ -76,6 +76,7 @@ def attachment_routes(
 
     async def upload(request: Request) -> Response:
         caller = caller_of(request)
+        check_query(request, ("file_name",))
         try:
             attachment = await _store(request, caller.workspace_id)
         except rules.RefusedFile as error:

@@ -14,6 +14,7 @@ from libs.events.api import CustomerTimeline
 from libs.events.content import Channel, Content, Sender
 from libs.events.ids import IdKey, random_id
 from libs.events.inbound import InboundReceived
+from libs.runtime.bodies import check_query
 from libs.runtime.http import json_response, read_limited
 from libs.runtime.problems import Forbidden, Invalid, TooLarge, TooMany, Unavailable
 from libs.runtime.sealing import CannotOpen, Sealer
@@ -101,6 +102,7 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
 
     async def history(request: Request, source: WidgetSource) -> Response:
         visitor = visitor_of(request, deps.tokens, source)
+        check_query(request, ("after",))
         after = request.query_params.get("after", "0")
         if not (after.isascii() and after.isdigit() and len(after) <= _POSITION_MAX_DIGITS):
             raise Invalid("after: must be a position")

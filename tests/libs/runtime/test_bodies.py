@@ -5,13 +5,15 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
+from fastapi import Request
 from msgspec import Meta
+from starlette.types import Message
 
 from libs.events.api.requests import RequestBody
 from libs.events.registry import Body, Instant
-from libs.runtime.bodies import BodyReader
+from libs.runtime.bodies import BODY_LIMIT_BYTES, BodyReader, read_nothing, read_query
 from libs.runtime.language import LANGUAGES, listen
-from libs.runtime.problems import BadRequest, Invalid
+from libs.runtime.problems import BadRequest, Invalid, Problem, TooLarge
 from libs.runtime.texts import COMMON
 
 
@@ -116,3 +118,44 @@ def test_a_type_that_would_ignore_what_is_unknown_is_no_request() -> None:
 
 def test_complaints_that_nobody_foresaw_are_told_too() -> None:
     assert COMMON.say("invalid.other", {}, "uk") == "не підходить"
+
+
+class Page(Body):
+    limit: int = 50
+    start: str | None = msgspec.field(name="from", default=None)
+
+
+def request(query: str = "", body: bytes = b"") -> Request:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body}
+
+    return Request({"type": "http", "headers": [], "query_string": query.encode()}, receive)
+
+
+def test_a_query_is_read_by_its_names() -> None:
+    assert read_query(request("limit=5&from=x"), Page) == Page(limit=5, start="x")
+
+
+@pytest.mark.parametrize("query", ["lmit=5", "limit=5&lmit=5", "lmit", "limit=5&lmit="])
+def test_an_unknown_parameter_is_named_whatever_the_type_would_ignore(query: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        read_query(request(query), Page)
+    assert refused.value.extra["errors"] == [{"field": "lmit", "message": "unknown field"}]
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}", b" { }\n"])
+async def test_nothing_may_be_said_in_two_ways(raw: bytes) -> None:
+    assert await read_nothing(request(body=raw)) == b""
+
+
+@pytest.mark.parametrize(
+    ("raw", "error"),
+    [(b'{"due": 1}', Invalid), (b"[]", Invalid), (b"null", Invalid), (b"due=1", BadRequest)],
+)
+async def test_what_is_put_where_nothing_is_read_is_refused(
+    raw: bytes, error: type[Problem]
+) -> None:
+    with pytest.raises(error):
+        await read_nothing(request(body=raw))
+    with pytest.raises(TooLarge):
+        await read_nothing(request(body=b" " * (BODY_LIMIT_BYTES + 1)))

@@ -55,6 +55,34 @@ async def test_a_refusal_says_what_stands_against_it(served: World) -> None:
     assert closed.body["case"]["closed_by"] == olena
 
 
+async def test_what_no_question_and_no_command_knows_is_refused(served: World) -> None:
+    dima = await served.member("Dima")
+    case = await a_new_case(served, dima)
+    asked = {"as-of": "2026-11-22T10:00:00Z"}
+    for path in (
+        *("/v1/conversations", "/v1/customers"),
+        *(f"{case}{one}" for one in ("", "/timeline", "/audit", "/comments")),
+    ):
+        answer = await served.call(dima, "GET", path, query=asked, actions=MANAGER)
+        assert (answer.status, answer.body["errors"][0]["field"]) == (422, "as-of"), path
+    customer = (await served.call(dima, "GET", case)).body["customer"]["customer_id"]
+    for method, path in (
+        ("POST", f"{case}/take"),
+        ("DELETE", f"{case}/participants/mem_1"),
+        ("DELETE", f"{case}/messages/msg_1"),
+        ("DELETE", f"{case}/draft"),
+        ("DELETE", "/v1/saved-filters/flt_1"),
+        ("POST", f"/v1/customers/{customer}/unsubscribe"),
+        ("POST", f"/v1/customers/{customer}/erase"),
+    ):
+        body = {"member_id": "mem_2"}
+        answer = await served.call(dima, method, path, body, actions=MANAGER)
+        assert (answer.status, answer.body["errors"][0]["field"]) == (422, "member_id"), path
+    assert (await served.call(dima, "POST", f"{case}/take", {}, key="1")).status == 200
+    assert (await served.call(dima, "POST", f"{case}/take", key="1")).status == 200
+    assert (await served.call(dima, "POST", f"{case}/take", {"x": 1}, key="1")).status == 422
+
+
 async def test_one_key_is_one_effect_and_one_answer(served: World) -> None:
     dima, olena = await served.member("Dima"), await served.member("Olena")
     case = await a_new_case(served, dima)

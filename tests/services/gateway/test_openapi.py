@@ -245,6 +245,19 @@ async def test_real_answers_are_what_the_document_says(
         check(document, method, path.partition("?")[0], answer)
 
 
+async def test_what_the_document_does_not_tell_of_is_refused(document: Any, api: Api) -> None:
+    for method, path, operation in operations(document):
+        there = re.sub(r"{\w+}", "x_1", path)
+        answer = await api(method.upper(), there + "?as-of=2026-11-22")
+        assert (answer.status, answer.body["errors"][0]["field"]) == (422, "as-of"), there
+        check(document, method, path, answer)
+        if method == "get" or "requestBody" in operation:
+            continue
+        answer = await api(method.upper(), there, {"due_at": None})
+        assert (answer.status, answer.body["errors"][0]["field"]) == (422, "due_at"), there
+        assert (await api(method.upper(), there, {})).status != 422
+
+
 async def test_answers_carry_what_keeps_a_browser_safe(api: Api) -> None:
     answer = await api("GET", "/v1/me")
 

@@ -52,6 +52,16 @@ async def test_a_cursor_of_another_kind_is_refused(notify: Notify) -> None:
             assert (status, problem["type"]) == (422, "urn:parley:problem:invalid")
 
 
+async def test_what_is_not_known_is_refused(notify: Notify) -> None:
+    async with notify.running() as client:
+        one = "/v1/notifications/ntf_1/read"
+        page = await client.ask("GET", "/v1/notifications", query={"curso": "x"})
+        read = await client.ask("POST", one, body={"read": False})
+
+    for (status, problem), field in ((page, "curso"), (read, "read")):
+        assert (status, problem["errors"][0]["field"]) == (422, field)
+
+
 async def test_a_workspace_without_a_rule_has_the_default_one(notify: Notify) -> None:
     async with notify.running() as client:
         assert await client.ask("GET", "/v1/notification-rules") == (
