@@ -208,25 +208,25 @@ async def test_only_owner_and_admin_change_the_directory(staff: Staff, role: Rol
 
 
 @pytest.mark.parametrize(
-    ("role", "method", "path"),
+    ("role", "method", "path", "body"),
     [
-        (Role.READ_ONLY, "POST", "/v1/conversations/cnv_1/take"),
-        (Role.MODERATOR, "POST", "/v1/conversations/cnv_1/messages"),
-        (Role.ANALYST, "POST", "/v1/conversations/cnv_1/notes"),
-        (Role.READ_ONLY, "POST", "/v1/conversations/cnv_1/close"),
-        (Role.MODERATOR, "POST", "/v1/conversations/cnv_1/reopen"),
-        (Role.MODERATOR, "POST", "/v1/attachments"),
-        (Role.OPERATOR, "GET", "/v1/metrics/summary"),
-        (Role.READ_ONLY, "GET", "/v1/metrics/performance"),
+        (Role.READ_ONLY, "POST", "/v1/conversations/cnv_1/take", None),
+        (Role.MODERATOR, "POST", "/v1/conversations/cnv_1/messages", {"text": "x"}),
+        (Role.ANALYST, "POST", "/v1/conversations/cnv_1/notes", {"text": "x"}),
+        (Role.READ_ONLY, "POST", "/v1/conversations/cnv_1/close", {}),
+        (Role.MODERATOR, "POST", "/v1/conversations/cnv_1/reopen", None),
+        (Role.MODERATOR, "POST", "/v1/attachments", b"x"),
+        (Role.OPERATOR, "GET", "/v1/metrics/summary", None),
+        (Role.READ_ONLY, "GET", "/v1/metrics/performance", None),
     ],
 )
 async def test_a_role_may_not_do_what_its_row_does_not_list(
-    staff: Staff, role: Role, method: str, path: str
+    staff: Staff, role: Role, method: str, path: str, body: object
 ) -> None:
     _, members = staff
     member = members[role]
 
-    assert (await member.api(method, path, {"text": "x"})).status == 403
+    assert (await member.api(method, path, body)).status == 403
 
 
 async def test_a_service_that_does_not_answer_is_named_and_its_address_is_not(
