@@ -10,7 +10,7 @@ from typing import Final, get_args
 
 from libs.events.customer import FunnelStatus
 from libs.events.marks import MarkKind
-from services.conversation.domain.marks import marks_of
+from services.conversation.domain.marks import folded, marks_of
 from services.conversation.domain.state import Case, ConversationState, KnownAs
 
 HAS_PHONE: Final = "has_phone"
@@ -42,7 +42,8 @@ def _marks(case: Case) -> list[str]:
 
 def _card(known: KnownAs) -> list[str]:
     """What the team knows of the customer."""
-    keys = [f"customer_tag:{tag}" for tag in known.tags]
+    # A card may have been written before its tags had one spelling.
+    keys = [f"customer_tag:{tag}" for tag in dict.fromkeys(map(folded, known.tags))]
     keys += [f"sales_plan:{plan}" for plan in known.sales_plans]
     if known.funnel_status != FIRST_STATUS:
         keys.append(f"funnel:{known.funnel_status}")

@@ -24,6 +24,7 @@ class ConversationFilter(Body, forbid_unknown_fields=True):
     turn waits for an answer. ``open``: the case is not done. ``active_…`` is the last activity,
     ``opened_…`` the latest case's opening; ``…_from`` is included, ``…_to`` is not. ``funnel``,
     ``sales_plan``, ``customer_tag``, ``has_phone`` and ``has_email`` are of the customer's card.
+    Tags are the same in capitals and small letters.
     """
 
     location: FilterId | None = None

@@ -7,7 +7,7 @@ from libs.events.api import ConversationView
 from libs.events.api.marks import ChangeMarks, MarkEmotion, SetFields, SetMark, SetPriority
 from libs.events.marks import MarkKind
 from services.conversation.commands.base import Workplace
-from services.conversation.domain.marks import MARKS_AT_MOST
+from services.conversation.domain.marks import MARKS_AT_MOST, folded
 from services.conversation.fields import checked_values
 from services.conversation.telling import wrong
 
@@ -105,10 +105,10 @@ class MarkCommands(Workplace):
 
 
 def _tags(field: str, words: Sequence[str]) -> tuple[str, ...]:
-    """As they are kept: in lower case and with single blanks, so that a tag has one spelling."""
+    """As they are kept."""
     tags = []
     for word in words:
-        tag = " ".join(word.split()).lower()
+        tag = folded(word)
         if not tag:
             raise wrong(field, "empty-tag")
         if len(tag) > TAG_MAX_CHARACTERS:

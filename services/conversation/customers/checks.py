@@ -8,6 +8,7 @@ from msgspec import UNSET
 from libs.events.activity import ActivityVariables
 from libs.events.api.customers import EditCustomer, RecordVisit
 from services.conversation.domain.customer_card import CardValue
+from services.conversation.domain.marks import folded
 from services.conversation.telling import wrong
 
 _LONGEST: Final = {
@@ -67,7 +68,7 @@ def check_variables(variables: ActivityVariables) -> None:
 
 
 def _tags(asked: tuple[str, ...]) -> tuple[str, ...]:
-    tags = tuple(dict.fromkeys(" ".join(tag.split()) for tag in asked))
+    tags = tuple(dict.fromkeys(map(folded, asked)))
     if len(tags) > _TAGS_AT_MOST:
         raise wrong("tags", "too-many", count=_TAGS_AT_MOST)
     for number, tag in enumerate(tags):

@@ -199,6 +199,11 @@ class Marks(Life):
         )
 
 
+def folded(tag: str) -> str:
+    """In lower case and with single blanks: a tag, of a case or of a customer, has one spelling."""
+    return " ".join(tag.split()).lower()
+
+
 def marks_of(case: Case, kind: MarkKind) -> tuple[str, ...]:
     """In the order in which they were added; of a status or a type at most one."""
     match kind:

@@ -17,6 +17,7 @@ from libs.events.marks import PRIORITIES
 from libs.events.visibility import visible_groups
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
+from services.conversation.domain.marks import folded
 from services.conversation.domain.state import CaseState
 from services.conversation.listing import NEWEST_FIRST, Order, narrowed
 from services.conversation.row_keys import FIRST_STATUS, FLAGGED, HAS_EMAIL, HAS_PHONE, UNREAD
@@ -36,6 +37,7 @@ _KEYED: Final = (
     *("customer_tag", "sales_plan", "funnel"),
     *("responsible", "member", "priority", "location"),
 )
+_TAGS: Final = ("tag", "customer_tag")
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # What most rows have is a field of theirs, and no key.
 _NO_KEY: Final = (("priority", "none"), ("funnel", FIRST_STATUS))
@@ -249,6 +251,8 @@ def _keyed(asked: ConversationFilter, mine: str | None) -> Iterator[str]:
     for name in _KEYED:
         value = getattr(asked, name)
         if value is not None and (name, value) not in _NO_KEY:
+            if name in _TAGS:
+                value = folded(value)
             yield f"{'member' if name == 'responsible' else name}:{value}"
 
 

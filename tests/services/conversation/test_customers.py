@@ -51,7 +51,7 @@ async def test_a_card_is_edited_by_those_who_answer_the_customer_and_by_managers
     dima, olena = await served.member("Dima"), await served.member("Olena")
     owner = await served.member("Owner", Role.OWNER)
     path = await a_case(served, dima, "1")
-    body = {"name": "Ada", "email": "ada@coffee.example", "tags": ["vip", "vip"], "note": " "}
+    body = {"name": "Ada", "email": "ada@coffee.example", "tags": ["VIP", " vip"], "note": " "}
 
     refused = await served.call(olena, "PATCH", path, body)
     assert (refused.status, refused.body["type"]) == (409, "urn:parley:problem:customer-of-others")
@@ -244,7 +244,7 @@ async def test_lists_are_asked_by_what_the_card_says(served: World) -> None:
         ({"has_email": "false"}, first),
         ({"has_phone": "true"}, first),
         ({"has_phone": "false"}, second),
-        ({"customer_tag": "vip", "tab": "mine"}, first),
+        ({"customer_tag": "Vip", "tab": "mine"}, first),
         ({"funnel": "customer"}, first),
         ({"funnel": "reached_out"}, second),
     ):

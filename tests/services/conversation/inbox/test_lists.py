@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from libs.events.api.filters import ConversationFilter, Tab
 from libs.events.content import Channel
 from libs.runtime.problems import Invalid
+from services.conversation.domain.state import KnownAs
 from services.conversation.inbox.questions import days_end
 from tests.services.conversation.rows_made import AGENT, LOCATIONS, OWNER, START, Made, state
 
@@ -47,6 +48,7 @@ async def test_the_most_urgent_come_first(made: Made) -> None:
     [
         ({}, ["a", "b", "c", "d"]),
         ({"tag": "vip"}, ["a", "c"]),
+        ({"tag": " VIP"}, ["a", "c"]),
         ({"tag": "vip", "open": True}, ["a"]),
         ({"tag": "vip", "topic": "lbl_t"}, ["c"]),
         ({"status": "lbl_s"}, ["b"]),
@@ -107,6 +109,14 @@ async def test_each_filter_leaves_what_it_names(
         assert sorted(shown) == expected
         if sort == "last_message":
             assert shown == expected
+
+
+async def test_a_card_of_before_its_tags_had_one_spelling_is_found_by_it(made: Made) -> None:
+    known = KnownAs("cus_a", tags=("VIP", "Late Payer", "vip"))
+    await made.put(replace(state("a"), known_as=known), state("b"))
+    for asked in ("vip", "VIP", "late  payer"):
+        assert await made.shown(customer_tag=asked) == ["a"]
+    assert await made.shown(customer_tag="late") == []
 
 
 @pytest.mark.parametrize(
