@@ -18,6 +18,12 @@ CONSUMER_STOPPED = Gauge(
     " process forward. Nothing is lost; what comes after it on its partition waits.",
     ["topic", "group", "partition"],
 )
+TABLE_NEWER = Gauge(
+    "parley_table_newer_states",
+    "States of a compacted topic whose newest version only a newer Parley can read: while there are"
+    " any, this process is not ready. Roll it forward.",
+    ["topic"],
+)
 CONSUMER_RETRIES = Counter(
     "parley_consumer_retries_total",
     "Moves when a batch is tried again after a transient failure of a server it needs.",

@@ -8,9 +8,9 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope
-from libs.events.registry import InvalidBody, UnknownType
+from libs.events.registry import InvalidBody, NewerType, UnknownType, all_types, family_of
 from libs.events.topics import Topic
-from libs.runtime.metrics import DEAD_LETTERS
+from libs.runtime.metrics import DEAD_LETTERS, TABLE_NEWER
 from libs.runtime.problems import Unavailable
 from libs.runtime.texts import COMMON
 
@@ -28,6 +28,10 @@ class CompactedTable:
     A state that was published again after a newer one of its key (a stalled process, a sweeper) is
     not applied; its key is among ``stale`` until a newer one follows, because compaction keeps the
     last of a key and not the newest: the topic's owner has to publish it again.
+
+    A state that a newer version wrote (of a type known here in an older one) is not guessed at:
+    the last one understood stays, its key is among ``newer``, and the table is not ready until one
+    that is understood follows. Types that are new altogether are somebody else's.
     """
 
     def __init__(
@@ -45,6 +49,8 @@ class CompactedTable:
         self._sequences: dict[str, int] = {}
         self._next = 0
         self.stale: set[str] = set()
+        # Each with the sequence of that state.
+        self.newer: dict[str, int] = {}
         self._end_at_start: int | None = None
         self._moved = asyncio.Condition()
 
@@ -66,6 +72,8 @@ class CompactedTable:
         """For readiness. Errors: Unavailable."""
         if not self.is_caught_up:
             raise Unavailable(COMMON.say("unavailable.not-read"))
+        if self.newer:
+            raise Unavailable(COMMON.say("unavailable.newer-version"))
 
     async def wait_for(self, offset: int, timeout_seconds: float) -> None:
         """Return when the message at ``offset`` is applied. Errors: Unavailable after the time."""
@@ -105,19 +113,42 @@ class CompactedTable:
                 read_envelope(record.key, record.headers, record.value) if record.value else None
             )
             sequence = envelope.sequence if envelope else _sequence(record.headers)
+        except NewerType as error:
+            self._not_ready_for(key, record, str(error))
+            return
         except (InvalidEnvelope, InvalidBody, UnknownType, ValueError) as error:
-            # A state that a newer version wrote: the last one understood stays.
             DEAD_LETTERS.labels(self._topic.value, "table").inc()
             log.error("state not understood", offset=record.offset, error=str(error))
             return
-        newest = self._sequences.get(key, 0)
+        newest = max(self._sequences.get(key, 0), self.newer.get(key, 0))
         if 0 < sequence < newest:
             self.stale.add(key)
             return
         self.stale.discard(key)
+        if self.newer.pop(key, None) is not None:
+            TABLE_NEWER.labels(self._topic.value).set(len(self.newer))
+            newest = self._sequences.get(key, 0)
         self._sequences[key] = sequence
         if sequence == 0 or sequence > newest:
             self._apply(key, envelope)
+
+    def _not_ready_for(self, key: str, record: "ConsumerRecord[bytes, bytes]", reason: str) -> None:
+        known = {family_of(one.name) for one in all_types() if one.topic is self._topic}
+        if family_of(dict(record.headers)["ce_type"].decode()) not in known:
+            log.info("a kind of state that is not known here", offset=record.offset, reason=reason)
+            return
+        sequence = _sequence(record.headers)
+        if 0 < sequence < self._sequences.get(key, 0):
+            self.stale.add(key)
+            return
+        self.newer[key] = max(sequence, self.newer.get(key, 0))
+        TABLE_NEWER.labels(self._topic.value).set(len(self.newer))
+        log.critical(
+            "not ready: a newer version wrote this state",
+            topic=self._topic.value,
+            offset=record.offset,
+            reason=reason,
+        )
 
     async def _move(self, position: int, end_at_start: int | None) -> None:
         if (position, end_at_start) == (self._next, self._end_at_start):

@@ -11,7 +11,7 @@ from libs.events.directory import DirectoryState
 from libs.events.envelope import Envelope, read_envelope
 from libs.events.ids import random_id
 from libs.events.registry import Body
-from libs.runtime.kafka import Publisher, outgoing
+from libs.runtime.kafka import Outgoing, Publisher, outgoing
 
 
 def envelope(body: Body, key: str, workspace_id: str, sequence: int = 0) -> Envelope:
@@ -26,6 +26,14 @@ def envelope(body: Body, key: str, workspace_id: str, sequence: int = 0) -> Enve
         time=datetime.now(UTC),
         body=body,
     )
+
+
+def of_newer_version(message: Outgoing) -> Outgoing:
+    """As a newer version of Parley publishes it: of a type that this one does not know."""
+    headers = dict(message.headers)
+    family = headers["ce_type"].decode().rpartition(".v")[0]
+    headers["ce_type"] = f"{family}.v99".encode()
+    return Outgoing(message.topic, message.key, b'{"what": "is new"}', list(headers.items()))
 
 
 async def publish_state(

@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
+from itertools import batched
 from typing import Final
 
 import msgspec
@@ -63,6 +64,8 @@ class _Workspace:
     def __init__(self) -> None:
         self.begun = time.monotonic()
         self.loaded: asyncio.Task[None] | None = None
+        # Where only the row tells what happened.
+        self.unclear: set[str] = set()
         self._known: dict[str, tuple[int, _Where]] = {}
         self._shared: dict[_Where, _Where] = {}
         self._all: Counter[tuple[str, str, str | None]] = Counter()
@@ -141,6 +144,8 @@ class Counts:
             self._workspaces.popitem(last=False)
         if workspace.loaded is not None:
             await asyncio.shield(workspace.loaded)
+        if workspace.unclear:
+            await self._look(workspace_id, workspace)
         return workspace.counts(member, directory, important)
 
     def wrote(self, snapshots: Mapping[str, Snapshot[ConversationState]]) -> None:
@@ -166,7 +171,8 @@ class Counts:
         try:
             envelope = read_envelope(record.key, record.headers, record.value)
         except (InvalidEnvelope, InvalidBody, UnknownType):
-            # A newer version's: what it does to the row is seen with the next event understood.
+            # Perhaps a newer version's, which has written the row before.
+            workspace.unclear.add(subject)
             return
         body = envelope.body
         if isinstance(body, ConversationEvent):
@@ -199,6 +205,18 @@ class Counts:
                 del self._workspaces[workspace_id]
             raise
         workspace.loaded = None
+
+    async def _look(self, workspace_id: str, workspace: _Workspace) -> None:
+        """At the rows of those of which it is unclear where they are."""
+        unclear, workspace.unclear = workspace.unclear, set()
+        try:
+            for some in batched(unclear, _BATCH):
+                query = {"_id": {"$in": list(some)}, "workspace": workspace_id}
+                async for row in self._rows.find(query, _FIELDS):
+                    workspace.put(row["_id"], row["v"], _where(row))
+        except BaseException:
+            workspace.unclear |= unclear
+            raise
 
 
 def _where(row: Document) -> _Where:

@@ -23,6 +23,8 @@ POLL_MS: Final = 1000
 # A process reads a little of what was before it, so that sockets go on where they were when their
 # replica was replaced, and so that a repeat of what was just shown is known as one.
 MESSAGES_BEFORE: Final = 200
+# Of a sequence there are fewer; Python refuses to read thousands.
+_DIGITS: Final = 20
 
 
 class Feed:
@@ -96,9 +98,12 @@ class Feed:
             topic = self._topics[record.topic]
             DEAD_LETTERS.labels(topic.value, "live").inc()
             log.error("event not understood", offset=record.offset, error=str(error))
-            headers = dict(record.headers)
-            subject, sequence = headers.get("ce_subject", b""), headers.get("ce_sequence", b"")
-            if sequence.isdigit():
-                self._hub.skip(subject.decode("utf-8", "replace"), int(sequence))
+            headers = {
+                name: (text or b"").decode("utf-8", "replace") for name, text in record.headers
+            }
+            sequence = headers.get("ce_sequence", "")
+            if "ce_workspace" in headers and sequence.isdecimal() and len(sequence) < _DIGITS:
+                subject = headers.get("ce_subject", "")
+                self._hub.skip(headers["ce_workspace"], subject, int(sequence))
             return
         self._hub.take(envelope, place, record.offset, len(value))

@@ -76,6 +76,7 @@ class Hub:
         self._positions = Positions(())
         self._history: History[Happening] = History(())
         self._moved = asyncio.Event()
+        self._missing: set[str] = set()
 
     def begin(self, positions: Positions) -> None:
         """Reading begins, or begins anew, at these positions: nobody can go on from before."""
@@ -101,12 +102,19 @@ class Hub:
             else:
                 _offer(subscriber, directory, happening, live=True)
 
-    def skip(self, subject: str, sequence: int) -> None:
-        """An event that this version cannot read is no gap."""
-        self._sequences.see(subject, sequence)
+    def skip(self, workspace_id: str, subject: str, sequence: int) -> None:
+        """An event that this version cannot read: nobody goes on as if it had not been."""
+        if sequence > 0 and self._sequences.see(subject, sequence) is Seen.REPEAT:
+            return
+        self._history.forget(workspace_id, self._positions.vector)
+        self._missing.add(workspace_id)
 
     def moved(self) -> None:
-        """The positions have moved."""
+        """The positions have moved, by all that was fetched at once."""
+        for workspace_id in self._missing:
+            for subscriber in self._subscribers.get(workspace_id, ()):
+                subscriber.reload(self._positions.cursor())
+        self._missing.clear()
         self._moved.set()
         self._moved = asyncio.Event()
 

@@ -33,7 +33,8 @@ QUEUE_SIZE: Final = 200
 
 
 class FellBehind(Exception):
-    """The socket did not take its events fast enough; its client has to read the history."""
+    """The socket did not take its events fast enough, or one of them was not understood here; its
+    client has to read the history."""
 
 
 class MessageFrame(msgspec.Struct, frozen=True, tag="message"):
@@ -68,13 +69,16 @@ class Subscription:
         self._behind = False
 
     def offer(self, frame: Frame) -> None:
-        if self._behind:
-            return
         if self._frames.qsize() >= self._size:
+            self.leave_out()
+        elif not self._behind:
+            self._frames.put_nowait(frame)
+
+    def leave_out(self) -> None:
+        """An event cannot be given: nothing is, from here on."""
+        if not self._behind:
             self._behind = True
             self._frames.put_nowait(None)
-        else:
-            self._frames.put_nowait(frame)
 
     async def next(self) -> Frame:
         """Errors: FellBehind, as soon as an event had to be left out."""
@@ -174,8 +178,10 @@ class WidgetHub:
         try:
             frame = frame_of(read_envelope(key, headers, value), self._files)
         except (InvalidEnvelope, InvalidBody, UnknownType) as error:
-            # Its consumers proper keep it as a dead letter; there is nothing to show of it here.
+            # Perhaps a newer version's, which the history knows how to tell.
             log.warning("event not understood", topic=self._topic, error=str(error))
+            for subscription in subscriptions:
+                subscription.leave_out()
             return
         if frame is not None:
             for subscription in subscriptions:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from prometheus_client import REGISTRY
 
 from libs.events.directory import GroupState
 from libs.events.envelope import Envelope
@@ -14,7 +15,7 @@ from libs.runtime.kafka import Outgoing, Publisher, outgoing
 from libs.runtime.problems import Unavailable
 from libs.runtime.table import CompactedTable
 from libs.runtime.topics import create_topics
-from tests.support.kafka import envelope, publish_state, read_records
+from tests.support.kafka import envelope, of_newer_version, publish_state, read_records
 
 pytestmark = pytest.mark.servers
 
@@ -165,6 +166,56 @@ async def test_a_state_of_the_future_leaves_the_last_one_understood(
         await table.wait_for(last, WAIT_SECONDS)
 
     assert groups.names == {"a": "known", "b": "other"}
+
+
+async def test_what_a_newer_version_wrote_is_not_guessed_at(
+    kafka_bootstrap: str, namespace: str, publisher: Publisher
+) -> None:
+    def newer(sequence: int) -> Outgoing:
+        state = GroupState(group_id="a", name="x")
+        return of_newer_version(outgoing(envelope(state, "a", "w", sequence)))
+
+    async def read(one: Outgoing) -> None:
+        [position] = await publisher.publish([one])
+        await groups.table.wait_for(position.offset, WAIT_SECONDS)
+
+    def alert() -> float | None:
+        labels = {"topic": "parley.directory"}
+        return REGISTRY.get_sample_value("parley_table_newer_states", labels)
+
+    await put(publisher, "a", "known", 1)
+    groups = Groups(kafka_bootstrap, namespace)
+    async with groups.following() as table:
+        # another kind of thing is not this version's
+        team = [
+            (n, b"parley.directory.team.v1" if n == "ce_type" else v) for n, v in newer(5).headers
+        ]
+        await read(Outgoing(Topic.DIRECTORY, b"a", b"{}", team))
+        await table.check()
+
+        await read(newer(3))
+        with pytest.raises(Unavailable, match="older"):
+            await table.check()
+        assert groups.names == {"a": "known"}
+        assert alert() == 1
+
+        # the others are followed all the same, and what was before it does not come back
+        await table.wait_for(await put(publisher, "b", "other", 1), WAIT_SECONDS)
+        await table.wait_for(await put(publisher, "a", "late", 2), WAIT_SECONDS)
+        assert groups.names == {"a": "known", "b": "other"}
+        assert table.stale == {"a"}
+        with pytest.raises(Unavailable):
+            await table.check()
+
+        # an older process takes it back
+        await table.wait_for(await put(publisher, "a", "again", 3), WAIT_SECONDS)
+        await table.check()
+        assert (groups.names, alert()) == ({"a": "again", "b": "other"}, 0)
+
+        await read(newer(4))
+        await table.wait_for(await bury(publisher, "a", 5), WAIT_SECONDS)
+        await table.check()
+        assert groups.names == {"b": "other"}
 
 
 async def test_holes_of_compaction_do_not_hold_it_up(

@@ -14,9 +14,11 @@ import websockets.asyncio.client
 from libs.events.content import Content
 from libs.events.conversation import MessageReceived
 from libs.events.directory import Role
+from libs.runtime.kafka import outgoing
 from services.gateway.live.hub import WAITING_AT_MOST
-from tests.services.gateway.conftest import Member, Suite, Team, a_case, audience
+from tests.services.gateway.conftest import Api, Member, Suite, Team, a_case, audience, new_team
 from tests.services.gateway.sockets import Socket, live, publish, ready, received
+from tests.support.kafka import envelope, of_newer_version
 
 pytestmark = pytest.mark.servers
 
@@ -52,6 +54,37 @@ async def test_a_gap_is_a_reason_to_reload(suite: Suite, team: Team) -> None:
         await publish(suite, team, (received(case, everybody, everybody), 3))
 
         assert [(await socket.next())["type"] for _ in range(3)] == ["reload", "ready", "event"]
+
+
+async def test_what_only_a_newer_version_can_read_is_a_reason_to_reload(
+    suite: Suite, team: Team
+) -> None:
+    case, everybody = a_case(team), audience(team)
+    bodies = [received(case, everybody, everybody) for _ in range(3)]
+    elsewhere = await new_team(suite, Api(suite.http, suite.url))
+    first, unknown, last = (
+        outgoing(envelope(body, case.conversation_id, team.workspace_id, n))
+        for n, body in enumerate(bodies, 1)
+    )
+    newer = of_newer_version(unknown)
+    async with live(suite, team.owner) as socket, live(suite, elsewhere.owner) as other:
+        await ready(socket)
+        await ready(other)
+        await suite.publisher.publish([first])
+        cursor = (await socket.next())["cursor"]
+        await suite.publisher.publish([newer])
+        assert [(await socket.next())["type"] for _ in range(2)] == ["reload", "ready"]
+
+        # the same again is nothing new, and the next one no gap
+        await suite.publisher.publish([newer, last])
+        shown = await socket.next()
+        assert shown["data"]["message"]["message_id"] == bodies[2].message.message_id
+        assert await other.is_quiet()
+
+    async with live(suite, team.owner, cursor) as socket:
+        assert [(await socket.next())["type"] for _ in range(2)] == ["reload", "ready"]
+    async with live(suite, team.owner, shown["cursor"]) as socket:
+        assert await ready(socket) == shown["cursor"]
 
 
 async def test_a_socket_goes_on_from_its_cursor_on_any_replica(suite: Suite, team: Team) -> None:

@@ -4,20 +4,24 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, get_args
+from types import SimpleNamespace
+from typing import Any, cast, get_args
 
 import pytest
+from aiokafka import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from libs.events.api.filters import Tab
-from libs.events.directory import Role
+from libs.events.directory import GroupState, Role
+from libs.runtime.kafka import outgoing
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.inbox.counts import _Where, _Workspace
 from tests.services.conversation.rows_made import AGENT, OWNER, START, Made, state
 from tests.services.conversation.test_customers import a_case, customer_of, done
 from tests.services.conversation.world import World, eventually, serving
+from tests.support.kafka import envelope, of_newer_version
 
 pytestmark = pytest.mark.servers
 
@@ -69,6 +73,25 @@ async def test_what_is_written_counts_at_once_and_only_the_newest(made: Made) ->
     made.counts.wrote({"a": Snapshot(4, START, state("a"))})
     after = await made.counts.of("wsp_1", OWNER, made.directory)
     assert (after.new, after.mine, after.others, after.all) == (2, 1, 0, 3)
+
+
+async def test_what_only_a_newer_version_can_read_is_counted_by_its_row(made: Made) -> None:
+    async def counts() -> tuple[int, int]:
+        counted = await made.counts.of("wsp_1", OWNER, made.directory)
+        return counted.new, counted.done
+
+    await made.put(state("a"), state("b"))
+    assert await counts() == (2, 0)
+    # given a row that a newer version wrote, and then its event
+    await made.put(state("a", state="done"))
+    group = GroupState(group_id="grp_1", name="Any body at all")
+    newer = of_newer_version(outgoing(envelope(group, "a", "wsp_1", 2)))
+    record = SimpleNamespace(key=newer.key, headers=newer.headers, value=newer.value)
+    made.counts.take(cast("ConsumerRecord[bytes, bytes]", record))
+    assert await counts() == (1, 1)
+    # and what is known already is not looked for again
+    made.counts.take(cast("ConsumerRecord[bytes, bytes]", record))
+    assert made.counts._workspaces["wsp_1"].unclear == set()
 
 
 WHERE = st.builds(

@@ -38,7 +38,7 @@ from services.ingest.widget.hub import WidgetHub
 from services.ingest.widget.routes import WidgetDependencies, WidgetLimits, widget_routes
 from services.ingest.widget.visitors import VisitorTokens
 from tests.services.ingest.widget.team import SERVICE_KEY, Team
-from tests.support.kafka import envelope, publish_state
+from tests.support.kafka import envelope, of_newer_version, publish_state
 
 DEPLOYMENT_KEY = "d1" * 32
 ORIGIN = "https://shop.example"
@@ -167,10 +167,13 @@ class Site:
         await self.team.take(conversation_id)
         return conversation_id
 
-    async def publish(self, event: ConversationEvent, position: int) -> None:
+    async def publish(
+        self, event: ConversationEvent, position: int, *, newer: bool = False
+    ) -> None:
         """To Kafka alone: what conversation never was told of is not in a history."""
         key = event.case.conversation_id
-        await self.publisher.publish([outgoing(envelope(event, key, self.workspace_id, position))])
+        message = outgoing(envelope(event, key, self.workspace_id, position))
+        await self.publisher.publish([of_newer_version(message) if newer else message])
 
     def case(self, visitor_id: str, channel: Channel = Channel.WIDGET) -> CaseFacts:
         return CaseFacts(

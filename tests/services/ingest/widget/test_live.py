@@ -167,6 +167,20 @@ async def test_a_socket_that_cannot_follow_is_closed(stack: Stack) -> None:
             assert 0 < len(received) < 60
 
 
+async def test_what_only_a_newer_version_can_read_is_left_to_the_history(site: Site) -> None:
+    visitor, other = await site.visitor(), await site.visitor()
+    async with site.live() as socket, site.live() as beside:
+        await hello(socket, visitor["token"])
+        await hello(beside, other["token"])
+        await site.publish(site.sent(visitor["visitor_id"], "Hello"), 1)
+        assert (await socket.receive_json(timeout=10))["message"]["position"] == 1
+        await site.publish(site.sent(visitor["visitor_id"], "Something"), 2, newer=True)
+        await site.publish(site.sent(visitor["visitor_id"], "Bye"), 3)
+        assert await closed_with(socket) == CloseCode.FELL_BEHIND
+        await site.publish(site.sent(other["visitor_id"], "Still there"), 1)
+        assert (await beside.receive_json(timeout=10))["message"]["position"] == 1
+
+
 async def test_a_subscription_that_fell_behind_gives_nothing_after_the_gap() -> None:
     subscription = Subscription(size=2)
     for position in (1, 2, 3):
