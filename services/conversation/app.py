@@ -39,7 +39,7 @@ from services.conversation.customers.rows import CUSTOMER_INDEXES, CUSTOMERS
 from services.conversation.domain.events import UnknownEvent
 from services.conversation.drafts import Drafts
 from services.conversation.engine import engine_of
-from services.conversation.erasing import Erasing
+from services.conversation.erasing.erasing import Erasing
 from services.conversation.inbox.inbox import Lists
 from services.conversation.inbox.saved_filters import (
     SAVED_FILTER_INDEXES,

@@ -29,7 +29,7 @@ from services.conversation.domain.erasure import without_person
 from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.state import ConversationState
 from services.conversation.drafts import Drafts
-from services.conversation.erasing import Erasing
+from services.conversation.erasing.erasing import Erasing
 from services.conversation.fields import required_fields
 from services.conversation.inbox.counts import Counts
 from services.conversation.inbox.inbox import Inbox, Lists

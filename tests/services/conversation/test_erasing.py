@@ -16,7 +16,7 @@ from libs.events.conversation import AttachmentsErased, CustomerErased
 from libs.events.directory import Role
 from libs.events.topics import Topic
 from libs.runtime.mongo import Document
-from services.conversation.erasing import ERASURES
+from services.conversation.erasing.erasures import ERASURES
 from services.conversation.rebuilding.read_models import read_models
 from services.conversation.rebuilding.rebuild import ReadModel, rebuild
 from services.conversation.rows import INBOX, MESSAGES

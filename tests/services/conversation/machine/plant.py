@@ -31,7 +31,7 @@ from libs.runtime.directory import Directory
 from libs.runtime.mongo import Document, mongo_client
 from services.conversation.app import ensure_indexes
 from services.conversation.engine import Engine, engine_of
-from services.conversation.erasing import Erasing
+from services.conversation.erasing.erasing import Erasing
 from services.conversation.inbox.saved_filters import SAVED_FILTERS, Saved
 from services.conversation.rows import COUNTERS, INBOX
 from services.conversation.sealing.keyring import WORKSPACE_KEYS

@@ -23,7 +23,7 @@ from services.conversation.domain.customer_erasure import Erased
 from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.erasure import CustomerErased
 from services.conversation.domain.state import NO_CASE, ConversationState
-from services.conversation.erasing import ERASURES
+from services.conversation.erasing.erasures import ERASURES
 from services.conversation.inbox.counts import Counts
 from services.conversation.loading import replay
 from services.conversation.rebuilding.read_models import read_models

@@ -21,18 +21,14 @@ then, and was not there to be found, is erased as well, and so are dead letters 
 """
 
 import asyncio
-import os
 import re
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
-import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError
 
 from libs.runtime.dead_letters import Letter
 from libs.runtime.mongo import Document
@@ -48,20 +44,18 @@ from services.conversation.domain.erasure import ATTACHMENTS_AT_ONCE
 from services.conversation.domain.events import decode
 from services.conversation.domain.state import ConversationState
 from services.conversation.drafts import Drafts
-from services.conversation.erased_names import called, long_enough, names_in
-from services.conversation.metrics import ERASURES_REACHED
+from services.conversation.erasing.erasures import Erasure, Erasures
+from services.conversation.erasing.names import called, long_enough, names_in
 from services.conversation.rebuilding.rebuild import beside_of
 from services.conversation.rows import DRAFTS, INBOX, MESSAGES, find_rows, snapshot_of
-from services.conversation.sealing.keyring import Keyring, Wanted
-from services.conversation.sealing.payload import NONCE_BYTES, Owner
+from services.conversation.sealing.keyring import Keyring
+from services.conversation.sealing.payload import Owner
 from services.conversation.sealing.store import SealedStore
 from services.conversation.search.index import SEARCH, SearchIndex
 from services.conversation.sweeping import PASSING
 from services.conversation.tasks import Done, NotThere, Task
 
 log = structlog.get_logger()
-
-ERASURES: Final = "conversation_erasures"
 
 type ForgetWords = Callable[[str, Collection[str]], Awaitable[int]]
 type TakeOut = Callable[[Callable[[Letter], bool]], Awaitable[int]]
@@ -72,27 +66,6 @@ _WATCHED: Final = timedelta(days=7)
 # What a rebuild under way holds of a conversation beside the live rows, or a stopped one left
 # there, and by which field it is found. Of what is taken away the live rows stay as they are.
 _OF_CONVERSATION: Final = ((INBOX, "_id"), (MESSAGES, "conversation"), (SEARCH, "c"))
-
-
-@dataclass(slots=True)
-class Erasure:
-    """``number``: which erasure of the identity it is. ``names``: what the person is called on the
-    platforms; of no use to anybody who does not have the key of the generation ``sealed_with``,
-    one after it."""
-
-    identity: str
-    workspace_id: str
-    member_id: str
-    number: int
-    at: datetime
-    stage: Literal["begun", "erased", "done"] = "begun"
-    names: bytes = b""
-    sealed_with: int = 0
-    conversations: list[str] = field(default_factory=list)
-
-    @property
-    def id(self) -> str:
-        return f"{self.identity}.{self.number}"
 
 
 class Erasing:
@@ -112,7 +85,7 @@ class Erasing:
         again_after: timedelta,
     ) -> None:
         self._database = database
-        self._erasures = database[ERASURES]
+        self._erasures = Erasures(database, keyring)
         self._inbox = database[INBOX]
         self._drafts = Drafts(database[DRAFTS])
         self._keyring = keyring
@@ -144,12 +117,9 @@ class Erasing:
             raise NotThere
         now = datetime.now(UTC)
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        erasure = Erasure(identity, workspace_id, member_id, number, now)
-        try:
-            await self._erasures.insert_one(_document(erasure))
-        except DuplicateKeyError:
-            # Begun before, and stopped at its very beginning, or at this moment by another.
-            erasure = _erasure_of(await self._erasures.find_one({"_id": erasure.id}) or {})
+        erasure = await self._erasures.begun(
+            Erasure(identity, workspace_id, member_id, number, now)
+        )
         await self._forget(erasure)
         return erasure
 
@@ -169,18 +139,19 @@ class Erasing:
 
     async def finish(self) -> None:
         """What was begun is brought to its end. Errors: PASSING, KafkaError."""
-        for erasure in await self._at({"stage": "begun"}):
+        for erasure in await self._erasures.at({"stage": "begun"}):
             await self._forget(erasure)
             await self._forget_letters(erasure)
-            await self._reach(erasure, "erased")
+            await self._erasures.reached(erasure, "erased")
 
     async def watch(self) -> None:
         """What a replica that had been stopped brought back. Errors: PASSING, KafkaError."""
         now = datetime.now(UTC)
-        for erasure in await self._at({"stage": "erased", "at": {"$lt": now - self._again_after}}):
+        late = {"stage": "erased", "at": {"$lt": now - self._again_after}}
+        for erasure in await self._erasures.at(late):
             await self._forget_letters(erasure)
-            await self._reach(erasure, "done")
-        erasures = await self._at({"stage": {"$ne": "begun"}})
+            await self._erasures.reached(erasure, "done")
+        erasures = await self._erasures.at({"stage": {"$ne": "begun"}})
         newest = {one.identity: one for one in sorted(erasures, key=lambda one: one.number)}
         for state in await self._conversations(newest):
             erasure = newest[state.customer_id]
@@ -189,7 +160,7 @@ class Erasing:
         for customer in await self._cards(newest):
             if customer.erasures < newest[customer.customer_id].number:
                 await self._erase_card(newest[customer.customer_id])
-        await self._erasures.delete_many({"stage": "done", "at": {"$lt": now - _WATCHED}})
+        await self._erasures.drop(now - _WATCHED)
 
     async def _forget(self, erasure: Erasure) -> None:
         identity, number = erasure.identity, erasure.number
@@ -204,7 +175,7 @@ class Erasing:
                 names |= await self._erase_conversation(erasure, state)
             await self._forget_words(erasure.workspace_id, names)
             if names:
-                await self._remember(erasure, names)
+                await self._erasures.remember(erasure, names)
         await self._keyring.destroy(identity, number + 1)
 
     async def _card_of(self, erasure: Erasure) -> tuple[str, int]:
@@ -249,9 +220,6 @@ class Erasing:
         found = self._inbox.find({"customer": {"$in": list(identities)}}, batch_size=_PAGE)
         return [snapshot_of(row).state async for row in found]
 
-    async def _at(self, which: Document) -> list[Erasure]:
-        return [_erasure_of(one) async for one in self._erasures.find(which)]
-
     async def _erase_conversation(self, erasure: Erasure, state: ConversationState) -> set[str]:
         """The names by which the person went in it."""
         stream, member_id, number = state.thread.conversation_id, erasure.member_id, erasure.number
@@ -276,11 +244,7 @@ class Erasing:
                 lambda c, some=some: c.erase_attachments(member_id, some),  # type: ignore[misc]
                 weight_bytes=100 * len(some),
             )
-        if stream not in erasure.conversations:
-            erasure.conversations.append(stream)
-            await self._erasures.update_one(
-                {"_id": erasure.id}, {"$addToSet": {"conversations": stream}}
-            )
+        await self._erasures.erased_in(erasure, stream)
         return names
 
     async def _decide(
@@ -319,21 +283,9 @@ class Erasing:
             after = commits[-1].last
         return names, list(attachments)
 
-    async def _remember(self, erasure: Erasure, names: Collection[str]) -> None:
-        """Until the dead letters were looked through, sealed for the generation after."""
-        wanted = Wanted(Owner(erasure.identity, erasure.number + 1), erasure.workspace_id, True)
-        # Where the person is just being forgotten once more, it is a generation later still.
-        owner, cipher = (await self._keyring.to_seal([wanted]))[erasure.identity]
-        nonce = os.urandom(NONCE_BYTES)
-        place = erasure.id.encode()
-        erasure.names = nonce + cipher.encrypt(nonce, msgspec.json.encode(sorted(names)), place)
-        erasure.sealed_with = owner.generation
-        sealed = {"names": erasure.names, "sealed_with": erasure.sealed_with}
-        await self._erasures.update_one({"_id": erasure.id}, {"$set": sealed})
-
     async def _forget_letters(self, erasure: Erasure) -> None:
         keys = {name.encode() for name in (erasure.identity, *erasure.conversations)}
-        names = await self._names(erasure)
+        names = [name.encode() for name in await self._erasures.names_of(erasure)]
         called = re.compile(
             rb"(?<![0-9A-Za-z])(?:" + b"|".join(map(re.escape, names)) + rb")(?![0-9A-Za-z])"
         )
@@ -342,47 +294,3 @@ class Erasing:
             return letter.key in keys or bool(names and called.search(letter.value or b""))
 
         await self._take_out(is_theirs)
-
-    async def _names(self, erasure: Erasure) -> list[bytes]:
-        owner = Owner(erasure.identity, erasure.sealed_with)
-        cipher = (await self._keyring.to_open([owner])).get(owner)
-        if not erasure.names or cipher is None:
-            return []
-        nonce, sealed = erasure.names[:NONCE_BYTES], erasure.names[NONCE_BYTES:]
-        opened = cipher.decrypt(nonce, sealed, erasure.id.encode())
-        return [name.encode() for name in msgspec.json.decode(opened, type=list[str])]
-
-    async def _reach(self, erasure: Erasure, stage: Literal["erased", "done"]) -> None:
-        erasure.stage = stage
-        ERASURES_REACHED.labels(stage).inc()
-        change: Document = {"$set": {"stage": stage}}
-        if stage == "done":
-            change["$unset"] = {"names": ""}
-        await self._erasures.update_one({"_id": erasure.id}, change)
-
-
-def _document(erasure: Erasure) -> Document:
-    return {
-        "_id": erasure.id,
-        "identity": erasure.identity,
-        "workspace": erasure.workspace_id,
-        "member": erasure.member_id,
-        "number": erasure.number,
-        "at": erasure.at,
-        "stage": erasure.stage,
-        "conversations": [],
-    }
-
-
-def _erasure_of(document: Document) -> Erasure:
-    return Erasure(
-        identity=document["identity"],
-        workspace_id=document["workspace"],
-        member_id=document["member"],
-        number=document["number"],
-        at=document["at"],
-        stage=document["stage"],
-        names=document.get("names", b""),
-        sealed_with=document.get("sealed_with", document["number"] + 1),
-        conversations=document["conversations"],
-    )
