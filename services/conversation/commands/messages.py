@@ -9,7 +9,7 @@ from services.conversation.commands.limits import check_content, check_note
 from services.conversation.commands.queue import NOT_NOW
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.notes import MENTIONS_AT_MOST
-from services.conversation.domain.state import ConversationState
+from services.conversation.domain.state import PARTICIPANTS_AT_MOST, ConversationState
 from services.conversation.publishing import audience_of
 from services.conversation.telling import wrong
 from services.conversation.timeline import Timeline
@@ -49,7 +49,7 @@ class MessageCommands(Workplace):
         return await self._sent(done, message_id)
 
     async def note(self, conversation_id: str, cause: str, note: AddNote) -> Sent:
-        """Errors: Invalid, ParticipantsFull."""
+        """Errors: Invalid."""
         check_note(note.text)
         me, manages = self._member.member_id, self._manages
         if note.mentions:
@@ -59,15 +59,21 @@ class MessageCommands(Workplace):
             "note",
             conversation_id,
             cause,
-            lambda c: c.note(me, note_id, note.text, mentions=note.mentions, manages=manages),
+            lambda c: c.note(
+                me,
+                note_id,
+                note.text,
+                mentions=note.mentions,
+                manages=manages,
+                answers=self._answers,
+            ),
             len(note.text),
         )
         return await self._sent(done, note_id)
 
     def _check_mentions(self, mentions: Sequence[str], state: ConversationState) -> None:
-        """Who is mentioned has to be able to look, unless the mention itself lets them.
-
-        Errors: Invalid.
+        """Who is mentioned has to be able to look, unless the mention itself lets them: see
+        ``docs/decisions/0015-a-mention-is-for-who-can-look.md``. Errors: Invalid.
         """
         if len(mentions) > MENTIONS_AT_MOST:
             raise wrong("mentions", "too-many", count=MENTIONS_AT_MOST)
@@ -75,9 +81,11 @@ class MessageCommands(Workplace):
         adds = case.state == "active" and (
             self._manages or case.responsible == self._member.member_id
         )
+        has_room = len(case.participants) < PARTICIPANTS_AT_MOST
         for member_id in mentions:
             member = self._directory.members.get(member_id)
             if member is None or not member.active:
                 raise wrong("mentions", "no-member", member=member_id[:80])
-            if not adds and not self._directory.may_see(member, audience_of(state)):
+            added = adds and has_room and self._answers(member_id)
+            if not added and not self._directory.may_see(member, audience_of(state)):
                 raise wrong("mentions", "member-does-not-see", member=member.name)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.conversation.domain.events import stored
-from services.conversation.domain.life import MemberEvent
+from services.conversation.domain.life import Answers, MemberEvent, anybody
 from services.conversation.domain.participants import Participants
-from services.conversation.domain.state import ConversationState
+from services.conversation.domain.state import PARTICIPANTS_AT_MOST, ConversationState
 
 MENTIONS_AT_MOST: Final = 20
 
@@ -34,15 +34,17 @@ class Notes(Participants):
         *,
         mentions: Sequence[str] = (),
         manages: bool = False,
+        answers: Answers = anybody,
     ) -> None:
         """Whoever may see the conversation may write one, whatever state its case is in.
 
         Who is mentioned by the responsible, or by who manages cases, becomes a participant where
-        the case is active. Errors: TooManyParticipants.
+        the case is active, as long as they answer customers and there is room; all are told.
         """
         if self.leads(member_id, manages=manages):
             for mentioned in mentions:
-                if mentioned != self.case.responsible:
+                theirs = mentioned in (member_id, self.case.responsible)
+                if not theirs and answers(mentioned) and self.has_room_for(mentioned):
                     self.add_participant(member_id, mentioned, manages=manages)
         self._trigger(
             NoteAdded(
@@ -54,6 +56,11 @@ class Notes(Participants):
                 mentions=tuple(dict.fromkeys(mentions)),
             )
         )
+
+    def has_room_for(self, member_id: str) -> bool:
+        """Whether the member is a participant, or may become one more."""
+        participants = self.case.participants
+        return member_id in participants or len(participants) < PARTICIPANTS_AT_MOST
 
     def leads(self, member_id: str, *, manages: bool) -> bool:
         """Whether the member may add participants now."""

@@ -3,7 +3,6 @@
 import pytest
 
 from services.conversation.domain.notes import NoteAdded
-from services.conversation.domain.participants import TooManyParticipants
 from services.conversation.domain.state import PARTICIPANTS_AT_MOST
 from tests.services.conversation.domain.cases import (
     active_case,
@@ -55,10 +54,32 @@ def test_nobody_is_added_to_a_case_that_is_not_active(manages: bool) -> None:
         assert changes(conversation) == ["NoteAdded"]
 
 
-def test_a_mention_that_would_add_one_too_many_is_refused() -> None:
+@pytest.mark.parametrize(("author", "manages"), [("dima", False), ("owner", True)])
+def test_nobody_is_added_by_mentioning_themselves_or_who_does_not_answer(
+    author: str, manages: bool
+) -> None:
+    conversation = active_case("dima").at(minutes(2))
+    conversation.note(
+        author,
+        "note_1",
+        "look",
+        mentions=(author, "analyst", "anna"),
+        manages=manages,
+        answers=lambda member_id: member_id != "analyst",
+    )
+    assert conversation.case.participants == ("anna",)
+    note = events(conversation)[-1]
+    assert isinstance(note, NoteAdded)
+    assert note.mentions == (author, "analyst", "anna")
+
+
+def test_a_mention_for_whom_there_is_no_room_is_told_all_the_same() -> None:
     given = active_case("dima")
     case = given.at(minutes(2))
     for number in range(PARTICIPANTS_AT_MOST):
         case.add_participant("dima", f"member_{number}", manages=False)
-    with pytest.raises(TooManyParticipants):
-        given.at(minutes(3)).note("dima", "note_1", "help", mentions=("anna",))
+    conversation = given.at(minutes(3))
+    conversation.note("dima", "note_1", "help", mentions=("anna", "member_1"))
+    [note] = events(conversation)
+    assert isinstance(note, NoteAdded)
+    assert note.mentions == ("anna", "member_1")
