@@ -11,6 +11,10 @@ class OutboundRequested(Body):
 
     ``public``: for all to read, under ``post``. ``comment_external`` is the platform's id of the
     customer's latest comment there, which a public answer stands under and a private one follows.
+
+    ``reply_to_external`` is the platform's id of the message that this one quotes. Where the team
+    quotes what it sent a moment ago that is not known yet: ``reply_to`` then names the message, and
+    the id is what its sending, which was asked for earlier, has come to.
     """
 
     message_id: str
@@ -26,6 +30,7 @@ class OutboundRequested(Body):
     visibility: Visibility = "private"
     post: Post | None = None
     comment_external: str | None = None
+    reply_to: str | None = None
 
 
 @public("parley.outbound.edit-requested.v1", Topic.OUTBOUND, personal=("thread", "content"))

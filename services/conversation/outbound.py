@@ -31,6 +31,7 @@ def outbound_requests(
                 content=event.content,
                 member_id=member_id,
                 reply_to_external=event.reply_to_external,
+                reply_to=None if event.reply_to_external else event.reply_to,
                 visibility=event.visibility,
                 post=thread.post,
                 comment_external=state.last_comment,

@@ -119,6 +119,14 @@ class Attempts:
     async def find(self, ids: Sequence[str]) -> dict[str, Document]:
         return {d["_id"]: d async for d in self._collection.find({"_id": {"$in": list(ids)}})}
 
+    async def external_id(self, message_id: str, conversation_id: str) -> str | None:
+        """The platform's id of a message that was sent; of several parts the last one's, which
+        stands nearest to an answer. None: it is not known."""
+        query = {"_id": message_id, "conversation_id": conversation_id, "state": "ended"}
+        found = await self._collection.find_one(query, {"result.external_ids": 1})
+        ids = found["result"]["external_ids"] if found else []
+        return str(ids[-1]) if ids else None
+
     async def lanes(self, conversation_ids: Iterable[str]) -> list[Document]:
         """The attempts of these conversations that are not settled: lane, owner and until."""
         query = {"lane": {"$in": list(conversation_ids)}}

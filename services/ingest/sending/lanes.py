@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 
 from libs.events.content import Channel
 from libs.events.envelope import Envelope
@@ -170,7 +171,7 @@ class Lanes:
 
     async def _work_off(self, attempt: Attempt) -> None:
         """Until it has ended, or is no longer ours."""
-        request = attempt.request
+        attempt.request = request = await self._quoting(attempt.request)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # a coroutine always runs in one
         pause = FIRST_PAUSE_SECONDS
@@ -201,6 +202,15 @@ class Lanes:
             if outcome.why == "network":
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _quoting(self, request: Request) -> Request:
+        """With the platform's id of what it quotes: what was asked for before in its conversation
+        has been sent before it."""
+        if not isinstance(request, OutboundRequested) or request.reply_to is None:
+            return request
+        quoted, conversation_id = request.reply_to, request.conversation_id
+        external = await self._persist(lambda: self._attempts.external_id(quoted, conversation_id))
+        return replace(request, reply_to_external=external)
 
     def _target(self, request: Request) -> tuple[OpenSource, Sender] | Failed:
         if not isinstance(request, OutboundDeleteRequested) and request.content.erased:

@@ -117,11 +117,18 @@ async def test_receipts_move_a_delivery_and_a_quote_is_found_by_the_platforms_id
     [request] = await served.events(1, "parley.outbound")
     assert request.body.reply_to_external == "1"  # type: ignore[attr-defined]
 
+    # What has no id there yet is quoted by its own name.
+    soon = {"content": {"text": "and"}, "reply_to": sent["id"]}
+    assert (await served.call(dima, "POST", f"{base}/messages", soon)).status == 201
+    request = (await served.events(2, "parley.outbound"))[1]
+    quoted = (request.body.reply_to, request.body.reply_to_external)  # type: ignore[attr-defined]
+    assert quoted == (sent["id"], None)
+
     for state in ("sent", "delivered", "sent", "read"):
         await served.deliver(
             conversation_id, sent["id"], state, ("501",) if state == "sent" else ()
         )
-    events = await served.events(7)
+    events = await served.events(8)
     moved = [e for e in events if isinstance(e.body, MessageDeliveryChanged)]
     assert [e.body.state for e in moved] == ["sent", "delivered", "read"]  # type: ignore[attr-defined]
     assert [(e.subject, e.sequence) for e in moved] == [(sent["id"], n) for n in (1, 2, 3)]
@@ -132,14 +139,14 @@ async def test_receipts_move_a_delivery_and_a_quote_is_found_by_the_platforms_id
     assert first.audience.member_ids == (dima,)
 
     await served.receive(served.inbound("1", 2, "I see", reply_to_external="501"))
-    events = await served.events(8)
+    events = await served.events(9)
     assert isinstance(events[-1].body, MessageReceived)
     assert events[-1].body.message.reply_to == sent["id"]
 
     # and the team quotes its own message by the platform's id
     body = {"content": {"text": "again"}, "reply_to": sent["id"]}
     assert (await served.call(dima, "POST", f"{base}/messages", body)).status == 201
-    assert (await served.events(2, "parley.outbound"))[1].body.reply_to_external == "501"  # type: ignore[attr-defined]
+    assert (await served.events(3, "parley.outbound"))[2].body.reply_to_external == "501"  # type: ignore[attr-defined]
 
 
 async def test_a_receipt_before_its_message_is_kept_and_shown_to_nobody(served: World) -> None:

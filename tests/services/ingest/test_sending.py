@@ -112,10 +112,13 @@ async def test_a_write_that_the_driver_repeated_counts_as_the_first(
 
 
 async def test_a_reply_is_sent_and_told(shop: Shop) -> None:
-    await shop.ask(shop.request("1", "first", reply_to_external="7"))
-    [told] = await shop.told("1")
+    first = shop.request("1", "first", reply_to_external="7")
+    # and one that quotes it before anybody knows its number there
+    await shop.ask(first, shop.request("2", "second", reply_to=first.message_id))
+    [told, _] = await shop.told("1", "2")
 
-    [sent] = shop.bot.sent
+    [sent, quoting] = shop.bot.sent
+    assert quoting.fields["reply_parameters"]["message_id"] == sent.message_id
     assert sent.text == "first"
     assert sent.fields["reply_parameters"]["message_id"] == 7
     assert told.state == "sent"
