@@ -152,7 +152,7 @@ class Inbox:
         question = self._question(tab, asked)
         if question.excludes_all:
             return _encode(EncodedPage(()))
-        condition = question.condition()
+        condition = question.beside()
         found: list[tuple[Document, SearchPlace]] = []
         while len(found) <= limit and not (looking.is_over or looking.is_tired):
             # No more than fill a page are opened at once: of most, all may be seen.

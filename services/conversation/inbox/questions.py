@@ -119,30 +119,56 @@ class Question:
                 return [Segment(NEWEST_FIRST, self._lists())]
 
     def due(self) -> Document:
-        """What is due before the day ends, which it does in each time zone at its own hour."""
+        """What is due before the day ends."""
+        return narrowed(
+            {"due_in": self._workspace_id, "due_at": {"$gt": _LONG_AGO}},
+            self._due_today(),
+            {"case_state": {"$in": list(self._states)}},
+            *self._filters(),
+        )
+
+    def condition(self) -> Document:
+        """That a row is among what is asked for and the member may see it, whatever its place."""
+        if self._tab == "important":
+            return self.due()
+        return self._and({"case_state": {"$in": list(self._states)}}, self._filters())
+
+    def beside(self) -> Document:
+        """As ``condition``, for rows that are found by their ids.
+
+        Of a plain condition SecantusDB resolves all that an index has of it, of one that is denied
+        twice nothing: 31 rows cost it 1.7 ms instead of 5.3 (100,000 rows), of Important 0.8
+        instead of 8.
+        """
+        plain: Document = {
+            "workspace": {"$not": {"$ne": self._workspace_id}},
+            "case_state": {"$not": {"$nin": list(self._states)}},
+        }
+        if self._tab != "important":
+            return narrowed(plain, *self._filters())
+        return narrowed(
+            plain | {"due_in": {"$not": {"$ne": self._workspace_id}}},
+            self._due_today(),
+            *self._filters(),
+        )
+
+    def _due_today(self) -> Document:
+        """The day ends in each time zone at its own hour."""
         ends = days_end(self._locations, datetime.now(UTC))
         today = [
             {"due_at": {"$lt": end}, "location": {"$in": sorted(locations)}}
             for end, locations in sorted(ends.items())
         ]
-        return narrowed(
-            {"due_in": self._workspace_id, "due_at": {"$gt": _LONG_AGO}},
-            # Without a location nothing is due anywhere, and an empty $or is refused.
-            {"$or": today} if today else {"location": {"$in": []}},
-            {"case_state": {"$in": list(self._states)}},
+        # Without a location nothing is due anywhere, and an empty $or is refused.
+        return {"$or": today} if today else {"location": {"$in": []}}
+
+    def _filters(self) -> list[Document]:
+        return [
             *self._by_any_state(),
             *self._unread_or_read(),
             *self._visible(),
             *self._plain,
-        )
-
-    def condition(self) -> Document:
-        """That a row is among what is asked for and the member may see it, whatever its place."""
-        states = {"case_state": {"$in": list(self._states)}}
-        rest = [*self._by_any_state(), *self._unread_or_read(), *self._visible(), *self._plain]
-        if self._tab == "important":
-            return {**self._workspace, "$or": [{**self.due(), **states}]}
-        return self._and(states, rest)
+        ]
 
     def _lists(self, *besides: Document) -> list[Document]:
         """By the keys of the index that begins with them."""
