@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from libs.events.actions import Action
 from libs.events.content import Content
 from libs.events.directory import MemberState, Role
@@ -15,6 +17,7 @@ from libs.runtime.directory import WorkspaceDirectory
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.corrections import SentBefore
 from services.conversation.domain.life import RuleBroken
+from services.conversation.domain.messages import Place
 from services.conversation.publishing import audience_of
 from services.conversation.refusals import problem_of
 from services.routing.permissions import PERMISSIONS
@@ -40,10 +43,11 @@ FORMER: Final = Who("former responsible")
 PARTICIPANT: Final = Who("participant")
 OFFERED: Final = Who("offered to")
 OPERATOR: Final = Who("operator")
+MODERATOR: Final = Who("moderator", (Role.MODERATOR,))
 # One column for several roles: they are alike in every cell, else it is an error.
 TEAM: Final = (
     OPERATOR,
-    Who("moderator", (Role.MODERATOR,)),
+    MODERATOR,
     Who("owner, admin", (Role.OWNER, Role.ADMIN)),
     Who("analyst", (Role.ANALYST,)),
     Who("read-only", (Role.READ_ONLY,)),
@@ -61,11 +65,13 @@ class By:
 
 @dataclass(frozen=True)
 class Doing:
-    """``actions``: what a role has to be allowed; none where it is not a member who does it."""
+    """``actions``: what a role has to be allowed; none where it is not a member who does it.
+    ``beside``: it is kept beside the case, which decides nothing about it."""
 
     name: str
     actions: tuple[Action, ...]
     do: Callable[[Conversation, By], None]
+    beside: bool = False
 
 
 def _sent_by_responsible() -> SentBefore:
@@ -87,6 +93,20 @@ def _reply_and_close(conversation: Conversation, by: By) -> None:
 def _send_to_crm_and_close(conversation: Conversation, by: By) -> None:
     conversation.send_to_crm(by.member_id, manages=by.manages)
     conversation.close(by.member_id, manages=by.manages, untaken=by.untaken)
+
+
+def _block_or_unblock(conversation: Conversation, by: By) -> None:
+    state = conversation.state
+    conversation.set_blocked(by.member_id, blocked=state is None or not state.blocked)
+
+
+def _writes(conversation: Conversation, place: Place, *, blocked: bool = False) -> None:
+    conversation.set_blocked(OTHER, blocked=blocked)
+    conversation.receive(written(9, NOW), place)
+
+
+def _keep_a_draft(conversation: Conversation, by: By) -> None:
+    """It is nobody else's business, and no event."""
 
 
 MEMBERS_DOING: Final = (
@@ -134,6 +154,14 @@ MEMBERS_DOING: Final = (
     )),
     Doing("read, unread", (Action.MARK,), lambda c, by: c.mark_read(by.member_id)),
     Doing("flag, priority, tags, fields …", (Action.MARK,), lambda c, by: c.flag(by.member_id)),
+    Doing("mark a message's emotion", (Action.MARK,), lambda c, by: c.mark_message(
+        by.member_id, "msg_1", "positive"
+    )),
+    Doing("keep a draft", (Action.NOTE,), _keep_a_draft, beside=True),
+    Doing("tell of an activity", (Action.RECORD_ACTIVITIES,), lambda c, by: c.record_activity(
+        by.member_id, "act_9", "ordered", {}, NOW
+    )),
+    Doing("block, unblock the customer", (Action.BLOCK_CUSTOMERS,), _block_or_unblock),
     Doing("close", (Action.CLOSE,), lambda c, by: c.close(
         by.member_id, manages=by.manages, untaken=by.untaken
     )),
@@ -148,8 +176,11 @@ MEMBERS_DOING: Final = (
 )  # fmt: skip
 
 OTHERS_DOING: Final = (
-    Doing("the customer writes", (), lambda c, by: c.receive(written(9, NOW), PLACE)),
-    Doing("… where cases are routed", (), lambda c, by: c.receive(written(9, NOW), ROUTED)),
+    Doing("the customer writes", (), lambda c, by: _writes(c, PLACE)),
+    Doing("… where cases are routed", (), lambda c, by: _writes(c, ROUTED)),
+    Doing("… while they are blocked", (), lambda c, by: _writes(c, PLACE, blocked=True)),
+    Doing("the customer edits", (), lambda c, by: c.edit(written(1, NOW), "incoming", PLACE)),
+    Doing("the customer deletes", (), lambda c, by: c.deleted_elsewhere("msg_1", "incoming", NOW)),
     Doing("the account's owner writes", (), lambda c, by: c.seen_sent(written(9, NOW), PLACE)),
     Doing("routing decides", (), lambda c, by: c.route(c.case.case_id, "grp_2")),
     Doing("routing does not in time", (), lambda c, by: c.route(
@@ -199,6 +230,18 @@ def _done() -> Given:
     return given
 
 
+def _done_untaken() -> Given:
+    given = _new()
+    given.at(minutes(4)).close(MODERATOR.name, manages=False, untaken=True)
+    return given
+
+
+def _no_case() -> Given:
+    given = Given()
+    given.at(minutes(0)).receive(replace(written(1, minutes(0)), blocked=True), PLACE)
+    return given
+
+
 def _new_again() -> Given:
     given = _new()
     given.at(minutes(1)).take(FORMER.name)
@@ -224,6 +267,18 @@ STATES: Final = (
         (RESPONSIBLE, PARTICIPANT, OFFERED, *TEAM),
     ),
     State("done", "It is closed.", _done, (RESPONSIBLE, PARTICIPANT, *TEAM)),
+    State(
+        "done, untaken",
+        "The moderator closed it before anybody took it: it has no responsible.",
+        _done_untaken,
+        TEAM,
+    ),
+    State(
+        "no case",
+        "All that came was withheld: the customer was blocked when they wrote for the first time.",
+        _no_case,
+        TEAM,
+    ),
 )
 
 
@@ -256,7 +311,7 @@ def _outcome(state: State, doing: Doing, who: Who | None, role: Role | None) -> 
     except RuleBroken as refusal:
         return problem_of(refusal, _DIRECTORY, "loc_1", NOW).kind
     if not conversation.changes:
-        return "nothing"
+        return "✓" if doing.beside else "nothing"
     after = conversation.case
     if after.number != before.number:
         return f"**next case {_whose(conversation, by)}**"
