@@ -316,8 +316,8 @@ class ActivityRecorded(ConversationEvent):
 @public("parley.conversation.customer-known.v1", Topic.CONVERSATION, personal=("name", "card"))
 class CustomerKnown(ConversationEvent):
     """What lists show of the customer, or are asked by, is another: they were merged, split, or
-    their card was edited. ``primary_id`` is the customer whose card it is; without ``name`` the
-    channel's stands."""
+    their card was edited; or the thread has just begun, and ``member_id`` wrote on the card before.
+    ``primary_id`` is the customer whose card it is; without ``name`` the channel's stands."""
 
     member_id: str
     primary_id: str

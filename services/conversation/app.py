@@ -16,7 +16,7 @@ from libs.events.ids import IdKey
 from libs.events.topics import Topic
 from libs.eventstore.outbox import StepHook
 from libs.eventstore.store import AsyncEventStore
-from libs.runtime.consumer import BatchConsumer, Handler
+from libs.runtime.consumer import BatchConsumer, Handler, Wanted
 from libs.runtime.dead_letters import take_out
 from libs.runtime.directory import Directory
 from libs.runtime.follower import Follower
@@ -34,6 +34,7 @@ from services.conversation.anchors.storage import open_anchors
 from services.conversation.anchors.writing import AnchorWriter
 from services.conversation.api import add_routes
 from services.conversation.commands import CommandQueue, Parts
+from services.conversation.customers import beginnings
 from services.conversation.customers.api import add_customer_routes
 from services.conversation.customers.rows import CUSTOMER_INDEXES, CUSTOMERS
 from services.conversation.domain.events import UnknownEvent
@@ -57,13 +58,7 @@ from services.conversation.rows import (
     MESSAGES,
 )
 from services.conversation.sealing.vault import AnswerVault
-from services.conversation.search.consumer import GROUP as SEARCH_GROUP
-from services.conversation.search.consumer import (
-    LINGER_SECONDS,
-    PATIENCE_SECONDS,
-    SearchHandler,
-    wanted,
-)
+from services.conversation.search import consumer as search
 from services.conversation.search.entries import Entries
 from services.conversation.search.index import SEARCH, SEARCH_INDEXES, SearchIndex
 from services.conversation.search.query import Search
@@ -144,21 +139,22 @@ async def compose(
     runtime.ready_when("counts", follower.check)
 
     search_rows = database[SEARCH]
-    searchable = BatchConsumer(
-        [Topic.CONVERSATION],
-        SEARCH_GROUP,
-        SearchHandler(SearchIndex(database), entries, database[INBOX]),
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        namespace=settings.kafka_namespace,
-        publisher=publisher,
-        transient=TRANSIENT,
-        newer=(UnknownEvent,),
-        linger_seconds=LINGER_SECONDS,
-        patience_seconds=PATIENCE_SECONDS,
-        wanted=wanted(),
+    own = (settings, runtime, publisher)
+    _consume_own(
+        search.GROUP,
+        search.SearchHandler(SearchIndex(database), entries, database[INBOX]),
+        search.wanted(),
+        *own,
+        search.PATIENCE_SECONDS,
+        search.LINGER_SECONDS,
     )
-    runtime.run("search", searchable.run)
-    runtime.ready_when("search", searchable.check)
+    _consume_own(
+        beginnings.GROUP,
+        engine.beginnings,
+        beginnings.wanted(),
+        *own,
+        beginnings.PATIENCE_SECONDS,
+    )
 
     parts = Parts(
         queue=queue,
@@ -217,6 +213,34 @@ def _consume(
 
     runtime.run(f"consumer of {topic.value}", run)
     runtime.ready_when(topic.value, consumer.check)
+
+
+def _consume_own(
+    group: str,
+    handler: Handler,
+    wanted: Wanted,
+    settings: ConversationSettings,
+    runtime: Runtime,
+    publisher: Publisher,
+    patience_seconds: float,
+    linger_seconds: float = 0.0,
+) -> None:
+    """What this service wrote itself, read again for what is written behind."""
+    consumer = BatchConsumer(
+        [Topic.CONVERSATION],
+        group,
+        handler,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        namespace=settings.kafka_namespace,
+        publisher=publisher,
+        transient=TRANSIENT,
+        newer=(UnknownEvent,),
+        linger_seconds=linger_seconds,
+        patience_seconds=patience_seconds,
+        wanted=wanted,
+    )
+    runtime.run(group, consumer.run)
+    runtime.ready_when(group, consumer.check)
 
 
 async def _newer(_request: Request, error: Exception) -> Response:

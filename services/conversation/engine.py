@@ -18,10 +18,12 @@ from libs.runtime.outbox import publish_messages
 from libs.runtime.settings import key_bytes
 from services.conversation.anchors.writing import COMMIT_HEADER
 from services.conversation.consumers import CommandsHandler, InboundHandler
+from services.conversation.customers.beginnings import BeginningHandler
 from services.conversation.customers.blocked import BlockedCustomers
 from services.conversation.customers.following import CustomerHandler
 from services.conversation.customers.kind import Customers
 from services.conversation.customers.rows import CUSTOMERS
+from services.conversation.customers.teller import CustomerTeller
 from services.conversation.deliveries import DeliveryHandler
 from services.conversation.desk import Desk
 from services.conversation.domain.conversation import Conversation
@@ -44,7 +46,8 @@ from services.conversation.settings import ConversationSettings
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One of a process. ``handlers``: what each topic's batches go to."""
+    """One of a process. ``handlers``: what each topic's batches go to; ``beginnings``: the first
+    events of conversations."""
 
     commits: AsyncEventStore
     keyring: Keyring
@@ -58,6 +61,7 @@ class Engine:
     blocked: BlockedCustomers
     history: History
     handlers: dict[Topic, Handler]
+    beginnings: BeginningHandler
 
 
 def engine_of(
@@ -118,11 +122,12 @@ def engine_of(
     )
     blocked = BlockedCustomers(customer_rows)
     numbers = CaseNumbers(database[COUNTERS])
+    teller = CustomerTeller(desk, customer_rows, keyring)
     handlers: dict[Topic, Handler] = {
         Topic.INBOUND: InboundHandler(desk, directory, messages, numbers, blocked),
         Topic.DELIVERY: DeliveryHandler(sent_desk, desk, conversations.find, store, messages),
         Topic.COMMANDS: CommandsHandler(desk),
-        Topic.CUSTOMER: CustomerHandler(desk, customer_rows),
+        Topic.CUSTOMER: CustomerHandler(desk, customer_rows, teller),
     }
     return Engine(
         commits,
@@ -137,4 +142,5 @@ def engine_of(
         blocked,
         History(store, landmarks, messages),
         handlers,
+        BeginningHandler(teller, customer_rows),
     )

@@ -27,7 +27,8 @@ class CustomerState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """``tools`` and ``google_ids`` are those that were met, ``visits`` the first and the latest;
     ``merged_into`` is the customer that this one is an identity of, since ``merged_at``;
     ``erasures`` is how often they were forgotten, ``edits`` how often what is shown of them
-    changed; ``forgotten`` is how many of the edits were forgotten with them."""
+    changed; ``forgotten`` is how many of the edits were forgotten with them; ``changed_by`` was the
+    last to write anything down."""
 
     workspace_id: str
     customer_id: str
@@ -45,6 +46,7 @@ class CustomerState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     erasures: int = 0
     forgotten: int = 0
     edits: int = 0
+    changed_by: str = ""
 
     @property
     def blocked(self) -> bool:
@@ -63,7 +65,7 @@ class CustomerEvent(Event[CustomerState], frozen=True, kw_only=True):
     def apply(self, state: CustomerState | None) -> CustomerState:
         if state is None:
             state = CustomerState(self.workspace_id, self.customer_id, erasures=self.erasures)
-        return self.change(state)
+        return replace(self.change(state), changed_by=self.member_id)
 
     def change(self, state: CustomerState) -> CustomerState:
         raise NotImplementedError

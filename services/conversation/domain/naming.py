@@ -14,7 +14,7 @@ from services.conversation.domain.events import stored
 from services.conversation.domain.life import Life, MemberEvent
 from services.conversation.domain.state import ConversationState, KnownAs
 
-Became = Literal["merged", "split", "named", "edited"]
+Became = Literal["merged", "split", "named", "edited", "begun"]
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -30,8 +30,9 @@ class Known(msgspec.Struct, frozen=True):
 @stored("conversation.customer-known.v1", personal=("name", "card"))
 class CustomerKnown(MemberEvent, frozen=True, kw_only=True):
     """``primary_id``: the customer whose card it is, the conversation's own unless it was merged.
-    ``name`` is the card's, None where the channel's stands. ``became``: what changed. ``edits``
-    tells one state of the card from a later one."""
+    ``name`` is the card's, None where the channel's stands. ``became``: what changed; nothing where
+    the thread had just begun, and ``member_id`` wrote on the card before. ``edits`` tells one state
+    of the card from a later one."""
 
     primary_id: str
     became: Became
@@ -59,9 +60,10 @@ class CustomerKnown(MemberEvent, frozen=True, kw_only=True):
 
 
 class Naming(Life):
-    def know_customer(self, member_id: str, known: Known) -> None:
+    def know_customer(self, member_id: str, known: Known, *, begins: bool = False) -> None:
         """What is known already is no change, nor is what was known before: told late, it would
-        bring back a name that was changed since, or erased."""
+        bring back a name that was changed since, or erased. ``begins``: the thread has, and the
+        customer was known before."""
         state = self.state
         if state is None:
             return
@@ -71,6 +73,8 @@ class Naming(Life):
         became: Became = "named" if shown.name != known.card.name else "edited"
         if known.primary_id != shown.customer_id:
             became = "split" if known.primary_id == state.customer_id else "merged"
+        if begins:
+            became = "begun"
         self._trigger(
             CustomerKnown(
                 at=self.at(self.now),

@@ -12,7 +12,7 @@ from libs.events.content import Channel, Content, Sender
 from libs.events.directory import MemberState, Role
 from libs.events.inbound import DeliveryChanged, DeliveryWatermark, InboundReceived
 from libs.events.topics import Topic
-from libs.runtime.consumer import Received
+from libs.runtime.consumer import Received, Transient
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.corrections import Correction, MessageDeleted, MessageEdited
 from services.conversation.domain.customer import Customer
@@ -29,9 +29,9 @@ AGENT = MemberState(member_id="dima", name="Dima", email="d@x.example", role=Rol
 
 
 class Doings:
-    """``heard``, ``consumed``, ``followed``, ``searched``: which receipts, how many messages and
-    events were dealt with to the end. ``effective`` and ``refused``: the commands by their last
-    answers, ``unanswered`` those without. ``told``: what was read from Kafka.
+    """``heard``, ``consumed``, ``followed``, ``begun``, ``searched``: which receipts, how many
+    messages and events were dealt with to the end. ``effective`` and ``refused``: the commands by
+    their last answers, ``unanswered`` those without. ``told``: what was read from Kafka.
     ``forgetting``, ``counting``: whether anybody was to be forgotten, and anything counted.
     """
 
@@ -65,6 +65,7 @@ class Doings:
         self.corrected: list[tuple[str, str, Correction]] = []
         self.told: list[Record] = []
         self.followed = 0
+        self.begun = 0
         self.searched = 0
         self.forgetting = False
         self.counting = False
@@ -217,7 +218,10 @@ class Doings:
 
 
 async def _called(replica: Replica, topic: Topic, received: list[Received]) -> Any:
-    return await replica.engine.handlers[topic](received)
+    """None where the batch has to come again, for a customer is just being forgotten."""
+    handlers = replica.engine.handlers | {Topic.CONVERSATION: replica.engine.beginnings}
+    with suppress(Transient):
+        return await handlers[topic](received)
 
 
 async def _if_there(work: Coroutine[Any, Any, Any]) -> bool:

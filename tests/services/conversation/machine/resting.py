@@ -80,6 +80,8 @@ class Resting(Doings):
             await first.erasing.finish()
             await first.erasing.watch()
         await self._drain()
+        began = (await self._heard(Topic.CONVERSATION))[self.begun :]
+        assert await engine.beginnings(began) == []
         while news := (await self._heard(Topic.CUSTOMER))[self.followed :]:
             self.followed += len(news)
             assert await engine.handlers[Topic.CUSTOMER](news) == []
@@ -189,14 +191,15 @@ class Resting(Doings):
             assert keys[self.whose[at]] == {str(state.erasures + 1)}
             customer = customer_of(known[self.whose[at]])
             card: CustomerState | None = customer.state if customer else None
-            if card is None or state.known_as is None:
+            if card is None:
                 continue
+            shown = state.shown_as
             assert card.erasures == state.erasures or not card.erasures
-            assert state.known_as.name == card.card.name
-            assert state.known_as.has_phone == (card.card.phone is not None)
-            assert state.known_as.funnel_status == card.funnel_status
-            assert state.known_as.sales_plans == card.sales_plans
-            assert state.blocked is None or state.blocked == card.blocked
+            assert shown.name == card.card.name
+            assert shown.has_phone == (card.card.phone is not None)
+            assert shown.funnel_status == card.funnel_status
+            assert shown.sales_plans == card.sales_plans
+            assert bool(state.blocked) == card.blocked
         await database[ERASURES].delete_many({"identity": {"$in": self.customers}})
 
     async def _check_deliveries(self) -> None:

@@ -166,6 +166,13 @@ class Machine(Resting, RuleBasedStateMachine):
         if self._handle(by, Topic.CUSTOMER, told[max(self.followed - back, 0) :], stop) is not None:
             self.followed = max(self.followed, len(told))
 
+    @rule(by=which, back=st.integers(0, 2), stop=stops)
+    def what_began_is_consumed(self, by: int, back: int, stop: Stop | None) -> None:
+        told = self._listen(Topic.CONVERSATION)
+        batch = told[max(self.begun - back, 0) :]
+        if self._handle(by, Topic.CONVERSATION, batch, stop) is not None:
+            self.begun = max(self.begun, len(told))
+
     @rule(by=which)
     def a_replica_looks_who_is_blocked(self, by: int) -> None:
         self.plant.run(self.plant.replicas[by].engine.blocked.refresh())
