@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
+from threading import Lock
 from typing import Final
 
 import pymorphy3
@@ -84,23 +85,33 @@ def word_forms() -> "WordForms":
 
 
 class WordForms:
-    """Looks words up; the dictionaries are read when they are first needed, in about a second."""
+    """Looks words up; the dictionaries are read when they are first needed, in about a second.
+
+    Threads may ask side by side: messages are looked up in one while somebody searches in another.
+    """
 
     def __init__(self) -> None:
         self.of = lru_cache(_KEPT)(self._forms)
+        self._stemming = Lock()
 
     def _forms(self, word: str) -> tuple[str, ...]:
         """Under which forms a normalised word stands; at least one."""
         if word.isdecimal():
             return (word,)
         if not _CYRILLIC.search(word):
-            return (self._english.stemWord(word),)
+            return (self._stem(self._english, word),)
         known = dict.fromkeys(
             normalised(form)
             for dictionary in self._dictionaries
             for form in dictionary.normal_forms(word)
         )
-        return tuple(known)[:_FORMS_AT_MOST] or (self._russian.stemWord(word),)
+        return tuple(known)[:_FORMS_AT_MOST] or (self._stem(self._russian, word),)
+
+    def _stem(self, stemmer: snowballstemmer.stemmer, word: str) -> str:
+        # A stemmer keeps the word that it works on in itself.
+        with self._stemming:
+            stem: str = stemmer.stemWord(word)
+        return stem
 
     @cached_property
     def _dictionaries(self) -> tuple[pymorphy3.MorphAnalyzer, ...]:

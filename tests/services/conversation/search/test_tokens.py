@@ -1,9 +1,18 @@
 """Which words are found by which: forms of three languages, beginnings, numbers."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from services.conversation.search.tokens import Tokens
-from services.conversation.search.words import emails_of, normalised, phones_of, word_forms
+from services.conversation.search.words import (
+    WordForms,
+    emails_of,
+    normalised,
+    phones_of,
+    word_forms,
+)
 
 TOKENS = Tokens(bytes(32), "wsp_1", word_forms())
 
@@ -103,3 +112,17 @@ def test_contacts_are_told_from_words() -> None:
         "12112026",
     ]
     assert emails_of("a.b+c@d.example, x@y") == ["a.b+c@d.example"]
+
+
+def test_threads_that_look_words_up_side_by_side_find_the_same() -> None:
+    words = [f"{beginning}{n}ing" for n in range(400) for beginning in ("order", "reach", "tell")]
+    alone, together = WordForms(), WordForms()
+    expected = [alone.of(word) for word in words]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = [pool.submit(together.of.__wrapped__, word) for word in words]
+            assert [one.result() for one in found] == expected
+    finally:
+        sys.setswitchinterval(before)
