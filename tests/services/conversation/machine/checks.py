@@ -11,9 +11,9 @@ import msgspec
 from libs.events.registry import personal_of
 from libs.events.topics import Topic
 from libs.eventstore.commits import Commit, PublicMessage
-from services.conversation.domain import life, messages
+from services.conversation.domain import corrections, life, messages
 from services.conversation.domain.events import Event, decode
-from services.conversation.domain.state import Case, ConversationState
+from services.conversation.domain.state import NO_CASE, Case, ConversationState
 from tests.services.conversation.machine.broker import Record
 
 
@@ -22,7 +22,8 @@ def events_of(commits: Sequence[Commit]) -> list[Event[Any]]:
 
 
 def check_every_state(events: Sequence[Event[ConversationState]]) -> None:
-    """Exactly one responsible in an active case, in every state that there ever was."""
+    """Exactly one responsible in an active case, in every state that there ever was; where there
+    is no case yet none is open, and of who is blocked nothing is heard."""
     state: ConversationState | None = None
     for event in events:
         before, state = state, event.apply(state)
@@ -31,7 +32,16 @@ def check_every_state(events: Sequence[Event[ConversationState]]) -> None:
         assert len(set(case.people)) == len(case.people)
         assert (case.closed_at is not None) == (case.state == "done")
         assert case.offer is None or case.state == "active"
+        assert case.number != NO_CASE or case.state == "done"
+        assert before is None or not before.blocked or not _is_heard(event)
         assert before is None or state.active_at >= before.active_at
+
+
+def _is_heard(event: Event[Any]) -> bool:
+    """Whether the customer says something with it, to everybody."""
+    if isinstance(event, corrections.MessageEdited):
+        return event.direction == "incoming"
+    return isinstance(event, messages.MessageReceived)
 
 
 def check_causes(commits: Sequence[Commit]) -> Counter[str]:
