@@ -26,20 +26,23 @@ _SHORTEST_SPAN: Final = timedelta(milliseconds=5)
 _RARE: Final = timedelta(days=2)
 _FIRST_PAGES: Final = 4
 _HINTS: Final = 10_000
-_STEP: Final = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """By an instant of the row, then by id, both in the same direction. Rows without the instant
-    are not in the list; nor are, in an ascending one, those after ``until``."""
+    are not in the list."""
 
     field: Literal["active_at", "waiting_since", "due_at", "at"]
     descending: bool = False
-    until: datetime = _LAST
 
     def place(self, row: Document) -> tuple[datetime, str]:
         return row[self.field], row["_id"]
+
+    def past(self, place: tuple[datetime, str]) -> Document:
+        """Of rows at the place's instant or after it: that they are after the place."""
+        after = "$lt" if self.descending else "$gt"
+        return {"$or": [{self.field: {after: place[0]}}, {"_id": {after: place[1]}}]}
 
 
 NEWEST_FIRST: Final = Order("active_at", descending=True)
@@ -133,25 +136,21 @@ class Lister:
         hint = self._hints.get(key)
         if hint is None and not order.descending:
             hint = self._hints.earliest(family)
-        ties: list[Document] = []
-        if after is not None:
-            beyond = {"_id": {"$lt" if order.descending else "$gt": after[1]}}
-            ties = [narrowed({**one, order.field: after[0]}, beyond) for one in conditions]
+        # The first range holds the place's own instant: an equality costs SecantusDB 10 ms where
+        # what the index begins with is in a thousand rows.
+        past = [order.past(after)] if after else []
         edge = after[0] if after else None
         start, span = self._beginning(order, edge, hint, wanted)
-        end = _FIRST if order.descending else order.until
+        end = _FIRST if order.descending else _LAST
         reached = start
-        while len(found) < wanted and (
-            ties or (reached > end if order.descending else reached < end)
-        ):
+        while len(found) < wanted and (reached > end if order.descending else reached < end):
             reach = end if span is None else _moved(start, span, end)
             bounds = _bounds(order, edge, reach, whole=reach == end)
-            ranges = [{**one, order.field: bounds} for one in conditions]
-            met = await self._find([*ties, *ranges], order, wanted - len(found))
+            ranges = [narrowed({**one, order.field: bounds}, *past) for one in conditions]
+            met = await self._find(ranges, order, wanted - len(found))
             found += met
-            ties = []
-            # The next range begins with the instant that this one left out.
-            edge, reached = (reach + _STEP if order.descending else reach - _STEP), reach
+            past = []
+            edge = reached = reach
             if span is not None:
                 span = _longer(span, len(met), len(found), wanted)
         if after is None:
@@ -189,12 +188,13 @@ class Lister:
 
 
 def _bounds(order: Order, edge: datetime | None, reach: datetime, *, whole: bool) -> Document:
-    """``whole``: the range goes to the end of the list.
+    """From the edge on, which is in it, to before the reach, which the next range begins with.
 
-    Of two bounds on an index of arrays SecantusDB goes by the first alone, and filters by the
-    other: by the outer one it resolves all before the range too, by the inner one all behind it.
+    ``whole``: the range goes to the end of the list. Of two bounds on an index of arrays SecantusDB
+    goes by the first alone, and filters by the other: by the outer one it resolves all before the
+    range too, by the inner one all behind it.
     """
-    inner, outer = ("$lt", "$gt") if order.descending else ("$gt", "$lt")
+    inner, outer = ("$lte", "$gt") if order.descending else ("$gte", "$lt")
     if edge is None:
         return {outer: reach}
     return {inner: edge, outer: reach} if whole else {outer: reach, inner: edge}
