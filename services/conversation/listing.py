@@ -26,6 +26,7 @@ _SHORTEST_SPAN: Final = timedelta(milliseconds=5)
 _RARE: Final = timedelta(days=2)
 _FIRST_PAGES: Final = 4
 _HINTS: Final = 10_000
+_MANY: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +77,22 @@ class Hints:
     def __init__(self) -> None:
         self._hints: OrderedDict[Hashable, _Hint] = OrderedDict()
         self._earliest: OrderedDict[Hashable, tuple[Hashable, _Hint]] = OrderedDict()
-        self.shortest: timedelta | None = None
+        self._shortest: timedelta | None = None
+
+    @property
+    def shortest(self) -> timedelta | None:
+        """The shortest span that filled a page; None until it is that of many lists.
+
+        Of a common word the span that a rare one filled a page with is all there is (0.8 s).
+        """
+        return self._shortest if len(self._hints) >= _MANY else None
 
     def get(self, key: Hashable) -> _Hint | None:
         return self._hints.get(key)
 
     def put(self, key: Hashable, hint: _Hint) -> None:
         if hint.span is not None:
-            self.shortest = min(hint.span, self.shortest or hint.span)
+            self._shortest = min(hint.span, self._shortest or hint.span)
         _keep(self._hints, key, hint)
 
     def earliest(self, family: Hashable) -> _Hint | None:
