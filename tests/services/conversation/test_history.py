@@ -110,7 +110,8 @@ async def test_any_past_is_near_to_a_kept_state(
             await world.seen(dima, conversation_id, partial(reached, batch[-1] + 2))
         commits = await AsyncEventStore(database[COMMITS]).read(conversation_id, 0, 10_000)
         kept = await database[LANDMARKS].find().to_list()
-        assert len(kept) == 2
+        # The sweeper may have come by as well, and kept a later one.
+        assert {int(one["_id"].rpartition(":")[2]) // EVERY for one in kept} == {1, 2}
         assert b"Customer" not in b"".join(one["box"] for one in kept)
 
         async def versions() -> list[int]:

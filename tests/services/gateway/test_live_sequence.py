@@ -162,7 +162,7 @@ async def small_window(suite: Suite) -> AsyncIterator[websockets.asyncio.client.
     url = suite.url.replace("http", "ws", 1) + "/v1/live"
     # What is left unread stands before the answer to its close: that is not waited for.
     async with websockets.asyncio.client.connect(
-        url, sock=own, max_queue=1, compression=None, close_timeout=0.1
+        url, sock=own, max_queue=1, compression=None, close_timeout=0.1, ping_interval=None
     ) as connection:
         yield connection
 
