@@ -20,12 +20,13 @@ from libs.runtime.tokens import Caller
 from libs.runtime.tracing import trace_headers
 from services.conversation.audit import Audit
 from services.conversation.commands.queue import NOT_NOW, CommandQueue
+from services.conversation.customers.rows import customer_of
 from services.conversation.desk import Desk
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.customer import Customer
 from services.conversation.domain.customer_state import CustomerState
-from services.conversation.domain.erasure import without_person
+from services.conversation.domain.erasure import without_card, without_person
 from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.state import ConversationState
 from services.conversation.drafts import Drafts
@@ -44,7 +45,7 @@ from services.conversation.refusals import (
     no_such_message,
     problem_of,
 )
-from services.conversation.rows import Rows
+from services.conversation.rows import Rows, find_rows
 from services.conversation.sealing.store import SealedStore
 from services.conversation.search.query import Search
 from services.conversation.tasks import Done, NotThere, Task
@@ -183,7 +184,18 @@ class Workplace:
         if past.version < present.state.forgotten:
             # Whatever key is still in memory here.
             past = replace(past, state=without_person(past.state))
+        if await self._shows_erased_card(past.state):
+            past = replace(past, state=without_card(past.state))
         return past
+
+    async def _shows_erased_card(self, past: ConversationState) -> bool:
+        """Of another identity, which was forgotten alone: they had been split before."""
+        shown = past.shown_as
+        if shown.customer_id == past.customer_id:
+            return False
+        rows = await find_rows(self._parts.customers, [shown.customer_id])
+        known = customer_of(rows[0]) if rows else None
+        return known is not None and shown.edits <= known.state.forgotten
 
     async def _remembered(self, conversation_id: str) -> Snapshot[ConversationState]:
         """A state that may be a moment old: good for what never changes, such as the channel.

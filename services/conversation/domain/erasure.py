@@ -17,20 +17,26 @@ ATTACHMENTS_AT_ONCE: Final = 2_000
 def without_person(state: ConversationState) -> ConversationState:
     """The state without what the customer said and who they are. Where they stand in the funnel
     and in which sales plans stays, as it does on their own stream."""
-    head, shown = state.last_message, state.shown_as
+    head = state.last_message
     return replace(
-        state,
+        without_card(state),
         thread=replace(state.thread, thread="", post=None),
         customer_name="",
-        known_as=KnownAs(
-            shown.customer_id,
-            edits=shown.edits,
-            funnel_status=shown.funnel_status,
-            sales_plans=shown.sales_plans,
-        ),
         case=replace(state.case, fields={}),
         last_message=replace(head, preview="") if head else None,
     )
+
+
+def without_card(state: ConversationState) -> ConversationState:
+    """The state without what it shows of the card."""
+    shown = state.shown_as
+    blank = KnownAs(
+        shown.customer_id,
+        edits=shown.edits,
+        funnel_status=shown.funnel_status,
+        sales_plans=shown.sales_plans,
+    )
+    return replace(state, known_as=blank)
 
 
 @stored("conversation.customer-erased.v1")

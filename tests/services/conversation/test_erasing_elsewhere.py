@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -102,8 +103,8 @@ async def reached(world: World, member_id: str, conversation_id: str, message_id
 
 
 @pytest.mark.parametrize("forgotten", [ADA, OTHER])
-async def test_an_answer_that_told_of_two_goes_with_either(world: World, forgotten: str) -> None:
-    """Who were one person when it was given, and are two when one of them is forgotten."""
+async def test_what_told_of_two_goes_with_either(world: World, forgotten: str) -> None:
+    """An answer, or the past: they were one person then, and are two when one is forgotten."""
     dima = await world.member("Dima", Role.ADMIN)
     ada, other = (world.id_key.customer(world.source_id, one) for one in (ADA, OTHER))
     path = f"/v1/conversations/{world.conversation_id(OTHER)}"
@@ -122,6 +123,7 @@ async def test_an_answer_that_told_of_two_goes_with_either(world: World, forgott
         conversation_id = world.conversation_id(OTHER)
         await world.seen(dima, conversation_id, lambda v: v["customer"]["name"] == "Ada Lovelace")
         noted = await do(f"{path}/notes", {"text": "who is it?"}, key="note")
+        merged_at = {"as_of": datetime.now(UTC).isoformat()}
         told = str(merged) + str(noted)
         assert "Ada Lovelace" in told
         assert f"written by {OTHER}" in told
@@ -132,5 +134,8 @@ async def test_an_answer_that_told_of_two_goes_with_either(world: World, forgott
 
         again = str(await do(f"/v1/customers/{ada}/merge", {"customer_id": other}, key="merge"))
         again += str(await do(f"{path}/notes", {"text": "who is it?"}, key="note"))
+        past = await world.call(dima, "GET", path, query=merged_at)
+        again += str((past.status, past.body))
+        assert past.status == 200
         gone = "Ada Lovelace" if forgotten == ADA else f"written by {OTHER}"
         assert gone not in again
