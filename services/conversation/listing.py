@@ -7,6 +7,7 @@ asked for yet, what is remembered of the others is a guess. Conditions are such 
 finds the index by itself: of one that is named, SecantusDB resolves all.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -71,13 +72,25 @@ class _Hint:
     rows: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """Of a list. ``family``: those ascending ones whose index begins alike; None of others."""
+
+    key: Hashable
+    family: Hashable | None
+
+
 class Hints:
-    """What a process remembers of the lists that were asked for; it only affects speed."""
+    """What a process remembers of the lists that were asked for; it only affects speed.
+
+    ``first``: held by who reads an ascending list of which nothing is known.
+    """
 
     def __init__(self) -> None:
         self._hints: OrderedDict[Hashable, _Hint] = OrderedDict()
         self._earliest: OrderedDict[Hashable, tuple[Hashable, _Hint]] = OrderedDict()
         self._shortest: timedelta | None = None
+        self.first = asyncio.Lock()
 
     @property
     def shortest(self) -> timedelta | None:
@@ -87,25 +100,23 @@ class Hints:
         """
         return self._shortest if len(self._hints) >= _MANY else None
 
-    def get(self, key: Hashable) -> _Hint | None:
-        return self._hints.get(key)
+    def of(self, name: _Name) -> _Hint | None:
+        """Of the list, else of the one that begins first among its family."""
+        known = self._hints.get(name.key)
+        if known is None and name.family in self._earliest:
+            known = self._earliest[name.family][1]
+        return known
 
-    def put(self, key: Hashable, hint: _Hint) -> None:
-        if hint.span is not None:
-            self._shortest = min(hint.span, self._shortest or hint.span)
-        _keep(self._hints, key, hint)
-
-    def earliest(self, family: Hashable) -> _Hint | None:
-        """Of the list that begins first among the ascending ones of a family."""
-        known = self._earliest.get(family)
-        return known[1] if known else None
-
-    def put_ascending(self, family: Hashable, key: Hashable, hint: _Hint) -> None:
-        known = self._earliest.get(family)
-        if hint.span is not None and (
-            known is None or known[0] == key or hint.first < known[1].first
-        ):
-            _keep(self._earliest, family, (key, hint))
+    def put(self, name: _Name, hint: _Hint) -> None:
+        _keep(self._hints, name.key, hint)
+        if hint.span is None:
+            return
+        self._shortest = min(hint.span, self._shortest or hint.span)
+        if name.family is None:
+            return
+        key, earliest = self._earliest.get(name.family, (name.key, hint))
+        if key == name.key or hint.first < earliest.first:
+            _keep(self._earliest, name.family, (name.key, hint))
 
 
 def _keep[T](known: OrderedDict[Hashable, T], key: Hashable, value: T) -> None:
@@ -113,6 +124,12 @@ def _keep[T](known: OrderedDict[Hashable, T], key: Hashable, value: T) -> None:
     known.move_to_end(key)
     if len(known) > _HINTS:
         known.popitem(last=False)
+
+
+def _name_of(conditions: Sequence[Document], order: Order) -> _Name:
+    key = (repr(conditions), order.field)
+    family = None if order.descending else (repr(next(iter(conditions[0].items()))), order.field)
+    return _Name(key, family)
 
 
 class Lister:
@@ -138,13 +155,25 @@ class Lister:
 
         All are asked in one: each then has the range, so that each is a range of the index.
         """
+        name = _name_of(conditions, order)
+        hint = self._hints.of(name)
+        if hint is not None or order.descending:
+            return await self._read(conditions, order, after, wanted, name, hint)
+        # Who is the first goes through all of it, and one is enough (0.4 s over 10,000 rows).
+        async with self._hints.first:
+            hint = self._hints.of(name)
+            return await self._read(conditions, order, after, wanted, name, hint)
+
+    async def _read(
+        self,
+        conditions: Sequence[Document],
+        order: Order,
+        after: tuple[datetime, str] | None,
+        wanted: int,
+        name: _Name,
+        hint: _Hint | None,
+    ) -> list[Document]:
         found: list[Document] = []
-        key = (repr(conditions), order.field)
-        # What the index begins with, and the order.
-        family = (repr(next(iter(conditions[0].items()))), order.field)
-        hint = self._hints.get(key)
-        if hint is None and not order.descending:
-            hint = self._hints.earliest(family)
         # The first range holds the place's own instant: an equality costs SecantusDB 10 ms where
         # what the index begins with is in a thousand rows.
         past = [order.past(after)] if after else []
@@ -163,10 +192,7 @@ class Lister:
             if span is not None:
                 span = _longer(span, len(met), len(found), wanted)
         if after is None:
-            hint = _hint_of(order, found, len(found) < wanted)
-            self._hints.put(key, hint)
-            if not order.descending:
-                self._hints.put_ascending(family, key, hint)
+            self._hints.put(name, _hint_of(order, found, len(found) < wanted))
         return found
 
     def _beginning(
