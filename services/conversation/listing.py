@@ -77,6 +77,7 @@ class _Name:
     """Of a list. ``family``: those ascending ones whose index begins alike; None of others."""
 
     key: Hashable
+    field: str
     family: Hashable | None
 
 
@@ -90,6 +91,7 @@ class Hints:
         self._hints: OrderedDict[Hashable, _Hint] = OrderedDict()
         self._earliest: OrderedDict[Hashable, tuple[Hashable, _Hint]] = OrderedDict()
         self._shortest: timedelta | None = None
+        self._newest: dict[str, datetime] = {}
         self.first = asyncio.Lock()
 
     @property
@@ -107,10 +109,16 @@ class Hints:
             known = self._earliest[name.family][1]
         return known
 
+    def newest(self, field: str) -> datetime:
+        """Where a list that goes back from now is likely to begin: at night, some hours ago."""
+        return self._newest.get(field) or datetime.now(UTC)
+
     def put(self, name: _Name, hint: _Hint) -> None:
         _keep(self._hints, name.key, hint)
         if hint.span is None:
             return
+        if name.family is None:
+            self._newest[name.field] = max(hint.first, self._newest.get(name.field, hint.first))
         self._shortest = min(hint.span, self._shortest or hint.span)
         if name.family is None:
             return
@@ -129,7 +137,7 @@ def _keep[T](known: OrderedDict[Hashable, T], key: Hashable, value: T) -> None:
 def _name_of(conditions: Sequence[Document], order: Order) -> _Name:
     key = (repr(conditions), order.field)
     family = None if order.descending else (repr(next(iter(conditions[0].items()))), order.field)
-    return _Name(key, family)
+    return _Name(key, order.field, family)
 
 
 class Lister:
@@ -206,7 +214,7 @@ class Lister:
         span = max(self._first_span, shortest * _FIRST_PAGES) if shortest else self._first_span
         if edge is not None:
             return edge, span
-        return (datetime.now(UTC), span) if order.descending else (_FIRST, None)
+        return (self._hints.newest(order.field), span) if order.descending else (_FIRST, None)
 
     async def _find(
         self, conditions: Sequence[Document], order: Order, limit: int
@@ -238,7 +246,7 @@ def _bounds(order: Order, edge: datetime | None, reach: datetime, *, whole: bool
 def _longer(span: timedelta, met: int, found: int, wanted: int) -> timedelta | None:
     """The next range where the last had so few, and all together so many. None: to the end."""
     if span < _RARE:
-        return span * (max(2, min(16, 2 * wanted // found)) if met else 64)
+        return span * (max(2, min(16, 2 * wanted // found)) if met else 8)
     return span * max(2, 2 * wanted // found) if 4 * met >= wanted else None
 
 
