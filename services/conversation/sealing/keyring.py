@@ -116,8 +116,13 @@ class Keyring:
         ``as_of_now``: what is in memory is not believed, for nothing else tells of an erasure.
         """
         asked = set(owners)
-        held = {o.identity: known for o in asked if not as_of_now and (known := self._known(o))}
-        held |= await self._read({owner.identity for owner in asked} - held.keys())
+        # Whoever knows of no erasure holds the key of what was before it, and lacks that of what
+        # came since: the newest that is asked for says whether the store has to be.
+        newest = {owner.identity: owner for owner in sorted(asked)}
+        held: dict[str, _Held] = {}
+        if not as_of_now:
+            held = {i: known for i, owner in newest.items() if (known := self._known(owner))}
+        held |= await self._read(newest.keys() - held.keys())
         return {
             owner: cipher
             for owner in asked

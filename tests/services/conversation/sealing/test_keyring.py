@@ -120,6 +120,20 @@ class TestErasing:
         for replica, wants in zip(replicas, (both, both[::-1]), strict=True):
             assert (await replica.to_seal(wants))["cus_1"][0] == Owner("cus_1", 2)
 
+    async def test_a_replica_that_does_not_know_of_it_opens_what_came_since(
+        self, database: AsyncDatabase[Document]
+    ) -> None:
+        """Also beside what was before it, of which the replica has the key in memory."""
+        eraser, replica = keyring_on(database), keyring_on(database)
+        await sealing_key(replica, "cus_1")
+        await eraser.begin_generation("cus_1", "wsp_1", after=1)
+        await eraser.destroy("cus_1", before=2)
+        since, key = await sealing_key(eraser, "cus_1")
+
+        opening = await opening_keys(replica, Owner("cus_1", 1), since)
+
+        assert opening == {since: key}
+
     async def test_a_key_that_ought_to_be_there_is_not_made_up(
         self, database: AsyncDatabase[Document]
     ) -> None:
