@@ -141,7 +141,8 @@ class Erasing:
         """What was begun is brought to its end. Errors: PASSING, KafkaError."""
         for erasure in await self._erasures.at({"stage": "begun"}):
             await self._forget(erasure)
-            await self._forget_letters(erasure)
+            # Where another was faster, only the document tells what the person is called.
+            await self._forget_letters(await self._erasures.now(erasure))
             await self._erasures.reached(erasure, "erased")
 
     async def watch(self) -> None:
@@ -169,13 +170,15 @@ class Erasing:
             # All of them, also those that were erased before it was stopped: the rest is repeated.
             # While it is known what the person is called.
             await self._forget_words(erasure.workspace_id, await self._called(identity))
+            names = await self._card_names(identity)
+            # Before the card goes: what stood on it is not found a second time.
+            await self._erasures.remember(erasure, names)
             # The card first: what conversations show of it is read from there.
-            names = await self._erase_card(erasure)
+            await self._erase_card(erasure)
             for state in await self._conversations([identity]):
                 names |= await self._erase_conversation(erasure, state)
             await self._forget_words(erasure.workspace_id, names)
-            if names:
-                await self._erasures.remember(erasure, names)
+            await self._erasures.remember(erasure, names)
         await self._keyring.destroy(identity, number + 1)
 
     async def _card_of(self, erasure: Erasure) -> tuple[str, int]:
@@ -196,13 +199,16 @@ class Erasing:
         rows = await find_rows(self._customers, identities)
         return [known.state for row in rows if (known := customer_of(row))]
 
-    async def _erase_card(self, erasure: Erasure) -> set[str]:
+    async def _card_names(self, identity: str) -> set[str]:
         """What was written down of the identity, by which it can be found in dead letters."""
         names: set[str] = set()
-        for known in await self._cards([erasure.identity]):
+        for known in await self._cards([identity]):
             names = long_enough(
                 known.card.phone, known.card.email, known.card.external_id, *known.google_ids
             )
+        return names
+
+    async def _erase_card(self, erasure: Erasure) -> None:
         by = By(erasure.workspace_id, erasure.member_id)
         task: Task[Customer] = Task(
             erasure.workspace_id,
@@ -212,7 +218,6 @@ class Erasing:
         )
         await self._customer_desk.handle([task])
         await self._database[beside_of(CUSTOMERS)].delete_one({"_id": erasure.identity})
-        return names
 
     async def _conversations(self, identities: Collection[str]) -> list[ConversationState]:
         if not identities:

@@ -58,8 +58,12 @@ class Erasures:
             await self._erasures.insert_one(_document(erasure))
         except DuplicateKeyError:
             # Begun before, and stopped at its very beginning, or at this moment by another.
-            return _erasure_of(await self._erasures.find_one({"_id": erasure.id}) or {})
+            return await self.now(erasure)
         return erasure
+
+    async def now(self, erasure: Erasure) -> Erasure:
+        """As it stands, with what another who works on it found."""
+        return _erasure_of(await self._erasures.find_one({"_id": erasure.id}) or {})
 
     async def at(self, which: Document) -> list[Erasure]:
         return [_erasure_of(one) async for one in self._erasures.find(which)]
@@ -85,16 +89,25 @@ class Erasures:
             )
 
     async def remember(self, erasure: Erasure, names: Collection[str]) -> None:
-        """Until the dead letters were looked through, sealed for the generation after."""
+        """Until the dead letters were looked through, sealed for the generation after; besides what
+        is remembered already, and may be found no more."""
         wanted = Wanted(Owner(erasure.identity, erasure.number + 1), erasure.workspace_id, True)
-        # Where the person is just being forgotten once more, it is a generation later still.
-        owner, cipher = (await self._keyring.to_seal([wanted]))[erasure.identity]
-        nonce = os.urandom(NONCE_BYTES)
         place = erasure.id.encode()
-        erasure.names = nonce + cipher.encrypt(nonce, msgspec.json.encode(sorted(names)), place)
-        erasure.sealed_with = owner.generation
-        sealed = {"names": erasure.names, "sealed_with": erasure.sealed_with}
-        await self._erasures.update_one({"_id": erasure.id}, {"$set": sealed})
+        while True:
+            known = await self.now(erasure)
+            remembered = set(await self.names_of(known))
+            if remembered.issuperset(names) or known.stage == "done":
+                return
+            # Where the person is just being forgotten once more, it is a generation later still.
+            owner, cipher = (await self._keyring.to_seal([wanted]))[erasure.identity]
+            nonce, both = os.urandom(NONCE_BYTES), sorted(remembered.union(names))
+            sealed = nonce + cipher.encrypt(nonce, msgspec.json.encode(both), place)
+            done = await self._erasures.update_one(
+                {"_id": erasure.id, "stage": known.stage, "names": known.names or None},
+                {"$set": {"names": sealed, "sealed_with": owner.generation}},
+            )
+            if done.matched_count:
+                return
 
     async def names_of(self, erasure: Erasure) -> list[str]:
         """What is remembered; none where their key was erased since."""

@@ -1,4 +1,5 @@
-"""A person is forgotten where it is easily overlooked: in another process, in kept answers."""
+"""A person is forgotten where it is easily overlooked: in another process, in kept answers,
+in dead letters."""
 
 import asyncio
 from dataclasses import replace
@@ -6,13 +7,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.events.directory import Role
+from libs.events.topics import Topic
 from libs.runtime.mongo import Document
 from services.conversation.rows import ANSWERS
-from tests.services.conversation.test_erasing import ADA, EVERYTHING, SAID, erase
-from tests.services.conversation.world import World, serving
+from tests.services.conversation.test_erasing import (
+    ADA,
+    EVERYTHING,
+    SAID,
+    a_conversation,
+    erase,
+)
+from tests.services.conversation.world import World, eventually, serving
+from tests.support.kafka import read_records
 
 pytestmark = pytest.mark.servers
 
@@ -93,13 +103,12 @@ async def test_no_answer_is_kept_in_clear(world: World, database: AsyncDatabase[
 
 
 async def reached(world: World, member_id: str, conversation_id: str, message_id: str) -> None:
-    async with asyncio.timeout(15):
-        while True:
-            items = (await world.timeline(member_id, conversation_id))["items"]
-            [item] = [one for one in items if one["id"] == message_id]
-            if item["delivery"]["state"] == "sent":
-                return
-            await asyncio.sleep(0.01)
+    async def is_sent() -> bool:
+        items = (await world.timeline(member_id, conversation_id))["items"]
+        [item] = [one for one in items if one["id"] == message_id]
+        return bool(item["delivery"]["state"] == "sent")
+
+    await eventually(is_sent)
 
 
 @pytest.mark.parametrize("forgotten", [ADA, OTHER])
@@ -139,3 +148,45 @@ async def test_what_told_of_two_goes_with_either(world: World, forgotten: str) -
         assert past.status == 200
         gone = "Ada Lovelace" if forgotten == ADA else f"written by {OTHER}"
         assert gone not in again
+
+
+async def test_dead_letters_of_the_person_are_taken_out(world: World) -> None:
+    dima = await world.member("Dima", Role.ADMIN)
+    dead = world.namespace + Topic.INBOUND.dead_letter
+    async with serving(world):
+        conversation_id = await a_conversation(world, dima)
+        customer = f"/v1/customers/{world.id_key.customer(world.source_id, ADA)}"
+        card = {"email": "ada@coffee.example"}
+        edited = await world.call(dima, "PATCH", customer, card, actions=EVERYTHING)
+        assert edited.status == 200, edited
+        letters = [
+            (conversation_id.encode(), b"not understood: heirloom"),
+            (b"src_1", f'{{"from":{{"id":{ADA}}},"text":"heirloom"}}'.encode()),
+            (b"src_1", f'{{"from":{{"id":{ADA}1}},"text":"somebody else"}}'.encode()),
+            (b"cnv_9", b"of somebody else"),
+            (b"src_2", b'{"mail":"ada@coffee.example","text":"heirloom"}'),
+        ]
+        producer = AIOKafkaProducer(bootstrap_servers=world.bootstrap)
+        await producer.start()
+        try:
+            for key, value in letters:
+                await producer.send_and_wait(dead, value, key)
+            await erase(world, dima)
+
+            async def gone() -> bool:
+                return "heirloom" not in str(await letters_of(world, dead))
+
+            await eventually(gone)
+            left = [one.value for one in await letters_of(world, dead)]
+            assert left == [letters[2][1], letters[3][1]]
+
+            # one that came late, from a process that had been stopped
+            await producer.send_and_wait(dead, b"once more: heirloom", conversation_id.encode())
+            await erase(world, dima)
+            await eventually(gone)
+        finally:
+            await producer.stop()
+
+
+async def letters_of(world: World, dead: str) -> list[Any]:
+    return await read_records(world.bootstrap, dead, lambda read: len(read) >= 2)
