@@ -311,7 +311,7 @@ class World:
         member_id: str,
         conversation_id: str,
         until: Callable[[Any], bool] = lambda view: True,
-        timeout_seconds: float = 15,
+        timeout_seconds: float = 30,
     ) -> Any:
         """The conversation's view once it is there and as expected. Errors: TimeoutError."""
         async with asyncio.timeout(timeout_seconds):
