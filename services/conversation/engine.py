@@ -31,6 +31,7 @@ from services.conversation.domain.customer import Customer
 from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.sent_message import SentMessage, SentMessageState
 from services.conversation.domain.state import ConversationState
+from services.conversation.erasing.erasures import Erasures
 from services.conversation.inbox.counts import Counts
 from services.conversation.kinds import Conversations, SentMessages
 from services.conversation.loading import Loader
@@ -122,7 +123,7 @@ def engine_of(
     )
     blocked = BlockedCustomers(customer_rows)
     numbers = CaseNumbers(database[COUNTERS])
-    teller = CustomerTeller(desk, customer_rows, keyring)
+    teller = CustomerTeller(desk, customer_rows, keyring, Erasures(database, keyring))
     handlers: dict[Topic, Handler] = {
         Topic.INBOUND: InboundHandler(desk, directory, messages, numbers, blocked),
         Topic.DELIVERY: DeliveryHandler(sent_desk, desk, conversations.find, store, messages),

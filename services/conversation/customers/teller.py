@@ -15,6 +15,7 @@ from services.conversation.desk import Desk
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.naming import Known
 from services.conversation.domain.state import ConversationState
+from services.conversation.erasing.erasures import Erasures
 from services.conversation.rows import Rows
 from services.conversation.sealing.keyring import Keyring
 from services.conversation.tasks import Task
@@ -32,11 +33,16 @@ class _Shown(NamedTuple):
 
 class CustomerTeller:
     def __init__(
-        self, desk: Desk[ConversationState, Conversation], customers: Rows, keyring: Keyring
+        self,
+        desk: Desk[ConversationState, Conversation],
+        customers: Rows,
+        keyring: Keyring,
+        erasures: Erasures,
     ) -> None:
         self._desk = desk
         self._customers = customers
         self._keyring = keyring
+        self._erasures = erasures
 
     async def tell(self, envelope: Envelope, customer_ids: Collection[str], member_id: str) -> None:
         """All their conversations of what ``member_id`` changed. Errors: Transient."""
@@ -83,12 +89,13 @@ class CustomerTeller:
         }
 
     async def _refuse_forgotten(self, workspace_id: str, person: CustomerSet) -> None:
-        """A card that is just being erased is not told any more: a conversation that began after
-        that is not looked for by the erasure, and would keep it. Errors: Transient."""
-        if person.version:
-            newest = await self._keyring.newest(person.primary_id, workspace_id)
-            if newest > person.known.erasures + 1:
-                raise Transient(f"{person.primary_id} is being forgotten")
+        """Of who is just being forgotten nothing is told. A conversation that began after that is
+        not looked for by the erasure, and would keep the card; one that it has not reached yet
+        would lose what was written on the card since. Errors: Transient."""
+        newest = {one: await self._keyring.newest(one, workspace_id) for one in person.rows}
+        is_old = person.version and newest[person.primary_id] > person.known.erasures + 1
+        if is_old or await self._erasures.under_way(newest):
+            raise Transient(f"{person.primary_id} is being forgotten")
 
 
 def _known(customer: CustomerSet) -> Known:

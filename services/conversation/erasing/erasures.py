@@ -7,7 +7,7 @@
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
@@ -64,6 +64,12 @@ class Erasures:
     async def now(self, erasure: Erasure) -> Erasure:
         """As it stands, with what another who works on it found."""
         return _erasure_of(await self._erasures.find_one({"_id": erasure.id}) or {})
+
+    async def under_way(self, newest: Mapping[str, int]) -> bool:
+        """Whether any of the identities is just being forgotten. ``newest``: the newest generation
+        of each one's keys, which the erasure before it began, or the one that begins now ends."""
+        ids = [f"{one}.{number - back}" for one, number in newest.items() for back in (0, 1)]
+        return await self._erasures.find_one({"_id": {"$in": ids}, "stage": "begun"}) is not None
 
     async def at(self, which: Document) -> list[Erasure]:
         return [_erasure_of(one) async for one in self._erasures.find(which)]

@@ -9,11 +9,12 @@ of its own, which is a database and two replicas. They share a loop, a broker an
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
+from threading import Thread
 from typing import Any, Literal
 
 from aiokafka import ConsumerRecord
@@ -252,3 +253,20 @@ async def plants_of(settings: ConversationSettings, number: int) -> AsyncIterato
             plant.replicas += [Replica(plant) for _ in range(2)]
             plants.append(plant)
         yield plants
+
+
+@contextmanager
+def plants_in_a_thread(settings: ConversationSettings, number: int) -> Iterator[list[Plant]]:
+    """For each machine one; their loop runs in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever, name="plants")
+    thread.start()
+    held = plants_of(settings, number)
+    try:
+        yield asyncio.run_coroutine_threadsafe(held.__aenter__(), loop).result()
+    finally:
+        leaving = held.__aexit__(None, None, None)
+        asyncio.run_coroutine_threadsafe(leaving, loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -9,13 +9,9 @@ They are shared out among machines that run side by side, each from a seed of it
 from the one given.
 """
 
-import asyncio
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from threading import Thread
 from typing import Any, ClassVar
 
 import hypothesis
@@ -40,9 +36,8 @@ from services.conversation.domain.state import case_id_of
 from services.conversation.settings import ConversationSettings
 from tests.services.conversation.domain.acts import MEMBERS, acts_of, customer_acts_of
 from tests.services.conversation.machine.doings import OWNER
-from tests.services.conversation.machine.plant import Plant, Stop, plants_of
+from tests.services.conversation.machine.plant import Plant, Stop, plants_in_a_thread
 from tests.services.conversation.machine.resting import Resting, rebuilt
-from tests.services.conversation.world import settings_of
 
 pytestmark = pytest.mark.servers
 
@@ -310,26 +305,16 @@ class Machine(Resting, RuleBasedStateMachine):
             type(self).together = TOGETHER
 
 
-@pytest.fixture
-def machine_settings(
-    kafka_bootstrap: str, own_namespace: str, mongodb_url: str, mongodb_name: str
-) -> ConversationSettings:
-    return settings_of(
-        kafka_bootstrap,
-        f"{own_namespace}machine.",
-        mongodb_url,
-        mongodb_name,
-        PARLEY_CONVERSATION_SETTLE_SECONDS="0",
-    )
-
-
 @pytest.mark.timeout(24 * 60 * 60)
 # The drivers draw random numbers in the plants' thread, which is nothing of a strategy's.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 def test_whatever_happens_nothing_is_lost_doubled_or_miscounted(
     machine_settings: ConversationSettings,
 ) -> None:
-    with _plants(machine_settings) as plants, ThreadPoolExecutor(len(plants)) as pool:
+    with (
+        plants_in_a_thread(machine_settings, SIDE_BY_SIDE) as plants,
+        ThreadPoolExecutor(len(plants)) as pool,
+    ):
         running = [pool.submit(_run, number, plant) for number, plant in enumerate(plants)]
         failed = [error for one in running if (error := one.exception())]
     if failed:
@@ -356,20 +341,3 @@ def _run(number: int, plant: Plant) -> None:
             print_blob=True,
         ),
     )
-
-
-@contextmanager
-def _plants(settings: ConversationSettings) -> Iterator[list[Plant]]:
-    """For each machine one; their loop runs in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = Thread(target=loop.run_forever, name="plants")
-    thread.start()
-    held = plants_of(settings, SIDE_BY_SIDE)
-    try:
-        yield asyncio.run_coroutine_threadsafe(held.__aenter__(), loop).result()
-    finally:
-        leaving = held.__aexit__(None, None, None)
-        asyncio.run_coroutine_threadsafe(leaving, loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
