@@ -26,7 +26,7 @@ _SHORTEST_SPAN: Final = timedelta(milliseconds=5)
 # Of what is not met in so long a time there is little enough to look for in all the rest at once.
 _RARE: Final = timedelta(days=2)
 _FIRST_PAGES: Final = 4
-_HINTS: Final = 10_000
+_HINTS: Final = 4_000
 _MANY: Final = 16
 
 

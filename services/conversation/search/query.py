@@ -30,7 +30,7 @@ _LOOKED_AT: Final = 60
 # A round costs the server about 0.1 ms a conversation where there are other words.
 _LOOKED_AT_MOST: Final = 240
 _PATIENCE_S: Final = 0.05
-_RARITIES: Final = 20_000
+_RARITIES: Final = 5_000
 _DAY: Final = timedelta(days=1)
 
 

@@ -17,7 +17,7 @@ import pymorphy3
 import snowballstemmer
 from pymorphy3.units import DictionaryAnalyzer
 
-_KEPT: Final = 50_000
+_KEPT: Final = 20_000
 _FORMS_AT_MOST: Final = 4
 _LONGEST: Final = 60
 
