@@ -93,6 +93,7 @@ class WordForms:
     def __init__(self) -> None:
         self.of = lru_cache(_KEPT)(self._forms)
         self._stemming = Lock()
+        self._reading = Lock()
 
     def _forms(self, word: str) -> tuple[str, ...]:
         """Under which forms a normalised word stands; at least one."""
@@ -113,8 +114,14 @@ class WordForms:
             stem: str = stemmer.stemWord(word)
         return stem
 
-    @cached_property
+    @property
     def _dictionaries(self) -> tuple[pymorphy3.MorphAnalyzer, ...]:
+        # Each who came while they are read would read them too, and 230 MB stay instead of 40.
+        with self._reading:
+            return self._read
+
+    @cached_property
+    def _read(self) -> tuple[pymorphy3.MorphAnalyzer, ...]:
         # Only what is in the dictionary: a guess at the form of an unknown word is often wrong.
         return tuple(
             pymorphy3.MorphAnalyzer(
