@@ -2,7 +2,9 @@
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import pymorphy3
 import pytest
 
 from services.conversation.search.tokens import Tokens
@@ -126,3 +128,21 @@ def test_threads_that_look_words_up_side_by_side_find_the_same() -> None:
             assert [one.result() for one in found] == expected
     finally:
         sys.setswitchinterval(before)
+
+
+def test_the_dictionaries_are_read_once_however_many_look_for_the_first_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    languages: list[str] = []
+    analyzer = pymorphy3.MorphAnalyzer
+
+    def reading(**given: Any) -> Any:
+        languages.append(given["lang"])
+        return analyzer(**given)
+
+    monkeypatch.setattr(pymorphy3, "MorphAnalyzer", reading)
+    forms = WordForms()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(forms.of, ("замовлення", "заказа", "доставку", "товару")))
+
+    assert languages == ["ru", "uk"]
