@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -16,7 +17,7 @@ from libs.events.ids import IdKey
 from libs.events.topics import Topic
 from libs.eventstore.outbox import StepHook
 from libs.eventstore.store import AsyncEventStore
-from libs.runtime.consumer import BatchConsumer, Handler, Wanted
+from libs.runtime.consumer import BatchConsumer
 from libs.runtime.dead_letters import take_out
 from libs.runtime.directory import Directory
 from libs.runtime.follower import Follower
@@ -86,10 +87,20 @@ async def compose(
 
     directory = Directory(settings)
     engine = engine_of(settings, database, publisher, directory, on_step)
+    consumer = partial(
+        BatchConsumer,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        namespace=settings.kafka_namespace,
+        publisher=publisher,
+        transient=TRANSIENT,
+        newer=(UnknownEvent,),
+    )
     for topic, handler in engine.handlers.items():
         # Nobody waits at a screen for "sent": many receipts in one batch cost little more than one.
         linger = _RECEIPTS_LINGER_SECONDS if topic is Topic.DELIVERY else 0.0
-        _consume(topic, handler, settings, runtime, publisher, directory, linger)
+        group = f"conversation-{topic.value.removeprefix('parley.')}"
+        reading = consumer([topic], group, handler, linger_seconds=linger)
+        _consume(topic, reading, runtime, directory)
 
     answers = Answers(database[ANSWERS], AnswerVault(engine.keyring))
     queue = CommandQueue(engine.desk)
@@ -139,22 +150,25 @@ async def compose(
     runtime.ready_when("counts", follower.check)
 
     search_rows = database[SEARCH]
-    own = (settings, runtime, publisher)
-    _consume_own(
+    # What this service wrote itself, read again for what is written behind.
+    searchable = consumer(
+        [Topic.CONVERSATION],
         search.GROUP,
         search.SearchHandler(SearchIndex(database), entries, database[INBOX]),
-        search.wanted(),
-        *own,
-        search.PATIENCE_SECONDS,
-        search.LINGER_SECONDS,
+        linger_seconds=search.LINGER_SECONDS,
+        patience_seconds=search.PATIENCE_SECONDS,
+        wanted=search.wanted(),
     )
-    _consume_own(
+    begun = consumer(
+        [Topic.CONVERSATION],
         beginnings.GROUP,
         engine.beginnings,
-        beginnings.wanted(),
-        *own,
-        beginnings.PATIENCE_SECONDS,
+        patience_seconds=beginnings.PATIENCE_SECONDS,
+        wanted=beginnings.wanted(),
     )
+    for group, reading in ((search.GROUP, searchable), (beginnings.GROUP, begun)):
+        runtime.run(group, reading.run)
+        runtime.ready_when(group, reading.check)
 
     parts = Parts(
         queue=queue,
@@ -184,27 +198,7 @@ async def compose(
     yield app
 
 
-def _consume(
-    topic: Topic,
-    handler: Handler,
-    settings: ConversationSettings,
-    runtime: Runtime,
-    publisher: Publisher,
-    directory: Directory,
-    linger_seconds: float,
-) -> None:
-    consumer = BatchConsumer(
-        [topic],
-        f"conversation-{topic.value.removeprefix('parley.')}",
-        handler,
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        namespace=settings.kafka_namespace,
-        publisher=publisher,
-        transient=TRANSIENT,
-        newer=(UnknownEvent,),
-        linger_seconds=linger_seconds,
-    )
-
+def _consume(topic: Topic, consumer: BatchConsumer, runtime: Runtime, directory: Directory) -> None:
     async def run(stop: asyncio.Event) -> None:
         # A message's source and its rules are looked up in the directory: first all of it.
         while not directory.table.is_caught_up and not stop.is_set():
@@ -213,34 +207,6 @@ def _consume(
 
     runtime.run(f"consumer of {topic.value}", run)
     runtime.ready_when(topic.value, consumer.check)
-
-
-def _consume_own(
-    group: str,
-    handler: Handler,
-    wanted: Wanted,
-    settings: ConversationSettings,
-    runtime: Runtime,
-    publisher: Publisher,
-    patience_seconds: float,
-    linger_seconds: float = 0.0,
-) -> None:
-    """What this service wrote itself, read again for what is written behind."""
-    consumer = BatchConsumer(
-        [Topic.CONVERSATION],
-        group,
-        handler,
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        namespace=settings.kafka_namespace,
-        publisher=publisher,
-        transient=TRANSIENT,
-        newer=(UnknownEvent,),
-        linger_seconds=linger_seconds,
-        patience_seconds=patience_seconds,
-        wanted=wanted,
-    )
-    runtime.run(group, consumer.run)
-    runtime.ready_when(group, consumer.check)
 
 
 async def _newer(_request: Request, error: Exception) -> Response:

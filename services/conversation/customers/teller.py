@@ -80,22 +80,24 @@ class CustomerTeller:
         """What each conversation is to show of its person."""
         sets = await sets_of(self._customers, workspace_id, customer_ids)
         persons = {one.primary_id: one for one in sets.values()}.values()
-        for person in persons:
-            await self._refuse_forgotten(workspace_id, person)
+        await self._refuse_forgotten(workspace_id, persons)
         return {
             conversation_id: _Shown(_known(one), _by(one), _blocked_by(one))
             for one in persons
             for conversation_id in one.conversation_ids
         }
 
-    async def _refuse_forgotten(self, workspace_id: str, person: CustomerSet) -> None:
+    async def _refuse_forgotten(self, workspace_id: str, persons: Collection[CustomerSet]) -> None:
         """Of who is just being forgotten nothing is told. A conversation that began after that is
         not looked for by the erasure, and would keep the card; one that it has not reached yet
         would lose what was written on the card since. Errors: Transient."""
-        newest = {one: await self._keyring.newest(one, workspace_id) for one in person.rows}
-        is_old = person.version and newest[person.primary_id] > person.known.erasures + 1
-        if is_old or await self._erasures.under_way(newest):
-            raise Transient(f"{person.primary_id} is being forgotten")
+        identities = [identity for person in persons for identity in person.rows]
+        newest = await self._keyring.newest(identities, workspace_id)
+        for person in persons:
+            if person.version and newest[person.primary_id] > person.known.erasures + 1:
+                raise Transient(f"{person.primary_id} is being forgotten")
+        if await self._erasures.under_way(newest):
+            raise Transient("one of the customers is being forgotten")
 
 
 def _known(customer: CustomerSet) -> Known:

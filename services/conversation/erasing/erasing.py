@@ -112,7 +112,7 @@ class Erasing:
         return [await self._erase(workspace_id, one, member_id) for one in identities]
 
     async def _erase(self, workspace_id: str, identity: str, member_id: str) -> Erasure:
-        number = await self._keyring.newest(identity, workspace_id)
+        number = (await self._keyring.newest([identity], workspace_id))[identity]
         if not number:
             raise NotThere
         now = datetime.now(UTC)

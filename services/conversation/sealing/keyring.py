@@ -130,10 +130,11 @@ class Keyring:
             and (cipher := held[owner.identity].ciphers.get(owner.generation))
         }
 
-    async def newest(self, identity: str, workspace_id: str) -> int:
-        """The newest generation; 0 where the workspace has no such identity."""
-        document = await self._keys.find_one({"_id": identity, "workspace": workspace_id})
-        return int(document["newest"]) if document else 0
+    async def newest(self, identities: Collection[str], workspace_id: str) -> dict[str, int]:
+        """Each one's newest generation; 0 where the workspace has no such identity."""
+        of_them = {"_id": {"$in": sorted(identities)}, "workspace": workspace_id}
+        known = {one["_id"]: one["newest"] async for one in self._keys.find(of_them, {"newest": 1})}
+        return {one: int(known.get(one, 0)) for one in identities}
 
     async def begin_generation(self, identity: str, workspace_id: str, after: int) -> None:
         """The identity goes on with a generation later than ``after``. Errors: Transient."""

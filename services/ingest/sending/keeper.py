@@ -69,9 +69,7 @@ class Keeper:
             for one in await self._attempts.lapsed(SWEEP_LIMIT)
             if not self._lanes.holds(one["_id"])
         ]
-        # A correction that was begun is begun again, in its turn: done twice is done once.
-        open_ones = [one for one in lapsed if one["state"] == "waiting" or _is_begun(one, True)]
-        begun = [one for one in lapsed if _is_begun(one, False)]
+        begun = [one for one in lapsed if one["state"] == "begun" and not one.get("correction")]
         uncertain = [_uncertain(one) for one in begun if await self._attempts.claim(one)]
         if uncertain:
             log.warning("attempts without an end", count=len(uncertain))
@@ -79,7 +77,15 @@ class Keeper:
         if ended := [ended_result(one) for one in lapsed if one["state"] == "ended"]:
             await self._lanes.tell(ended)
         if self._lanes.may_send:
-            await self._adopt(open_ones)
+            # A correction that was begun is begun again, in its turn: done twice is done once.
+            await self._adopt(
+                [
+                    one
+                    for one in lapsed
+                    if one["state"] == "waiting"
+                    or (one["state"] == "begun" and one.get("correction"))
+                ]
+            )
 
     async def _adopt(self, waiting: Sequence[Document]) -> None:
         if not waiting:
@@ -99,10 +105,6 @@ class Keeper:
                 self._lanes.enqueue(attempt_of(one))
             else:
                 busy.add(one["lane"])
-
-
-def _is_begun(document: Document, correction: bool) -> bool:
-    return document["state"] == "begun" and bool(document.get("correction")) is correction
 
 
 def _uncertain(document: Document) -> Result:
