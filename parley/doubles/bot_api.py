@@ -4,122 +4,26 @@ It refuses what Telegram refuses, with Telegram's words, keeps what was sent, se
 delivers updates to the registered webhook as Telegram does: with the secret header, again on
 anything but 2xx. Unlike Telegram it takes a webhook at ``http://`` on this machine.
 
-Source: https://core.telegram.org/bots/api#making-requests, #setwebhook, #sendmessage, #getfile,
-#editmessagetext, #deletemessages
+Source: https://core.telegram.org/bots/api#making-requests, #setwebhook, #sendmessage, #getchat,
+#getfile, #editmessagetext, #deletemessages
 """
 
 import asyncio
 import json
 import time
-from collections import deque
-from dataclasses import dataclass, field
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
 
+from parley.doubles.bot import Bot, Fields, Refusal, SentMessage
+
 TEXT_MAX_CHARACTERS: Final = 4096
 CAPTION_MAX_CHARACTERS: Final = 1024
 SECRET_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105  # a header's name
 _LOCAL: Final = ("127.0.0.1", "localhost", "::1")
 _UPLOAD_MAX_BYTES: Final = 51 * 1024 * 1024
-
-Fields = dict[str, Any]
-
-
-class Refusal(Exception):
-    """An answer with ``ok`` false. ``status`` is also its ``error_code``."""
-
-    def __init__(self, status: int, description: str, **parameters: int) -> None:
-        super().__init__(description)
-        self.status = status
-        self.description = description
-        self.parameters = parameters
-
-
-_NO_FAULT: Final = Refusal(0, "")
-
-
-@dataclass(frozen=True, slots=True)
-class SentMessage:
-    """A message that the double took. ``file`` are the bytes of what was uploaded with it."""
-
-    method: str
-    chat_id: int
-    message_id: int
-    at: float
-    fields: Fields
-    file_name: str | None = None
-    file: bytes | None = None
-
-    @property
-    def text(self) -> str:
-        return str(self.fields.get("text", self.fields.get("caption", "")))
-
-
-@dataclass(slots=True)
-class Bot:
-    """What Telegram knows of one bot. ``chats``: who has written to it; others are not found.
-
-    ``sends_per_second``: above it 429 is answered, as Telegram does at a rate of its own.
-    """
-
-    token: str
-    username: str
-    chats: set[int] = field(default_factory=set)
-    blocked_by: set[int] = field(default_factory=set)
-    sent: list[SentMessage] = field(default_factory=list)
-    edited: list[Fields] = field(default_factory=list)
-    deleted: list[int] = field(default_factory=list)
-    files: dict[str, bytes] = field(default_factory=dict)
-    faults: deque["Refusal | None"] = field(default_factory=deque)
-    webhook_faults: deque[Refusal] = field(default_factory=deque)
-    webhook: Fields = field(default_factory=dict)
-    calls: int = 0
-    sends_per_second: int | None = None
-    last_update_id: int = 100_000
-    last_message_id: int = 500
-
-    @property
-    def id(self) -> int:
-        return int(self.token.partition(":")[0])
-
-    def refuse_next(self, status: int, description: str, **parameters: int) -> None:
-        """The next send is refused, before anything is kept."""
-        self.faults.append(Refusal(status, description, **parameters))
-
-    def break_next(self) -> None:
-        """The next send is taken, and the connection is cut before the answer."""
-        self.faults.append(None)
-
-    def pass_next(self) -> None:
-        """The next send is taken as usual; what was told before and after is for others."""
-        self.faults.append(_NO_FAULT)
-
-    def too_many(self, retry_after: int) -> None:
-        self.refuse_next(
-            429, f"Too Many Requests: retry after {retry_after}", retry_after=retry_after
-        )
-
-    def next_update(self, kind: str, content: Fields) -> Fields:
-        """An update of ``kind``; its chat is known from now on, as somebody wrote there."""
-        self.last_update_id += 1
-        if "chat" in content:
-            self.chats.add(int(content["chat"]["id"]))
-        return {"update_id": self.last_update_id, kind: content}
-
-    def message_from(self, person: Fields, **content: Any) -> Fields:
-        """A private message as the Bot API documents it; ``content`` is its text, photo…"""
-        self.last_message_id += 1
-        chat = {k: person[k] for k in ("id", "first_name", "last_name", "username") if k in person}
-        return {
-            "message_id": self.last_message_id,
-            "from": {"is_bot": False, **person},
-            "chat": {**chat, "type": "private"},
-            "date": int(time.time()),
-            **content,
-        }
 
 
 class BotApiDouble:
@@ -212,6 +116,8 @@ class BotApiDouble:
                 return _delete_webhook(bot, fields)
             case "getwebhookinfo":
                 return {"url": "", "pending_update_count": 0, **bot.webhook}
+            case "getchat":
+                return _chat(bot, fields)
             case "getfile":
                 file_id = str(fields.get("file_id", ""))
                 if file_id not in bot.files:
@@ -233,9 +139,11 @@ class BotApiDouble:
     def _send(
         self, bot: Bot, method: str, fields: Fields, file_name: str | None, file: bytes | None
     ) -> Fields | None:
-        fault = _fault(bot)
+        fault = bot.fault()
         _check_rate(bot)
         chat_id = _chat_id(bot, fields)
+        if chat_id in bot.blocked_by:
+            raise Refusal(403, "Forbidden: bot was blocked by the user")
         _check_content(method, fields, file)
         bot.last_message_id += 1
         sent = SentMessage(
@@ -267,8 +175,21 @@ def _user(bot: Bot) -> Fields:
     return {"id": bot.id, "is_bot": True, "first_name": "Bot", "username": bot.username}
 
 
+def _chat(bot: Bot, fields: Fields) -> Fields | None:
+    fault = bot.fault()
+    chat_id = _chat_id(bot, fields)
+    photo = bot.photos.get(chat_id)
+    sizes = {
+        f"{size}_file_{name}": f"{unique}{photo}"
+        for size in ("small", "big")
+        for name, unique in (("id", ""), ("unique_id", "u-"))
+    }
+    chat = {"id": chat_id, "type": "private", "accent_color_id": 0, "max_reaction_count": 11}
+    return None if fault is None else {**chat, **({"photo": sizes} if photo else {})}
+
+
 def _edit(bot: Bot, fields: Fields) -> Fields | None:
-    fault = _fault(bot)
+    fault = bot.fault()
     known = next((one for one in bot.sent if one.message_id == fields.get("message_id")), None)
     if known is None or known.message_id in bot.deleted:
         raise Refusal(400, "Bad Request: message to edit not found")
@@ -287,19 +208,10 @@ def _said(fields: Fields) -> str:
 
 
 def _delete(bot: Bot, fields: Fields) -> bool | None:
-    fault = _fault(bot)
+    fault = bot.fault()
     known = {one.message_id for one in bot.sent}
     bot.deleted += [one for one in fields["message_ids"] if one in known]
     return None if fault is None else True
-
-
-def _fault(bot: Bot) -> Refusal | None:
-    """What was told of the next call; None: it is taken, and its answer gets lost."""
-    bot.calls += 1
-    fault = bot.faults.popleft() if bot.faults else _NO_FAULT
-    if fault is not None and fault is not _NO_FAULT:
-        raise fault
-    return fault
 
 
 async def _fields(request: web.Request) -> tuple[Fields, str | None, bytes | None]:
@@ -354,8 +266,6 @@ def _chat_id(bot: Bot, fields: Fields) -> int:
         chat_id = int(fields["chat_id"])
     except (KeyError, ValueError) as error:
         raise Refusal(400, "Bad Request: chat_id is empty") from error
-    if chat_id in bot.blocked_by:
-        raise Refusal(403, "Forbidden: bot was blocked by the user")
     if chat_id not in bot.chats:
         raise Refusal(400, "Bad Request: chat not found")
     return chat_id

@@ -82,7 +82,7 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     by_tag = {tag: Routes(app, described, tag) for tag in _TAGS}
     # The busiest first: a request is compared with the routes in this order.
     add_conversation_routes(by_tag["conversations"], access, conversation, ingest)
-    add_customer_routes(by_tag["customers"], access, conversation)
+    add_customer_routes(by_tag["customers"], access, conversation, ingest)
     add_account_routes(by_tag["accounts"], accounts, sessions, access)
     add_attachment_routes(
         by_tag["attachments"], access, ingest, settings.gateway_attachment_max_bytes

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 _REUSED_SECONDS: Final = 30.0
 _KEPT_AT_MOST: Final = 20_000
 _UNAUTHORIZED: Final = 401
-_PASSED_ON: Final = ("content-type", "retry-after", "content-disposition", "etag")
+_PASSED_ON: Final = ("content-type", "retry-after", "content-disposition", "etag", "cache-control")
 _CHUNK_BYTES: Final = 64 * 1024
 # A file may take long; only silence counts.
 _FILE_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)

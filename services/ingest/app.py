@@ -35,6 +35,7 @@ from services.ingest.erasing import Eraser
 from services.ingest.erasing import wanted as erasing_wanted
 from services.ingest.hooks import Hooks
 from services.ingest.leaving import Leaving
+from services.ingest.photos import Photos, photo_routes
 from services.ingest.registration import registration_routes, webhook_url
 from services.ingest.sending.attempts import Attempts
 from services.ingest.sending.keeper import Keeper
@@ -155,6 +156,7 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
     routes: list[BaseRoute] = [
         *await _compose_widget(parts, hooks),
         *attachment_routes(parts.store, fetcher, caller),
+        *photo_routes(Photos(parts.sources, bots), caller),
         *registration_routes(
             parts.directory, parts.sources, bots, leaving, settings.ingest_public_url, caller
         ),

@@ -15,7 +15,8 @@ from typing import Any
 import aiohttp
 
 from parley.client import ApiClient, Refused
-from parley.doubles.bot_api import SECRET_HEADER, Bot
+from parley.doubles.bot import Bot
+from parley.doubles.bot_api import SECRET_HEADER
 from tests.e2e.team import Company, Json, person
 
 PATIENCE_S = 60.0

@@ -10,7 +10,8 @@ from typing import Any, Self
 from libs.runtime.settings import Settings, load
 from parley.bootstrap import bootstrap_workspace
 from parley.client import ApiClient, eventually
-from parley.doubles.bot_api import Bot, BotApiDouble
+from parley.doubles.bot import Bot
+from parley.doubles.bot_api import BotApiDouble
 from parley.suite import Suite
 
 Json = dict[str, Any]

@@ -11,7 +11,8 @@ from libs.runtime.kafka import Outgoing, Publisher
 from libs.runtime.settings import Settings, load
 from parley.client import Refused, eventually
 from parley.dead_letters import DeadLetter, dead_letters
-from parley.doubles.bot_api import SECRET_HEADER, Bot
+from parley.doubles.bot import Bot
+from parley.doubles.bot_api import SECRET_HEADER
 from parley.suite import Suite
 from tests.e2e.command import parley
 from tests.e2e.team import Company, Json, person

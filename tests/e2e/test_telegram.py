@@ -203,3 +203,30 @@ async def test_a_photo_comes_and_a_document_goes(company: Company) -> None:
 
     await eventually("the document at Telegram", sent)
     assert (bot.sent[0].method.lower(), bot.sent[0].file) == ("senddocument", b"12 EUR")
+
+
+async def test_a_customer_is_seen_as_telegram_shows_them(company: Company) -> None:
+    bot, _source = await company.connect_telegram()
+    olena = person()
+    bot.files["olena"] = b"\xff\xd8\xff\xe0" + b"0" * 100
+    bot.photos[olena["id"]] = "olena"
+    await company.writes(bot, olena, "Do you know me?")
+    row = await company.case_of("Olena")
+    url = f"{company.suite.url('gateway')}/v1/customers/{row['customer']['customer_id']}/photo"
+    headers = {"authorization": f"Bearer {company.me['token']}"}
+
+    async def photo(**more: str) -> tuple[int, bytes, str]:
+        async with company.owner.session.get(url, headers=headers | more) as answer:
+            return answer.status, await answer.read(), answer.headers.get("etag", "")
+
+    status, content, etag = await photo()
+    assert (status, content) == (200, bot.files["olena"])
+    assert await photo(**{"if-none-match": etag}) == (304, b"", etag)
+    bot.photos.clear()
+    assert (await photo())[0] == 404
+
+    outsider = await company.another_company()
+    bot.photos[olena["id"]] = "olena"
+    with pytest.raises(Refused) as hidden:
+        await outsider.get(url.removeprefix(company.suite.url("gateway")))
+    assert hidden.value.status == 404

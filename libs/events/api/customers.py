@@ -62,6 +62,20 @@ class CustomerView(Body):
     may_edit: bool = False
 
 
+class PhotoPlace(RequestBody):
+    """Where a channel may show the customer's photo; ``thread`` is the platform's."""
+
+    source_id: str
+    channel: Channel
+    thread: str
+
+
+class PhotoPlaces(RequestBody):
+    """The place to be asked first stands first. From conversation to ingest, by the gateway."""
+
+    places: Annotated[tuple[PhotoPlace, ...], Meta(max_length=10)]
+
+
 class CustomerPage(Body):
     """By last activity, the newest first; ``next`` is the cursor of the following page."""
 

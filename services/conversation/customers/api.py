@@ -55,6 +55,10 @@ def add_customer_routes(
         asked = read_query(request, PageQuery)
         return json_response(await desk.cases(_id(request), asked.cursor, asked.limit))
 
+    async def photo_places(request: Request) -> Response:
+        desk = CustomersDesktop(parts, verified(request))
+        return json_response(await desk.photo_places(_id(request)))
+
     def acting(act: _Act) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             caller = verified(request)
@@ -100,6 +104,7 @@ def add_customer_routes(
         ("GET", _ONE, customer),
         ("PATCH", _ONE, acting_with(EditCustomer, desktop.edit)),
         ("GET", f"{_ONE}/cases", cases),
+        ("GET", f"{_ONE}/photo-places", photo_places),
         ("POST", f"{_ONE}/merge", acting_with(MergeCustomer, desktop.merge)),
         ("POST", f"{_ONE}/split", acting_with(SplitCustomer, desktop.split)),
         ("POST", f"{_ONE}/block", acting(desktop.block)),

@@ -1,12 +1,13 @@
 """Customers as one member may see them: who sees one of the conversations sees the customer."""
 
 from collections.abc import Collection
+from itertools import islice
 from typing import Final
 
 import msgspec
 
 from libs.events.api import ConversationPage
-from libs.events.api.customers import CustomerPage, CustomerView
+from libs.events.api.customers import CustomerPage, CustomerView, PhotoPlace, PhotoPlaces
 from libs.events.api.filters import ConversationFilter
 from libs.events.directory import Role
 from libs.runtime.mongo import Document
@@ -22,6 +23,8 @@ from services.conversation.rows import find_rows, snapshot_of
 
 # Pages of the inbox that are read for one of customers, who may have many conversations each.
 _PAGES_AT_MOST: Final = 10
+# As many channels as one person is likely to write on.
+_PHOTO_PLACES: Final = 10
 _SEE_EVERYBODY: Final = (Role.OWNER, Role.ADMIN)
 _conversations: Final = msgspec.json.Decoder(ConversationPage).decode
 
@@ -54,6 +57,18 @@ class Looking(Workplace):
             if cursor is None or len(shown) >= limit:
                 break
         return CustomerPage(items=tuple(shown), next=cursor)
+
+    async def photo_places(self, customer_id: str) -> PhotoPlaces:
+        """Where the person may be seen: first as the identity that was asked for. Of who was
+        forgotten nothing is known until they write again."""
+        found = await self._in_sight(customer_id)
+        asked_first = sorted(found.conversations, key=lambda one: one.customer_id != customer_id)
+        threads = (one.thread for one in asked_first if one.thread.thread)
+        places = (
+            PhotoPlace(source_id=one.source_id, channel=one.channel, thread=one.thread)
+            for one in threads
+        )
+        return PhotoPlaces(places=tuple(islice(places, _PHOTO_PLACES)))
 
     async def newest_conversation(self, customer_id: str) -> str:
         """The one of the last activity, of those that the member may see."""

@@ -1,6 +1,9 @@
 """Customers, passed on to the conversation service."""
 
-from typing import Final
+from typing import Any, Final
+
+from fastapi import Request
+from starlette.responses import Response
 
 from libs.events.actions import Action
 from libs.events.api import Sent
@@ -18,10 +21,11 @@ from libs.events.api.customers import (
 )
 from libs.runtime.problems import Conflict
 from services.gateway.access import Access
-from services.gateway.api.passing import ANSWERED, PassThrough
+from services.gateway.api.passing import ANSWERED, REFUSED, PassThrough
 from services.gateway.api.routes import PAGE, Problems, Routes
-from services.gateway.upstream import Upstream
+from services.gateway.upstream import Upstream, passed_on, path_id
 
+_PHOTO: Final[dict[str, Any]] = {"image/*": {"schema": {"type": "string", "format": "binary"}}}
 _REFUSED: Final[Problems] = (*ANSWERED, Conflict)
 # Each with what it takes, and what it does.
 _CHANGES: Final[tuple[tuple[str, str, type, str], ...]] = (
@@ -49,10 +53,29 @@ COMMANDS: Final[dict[str, Action]] = {
 }
 
 
-def add_customer_routes(routes: Routes, access: Access, conversation: Upstream) -> None:
+def add_customer_routes(
+    routes: Routes, access: Access, conversation: Upstream, ingest: Upstream
+) -> None:
     through = PassThrough(access, conversation)
     base = "/v1/customers"
     one = base + "/{id}"
+
+    async def photo(request: Request) -> Response:
+        actor = (await access.actor(request.headers)).must(Action.READ)
+        path = f"{base}/{path_id(request)}/photo-places"
+        status, places, headers = await conversation.call("GET", path, actor=actor)
+        if status >= REFUSED:
+            return passed_on(status, places, headers)
+        known = request.headers.get("if-none-match")
+        answered = await ingest.call(
+            "POST",
+            "/v1/photos",
+            actor=actor,
+            body=places,
+            headers={"if-none-match": known} if known is not None else None,
+        )
+        return passed_on(*answered)
+
     routes.add(
         "GET", base, through.to(base, Action.READ),
         name="listCustomers", summary="The customers, the last active first",
@@ -69,6 +92,14 @@ def add_customer_routes(routes: Routes, access: Access, conversation: Upstream) 
         name="editCustomer", summary="Correct what is known of the customer",
         description="For those who answer the customer, and for who manages cases.",
         body=EditCustomer, answer=CustomerView, problems=_REFUSED,
+    )  # fmt: skip
+    routes.add(
+        "GET", one + "/photo", photo,
+        name="getCustomerPhoto", summary="The customer's photo, as their channel shows it",
+        description="An image, small, of one of the person's identities: the one that is asked "
+        "for, if it has one. 404 where no channel shows any. With `If-None-Match` 304 while it is "
+        "the same.",
+        answer=_PHOTO, problems=ANSWERED,
     )  # fmt: skip
     routes.add(
         "GET", one + "/cases", through.to(one + "/cases", Action.READ),

@@ -133,7 +133,12 @@ async def test_who_sees_no_conversation_of_a_customer_does_not_see_them(served: 
     dima = await served.member("Dima")
     stranger = await served.member("Stranger", location_ids=(random_id("loc"),))
     path = await a_case(served, dima, "1")
-    for method, action in (("GET", ""), ("GET", "/cases"), ("POST", "/block")):
+    for method, action in (
+        ("GET", ""),
+        ("GET", "/cases"),
+        ("GET", "/photo-places"),
+        ("POST", "/block"),
+    ):
         assert (await served.call(stranger, method, f"{path}{action}")).status == 404
     page = await served.call(stranger, "GET", "/v1/customers")
     assert page.body["items"] == []

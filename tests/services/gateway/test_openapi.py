@@ -108,6 +108,7 @@ async def test_the_document_has_every_route_that_the_api_promises(document: Any)
         "GET /v1/customers/{id}",
         "PATCH /v1/customers/{id}",
         "GET /v1/customers/{id}/cases",
+        "GET /v1/customers/{id}/photo",
         "POST /v1/customers/{id}/erase",
         *(
             f"POST /v1/customers/{{id}}/{action}"

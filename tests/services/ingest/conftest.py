@@ -35,7 +35,8 @@ from libs.runtime.sealing import Sealer
 from libs.runtime.settings import load
 from libs.runtime.tokens import ServiceTokens
 from libs.runtime.topics import create_topics
-from parley.doubles.bot_api import Bot, BotApiDouble
+from parley.doubles.bot import Bot
+from parley.doubles.bot_api import BotApiDouble
 from services.ingest.app import SERVICE
 from services.ingest.sending.requests import Request
 from services.ingest.settings import IngestSettings

@@ -11,7 +11,7 @@ import pytest
 
 from libs.events.api import StoredAttachments
 from libs.events.content import Attachment, Content
-from parley.doubles.bot_api import Bot
+from parley.doubles.bot import Bot
 from services.ingest.attachments.rules import FILE_MAX_BYTES, IMAGE_MAX_BYTES
 from services.ingest.attachments.store import Note
 from tests.services.ingest.conftest import IDS, SOURCE_ID, WORKSPACE, Client, Ingest, Live, Shop

@@ -10,7 +10,7 @@ from pymongo import AsyncMongoClient
 
 from libs.runtime.kafka import Publisher
 from parley.client import eventually
-from parley.doubles.bot_api import Bot, Refusal
+from parley.doubles.bot import Bot, Refusal
 from services.ingest import leaving
 from tests.services.ingest.conftest import (
     SOURCE_ID,

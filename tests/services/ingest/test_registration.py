@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from parley.doubles.bot_api import Bot
+from parley.doubles.bot import Bot
 from tests.services.ingest.conftest import (
     SECRET,
     SOURCE_ID,

@@ -17,7 +17,8 @@ from libs.events.directory import SourceState
 from libs.events.inbound import DeliveryChanged
 from libs.events.outbound import OutboundEditRequested, OutboundRequested
 from libs.runtime.kafka import Outgoing, Publisher, outgoing
-from parley.doubles.bot_api import Bot, BotApiDouble
+from parley.doubles.bot import Bot
+from parley.doubles.bot_api import BotApiDouble
 from services.ingest.sending.attempts import Attempt, Attempts, result_of
 from services.ingest.sending.port import Sent
 from services.ingest.sending.requests import Request
