@@ -99,9 +99,7 @@ def read_envelope(
         time = datetime.fromisoformat(texts["ce_time"])
         if time.tzinfo is None:
             raise InvalidEnvelope("ce_time has no time zone")
-        sequence = int(texts["ce_sequence"])
-        if not 0 <= sequence <= SEQUENCE_MAX:
-            raise InvalidEnvelope("ce_sequence is out of its range")
+        sequence = _sequence(texts["ce_sequence"])
         return Envelope(
             id=texts["ce_id"],
             source=texts["ce_source"],
@@ -117,3 +115,25 @@ def read_envelope(
         raise InvalidEnvelope(f"the header {error.args[0]} is missing") from error
     except (ValueError, OverflowError) as error:
         raise InvalidEnvelope(f"a header is malformed: {error}") from error
+
+
+def sequence_in(headers: Iterable[tuple[str, bytes | None]]) -> int:
+    """The sequence that a message's headers tell, its body unread; 0 where they tell none.
+
+    Errors: InvalidEnvelope.
+    """
+    given = next((value for name, value in headers if name == "ce_sequence"), None)
+    if given is None:
+        return 0
+    try:
+        return _sequence(given)
+    except ValueError as error:
+        raise InvalidEnvelope(f"a header is malformed: {error}") from error
+
+
+def _sequence(given: str | bytes) -> int:
+    """Errors: InvalidEnvelope, ValueError."""
+    sequence = int(given)
+    if not 0 <= sequence <= SEQUENCE_MAX:
+        raise InvalidEnvelope("ce_sequence is out of its range")
+    return sequence

@@ -1,13 +1,13 @@
 """A compacted topic as a table in memory: the whole present state, followed as it changes."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope
+from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope, sequence_in
 from libs.events.registry import InvalidBody, NewerType, UnknownType, all_types, family_of
 from libs.events.topics import Topic
 from libs.runtime.metrics import DEAD_LETTERS, TABLE_NEWER
@@ -112,7 +112,7 @@ class CompactedTable:
             envelope = (
                 read_envelope(record.key, record.headers, record.value) if record.value else None
             )
-            sequence = envelope.sequence if envelope else _sequence(record.headers)
+            sequence = envelope.sequence if envelope else sequence_in(record.headers)
         except NewerType as error:
             self._not_ready_for(key, record, str(error))
             return
@@ -137,7 +137,7 @@ class CompactedTable:
         if family_of(dict(record.headers)["ce_type"].decode()) not in known:
             log.info("a kind of state that is not known here", offset=record.offset, reason=reason)
             return
-        sequence = _sequence(record.headers)
+        sequence = sequence_in(record.headers)
         if 0 < sequence < self._sequences.get(key, 0):
             self.stale.add(key)
             return
@@ -157,8 +157,3 @@ class CompactedTable:
             self._next = position
             self._end_at_start = end_at_start
             self._moved.notify_all()
-
-
-def _sequence(headers: Iterable[tuple[str, bytes]]) -> int:
-    """Of a tombstone; 0 where it says none (one made by hand)."""
-    return int(dict(headers).get("ce_sequence", b"0"))

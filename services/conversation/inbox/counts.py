@@ -22,7 +22,7 @@ from aiokafka import ConsumerRecord
 from libs.events.api.filters import ConversationCounts
 from libs.events.conversation import Audience, ConversationEvent
 from libs.events.directory import MemberState
-from libs.events.envelope import InvalidEnvelope, read_envelope
+from libs.events.envelope import InvalidEnvelope, read_envelope, sequence_in
 from libs.events.registry import InvalidBody, UnknownType
 from libs.events.withholding import MessageWithheld
 from libs.runtime.directory import WorkspaceDirectory
@@ -162,13 +162,13 @@ class Counts:
     def take(self, record: "ConsumerRecord[bytes, bytes]") -> None:
         """An event, perhaps of another replica. What is known already costs no decoding."""
         headers = dict(record.headers)
-        workspace = self._workspaces.get(headers.get("ce_workspace", b"").decode())
-        subject = headers.get("ce_subject", b"").decode()
-        if workspace is None or workspace.version_of(subject) >= int(
-            headers.get("ce_sequence", b"0")
-        ):
+        workspace = self._workspaces.get(_text(headers.get("ce_workspace")))
+        subject = _text(headers.get("ce_subject"))
+        if workspace is None:
             return
         try:
+            if workspace.version_of(subject) >= sequence_in(record.headers):
+                return
             envelope = read_envelope(record.key, record.headers, record.value)
         except (InvalidEnvelope, InvalidBody, UnknownType):
             # Perhaps a newer version's, which has written the row before.
@@ -230,3 +230,7 @@ def _add(
     counter[tally] += number
     if not counter[tally]:
         del counter[tally]
+
+
+def _text(header: bytes | None) -> str:
+    return (header or b"").decode("utf-8", "replace")

@@ -1,13 +1,14 @@
 """Reads the events for the live sockets: every partition, in every process, without a group."""
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
-from libs.events.envelope import InvalidEnvelope, read_envelope
+from libs.events.envelope import InvalidEnvelope, read_envelope, sequence_in
 from libs.events.registry import InvalidBody, UnknownType
 from libs.events.topics import Topic
 from libs.runtime.metrics import DEAD_LETTERS
@@ -23,8 +24,6 @@ POLL_MS: Final = 1000
 # A process reads a little of what was before it, so that sockets go on where they were when their
 # replica was replaced, and so that a repeat of what was just shown is known as one.
 MESSAGES_BEFORE: Final = 200
-# Of a sequence there are fewer; Python refuses to read thousands.
-_DIGITS: Final = 20
 
 
 class Feed:
@@ -98,12 +97,13 @@ class Feed:
             topic = self._topics[record.topic]
             DEAD_LETTERS.labels(topic.value, "live").inc()
             log.error("event not understood", offset=record.offset, error=str(error))
-            headers = {
-                name: (text or b"").decode("utf-8", "replace") for name, text in record.headers
-            }
-            sequence = headers.get("ce_sequence", "")
-            if "ce_workspace" in headers and sequence.isdecimal() and len(sequence) < _DIGITS:
-                subject = headers.get("ce_subject", "")
-                self._hub.skip(headers["ce_workspace"], subject, int(sequence))
+            self._skip(record)
             return
         self._hub.take(envelope, place, record.offset, len(value))
+
+    def _skip(self, record: "ConsumerRecord[bytes, bytes]") -> None:
+        headers = {name: (text or b"").decode("utf-8", "replace") for name, text in record.headers}
+        with suppress(InvalidEnvelope):
+            sequence = sequence_in(record.headers)
+            if sequence and "ce_workspace" in headers:
+                self._hub.skip(headers["ce_workspace"], headers.get("ce_subject", ""), sequence)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.events.commands import RouteCase
-from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope
+from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope, sequence_in
 from libs.events.registry import InvalidBody, UnknownType
 
 BODY = RouteCase(cause="c", conversation_id="cnv_1", case_id="case_1")
@@ -109,6 +109,21 @@ def test_a_missing_attribute_is_named(name: str) -> None:
 def test_a_malformed_attribute_is_refused(name: str, value: bytes) -> None:
     with pytest.raises(InvalidEnvelope):
         read(made(), **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("headers", "sequence"), [([("ce_sequence", b"7")], 7), ([], 0), ([("ce_sequence", None)], 0)]
+)
+def test_the_sequence_is_told_by_the_headers_alone(
+    headers: list[tuple[str, bytes | None]], sequence: int
+) -> None:
+    assert sequence_in(headers) == sequence
+
+
+@pytest.mark.parametrize("value", [b"seven", b"-1", b"9223372036854775808", b"\xff", b"1" * 5000])
+def test_a_sequence_that_is_none_is_refused(value: bytes) -> None:
+    with pytest.raises(InvalidEnvelope):
+        sequence_in([("ce_sequence", value)])
 
 
 def test_a_foreign_header_that_is_no_text_does_not_matter() -> None:

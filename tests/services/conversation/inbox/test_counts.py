@@ -94,6 +94,22 @@ async def test_what_only_a_newer_version_can_read_is_counted_by_its_row(made: Ma
     assert made.counts._workspaces["wsp_1"].unclear == set()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ce_sequence", b"seven"), ("ce_subject", b"\xff"), ("ce_workspace", b"\xff")],
+)
+async def test_a_malformed_event_does_not_stop_the_counting(
+    made: Made, name: str, value: bytes
+) -> None:
+    await made.put(state("a"))
+    assert (await made.counts.of("wsp_1", OWNER, made.directory)).new == 1
+    event = outgoing(envelope(GroupState(group_id="grp_1", name="x"), "a", "wsp_1", 2))
+    headers = [(one, value if one == name else said) for one, said in event.headers]
+    record = SimpleNamespace(key=event.key, headers=headers, value=event.value)
+    made.counts.take(cast("ConsumerRecord[bytes, bytes]", record))
+    assert (await made.counts.of("wsp_1", OWNER, made.directory)).new == 1
+
+
 WHERE = st.builds(
     _Where,
     st.sampled_from(["routing", "new", "active", "done"]),
