@@ -28,6 +28,7 @@ from services.conversation.metrics import COMMITS, CONFLICTS
 from services.conversation.projection import Projection
 from services.conversation.publishing import stored_events
 from services.conversation.sealing.keyring import Wanted
+from services.conversation.sealing.payload import Owner
 from services.conversation.sealing.store import SealedStore
 from services.conversation.tasks import Done, Kind, NotThere, Outcome, Task, TooMuch
 
@@ -228,11 +229,13 @@ class Desk[S, A: Aggregate[Any]]:
     async def _write_down(self, drafts: Sequence[_Draft[S, A]]) -> None:
         """The drafts' commits, with what is personal in them sealed. Errors: the driver's."""
         wanted = {}
+        about: list[Wanted] = []
         for draft in drafts:
             begins = draft.aggregate.loaded_version == 0
             if one := self._wanted(draft.aggregate.snapshot(), begins=begins):
                 wanted[draft.stream] = one
-        keys = await self._store.keys(wanted.values())
+                about += _others(draft.aggregate, one)
+        keys = await self._store.keys([*wanted.values(), *about])
         for draft in drafts:
             aggregate, first = draft.aggregate, draft.aggregate.loaded_version + 1
             one = wanted.get(draft.stream)
@@ -242,8 +245,9 @@ class Desk[S, A: Aggregate[Any]]:
             public = self._kind.public(aggregate, draft.origins)
             if one:
                 key = keys[one.owner.identity]
-                events = self._store.sealed_events(draft.stream, first, events, key)
-                public = self._store.sealed_messages(public, key)
+                others = {c.version: keys[who] for c in aggregate.changes if (who := c.event.about)}
+                events = self._store.sealed_events(draft.stream, first, events, key, others)
+                public = self._store.sealed_messages(public, key, others)
             draft.commit = Commit(
                 stream=draft.stream,
                 first=first,
@@ -286,6 +290,13 @@ class Desk[S, A: Aggregate[Any]]:
                 CONFLICTS.inc()
                 refused.add(draft.stream)
         return refused
+
+
+def _others(aggregate: Aggregate[Any], own: Wanted) -> list[Wanted]:
+    """The keys of whom else the changes are about. The stream does not tell of their erasures, as
+    if it had just begun."""
+    about = {change.event.about for change in aggregate.changes} - {None, own.owner.identity}
+    return [Wanted(Owner(one, 1), own.workspace_id, begins=True) for one in about if one]
 
 
 def _halves[A](tasks: Sequence[Task[A]]) -> list[list[Task[A]]]:

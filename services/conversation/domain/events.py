@@ -33,6 +33,11 @@ class Event[S](msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
 
     at: datetime
 
+    @property
+    def about(self) -> str | None:
+        """The customer whose the personal fields are; None: the one whose stream it is."""
+        return None
+
     def apply(self, state: S | None) -> S:
         """The state after the fact. It checks nothing: the fact has happened."""
         raise NotImplementedError

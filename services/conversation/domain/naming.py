@@ -42,6 +42,10 @@ class CustomerKnown(MemberEvent, frozen=True, kw_only=True):
     funnel_status: FunnelStatus = "reached_out"
     sales_plans: tuple[str, ...] = ()
 
+    @property
+    def about(self) -> str:
+        return self.primary_id
+
     def change(self, state: ConversationState) -> ConversationState:
         card = self.card or Card()
         return replace(

@@ -5,8 +5,9 @@
 
 One is kept about every ``EVERY`` events: when the read models follow a commit that passes such a
 version, and when somebody asked for a past that had none near. They are sealed with the key that
-the state's personal data has, so erasing a person makes them unreadable with the rest; and they may
-all be dropped at any time, for the events have everything. ``form`` is the shape of the state: what
+the state's personal data has, so erasing a person makes them unreadable with the rest: of a state
+that shows the card of another identity, which has its own key, none is kept. They may all be
+dropped at any time, for the events have everything. ``form`` is the shape of the state: what
 another version of this program kept is not read.
 """
 
@@ -63,6 +64,8 @@ class Landmarks:
     async def keep(self, stream: str, snapshot: Snapshot[ConversationState]) -> None:
         """Nothing is kept of who was erased meanwhile."""
         state = snapshot.state
+        if state.shown_as.customer_id != state.customer_id:
+            return
         owner = Owner(state.customer_id, state.erasures + 1)
         cipher = (await self._keyring.to_open([owner])).get(owner)
         if cipher is None:

@@ -7,6 +7,8 @@ the blanks of its personal fields, and so has a public message that is published
 """
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -18,6 +20,8 @@ from services.conversation.sealing.keyring import Keyring, Wanted
 from services.conversation.sealing.payload import Cipher, Owner, opened, owner_of, seal
 
 type Key = tuple[Owner, Cipher]
+
+_NONE: Final[Mapping[int, Key]] = MappingProxyType({})
 
 
 class _SealedEvent(StoredEvent, frozen=True, gc=False):
@@ -44,12 +48,22 @@ class SealedStore:
 
     @staticmethod
     def sealed_events(
-        stream: str, first: int, events: Iterable[StoredEvent], key: Key
+        stream: str,
+        first: int,
+        events: Iterable[StoredEvent],
+        key: Key,
+        others: Mapping[int, Key] = _NONE,
     ) -> tuple[StoredEvent, ...]:
+        """``others``: the keys of those events, by version, that are about somebody else."""
         return tuple(
             _SealedEvent(
                 event.type,
-                seal(event.data, paths, *key, _place(stream, version, event.type)),
+                seal(
+                    event.data,
+                    paths,
+                    *others.get(version, key),
+                    _place(stream, version, event.type),
+                ),
                 event.data,
             )
             if (paths := personal(event.type))
@@ -58,7 +72,10 @@ class SealedStore:
         )
 
     @staticmethod
-    def sealed_messages(messages: Iterable[PublicMessage], key: Key) -> tuple[PublicMessage, ...]:
+    def sealed_messages(
+        messages: Iterable[PublicMessage], key: Key, others: Mapping[int, Key] = _NONE
+    ) -> tuple[PublicMessage, ...]:
+        """``others``: of those messages, by sequence, which is the version they tell of."""
         return tuple(
             _SealedMessage(
                 message.topic,
@@ -69,7 +86,12 @@ class SealedStore:
                 message.sequence,
                 message.time,
                 message.headers,
-                seal(message.data, paths, *key, _message_place(message)),
+                seal(
+                    message.data,
+                    paths,
+                    *others.get(message.sequence, key),
+                    _message_place(message),
+                ),
                 message.data,
             )
             if (paths := personal_of(message.type))

@@ -12,8 +12,11 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.events.directory import Role
 from libs.events.topics import Topic
+from libs.eventstore.store import AsyncEventStore
 from libs.runtime.mongo import Document
-from services.conversation.rows import ANSWERS
+from services.conversation.rows import ANSWERS, COMMITS
+from services.conversation.sealing.keyring import Keyring
+from services.conversation.sealing.store import SealedStore
 from tests.services.conversation.test_erasing import (
     ADA,
     EVERYTHING,
@@ -21,7 +24,7 @@ from tests.services.conversation.test_erasing import (
     a_conversation,
     erase,
 )
-from tests.services.conversation.world import World, eventually, serving
+from tests.services.conversation.world import DEPLOYMENT_KEY, World, eventually, serving
 from tests.support.kafka import read_records
 
 pytestmark = pytest.mark.servers
@@ -112,7 +115,9 @@ async def reached(world: World, member_id: str, conversation_id: str, message_id
 
 
 @pytest.mark.parametrize("forgotten", [ADA, OTHER])
-async def test_what_told_of_two_goes_with_either(world: World, forgotten: str) -> None:
+async def test_what_told_of_two_goes_with_either(
+    world: World, database: AsyncDatabase[Document], forgotten: str
+) -> None:
     """An answer, or the past: they were one person then, and are two when one is forgotten."""
     dima = await world.member("Dima", Role.ADMIN)
     ada, other = (world.id_key.customer(world.source_id, one) for one in (ADA, OTHER))
@@ -148,6 +153,15 @@ async def test_what_told_of_two_goes_with_either(world: World, forgotten: str) -
         assert past.status == 200
         gone = "Ada Lovelace" if forgotten == ADA else f"written by {OTHER}"
         assert gone not in again
+
+    # Nor does the stream of the other open where it told of the one who was forgotten.
+    store = SealedStore(
+        AsyncEventStore(database[COMMITS]), Keyring(database, DEPLOYMENT_KEY, cache_size=10)
+    )
+    said = [event.data for commit in await store.read(conversation_id, 0, 100)
+            for event in commit.events]  # fmt: skip
+    assert gone not in b"".join(said).decode()
+    assert ("Ada Lovelace" in b"".join(said).decode()) == (forgotten == OTHER)
 
 
 async def test_dead_letters_of_the_person_are_taken_out(world: World) -> None:

@@ -12,9 +12,10 @@ from libs.events.ids import random_id
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.mongo import Document
 from services.conversation.past.landmarks import EVERY, LANDMARKS, Landmarks
-from services.conversation.rows import COMMITS
+from services.conversation.rows import COMMITS, INBOX, snapshot_of
 from services.conversation.sealing.keyring import Keyring
 from services.conversation.settings import ConversationSettings
+from tests.services.conversation.test_customers import a_case, customer_of, done
 from tests.services.conversation.world import DEPLOYMENT_KEY, World, serving
 
 pytestmark = pytest.mark.servers
@@ -137,3 +138,33 @@ async def test_any_past_is_near_to_a_kept_state(
         await database["conversation_keys"].update_many({}, {"$set": {"keys": {}}})
         keyring.forget(world.id_key.customer(world.source_id, "1"))
         assert await landmarks.before(conversation_id, datetime.now(UTC)) is None
+
+
+async def test_no_state_is_kept_that_shows_the_card_of_another_identity(
+    world: World, database: AsyncDatabase[Document]
+) -> None:
+    dima = await world.member("Dima")
+    first, second = customer_of(world, "1"), customer_of(world, "2")
+    conversation_id = world.conversation_id("2")
+    landmarks = Landmarks(database, Keyring(database, DEPLOYMENT_KEY, 10))
+
+    async def kept() -> int:
+        row = await database[INBOX].find_one({"_id": conversation_id})
+        assert row
+        await landmarks.keep(conversation_id, snapshot_of(row))
+        return await database[LANDMARKS].count_documents({})
+
+    async def shows(customer_id: str) -> None:
+        await world.seen(
+            dima, conversation_id, lambda v: v["customer"]["customer_id"] == customer_id
+        )
+
+    async with serving(world):
+        one, _ = await a_case(world, dima, "1"), await a_case(world, dima, "2")
+        await done(await world.call(dima, "PATCH", one, {"name": "Ada"}))
+        await done(await world.call(dima, "POST", f"{one}/merge", {"customer_id": second}))
+        await shows(first)
+        assert await kept() == 0
+        await done(await world.call(dima, "POST", f"{one}/split", {"customer_id": second}))
+        await shows(second)
+        assert await kept() == 1
