@@ -13,7 +13,8 @@ stops in the middle is taken up again, by any replica. Every step may be done tw
    in again; members' drafts go too, and the words of their saved filters that name the person.
 3. While the old keys are there, the streams are read once more: for the attachments, which ingest
    deletes, and for the names by which the person is found in dead letters.
-4. The old keys are destroyed. No event from before opens any longer, wherever it is kept.
+4. The old keys are destroyed. No event from before the request opens any longer, wherever it is
+   kept; what came during step 2, sealed with the new one already, is shown to nobody.
 5. The dead letters of the person are taken out.
 
 Afterwards it is looked at again for a while: a conversation that began at a stopped replica just
@@ -203,7 +204,7 @@ class Erasing:
         """What was written down of the identity, by which it can be found in dead letters."""
         names: set[str] = set()
         for known in await self._cards([identity]):
-            names = long_enough(
+            names |= long_enough(
                 known.card.phone, known.card.email, known.card.external_id, *known.google_ids
             )
         return names
