@@ -2,8 +2,9 @@
 
     begun ──▶ erased ──▶ (done: the document goes)
 
-An erasure is a document of ``conversation_erasures`` before anything is done, so that whatever
-stops in the middle is taken up again, by any replica. Every step may be done twice:
+An erasure is a document of ``conversation_erasures`` before anything is done, those of all the
+identities of a person together, so that whatever stops in the middle is taken up again, by any
+replica. Every step may be done twice:
 
 1. The identity's next generation of keys is begun: what comes from now on is sealed with it.
 2. ``CustomerErased`` is appended to each of their conversations, ``Erased`` to their card's stream.
@@ -110,19 +111,18 @@ class Erasing:
         if (person := sets.get(customer_id)) is not None:
             # The primary first, whose card the others show.
             identities = [person.primary_id, *(person.rows.keys() - {person.primary_id})]
-        return [await self._erase(workspace_id, one, member_id) for one in identities]
-
-    async def _erase(self, workspace_id: str, identity: str, member_id: str) -> Erasure:
-        number = (await self._keyring.newest([identity], workspace_id))[identity]
-        if not number:
+        newest = await self._keyring.newest(identities, workspace_id)
+        if not all(newest.values()):
             raise NotThere
         now = datetime.now(UTC)
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        erasure = await self._erasures.begun(
-            Erasure(identity, workspace_id, member_id, number, now)
+        # All of them before the first is done: whatever stops in between, they are one person.
+        erasures = await self._erasures.begun(
+            [Erasure(one, workspace_id, member_id, newest[one], now) for one in identities]
         )
-        await self._forget(erasure)
-        return erasure
+        for erasure in erasures:
+            await self._forget(erasure)
+        return erasures
 
     async def run(self, interval_seconds: float, stop: asyncio.Event) -> None:
         """Finish what was begun, and look again at what was finished, until ``stop``."""

@@ -7,17 +7,17 @@
 """
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError
 
 from libs.runtime.mongo import Document
 from services.conversation.metrics import ERASURES_REACHED
+from services.conversation.rows import insert_missing
 from services.conversation.sealing.keyring import Keyring, Wanted
 from services.conversation.sealing.payload import NONCE_BYTES, Owner
 
@@ -52,14 +52,15 @@ class Erasures:
         self._erasures = database[ERASURES]
         self._keyring = keyring
 
-    async def begun(self, erasure: Erasure) -> Erasure:
-        """It, or what is known of it where it was begun before."""
-        try:
-            await self._erasures.insert_one(_document(erasure))
-        except DuplicateKeyError:
-            # Begun before, and stopped at its very beginning, or at this moment by another.
-            return await self.now(erasure)
-        return erasure
+    async def begun(self, erasures: Sequence[Erasure]) -> list[Erasure]:
+        """They, or what is known of those that were begun before: stopped at their very beginning,
+        or at this moment by another."""
+        documents = {one.id: _document(one) for one in erasures}
+        if taken := await insert_missing(self._erasures, list(documents.values())):
+            before = {"_id": {"$in": [one["_id"] for one in taken]}}
+            async for known in self._erasures.find(before):
+                documents[known["_id"]] = known
+        return [_erasure_of(one) for one in documents.values()]
 
     async def now(self, erasure: Erasure) -> Erasure:
         """As it stands, with what another who works on it found."""

@@ -20,7 +20,8 @@ async def begun(database: AsyncDatabase[Document]) -> tuple[Erasures, Erasure]:
     keyring = Keyring(database, DEPLOYMENT_KEY, 10)
     await keyring.begin_generation("cus_1", "wsp_1", 1)
     erasures = Erasures(database, keyring)
-    return erasures, await erasures.begun(Erasure("cus_1", "wsp_1", "mem_1", 1, NOW))
+    (begun,) = await erasures.begun([Erasure("cus_1", "wsp_1", "mem_1", 1, NOW)])
+    return erasures, begun
 
 
 async def test_what_one_found_is_known_to_the_other(database: AsyncDatabase[Document]) -> None:

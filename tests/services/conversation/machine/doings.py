@@ -13,6 +13,8 @@ from libs.events.directory import MemberState, Role
 from libs.events.inbound import DeliveryChanged, DeliveryWatermark, InboundReceived
 from libs.events.topics import Topic
 from libs.runtime.consumer import Received, Transient
+from services.conversation.customers.rows import CUSTOMERS
+from services.conversation.customers.sets import CustomerSet, sets_of
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.corrections import Correction, MessageDeleted, MessageEdited
 from services.conversation.domain.customer import Customer
@@ -117,6 +119,37 @@ class Doings:
             decided(customer, step)
 
         return self._task(f"{act}/{number}", self.whose[at], decide, step)
+
+    def _merging(self, at: int, who: str) -> list[str]:
+        """The other identity becomes one of this person's, as the two stand now."""
+        sets = self._sets()
+        if not sets.keys() >= set(self.whose):
+            return []
+        primary_id, merged_id = (sets[self.whose[one]].primary_id for one in (at, 1 - at))
+        if primary_id == merged_id:
+            return []
+        by = By(self.plant.world.workspace_id, who)
+        return [self._own_task("merge", merged_id, lambda c: c.merge_into(by, primary_id))]
+
+    def _splitting(self, at: int, who: str) -> list[str]:
+        """The identity is a person of their own again."""
+        person = self._sets().get(self.whose[at])
+        if person is None or person.primary_id == self.whose[at]:
+            return []
+        by = By(self.plant.world.workspace_id, who)
+        split = [self.whose[at]]
+        if person.known.merged_into is not None:
+            # They were merged the other way round at once.
+            split.append(person.primary_id)
+        return [self._own_task("split", one, lambda c: c.split(by)) for one in split]
+
+    def _sets(self) -> dict[str, CustomerSet]:
+        rows, workspace_id = self.plant.database[CUSTOMERS], self.plant.world.workspace_id
+        return self.plant.run(sets_of(rows, workspace_id, self.customers))
+
+    def _own_task(self, act: str, stream: str, decide: Any) -> str:
+        number = next(self.plant.numbers)
+        return self._task(f"{act}/{number}", stream, decide, 12 * number)
 
     def _task(self, cause: str, stream: str, decide: Any, step: int) -> str:
         self.commands[cause] = Task(self.plant.world.workspace_id, stream, cause, decide)

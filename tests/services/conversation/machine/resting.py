@@ -20,6 +20,7 @@ from services.conversation.customers.rows import CUSTOMERS, customer_of
 from services.conversation.domain import blocking, corrections, messages
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.customer_erasure import Erased
+from services.conversation.domain.customer_identities import primary_of
 from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.erasure import CustomerErased
 from services.conversation.domain.state import NO_CASE, ConversationState
@@ -143,6 +144,7 @@ class Resting(Doings):
         for customer_id in self.customers:
             self._check_commands(customer_id, commits[customer_id])
             await self._check_forgotten(commits[customer_id], forgotten[customer_id])
+            self._check_untold(customer_id, commits, forgotten[customer_id])
         if self.forgetting or any(commits[one] for one in self.customers):
             await self._check_persons(rows)
         await self._check_deliveries()
@@ -157,13 +159,7 @@ class Resting(Doings):
 
     async def _check_forgotten(self, commits: Sequence[Commit], upto: int) -> None:
         """Nothing is shown of what was said before; it is looked for everywhere later on."""
-        words = {
-            self.words[cause].encode()
-            for commit in commits
-            if commit.last < upto
-            for cause in commit.causes
-            if cause in self.words
-        }
+        words = self._said_before(upto, commits)
         self.plant.gone |= words
         snapshot: Snapshot[Any] | None = replay(None, commits)
         if not upto or snapshot is None or not isinstance(snapshot.state, ConversationState):
@@ -175,12 +171,33 @@ class Resting(Doings):
         shown = await timeline.for_customer(0, 1_000)
         assert not words.intersection(_SAID.findall(str(shown).encode()))
 
+    def _check_untold(self, customer_id: str, commits: Streams, upto: int) -> None:
+        """What the conversations of others were told of who was forgotten does not open."""
+        words = self._said_before(upto, commits[customer_id])
+        for at, stream in enumerate(self.streams):
+            if self.whose[at] != customer_id:
+                stored = [event.data for commit in commits[stream] for event in commit.events]
+                assert not words.intersection(_SAID.findall(b"".join(stored)))
+
+    def _said_before(self, upto: int, commits: Sequence[Commit]) -> set[bytes]:
+        return {
+            self.words[cause].encode()
+            for commit in commits
+            if commit.last < upto
+            for cause in commit.causes
+            if cause in self.words
+        }
+
     async def _check_persons(self, rows: Mapping[str, Document]) -> None:
         """All conversations show what is known of the customer, and each erasure is everywhere."""
         database = self.plant.database
         known = {row["_id"]: row for row in await find_rows(database[CUSTOMERS], self.customers)}
         held = await find_rows(database[KEYS], self.customers)
         keys = {one["_id"]: one["keys"].keys() for one in held}
+        states: dict[str, CustomerState] = {
+            name: customer.state for name, row in known.items() if (customer := customer_of(row))
+        }
+        pointers = {name: into for name, one in states.items() if (into := one.merged_into)}
         erasures = await database[ERASURES].find({"identity": {"$in": self.customers}}).to_list()
         for at, stream in enumerate(self.streams):
             if stream not in rows:
@@ -189,12 +206,12 @@ class Resting(Doings):
             own = [one["number"] for one in erasures if one["identity"] == self.whose[at]]
             assert state.erasures == max(own, default=0)
             assert keys[self.whose[at]] == {str(state.erasures + 1)}
-            customer = customer_of(known[self.whose[at]])
-            card: CustomerState | None = customer.state if customer else None
-            if card is None:
-                continue
+            if self.whose[at] in states:
+                assert states[self.whose[at]].erasures in (0, state.erasures)
+            primary_id = primary_of(self.whose[at], pointers)
             shown = state.shown_as
-            assert card.erasures == state.erasures or not card.erasures
+            assert shown.customer_id == primary_id
+            card = states.get(primary_id, CustomerState("", primary_id))
             assert shown.name == card.card.name
             assert shown.has_phone == (card.card.phone is not None)
             assert shown.funnel_status == card.funnel_status

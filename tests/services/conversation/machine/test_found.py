@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from libs.eventstore.outbox import Step
+from services.conversation.rows import INBOX, find_rows, snapshot_of
 from services.conversation.settings import ConversationSettings
 from tests.services.conversation.machine.plant import Stop, plants_in_a_thread
 from tests.services.conversation.machine.test_machine import Machine
@@ -33,4 +34,17 @@ def test_a_card_written_while_its_person_is_forgotten_is_shown_everywhere(machin
     )
     machine.what_became_of_customers_is_consumed(by=1, back=0, stop=None)
     # then in the end both show it
+    machine.teardown()
+
+
+def test_who_is_one_person_is_forgotten_as_one(machine: Machine) -> None:
+    # given two identities of one person, whose erasure was stopped when it had reached the first
+    machine.begin(routed=False, one_person=False, both=True, known=True)
+    machine.two_turn_out_to_be_one(by=0, at=0, who="dima", stop=None)
+    machine.a_person_is_forgotten(by=0, at=0, who="dima", stop=Stop("crash", Step.APPENDED, 1))
+    # when it goes on by itself
+    machine.what_was_to_be_forgotten_is_looked_at_again(by=1, stop=None)
+    # then both are forgotten
+    rows = machine.plant.run(find_rows(machine.plant.database[INBOX], machine.streams))
+    assert [snapshot_of(row).state.erasures for row in rows] == [1, 1]
     machine.teardown()

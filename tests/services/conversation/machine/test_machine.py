@@ -161,6 +161,20 @@ class Machine(Resting, RuleBasedStateMachine):
     ) -> None:
         self._do(by, [self._customer_command(at, act, who, variant)], stop)
 
+    @rule(by=which, at=which, who=st.sampled_from(MEMBERS), stop=stops)
+    def two_turn_out_to_be_one(self, by: int, at: int, who: str, stop: Stop | None) -> None:
+        if causes := self._merging(at, who):
+            self._do(by, causes, stop)
+
+    @rule()
+    def two_replicas_merge_the_same_two_each_its_way(self) -> None:
+        self.plant.run(self._race([*self._merging(0, "dima"), *self._merging(1, "olena")]))
+
+    @rule(by=which, at=which, who=st.sampled_from(MEMBERS), stop=stops)
+    def one_turns_out_to_be_two(self, by: int, at: int, who: str, stop: Stop | None) -> None:
+        if causes := self._splitting(at, who):
+            self._do(by, causes, stop)
+
     @rule(by=which, back=st.integers(0, 2), stop=stops)
     def what_became_of_customers_is_consumed(self, by: int, back: int, stop: Stop | None) -> None:
         told = self._listen(Topic.CUSTOMER)
