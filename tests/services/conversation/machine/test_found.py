@@ -26,7 +26,7 @@ def machine(machine_settings: ConversationSettings) -> Iterator[Machine]:
 
 def test_a_card_written_while_its_person_is_forgotten_is_shown_everywhere(machine: Machine) -> None:
     # given a person in two conversations, whose erasure was stopped when it had reached one
-    machine.begin(routed=False, one_person=True, both=True, known=False)
+    machine.begin(routed=False, one_person=True, both=True, known=False, merged=False)
     machine.a_person_is_forgotten(by=0, at=0, who="dima", stop=Stop("crash", Step.APPENDED, 1))
     # when a member writes a card, and that is told before the erasure goes on
     machine.a_member_acts_on_a_customer(
@@ -39,8 +39,7 @@ def test_a_card_written_while_its_person_is_forgotten_is_shown_everywhere(machin
 
 def test_who_is_one_person_is_forgotten_as_one(machine: Machine) -> None:
     # given two identities of one person, whose erasure was stopped when it had reached the first
-    machine.begin(routed=False, one_person=False, both=True, known=True)
-    machine.two_turn_out_to_be_one(by=0, at=0, who="dima", stop=None)
+    machine.begin(routed=False, one_person=False, both=True, known=True, merged=True)
     machine.a_person_is_forgotten(by=0, at=0, who="dima", stop=Stop("crash", Step.APPENDED, 1))
     # when it goes on by itself
     machine.what_was_to_be_forgotten_is_looked_at_again(by=1, stop=None)

@@ -69,11 +69,13 @@ class Machine(Resting, RuleBasedStateMachine):
     together: ClassVar[int] = TOGETHER
 
     @initialize(
-        routed=st.booleans(), one_person=st.booleans(), both=st.booleans(), known=st.booleans()
-    )
-    def begin(self, routed: bool, one_person: bool, both: bool, known: bool) -> None:
+        routed=st.booleans(), one_person=st.booleans(), both=st.booleans(), known=st.booleans(),
+        merged=st.booleans(),
+    )  # fmt: skip
+    def begin(self, routed: bool, one_person: bool, both: bool, known: bool, merged: bool) -> None:
         self.prepare(routed, one_person)
-        # Given a customer who wrote, or two, of whom something is known already, or nothing.
+        # Given a customer who wrote, or two, of whom something is known already, or nothing, and
+        # who were two until somebody knew better.
         for at in (0, 1) if both else (0,):
             self.somebody_writes(at, "incoming", 1)
         self.messages_are_consumed(0, 0, None)
@@ -81,6 +83,9 @@ class Machine(Resting, RuleBasedStateMachine):
             self.a_member_acts_on_a_customer(0, 0, "edit_card", "dima", 0, None)
             self.what_became_of_customers_is_consumed(0, 0, None)
             self.somebody_writes(1, "incoming", 1)
+        if merged:
+            self.two_turn_out_to_be_one(0, 0, "dima", None)
+            self.what_became_of_customers_is_consumed(0, 0, None)
 
     # What comes in.
 
