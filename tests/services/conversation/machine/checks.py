@@ -1,7 +1,7 @@
 """What has to hold once everything has come to rest, recounted from what the store keeps."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -109,10 +109,11 @@ def check_told(
     streams: Mapping[str, Sequence[PublicMessage]],
     records: Sequence[Record],
     forgotten: Mapping[str, int],
+    persons: Collection[str],
 ) -> None:
     """Nothing lost, nothing more, first appearances in order; a repeat says the same again.
 
-    ``forgotten``: up to which version of each stream."""
+    ``forgotten``: up to which version of each stream; ``persons``: the customers who were."""
     expected = {message.id: message for told in streams.values() for message in told}
     first: dict[str, Record] = {}
     for record in records:
@@ -121,7 +122,7 @@ def check_told(
         message = expected[headers["ce_id"]]
         # What tells of another identity's card is forgotten with that one.
         about = msgspec.json.decode(message.data).get("primary_id", "")
-        gone = message.sequence <= forgotten.get(message.key, 0) or bool(forgotten.get(about))
+        gone = message.sequence <= forgotten.get(message.key, 0) or about in persons
         told = {
             msgspec.json.encode(said(message.type, body, forgotten=gone), order="sorted")
             for body in (record.value, known.value, message.data)

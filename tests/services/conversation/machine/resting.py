@@ -120,7 +120,8 @@ class Resting(Doings):
             for stream, own in commits.items()
         }
         forgotten = {stream: forgotten_in(own) for stream, own in commits.items()}
-        check_told(plant.world.namespace, expected, self.told, forgotten)
+        persons = {self.whose[at] for at, one in enumerate(self.streams) if forgotten[one]}
+        check_told(plant.world.namespace, expected, self.told, forgotten, persons)
         rows = {row["_id"]: row for row in await find_rows(plant.database[INBOX], self.streams)}
         for stream in self.streams:
             events = events_of(commits[stream])
