@@ -49,6 +49,7 @@ async def test_a_customers_message_is_gone_from_timeline_list_and_search(served:
     conversation_id = served.conversation_id("1")
     message_id = served.inbound("1", 1).message_id
     await served.receive(served.inbound("1", 1, "wallaby"))
+    await served.seen(dima, conversation_id)
 
     async def is_found() -> bool:
         return await found(served, dima, "wallaby") == [conversation_id]
