@@ -123,17 +123,15 @@ def sequence_in(headers: Iterable[tuple[str, bytes | None]]) -> int:
     Errors: InvalidEnvelope.
     """
     given = next((value for name, value in headers if name == "ce_sequence"), None)
-    if given is None:
-        return 0
-    try:
-        return _sequence(given)
-    except ValueError as error:
-        raise InvalidEnvelope(f"a header is malformed: {error}") from error
+    return 0 if given is None else _sequence(given)
 
 
 def _sequence(given: str | bytes) -> int:
-    """Errors: InvalidEnvelope, ValueError."""
-    sequence = int(given)
+    """Errors: InvalidEnvelope."""
+    try:
+        sequence = int(given)
+    except ValueError as error:
+        raise InvalidEnvelope(f"a header is malformed: {error}") from error
     if not 0 <= sequence <= SEQUENCE_MAX:
         raise InvalidEnvelope("ce_sequence is out of its range")
     return sequence

@@ -71,12 +71,12 @@ class Photos:
         if source is None or (chat_id := _chat_id(place.thread)) is None:
             return None
         token = source.credentials.bot_token
-        if (handle := await find_photo(self._bots, token, chat_id)) is None:
+        if (found := await find_photo(self._bots, token, chat_id)) is None:
             return None
-        etag = f'"{handle.version}"'
+        etag = f'"{found.small_file_unique_id}"'
         if etag == known:
             return Photo(etag)
-        content = await fetch_photo(self._bots, token, handle)
+        content = await fetch_photo(self._bots, token, found)
         if content is None or (media_type := image_type(content[:HEAD_BYTES])) is None:
             return None
         return Photo(etag, media_type, content)

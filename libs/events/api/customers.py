@@ -1,7 +1,7 @@
 """Customers: what is known of them, their identities and cases, and what may be changed."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -16,6 +16,8 @@ from libs.events.marks import FieldValue
 from libs.events.registry import Body, Instant
 
 UtmLabel = Literal["source", "medium", "campaign", "term", "content", "id"]
+# As many channels as one person is likely to write on.
+PHOTO_PLACES_AT_MOST: Final = 10
 PlanName = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
@@ -73,7 +75,7 @@ class PhotoPlace(RequestBody):
 class PhotoPlaces(RequestBody):
     """The place to be asked first stands first. From conversation to ingest, by the gateway."""
 
-    places: Annotated[tuple[PhotoPlace, ...], Meta(max_length=10)]
+    places: Annotated[tuple[PhotoPlace, ...], Meta(max_length=PHOTO_PLACES_AT_MOST)]
 
 
 class CustomerPage(Body):

@@ -7,7 +7,13 @@ from typing import Final
 import msgspec
 
 from libs.events.api import ConversationPage
-from libs.events.api.customers import CustomerPage, CustomerView, PhotoPlace, PhotoPlaces
+from libs.events.api.customers import (
+    PHOTO_PLACES_AT_MOST,
+    CustomerPage,
+    CustomerView,
+    PhotoPlace,
+    PhotoPlaces,
+)
 from libs.events.api.filters import ConversationFilter
 from libs.events.directory import Role
 from libs.runtime.mongo import Document
@@ -23,8 +29,6 @@ from services.conversation.rows import find_rows, snapshot_of
 
 # Pages of the inbox that are read for one of customers, who may have many conversations each.
 _PAGES_AT_MOST: Final = 10
-# As many channels as one person is likely to write on.
-_PHOTO_PLACES: Final = 10
 _SEE_EVERYBODY: Final = (Role.OWNER, Role.ADMIN)
 _conversations: Final = msgspec.json.Decoder(ConversationPage).decode
 
@@ -68,7 +72,7 @@ class Looking(Workplace):
             PhotoPlace(source_id=one.source_id, channel=one.channel, thread=one.thread)
             for one in threads
         )
-        return PhotoPlaces(places=tuple(islice(places, _PHOTO_PLACES)))
+        return PhotoPlaces(places=tuple(islice(places, PHOTO_PLACES_AT_MOST)))
 
     async def newest_conversation(self, customer_id: str) -> str:
         """The one of the last activity, of those that the member may see."""
