@@ -21,6 +21,15 @@ PRIVATE = [
     *("169.254.169.254", "0.0.0.1", "100.64.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1"),
     *("::1", "::", "fe80::1", "fe80::1%eth0", "fd00::1", "ff02::1", "2001:db8::1"),
     *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:7f00:1::", "shop.example"),
+    *("0.255.0.1", "100.127.255.254", "192.0.0.8", "192.0.0.9", "192.0.2.1", "198.18.0.1"),
+    *("198.19.255.1", "198.51.100.7", "203.0.113.7", "192.88.99.1", "192.175.48.1", "239.1.1.1"),
+    # Addresses of IPv4 in all the clothes that IPv6 has for them, public ones too.
+    *("::127.0.0.1", "::8.8.8.8", "::ffff:0:127.0.0.1", "::ffff:0:8.8.8.8", "64:ff9b:1::7f00:1"),
+    *("64:ff9b:1::808:808", "64:ff9b:1:ffff::1", "64:ff9b::a9fe:a9fe", "64:ff9b::c058:6301"),
+    *("2002:808:808::1", "2001::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:20::1"),
+    *("2a00:1450:4001::5efe:a00:1", "2a00:1450:4001::200:5efe:808:808", "fe80::5efe:10.0.0.1"),
+    *("fec0::1", "feff::1", "fc00::1", "3fff::1", "100::1", "100:0:0:1::1", "5f00::1", "ff0e::1"),
+    *("4000::1", "1::1", "2001:2::1", "2001:10::1", "2001:1::1", "2620:4f:8000::1"),
 ]
 
 
@@ -30,7 +39,15 @@ def test_what_is_not_of_the_public_network(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["8.8.8.8", "2a00:1450:4001::1", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+    "address",
+    [
+        "8.8.8.8",
+        "2a00:1450:4001::1",
+        "::ffff:8.8.8.8",
+        "64:ff9b::808:808",
+        "2606:4700::1111",
+        "1.1.1.1",
+    ],
 )
 def test_what_is_of_the_public_network(address: str) -> None:
     assert is_public(address)
@@ -49,6 +66,25 @@ def test_what_is_of_the_public_network(address: str) -> None:
 def test_an_address_has_the_form_of_one(url: str) -> None:
     with pytest.raises(NotOutside):
         checked_url(url, allow_private=False)
+
+
+@pytest.mark.parametrize(
+    "port",
+    [
+        *(0, 1, 22, 23, 25, 53, 88, 110, 389, 445, 1023, 2049, 2375, 3306, 5432, 6000, 6379),
+        *(6667, 8123, 9092, 9200, 10250, 11211, 27017),
+    ],
+)
+def test_a_port_is_one_of_the_web(port: int) -> None:
+    with pytest.raises(NotOutside, match="port"):
+        checked_url(f"https://crm.example:{port}/hook", allow_private=False)
+
+    assert checked_url(f"https://crm.example:{port}/hook", allow_private=True)
+
+
+@pytest.mark.parametrize("port", ["", ":443", ":80", ":3000", ":5678", ":8069", ":8443", ":49152"])
+def test_a_port_may_be_any_where_sites_are(port: str) -> None:
+    assert checked_url(f"https://crm.example{port}/hook", allow_private=False)
 
 
 def test_where_private_networks_are_allowed_it_need_not_be_encrypted() -> None:
