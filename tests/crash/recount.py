@@ -45,6 +45,7 @@ def cases_of(timeline: Iterable[Json]) -> list[Case]:
                 case.responsibles.append(item["member_id"])
             case "system", "case-closed":
                 case.closed_at = at
+                case.waiting_since = None
             case "message", "incoming":
                 if case.waiting_since is None:
                     case.waiting_since = at

@@ -156,7 +156,8 @@ class RecordVisit(RequestBody):
 
 class RecordActivity(RequestBody):
     """What the customer did elsewhere. ``variables`` are shown with it: the offer, the sum, the
-    funnel and its block. ``occurred_at`` is now if not given."""
+    funnel and its block. ``occurred_at`` is now if not given; it may be before the case began,
+    never in the future."""
 
     activity: ActivityKind
     variables: Annotated[ActivityVariables, Meta(max_length=20)] = msgspec.field(

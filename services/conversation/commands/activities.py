@@ -6,6 +6,7 @@ from libs.events.api import Sent
 from libs.events.api.customers import RecordActivity
 from services.conversation.commands.base import Workplace
 from services.conversation.customers.checks import check_variables
+from services.conversation.telling import wrong
 
 
 class ActivityCommands(Workplace):
@@ -14,9 +15,12 @@ class ActivityCommands(Workplace):
     ) -> Sent:
         """Errors: Invalid."""
         check_variables(asked.variables)
+        now = datetime.now(UTC)
+        occurred_at = asked.occurred_at or now
+        if occurred_at > now:
+            raise wrong("occurred_at", "future")
         member_id = self._member.member_id
         activity_id = self._parts.id_key.derive("act", conversation_id, cause)
-        occurred_at = asked.occurred_at or datetime.now(UTC)
         done = await self._do(
             "activity",
             conversation_id,

@@ -35,11 +35,11 @@ class Activities(Life):
         variables: ActivityVariables,
         occurred_at: datetime,
     ) -> None:
-        """Whatever state the case is in. ``occurred_at`` is clamped to the case's opening and
-        to now."""
+        """Whatever state the case is in. ``occurred_at`` is kept as it is: what was done elsewhere
+        may well be older than the case, and nothing is measured by it."""
         self._trigger(
             ActivityRecorded(
-                at=self.at(min(occurred_at, self.now)),
+                at=occurred_at,
                 case=self.case.number,
                 activity_id=activity_id,
                 activity=activity,

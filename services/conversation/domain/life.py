@@ -177,7 +177,8 @@ class CaseTaken(MemberEvent, frozen=True, kw_only=True):
 
 @stored("conversation.case-closed.v1")
 class CaseClosed(MemberEvent, frozen=True, kw_only=True):
-    """Done: the case needs nothing more; the customer's next message opens another."""
+    """Done: the case needs nothing more, and nobody waits in it any longer, answered or not; the
+    customer's next message opens another."""
 
     def change(self, state: ConversationState) -> ConversationState:
         done = replace(
@@ -187,8 +188,12 @@ class CaseClosed(MemberEvent, frozen=True, kw_only=True):
             closed_by=self.member_id,
             offer=None,
             due_at=None,
+            waiting_since=None,
         )
-        return replace(state, case=done, active_at=active(state, self.at))
+        moved = state.moved_back
+        if state.case.waiting_since is not None:
+            moved = replace(moved, waiting=self.at)
+        return replace(state, case=done, active_at=active(state, self.at), moved_back=moved)
 
 
 @stored("conversation.case-reopened.v1")
@@ -203,7 +208,8 @@ class CaseReopened(MemberEvent, frozen=True, kw_only=True):
         same = case.responsible == self.responsible
         since = case.held_since if same and case.held_since else self.at
         again = held(case, self.responsible, since, self.joined)
-        again = replace(again, closed_at=None, closed_by=None)
+        # A state that was kept before closing ended the wait may still have one.
+        again = replace(again, closed_at=None, closed_by=None, waiting_since=None)
         return replace(state, case=again, active_at=active(state, self.at))
 
 

@@ -226,7 +226,7 @@ class Messages(Blocking, Corrections):
                 sender=written.sender,
                 external_message_id=written.external_message_id,
                 reply_to=written.reply_to,
-                answered_since=self.case.waiting_since,
+                answered_since=self._waited_since(),
                 first_response=self._is_first_response(),
                 visibility=written.visibility,
                 permalink=written.permalink,
@@ -269,7 +269,7 @@ class Messages(Blocking, Corrections):
                 member_id=member_id,
                 reply_to=reply_to,
                 reply_to_external=reply_to_external,
-                answered_since=case.waiting_since,
+                answered_since=self._waited_since(),
                 first_response=self._is_first_response(),
                 visibility=visibility,
             )
@@ -346,9 +346,12 @@ class Messages(Blocking, Corrections):
     def _fact(self, written: Written) -> datetime:
         return self.at(min(written.occurred_at, written.received_at))
 
+    def _waited_since(self) -> datetime | None:
+        """Nobody waits in a done case, whatever a state that was kept long ago says."""
+        return None if self.case.state == "done" else self.case.waiting_since
+
     def _is_first_response(self) -> bool:
-        case = self.case
-        return case.waiting_since is not None and case.first_response_at is None
+        return self._waited_since() is not None and self.case.first_response_at is None
 
 
 def _with_message(

@@ -37,6 +37,7 @@ class Turn:
     started_at: datetime
     responsible: str | None = None
     is_answered: bool = False
+    is_closed_over: bool = False
 
 
 @dataclass
@@ -58,8 +59,8 @@ class Case:
 class Story:
     """One conversation. Each step takes ``minutes`` since the one before.
 
-    As in the conversation service, Done leaves a customer who was not answered waiting: where the
-    case is reopened, that turn goes on.
+    As in the conversation service, Done ends the wait of a customer who was not answered: where
+    the case is reopened, what they write next begins another turn.
     """
 
     def __init__(self, workspace: str, name: str = "a", source: str = "src_a") -> None:
@@ -133,8 +134,9 @@ class Story:
     def closes(self, member: str, minutes: float = 1) -> "Story":
         self._wait(minutes)
         if self.facts is not None and self.facts.state == "active":
-            self._set(state="done", closed_at=self.now, closed_by=member)
+            self._set(state="done", closed_at=self.now, closed_by=member, waiting_since=None)
             self.cases[-1].closed_at = self.now
+            self.cases[-1].turns[-1].is_closed_over = True
             self._tell(CaseClosed, member_id=member)
         return self
 
@@ -259,7 +261,7 @@ class Recount:
             all=len(opened),
             responded=sum(bool(case.answers) for case in opened),
             unresponded=sum(
-                case.closed_at is None and not case.turns[-1].is_answered for case in opened
+                not (case.turns[-1].is_answered or case.turns[-1].is_closed_over) for case in opened
             ),
             assigned=sum(case.responsible is not None for case in opened),
             open=sum(case.state_at(end) != "done" for case in opened),

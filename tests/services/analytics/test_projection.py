@@ -72,6 +72,19 @@ async def test_a_case_reopened_by_hand_has_one_time_to_close_its_last(warehouse:
     assert closed.time_to_close.average.text == "2h 00m"
 
 
+async def test_closing_ends_a_wait(warehouse: Warehouse) -> None:
+    weeks = 21 * 24 * 60
+    story = Story(workspace()).writes(0).takes("mem_a").closes("mem_a").reopens("mem_a", weeks)
+    reopened = await (await project(warehouse, story)).summary(story.workspace, DAY)
+    assert (reopened.unresponded.value, reopened.responded.value) == (0, 0)
+
+    late = Period(START, START + timedelta(days=30))
+    answered = await project(warehouse, story.writes(1).answers("mem_a", 0.05))
+    made = await answered.summary(story.workspace, late)
+    assert made.time_to_respond.average.text == "3s"
+    assert (made.response_rate_by_turns.part, made.response_rate_by_turns.whole) == (1, 2)
+
+
 async def test_a_message_after_done_starts_both_timers_from_zero(warehouse: Warehouse) -> None:
     story = Story(workspace()).writes(0).takes("mem_a").answers("mem_a").closes("mem_a")
     story.writes(600).takes("mem_a").answers("mem_a", 4).closes("mem_a")

@@ -1,5 +1,6 @@
 """Customers: the card with the first case, who sees and edits it, merge and split, their cases."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -374,3 +375,20 @@ async def test_an_activity_stands_between_the_messages(served: World) -> None:
     assert [i["key"] for i in items if i["kind"] == "activity"] == ["ordered", "payment_failed"]
     unknown = await served.call(dima, "POST", f"{conversation}/activities", {"activity": "danced"})
     assert unknown.status == 422
+
+
+async def test_an_activity_keeps_its_time_and_is_never_in_the_future(served: World) -> None:
+    dima = await served.member("Dima")
+    await a_case(served, dima, "1")
+    path = f"/v1/conversations/{served.conversation_id('1')}/activities"
+    # Long before the customer wrote for the first time: the shop knows them for years.
+    body = {"activity": "ordered", "occurred_at": "2019-03-01T12:00:00Z"}
+    item = (await done(await served.call(dima, "POST", path, body), 201))["item"]
+    assert item["at"] == "2019-03-01T12:00:00Z"
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    for occurred_at in ("2519-03-01T12:00:00Z", soon):
+        refused = await served.call(
+            dima, "POST", path, {"activity": "ordered", "occurred_at": occurred_at}
+        )
+        assert refused.status == 422
+        assert "future" in refused.raw.decode()

@@ -148,13 +148,13 @@ def test_blocking_twice_is_nothing() -> None:
     assert changes(conversation) == []
 
 
-def test_an_activity_leaves_the_case_as_it_was_and_is_never_before_it() -> None:
+def test_an_activity_leaves_the_case_as_it_was_and_keeps_its_time() -> None:
     given = active_case()
     before = given.at(minutes(2)).state
     conversation = given.at(minutes(3))
     conversation.record_activity("bot", "act_1", "ordered", {"sum": 10}, minutes(-60))
     [event] = events(conversation)
-    assert (event.at, conversation.state) == (minutes(0), before)
+    assert (event.at, conversation.state) == (minutes(-60), before)
 
 
 def test_what_is_known_of_the_customer_already_is_not_told_again() -> None:

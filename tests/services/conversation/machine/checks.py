@@ -87,6 +87,7 @@ def recounted(events: Sequence[Event[Any]]) -> Timers:
                 timers.waiting_since = None
             case life.CaseClosed():
                 timers.closed_at = event.at
+                timers.waiting_since = None
             case life.CaseReopened():
                 timers.closed_at = None
         if isinstance(event, messages.MessageReceived | messages.MessageSent):
