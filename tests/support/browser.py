@@ -5,7 +5,7 @@ import http.server
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -34,7 +34,12 @@ def needs_chromium() -> pytest.MarkDecorator:
 
 
 @contextmanager
-def chromium(*flags: str, width: int = 1200, height: int = 900) -> Iterator[Chrome]:
+def chromium(
+    *flags: str,
+    width: int = 1200,
+    height: int = 900,
+    preferences: Mapping[str, object] | None = None,
+) -> Iterator[Chrome]:
     """A fresh profile each time. Its calls block: use them with ``asyncio.to_thread``."""
     with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
         options = ChromeOptions()
@@ -43,6 +48,8 @@ def chromium(*flags: str, width: int = 1200, height: int = 900) -> Iterator[Chro
             options.add_argument(flag)
         for flag in flags:
             options.add_argument(flag)
+        if preferences:
+            options.add_experimental_option("prefs", dict(preferences))
         driver = Chrome(options, ChromeService(shutil.which("chromedriver")))
         try:
             yield driver

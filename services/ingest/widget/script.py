@@ -10,7 +10,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 FOLDER: Final = Path(__file__).parent.parent / "static" / "widget"
-PARTS: Final = ("texts.js", "style.js", "client.js", "view.js")
+PARTS: Final = (
+    "texts.js",
+    "style.js",
+    "start.js",
+    "keeping.js",
+    "client.js",
+    "receiving.js",
+    "view.js",
+)
 # The address that pages embed never changes, so what is behind it must be asked for again now and
 # then; an address with the content's own version (?v=) stays the same for ever.
 CHANGING: Final = "public, max-age=600, stale-while-revalidate=86400"
@@ -19,9 +27,13 @@ _VERSION_LENGTH: Final = 16
 
 
 def script_text() -> str:
-    """The parts in one scope of their own, so that none of their names reaches the page."""
+    """The parts in one scope of their own, so that none of their names reaches the page, and
+
+    nothing that they throw: what is wrong is a warning in the page's console, never its error.
+    """
     parts = [(FOLDER / name).read_text("utf-8") for name in PARTS]
-    return "\n".join(["(() => {", '"use strict";', *parts, "})();", ""])
+    told = "} catch (error) { console.warn(`Parley: ${error.message}`); }"
+    return "\n".join(["(() => {", '"use strict";', "try {", *parts, told, "})();", ""])
 
 
 def script_route() -> Route:

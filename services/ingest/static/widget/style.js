@@ -1,6 +1,6 @@
 // How it looks. A constructed sheet, because a page's policy may forbid style elements.
 const STYLE = `
-:host { all: initial; --accent: #4f46e5; --on-accent: #fff; --page: #fff; --soft: #f3f4f8; --text: #16181d;
+:host { all: initial; --beside: 0; --accent: #4f46e5; --on-accent: #fff; --page: #fff; --soft: #f3f4f8; --text: #16181d;
   --dim: #646b78; --line: #e6e8ee; --warn: #b42318; --warn-soft: #fef3f2; --shadow: 0 12px 48px rgb(15 20 40 / .22);
   font: 15px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; color-scheme: light dark; }
 @media (prefers-color-scheme: dark) { :host { --page: #17191f; --soft: #252932; --text: #eef0f4; --dim: #9aa2b1;
@@ -13,7 +13,7 @@ button { cursor: pointer; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 svg { display: block; width: 24px; height: 24px; fill: none; stroke: currentColor; stroke-width: 2;
   stroke-linecap: round; stroke-linejoin: round; }
-.launcher { position: fixed; z-index: 2147483000; right: max(20px, env(safe-area-inset-right));
+.launcher { position: fixed; z-index: 2147483000; right: calc(max(20px, env(safe-area-inset-right)) + var(--beside) * 72px);
   bottom: max(20px, env(safe-area-inset-bottom)); width: 60px; height: 60px; border-radius: 50%;
   display: grid; place-items: center; color: var(--on-accent); background: var(--accent);
   box-shadow: 0 6px 24px rgb(15 20 40 / .28); transition: transform .15s; }

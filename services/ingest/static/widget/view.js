@@ -17,7 +17,9 @@ const icon = (name, ...paths) => {
   return svg;
 };
 
-const host = element("div", { id: "parley-widget", lang: language });
+// The first on the page is where one looks for it; another source's stands beside it.
+const ID = "parley-widget";
+const host = element("div", { id: document.getElementById(ID) ? `${ID}-${source}` : ID, lang: language });
 const root = host.attachShadow({ mode: "open" });
 const status = element("p", { class: "status", role: "status" }, t.online);
 const log = element("div", { class: "log", role: "log", "aria-live": "polite", tabindex: "0", "aria-label": title || t.title });
@@ -60,6 +62,8 @@ const dayName = (day) => {
   return ago < 2 ? relative.format(-ago, "day") : date.format(day);
 };
 
+// What is true of a message that is being sent for long.
+const waitingLabel = () => (state === "closed" ? "failed" : (sendAttempt || state !== "online") && "waiting");
 // The messages that are known, then those of the queue that are not known yet.
 const ownIds = new Map(); // message id → the id we gave it, so that its place on the screen stays
 const rows = () => {
@@ -72,7 +76,7 @@ const rows = () => {
     const there = messages.get(item.message_id) || (item.message_id ? undefined : known.find((message) =>
       message.direction === "incoming" && message.position > item.after && message.content.text === item.text && !claimed.has(message.message_id)));
     if (there) claimed.add(there.message_id);
-    else waiting.push({ key: item.id, mine: true, at: item.at, text: item.text, files: [], state: item.state });
+    else waiting.push({ key: item.id, mine: true, at: item.at, text: item.text, files: [], state: item.state, waits: item.state === "sending" && waitingLabel() });
   }
   const shown = known.map(({ message_id, direction, occurred_at, content, edited_at }) => ({
     key: ownIds.get(message_id) || message_id, mine: direction === "incoming", at: occurred_at, text: content.text || "",
@@ -109,8 +113,8 @@ const fileButton = ({ attachment_id, reference, called }) => {
   const button = element("button", { class: "file", type: "button", title: t.download, onclick: open }, icon("clip", CLIP), called);
   return element("div", {}, button, note);
 };
-const drawRow = ({ key, mine, at, text, files, state, edited, isLatest }) => {
-  const label = mine && (isLatest || state !== "sent") && t[state];
+const drawRow = ({ key, mine, at, text, files, state, waits, edited, isLatest }) => {
+  const label = mine && (isLatest || state !== "sent") && t[waits || state];
   const meta = element("div", { class: "meta" }, [clock.format(new Date(at)), edited && t.edited, label].filter(Boolean).join(" · "));
   if (state === "failed") meta.append(" ", element("button", { type: "button", onclick: () => resend(key) }, t.retry));
   const bubble = element("div", { class: "bubble" }, element("span", { class: "hidden" }, `${mine ? t.you : t.team}: `), ...textNodes(text));
@@ -150,10 +154,13 @@ const render = (toEnd = false) => {
   badge.textContent = unread > 9 ? "9+" : unread;
   launcher.setAttribute("aria-label", unread ? `${t.open} (${unread})` : t.open);
 };
-const setOnline = (value) => {
-  online = value;
-  status.textContent = online ? t.online : t.offline;
-  panel.classList.toggle("offline", !online);
+let state = "online"; // or offline, away (nothing is answered), closed (nothing will be)
+const setStatus = (value) => {
+  if (state === value) return;
+  state = value;
+  status.textContent = t[state];
+  panel.classList.toggle("offline", state !== "online");
+  render();
 };
 
 const show = (open, focus = true) => {
@@ -190,8 +197,36 @@ field.addEventListener("keydown", (event) => {
 // The page's own shortcuts are not meant for what is typed here.
 for (const kind of ["keydown", "keypress", "keyup"]) panel.addEventListener(kind, (event) => event.stopPropagation());
 panel.addEventListener("keydown", (event) => event.key === "Escape" && !event.isComposing && show(false));
-addEventListener("storage", ({ key }) => key && key.startsWith(place("")) && render());
+on(window, "storage", ({ key }) => key && key.startsWith(place("")) && render());
 
+// A page may replace its body, or all of itself, and show the next: the widget stays. Not at once where the page takes it
+// away again and again, or neither would ever come to an end.
+const PATIENCE_MS = 10000;
+let returns = 0, returnTimer;
+const watcher = new MutationObserver(() => {
+  if (host.isConnected || returnTimer) return;
+  returnTimer = setTimeout(attach, Math.min(PATIENCE_MS, returns && 2 ** returns));
+  returns += 1;
+  setTimeout(() => (returns = Math.max(0, returns - 1)), PATIENCE_MS);
+});
+const attach = () => {
+  clearTimeout(returnTimer);
+  returnTimer = 0;
+  if (!document.body || life.signal.aborted) return;
+  if (!host.isConnected) document.body.append(host);
+  log.scrollTop = log.scrollHeight;
+  watcher.disconnect();
+  for (const one of [document, document.documentElement, document.body]) watcher.observe(one, { childList: true });
+};
+const end = () => {
+  life.abort();
+  for (const timer of [sendTimer, connectTimer, pollTimer, returnTimer]) clearTimeout(timer);
+  watcher.disconnect();
+  host.remove();
+  const gone = socket;
+  socket = null;
+  if (gone) gone.close();
+};
 const begin = () => {
   try {
     const sheet = new CSSStyleSheet();
@@ -201,8 +236,9 @@ const begin = () => {
     root.append(element("style", {}, STYLE)); // older browsers
   }
   if (color) host.style.setProperty("--accent", color);
+  host.style.setProperty("--beside", Object.keys(widgets).indexOf(source));
   root.append(panel, launcher);
-  document.body.append(host);
+  attach();
   let wasOpen = false;
   try {
     wasOpen = Boolean(sessionStorage.getItem(place("open")));
@@ -212,5 +248,6 @@ const begin = () => {
   else if (load("session") || queue().length) start();
   render();
 };
+widgets[source] = { said: SAID, attach, end };
 if (document.body) begin();
-else addEventListener("DOMContentLoaded", begin);
+else on(window, "DOMContentLoaded", begin);

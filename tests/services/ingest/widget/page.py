@@ -60,6 +60,11 @@ class Widget:
         )
         return [(whose, text, state) for whose, state, text in rows]
 
+    def says(self, css: str, words: str) -> None:
+        """Waits for words in what there is of it, drawn anew meanwhile or not."""
+        script = f"return [...root.querySelectorAll({css!r})].map((one) => one.textContent).join()"
+        self.until(lambda: words in self.run(script))
+
     def shows(self, *expected: tuple[str, str, str]) -> None:
         try:
             self.until(lambda: self.shown() == list(expected))

@@ -3,72 +3,21 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from libs.events.inbound import InboundReceived
-from libs.events.topics import Topic
 from tests.services.ingest.widget.conftest import Stack
-from tests.services.ingest.widget.page import PAGE, WAIT_SECONDS, Widget
-from tests.services.ingest.widget.site import Site
-from tests.support.browser import chromium, needs_chromium, pages
-from tests.support.kafka import read_events
+from tests.services.ingest.widget.shop import PLAIN_HOST, Shop, opened
+from tests.support.browser import needs_chromium
 
 pytestmark = [pytest.mark.servers, pytest.mark.browser, needs_chromium()]
-
-# By plain http from a host that is not this machine, a page gets less of the browser.
-PLAIN_HOST = "shop.test"
-
-
-class Shop:
-    """A page with the widget on it, the visitor in front of it, and the team behind it."""
-
-    def __init__(self, stack: Stack, site: Site, address: str, widget: Widget) -> None:
-        self.stack, self.site, self.address, self.widget = stack, site, address, widget
-        self.taken = False
-
-    async def accepted(self, count: int) -> list[InboundReceived]:
-        """Every message on Kafka once, in order, as soon as there are ``count``."""
-        topic, wanted = self.stack.namespace + Topic.INBOUND.value, count
-        while True:
-            events = await read_events(self.stack.bootstrap, topic, wanted, WAIT_SECONDS)
-            once: dict[str, InboundReceived] = {}
-            for event in events:
-                body = event.body
-                if isinstance(body, InboundReceived) and body.source_id == self.site.source_id:
-                    once.setdefault(body.message_id, body)
-            if len(once) >= count:
-                return list(once.values())
-            wanted = len(events) + 1
-
-    async def take_in(self, inbound: InboundReceived) -> None:
-        """As soon as conversation has it; the first who writes is taken."""
-        conversation_id = inbound.conversation_id
-        await self.site.team.has(conversation_id, inbound.message_id)
-        if not self.taken:
-            await self.site.team.take(conversation_id)
-            self.taken = True
-
-    async def answer(self, visitor_id: str, text: str) -> None:
-        await self.site.team.answer(self.site.conversation_of(visitor_id), text)
 
 
 @pytest.fixture
 async def shop(stack: Stack) -> AsyncIterator[Shop]:
-    async with AsyncExitStack() as exits:
-        content = {"/": "<h1>not yet</h1>"}
-        origin = exits.enter_context(pages(lambda path: content.get(path, "")))
-        site = await stack.site(origins=(origin, origin.replace("127.0.0.1", PLAIN_HOST)))
-        for language in ("en", "ru", "uk"):
-            content[f"/{language}"] = PAGE.format(
-                server=site.url, source=site.source_id, language=language
-            )
-        driver = await asyncio.to_thread(
-            exits.enter_context, chromium(f"--host-resolver-rules=MAP {PLAIN_HOST} 127.0.0.1")
-        )
-        yield Shop(stack, site, origin, Widget(driver))
+    async with opened(stack) as shop:
+        yield shop
 
 
 async def test_a_visitor_writes_and_sees_the_answer_also_after_a_reload(shop: Shop) -> None:
