@@ -25,4 +25,5 @@ class Action(StrEnum):
     ERASE = "erase"  # a person's data, for ever
     SEE_METRICS = "see_metrics"
     MANAGE_DIRECTORY = "manage_directory"
+    MANAGE_OWNERS = "manage_owners"  # make one, change one, take it away from one
     AUDIT = "audit"  # who did what and when, and whether anybody has changed it since

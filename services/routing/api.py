@@ -29,7 +29,8 @@ from libs.runtime.problems import Conflict, Forbidden, NotFound, Unavailable
 from libs.runtime.tokens import Caller, ServiceTokens
 from services.routing.directory import Decide, DirectoryService, Outcome
 from services.routing.domain import catalogue, members, rules
-from services.routing.domain.errors import Again, Clash, NotThere, Refused
+from services.routing.domain.authority import within
+from services.routing.domain.errors import Again, Beyond, Clash, NotThere, Refused
 from services.routing.domain.facts import Fact
 from services.routing.domain.sources import SourceRules
 from services.routing.domain.workspace import Workspace
@@ -178,18 +179,19 @@ class DirectoryApi:
         body, raw = await self._opening.read(request)
 
         async def work(cause: str) -> Response:
-            outcome = await self.changed(
-                self._ids.derive("wsp", cause),
-                cause,
-                "open_workspace",
-                lambda there: rules.open_workspace(
-                    there,
-                    location_id=self._ids.derive("loc", cause),
-                    owner_id=self._ids.derive("mbr", cause),
-                    **msgspec.structs.asdict(body),
-                ),
-                opening=True,
-            )
+            with _problems():
+                outcome = await self._service.change(
+                    self._ids.derive("wsp", cause),
+                    cause,
+                    lambda there: rules.open_workspace(
+                        there,
+                        location_id=self._ids.derive("loc", cause),
+                        owner_id=self._ids.derive("mbr", cause),
+                        **msgspec.structs.asdict(body),
+                    ),
+                    opening=True,
+                )
+            CHANGES.labels("open_workspace").inc()
             shown = FirstStates(
                 workspace=next(s for s in outcome.states if isinstance(s, WorkspaceState)),
                 location=next(s for s in outcome.states if isinstance(s, LocationState)),
@@ -204,7 +206,7 @@ class DirectoryApi:
         caller = self._caller(request)
         wanted, _raw = await self._changing_me.read(request)
         outcome = await self.changed(
-            caller.workspace_id,
+            caller,
             random_id("req"),
             "change_me",
             lambda there: members.change_member(there, caller.member_id, language=wanted.language),
@@ -220,7 +222,7 @@ class DirectoryApi:
             async def work(cause: str) -> Response:
                 thing_id = self._ids.derive(resource.prefix, caller.workspace_id, cause)
                 outcome = await self.changed(
-                    caller.workspace_id,
+                    caller,
                     cause,
                     f"add_{resource.path}",
                     lambda there: resource.add(there, thing_id, **fields),
@@ -237,7 +239,7 @@ class DirectoryApi:
             body, _raw = await resource.changing.read(request)
             fields = msgspec.structs.asdict(body)
             outcome = await self.changed(
-                caller.workspace_id,
+                caller,
                 random_id("req"),
                 f"change_{resource.path}",
                 lambda there: resource.change(there, thing_id, **fields),
@@ -251,7 +253,7 @@ class DirectoryApi:
             caller = self.manager(request)
             await read_nothing(request)
             outcome = await self.changed(
-                caller.workspace_id,
+                caller,
                 random_id("req"),
                 f"remove_{resource.path}",
                 lambda there: resource.remove(there, thing_id),
@@ -262,18 +264,15 @@ class DirectoryApi:
 
         return remove
 
-    async def changed(
-        self,
-        workspace_id: str,
-        cause: str,
-        operation: str,
-        decide: Decide,
-        *,
-        opening: bool = False,
-    ) -> Outcome:
-        """``decide`` is applied. Errors: the directory's refusals, as problems."""
+    async def changed(self, caller: Caller, cause: str, operation: str, decide: Decide) -> Outcome:
+        """``decide`` is applied, as far as the caller's own rights go. Errors: the directory's
+        refusals, as problems."""
         with _problems():
-            outcome = await self._service.change(workspace_id, cause, decide, opening=opening)
+            outcome = await self._service.change(
+                caller.workspace_id,
+                cause,
+                lambda there: within(there, caller.member_id, decide(there)),
+            )
         CHANGES.labels(operation).inc()
         return outcome
 
@@ -295,6 +294,8 @@ def _problems() -> Iterator[None]:
         raise invalid_field(error.field, told) from error
     except NotThere as error:
         raise NotFound from error
+    except Beyond as error:
+        raise Forbidden(TEXTS.say("forbidden.more-than-own")) from error
     except Clash as error:
         raise Conflict(TEXTS.say(f"conflict.{error.key}", error.variables)) from error
     except _NOT_NOW as error:

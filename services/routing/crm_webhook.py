@@ -40,7 +40,7 @@ def add_crm_webhook_routes(
         secret = _SECRET_SIGN + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
         sealed = sealer.seal(secret.encode(), owner=caller.workspace_id)
         outcome = await api.changed(
-            caller.workspace_id,
+            caller,
             random_id("req"),
             "change_crm_webhook",
             lambda there: change_crm_webhook(
@@ -57,7 +57,7 @@ def add_crm_webhook_routes(
         caller = api.manager(request)
         await read_nothing(request)
         outcome = await api.changed(
-            caller.workspace_id, random_id("req"), "remove_crm_webhook", remove_crm_webhook
+            caller, random_id("req"), "remove_crm_webhook", remove_crm_webhook
         )
         return Response(status_code=204, headers={OFFSET_HEADER: str(outcome.offset)})
 

@@ -11,7 +11,7 @@ _EVERYTHING: Final = frozenset(Action)
 # see a conversation, except those who only read or only count.
 PERMISSIONS: Final[dict[Role, frozenset[Action]]] = {
     Role.OWNER: _EVERYTHING,
-    Role.ADMIN: _EVERYTHING,
+    Role.ADMIN: _EVERYTHING - {Action.MANAGE_OWNERS},
     Role.OPERATOR: frozenset(
         {
             Action.READ,

@@ -1,10 +1,10 @@
-"""The rules for members: who they are, what they may do, and that somebody owns the workspace."""
+"""The rules for members: who they are, and what they may do."""
 
 from msgspec import UNSET, UnsetType
 
 from libs.events.api.directory import Language
-from libs.events.directory import MemberState, Role
-from services.routing.domain.errors import Clash, Refused
+from libs.events.directory import Role
+from services.routing.domain.errors import Refused
 from services.routing.domain.facts import (
     Fact,
     MemberChanged,
@@ -49,13 +49,10 @@ def change_member(
     active: bool | None = None,
     language: Language | UnsetType | None = UNSET,
 ) -> list[Fact]:
-    """``language`` None: the workspace's. Errors: NotThere, Refused, Clash where nobody would own
-    the workspace any more."""
+    """``language`` None: the workspace's. Errors: NotThere, Refused."""
     now = there.member(member_id)
     wanted_role = now.role if role is None else role
     wanted_active = now.active if active is None else active
-    if _owns(now) and not (wanted_role is Role.OWNER and wanted_active) and _is_last(there, now):
-        raise Clash("last-owner")
     happened: list[Fact] = []
     changed = MemberChanged(
         member_id=member_id,
@@ -90,12 +87,3 @@ def _free_email(there: Workspace, member_id: str, text: str) -> str:
         if member.member_id != member_id and member.email.casefold() == folded:
             raise Refused("email", "email-taken")
     return email
-
-
-def _owns(member: MemberState) -> bool:
-    return member.role is Role.OWNER and member.active
-
-
-def _is_last(there: Workspace, owner: MemberState) -> bool:
-    others = (m for m in there.members.values() if m.member_id != owner.member_id)
-    return not any(_owns(member) for member in others)

@@ -60,6 +60,7 @@ class Client:
         self.session = session
         self.tokens = tokens
         self.workspace_id = ""
+        self.member_id = ""
 
     async def call(
         self,
@@ -69,13 +70,14 @@ class Client:
         *,
         key: str | None = None,
         workspace_id: str | None = None,
+        member_id: str | None = None,
         actions: tuple[str, ...] = (Action.MANAGE_DIRECTORY,),
         tokens: ServiceTokens | None = None,
     ) -> Answer:
         token = (tokens or self.tokens).issue(
             "routing",
             self.workspace_id if workspace_id is None else workspace_id,
-            "mbr_owner",
+            self.member_id if member_id is None else member_id,
             actions,
         )
         headers = {"authorization": f"Bearer {token}"}
@@ -93,6 +95,7 @@ class Client:
     async def open_workspace(self, **changes: str) -> Any:
         opened = await self.done("POST", "/v1/workspaces", NEW_WORKSPACE | changes)
         self.workspace_id = opened["workspace"]["workspace_id"]
+        self.member_id = opened["owner"]["member_id"]
         return opened
 
 

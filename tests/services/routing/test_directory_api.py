@@ -196,7 +196,7 @@ async def test_of_two_owners_who_leave_at_once_one_stays(client: Client) -> None
     )["member_id"]
 
     answers = await asyncio.gather(
-        *(client.call("DELETE", f"/v1/members/{one}") for one in (first, second))
+        *(client.call("DELETE", f"/v1/members/{one}", member_id=one) for one in (first, second))
     )
 
     assert sorted(answer.status for answer in answers) == [200, 409]
@@ -299,6 +299,7 @@ async def test_a_repeated_post_is_answered_as_the_first(routing: Routing, client
         *(client.call("POST", "/v1/workspaces", body, key="boot") for _ in range(3))
     )
     client.workspace_id = opened[0].body["workspace"]["workspace_id"]
+    client.member_id = opened[0].body["owner"]["member_id"]
     added = [await client.call("POST", "/v1/groups", {"name": "Sales"}, key="k1") for _ in "ab"]
     refused = [await client.call("POST", "/v1/groups", {"name": ""}, key="k2") for _ in "ab"]
     reused = await client.call("POST", "/v1/groups", {"name": "Other"}, key="k1")

@@ -29,6 +29,7 @@ TABLE = {
     "erase": "YY----",
     "see_metrics": "YY--Y-",
     "manage_directory": "YY----",
+    "manage_owners": "Y-----",
     "audit": "YY----",
 }
 
