@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer
-
 from libs.events.topics import Topic
+from libs.runtime.dead_letters import each_letter
 from libs.runtime.kafka import Outgoing, Position, Publisher
+from libs.runtime.set_aside import ORIGIN, OURS, REASON, SET_ASIDE, is_marker, of_ours
 from libs.runtime.settings import Settings
 
-_POLL_MS: Final = 2000
-_OURS: Final = "parley_dead_"
 _WEBHOOK: Final = "webhook:"
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """``headers`` are the original message's; ``reason`` and ``origin`` say what happened."""
+    """``headers`` are the original message's; ``reason`` and ``origin`` say what happened.
+
+    ``is_set_aside``: its group tries it again (``set_aside.py``), or has done so by now."""
 
     topic: Topic
     partition: int
@@ -26,13 +26,14 @@ class DeadLetter:
     buried_at: datetime
     reason: str
     origin: str
+    is_set_aside: bool
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
 
 
 class NotReplayable(Exception):
-    """It never was a message of its topic."""
+    """It never was a message of its topic, or is tried again otherwise."""
 
 
 class NoSuchDeadLetter(Exception):
@@ -41,35 +42,23 @@ class NoSuchDeadLetter(Exception):
 
 async def dead_letters(settings: Settings, topic: Topic) -> AsyncIterator[DeadLetter]:
     """All of the topic's twin that Kafka still keeps, oldest first in each partition."""
-    # Without a group, the client takes all of the topic's partitions.
-    consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
-        settings.kafka_namespace + topic.dead_letter,
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
-    await consumer.start()
-    try:
-        partitions = sorted(consumer.assignment())
-        ends = await consumer.end_offsets(partitions)
-        for partition in partitions:
-            while await consumer.position(partition) < ends[partition]:
-                fetched = await consumer.getmany(partition, timeout_ms=_POLL_MS)
-                for record in fetched.get(partition, []):
-                    ours = {n: v.decode() for n, v in record.headers if n.startswith(_OURS)}
-                    yield DeadLetter(
-                        topic=topic,
-                        partition=record.partition,
-                        offset=record.offset,
-                        buried_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
-                        reason=ours.get("parley_dead_reason", ""),
-                        origin=ours.get("parley_dead_origin", ""),
-                        key=record.key,
-                        value=record.value,
-                        headers=tuple(h for h in record.headers if not h[0].startswith(_OURS)),
-                    )
-    finally:
-        await consumer.stop()
+    twin = settings.kafka_namespace + topic.dead_letter
+    async for record in each_letter(settings.kafka_bootstrap_servers, twin):
+        ours = of_ours(record)
+        if is_marker(ours):
+            continue
+        yield DeadLetter(
+            topic=topic,
+            partition=record.partition,
+            offset=record.offset,
+            buried_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+            reason=ours.get(REASON, ""),
+            origin=ours.get(ORIGIN, ""),
+            is_set_aside=SET_ASIDE in ours,
+            key=record.key,
+            value=record.value,
+            headers=tuple(h for h in record.headers if not h[0].startswith(OURS)),
+        )
 
 
 async def dead_letter_at(
@@ -91,6 +80,10 @@ async def replay(settings: Settings, letter: DeadLetter) -> Position:
         raise NotReplayable(
             f"this is the body of a webhook ({letter.origin}), which was never a message of "
             f"{letter.topic.value}: look at it with `parley dlq show`"
+        )
+    if letter.is_set_aside:
+        raise NotReplayable(
+            "its group keeps it, in order with what came after it: `parley set-aside retry`"
         )
     original = Outgoing(letter.topic.value, letter.key, letter.value, letter.headers)
     async with Publisher(settings.kafka_bootstrap_servers, settings.kafka_namespace) as publisher:

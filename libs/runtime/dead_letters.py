@@ -10,7 +10,8 @@ transactional id, of which Kafka lets only the youngest write: the older one is 
 transaction that was left open had written is not deleted by it but by the next.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
@@ -78,10 +79,33 @@ async def _take_out_of(
     return len(gone)
 
 
+async def each_letter(
+    bootstrap_servers: str, topic: str, *, after: int = 0
+) -> AsyncIterator[Letter]:
+    """What a dead-letter topic (with its namespace) keeps at this moment, the oldest first, from
+    the offset ``after`` on. Errors: KafkaError."""
+    async with _reading(bootstrap_servers, topic, "read_uncommitted") as (consumer, ends):
+        if after:
+            for partition in ends:
+                consumer.seek(partition, after)
+        async for letter in _until(consumer, ends):
+            yield letter
+
+
 async def _read(
     bootstrap_servers: str, topic: str, isolation_level: str
 ) -> tuple[Sequence[Letter], dict[TopicPartition, int]]:
     """All letters, and where each partition ended then."""
+    async with _reading(bootstrap_servers, topic, isolation_level) as (consumer, ends):
+        return [letter async for letter in _until(consumer, ends)], ends
+
+
+@asynccontextmanager
+async def _reading(
+    bootstrap_servers: str, topic: str, isolation_level: str
+) -> AsyncIterator[tuple["AIOKafkaConsumer[bytes, bytes]", dict[TopicPartition, int]]]:
+    """At the topic's beginning, and where each partition ends now."""
+    # Without a group, the client takes all of the topic's partitions.
     consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
         topic,
         bootstrap_servers=bootstrap_servers,
@@ -89,20 +113,23 @@ async def _read(
         auto_offset_reset="earliest",
         isolation_level=isolation_level,
     )
-    await consumer.start()
     try:
-        partitions = sorted(consumer.assignment())
-        ends = await consumer.end_offsets(partitions)
-        letters: list[Letter] = []
-        for partition in partitions:
-            while await consumer.position(partition) < ends[partition]:
-                fetched = await consumer.getmany(partition, timeout_ms=_POLL_MS)
-                letters += [
-                    one for one in fetched.get(partition, []) if one.offset < ends[partition]
-                ]
-        return letters, ends
+        await consumer.start()
+        yield consumer, await consumer.end_offsets(sorted(consumer.assignment()))
     finally:
         await consumer.stop()
+
+
+async def _until(
+    consumer: "AIOKafkaConsumer[bytes, bytes]", ends: Mapping[TopicPartition, int]
+) -> AsyncIterator[Letter]:
+    for partition, end in ends.items():
+        # The position, not the last offset: what a transaction leaves at the end is no letter.
+        while await consumer.position(partition) < end:
+            fetched = await consumer.getmany(partition, timeout_ms=_POLL_MS)
+            for letter in fetched.get(partition, []):
+                if letter.offset < end:
+                    yield letter
 
 
 async def _delete(bootstrap_servers: str, ends: dict[TopicPartition, int]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from itertools import islice
 from typing import Final, Self
 
 import aiohttp
@@ -27,6 +28,8 @@ log = structlog.get_logger()
 
 CHECK_TIMEOUT_SECONDS: Final = 5.0
 CALL_TIMEOUT_SECONDS: Final = 15.0
+# Of what is set aside, in one place, ``/readyz`` names so much; the gauges count all of it.
+TOLD_AT_MOST: Final = 20
 
 _TRACE: Final = (b"traceparent", b"tracestate")
 _LANGUAGE: Final = ACCEPT_LANGUAGE.encode()
@@ -61,7 +64,12 @@ def service_app(runtime: Runtime, title: str, *, documented: bool = False) -> Fa
             )
         )
         ready = all(state == "ok" for state in states.values())
-        return json_response({"ready": ready, "checks": states}, 200 if ready else 503)
+        body: dict[str, object] = {"ready": ready, "checks": states}
+        if troubles := {name: told for name, of in runtime.set_aside.items() if (told := of())}:
+            body["set_aside"] = {
+                name: dict(islice(told.items(), TOLD_AT_MOST)) for name, told in troubles.items()
+            }
+        return json_response(body, 200 if ready else 503)
 
     async def metrics(_request: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

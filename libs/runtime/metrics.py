@@ -12,6 +12,24 @@ DEAD_LETTERS = Counter(
     "Moves when a message goes to a dead-letter topic; any movement wants a person's look.",
     ["topic", "group"],
 )
+SET_ASIDE_MESSAGES = Gauge(
+    "parley_set_aside_messages",
+    "Messages that the group's handler failed on, and those that wait behind them, in"
+    " the partitions of this process. Above 0 wants a person's look: `parley set-aside list`.",
+    ["topic", "group"],
+)
+SET_ASIDE_STREAMS = Gauge(
+    "parley_set_aside_streams",
+    "Streams of the event store with a commit that could not be read, projected or published. Above"
+    " 0 wants a person's look: `parley set-aside list`.",
+    ["collection"],
+)
+NOT_FOLLOWED = Counter(
+    "parley_not_followed_total",
+    "Moves for each record, row or thing that something which follows or sweeps many failed on; it"
+    " was left out and the others went on. Any movement wants a person's look.",
+    ["what"],
+)
 CONSUMER_STOPPED = Gauge(
     "parley_consumer_stopped_partitions",
     "1 while the group stands still at a message that a newer version of Parley wrote: roll this"

@@ -8,10 +8,20 @@ from typing import Any, Final
 
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import AutoReconnect, ConnectionFailure, NotPrimaryError, PyMongoError
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    ConnectionFailure,
+    NotPrimaryError,
+    OperationFailure,
+    PyMongoError,
+    WriteError,
+)
 
 # What means "the server does not answer": the batch that met it is tried again.
 TRANSIENT: Final[tuple[type[Exception], ...]] = (AutoReconnect, ConnectionFailure, NotPrimaryError)
+# Refusals that are about one document: it is too large, or nested too deeply.
+_OF_A_DOCUMENT: Final = frozenset({2, 9, 14, 15, 17280, 10334, 17419, 17420, 28, 40})
 _SERVER_SELECTION_MS: Final = 5_000
 # Each document is held against each change of its statement.
 _CHANGES_A_STATEMENT: Final = 100
@@ -35,6 +45,16 @@ def mongo_client(url: str, app_name: str) -> MongoClient:
 async def check_mongo(client: MongoClient) -> None:
     """For readiness. Errors: PyMongoError."""
     await client.admin.command("ping")
+
+
+def refused_whoever_asks(error: Exception) -> bool:
+    """Whether the server refused for a reason of its own (no disk, no right, an unknown command),
+    and not because of what a document holds."""
+    return (
+        isinstance(error, OperationFailure)
+        and not isinstance(error, BulkWriteError | WriteError)
+        and error.code not in _OF_A_DOCUMENT
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,5 +110,6 @@ __all__ = [
     "change_each",
     "check_mongo",
     "mongo_client",
+    "refused_whoever_asks",
     "with_fields",
 ]

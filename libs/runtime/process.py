@@ -10,7 +10,7 @@ import gc
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +20,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from libs.runtime.broken_connections import understand_uvloop
+from libs.runtime.consumer import BatchConsumer
 from libs.runtime.settings import Settings
 from libs.runtime.tracing import configure_tracing
 
@@ -35,6 +36,8 @@ _SWITCH_S: Final = 0.0005
 
 Check = Callable[[], Awaitable[object]]
 Task = Callable[[asyncio.Event], Awaitable[None]]
+# Each stream of which something is set aside, and why.
+Told = Callable[[], Mapping[str, str]]
 
 
 class Runtime:
@@ -44,6 +47,7 @@ class Runtime:
         self.service = service
         self.stop = asyncio.Event()
         self.checks: dict[str, Check] = {}
+        self.set_aside: dict[str, Told] = {}
         self._stack = AsyncExitStack()
         self._tasks: dict[str, Task] = {}
 
@@ -61,6 +65,26 @@ class Runtime:
         A task that ends before, or fails, ends the process: better restarted than half alive.
         """
         self._tasks[name] = task
+
+    def consume(
+        self,
+        name: str,
+        consumer: BatchConsumer,
+        *,
+        task: Task | None = None,
+        is_needed: bool = True,
+    ) -> None:
+        """Run the consumer (or ``task``, which runs it), and tell what it has set aside.
+
+        ``is_needed``: without it the process is not ready."""
+        self.run(name, task or consumer.run)
+        self.tells(name, consumer.set_aside)
+        if is_needed:
+            self.ready_when(name, consumer.check)
+
+    def tells(self, name: str, told: Told) -> None:
+        """``/readyz`` names what ``told`` answers; one stream's trouble makes nobody unready."""
+        self.set_aside[name] = told
 
     def ready_when(self, name: str, check: Check) -> None:
         """``/readyz`` answers 200 only when ``check`` raises nothing."""

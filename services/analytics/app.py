@@ -54,11 +54,11 @@ async def compose(settings: AnalyticsSettings, runtime: Runtime) -> AsyncIterato
         max_batch=_MAX_BATCH,
         linger_seconds=settings.analytics_flush_interval_seconds,
         patience_seconds=_PATIENCE_SECONDS,
+        ordered=False,
     )
-    runtime.run("analytics consumer", consumer.run)
+    runtime.consume("consumer", consumer)
     runtime.ready_when("clickhouse", warehouse.check)
     runtime.ready_when("kafka", publisher.check)
-    runtime.ready_when("consumer", consumer.check)
     app = service_app(runtime, "Parley analytics")
     tokens = ServiceTokens(key_bytes(settings.service_key), "analytics")
     app.include_router(router(Reports(warehouse), tokens))

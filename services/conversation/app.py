@@ -93,7 +93,6 @@ async def compose(
         namespace=settings.kafka_namespace,
         publisher=publisher,
         transient=TRANSIENT,
-        newer=(UnknownEvent,),
     )
     for topic, handler in engine.handlers.items():
         # Nobody waits at a screen for "sent": many receipts in one batch cost little more than one.
@@ -158,6 +157,7 @@ async def compose(
         linger_seconds=search.LINGER_SECONDS,
         patience_seconds=search.PATIENCE_SECONDS,
         wanted=search.wanted(),
+        ordered=False,
     )
     begun = consumer(
         [Topic.CONVERSATION],
@@ -167,8 +167,7 @@ async def compose(
         wanted=beginnings.wanted(),
     )
     for group, reading in ((search.GROUP, searchable), (beginnings.GROUP, begun)):
-        runtime.run(group, reading.run)
-        runtime.ready_when(group, reading.check)
+        runtime.consume(group, reading)
 
     parts = Parts(
         queue=queue,
@@ -205,8 +204,7 @@ def _consume(topic: Topic, consumer: BatchConsumer, runtime: Runtime, directory:
             await stopped_within(stop, _DIRECTORY_POLL_SECONDS)
         await consumer.run(stop)
 
-    runtime.run(f"consumer of {topic.value}", run)
-    runtime.ready_when(topic.value, consumer.check)
+    runtime.consume(topic.value, consumer, task=run)
 
 
 async def _newer(_request: Request, error: Exception) -> Response:

@@ -59,6 +59,7 @@ class _ConsumerOptions(TypedDict, total=False):
     max_batch: int
     patience_seconds: float
     wanted: Wanted
+    ordered: bool
 
 
 class _Composition:
@@ -107,7 +108,7 @@ class _Composition:
             transient=transient,
             **options,
         )
-        self.runtime.run(group, consumer.run)
+        self.runtime.consume(group, consumer, is_needed=False)
 
 
 @asynccontextmanager
@@ -138,6 +139,7 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
         background,
         (*STORAGE_TRANSIENT, *TRANSIENT),
         wanted=erasing_wanted(),
+        ordered=False,
     )
     fetcher = Fetcher(parts.store, parts.sources, bots, runtime.stop)
     parts.consumer(
@@ -149,6 +151,7 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
         max_batch=_FETCH_BATCH,
         patience_seconds=_FETCH_PATIENCE_SECONDS,
         wanted=may_have_attachments,
+        ordered=False,
     )
 
     caller = caller_of(parts.tokens)

@@ -107,16 +107,16 @@ async def compose(settings: NotifySettings, runtime: Runtime) -> AsyncIterator[A
             NoteAdded,
             CaseSentToCrm,
         ),
+        ordered=False,
     )
     runtime.run("directory", directory.table.run)
-    runtime.run("announcer", consumer.run)
+    runtime.consume("announcer", consumer)
     runtime.run("crm", crm.run)
     if worker:
         runtime.run("e-mail", worker.run)
     runtime.ready_when("kafka", publisher.check)
     runtime.ready_when("mongodb", lambda: check_mongo(mongo))
     runtime.ready_when("directory", directory.table.check)
-    runtime.ready_when("announcer", consumer.check)
 
     app = service_app(runtime, "Parley notify")
     tokens = ServiceTokens(key_bytes(settings.service_key), "notify")

@@ -82,6 +82,7 @@ async def compose(
         transient=TRANSIENT,
         patience_seconds=_PATIENCE_SECONDS,
         wanted=of_types(CaseOpened),
+        ordered=False,
     )
 
     async def sweep(stop: asyncio.Event) -> None:
@@ -105,11 +106,10 @@ async def compose(
     runtime.run("directory repair", topic.keep_right)
     runtime.run("sweeper", sweep)
     runtime.run("permissions", follow_permissions)
-    runtime.run("autoforward", consumer.run)
+    runtime.consume("autoforward", consumer)
     runtime.ready_when("kafka", publisher.check)
     runtime.ready_when("mongodb", lambda: check_mongo(mongo))
     runtime.ready_when("directory", directory.table.check)
-    runtime.ready_when("autoforward", consumer.check)
 
     app = service_app(runtime, "Parley routing")
     sealer = Sealer(deployment_key, credentials.PURPOSE)

@@ -166,7 +166,9 @@ async def test_a_stop_during_an_outage_commits_nothing(broker: Broker) -> None:
     assert await broker.committed() == {}
 
 
-async def test_a_bug_ends_the_run_and_the_message_comes_again(broker: Broker) -> None:
+async def test_a_bug_that_every_batch_meets_ends_the_run_and_the_message_comes_again(
+    broker: Broker,
+) -> None:
     async def bug(_batch: Sequence[Received]) -> Sequence[Refused]:
         raise ZeroDivisionError
 

@@ -1,22 +1,17 @@
 """What a newer version of Parley wrote, met by a consumer that does not know it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from libs.events import registry
 from libs.events.commands import RouteCase
-from libs.runtime.consumer import (
-    Received,
-    Refused,
-    Transient,
-    of_types,
-)
+from libs.runtime.consumer import Transient, of_types
 from libs.runtime.kafka import Outgoing
 from libs.runtime.metrics import CONSUMER_STOPPED
-from tests.libs.runtime.consuming import GROUP, TOPIC, Broker, Effects, causes, command, running
+from tests.libs.runtime.consuming import GROUP, TOPIC, Broker, Effects, command, running
 
 pytestmark = pytest.mark.servers
 
@@ -76,24 +71,3 @@ async def test_what_a_newer_version_wrote_stops_its_partition_and_is_not_lost(
     async with running(broker.consumer(later, **options)) as _:
         await later.wait(lambda seen: "c" in seen)
     assert later.seen == ["b", "c"]
-
-
-async def test_what_needs_something_newer_stops_its_partition(broker: Broker) -> None:
-    class WrittenLater(Exception):
-        pass
-
-    seen: list[str] = []
-
-    async def handler(batch: Sequence[Received]) -> Sequence[Refused]:
-        if "b" in causes(batch):
-            raise WrittenLater("its stream has an event of a newer version")
-        seen.extend(causes(batch))
-        return []
-
-    await broker.put("a", "b", "c", key="one")
-    await broker.put("other", key="two")
-    consumer = broker.consumer(handler, newer=(WrittenLater,))
-    async with running(consumer):
-        await eventually(lambda: stopped(broker) == 1 and "other" in seen)
-    assert sorted(set(seen)) == ["a", "other"]
-    assert sorted((await broker.committed()).values()) == [1, 1]

@@ -1,4 +1,4 @@
-"""Stored events of other versions: older ones are read as today, newer ones stop their reader."""
+"""Stored events of other versions: older ones are read as today, newer ones are set aside."""
 
 from datetime import UTC, datetime
 
@@ -61,7 +61,7 @@ async def test_what_an_older_version_wrote_is_read_as_today(
         ]
 
 
-async def test_what_a_newer_version_wrote_stops_its_reader_and_nobody_else(
+async def test_what_a_newer_version_wrote_is_set_aside_and_holds_up_nobody_else(
     world: World, database: AsyncDatabase[Document]
 ) -> None:
     newer, other = world.conversation_id("newer"), world.conversation_id("other")
@@ -76,9 +76,12 @@ async def test_what_a_newer_version_wrote_stops_its_reader_and_nobody_else(
         assert (refused.status, refused.body["type"]) == (503, "urn:parley:problem:unavailable")
         await world.receive(world.inbound("newer", 2))
 
-        async def stopped() -> bool:
+        async def told() -> bool:
             ready = await world.call(dima, "GET", "/readyz")
-            return "case-dreamt" in ready.body["checks"]["parley.inbound"]
+            aside = ready.body.get("set_aside", {}).get("parley.inbound", {})
+            return ready.status == 200 and "UnknownEvent" in aside.get(
+                f"parley.inbound:{newer}", ""
+            )
 
-        await eventually(stopped)
+        await eventually(told)
         assert (await world.call(dima, "POST", f"/v1/conversations/{other}/take")).status == 200

@@ -1,0 +1,190 @@
+"""What a handler fails on is set aside, and nothing else waits for it."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from libs.runtime.consumer import BatchConsumer, Received, Refused, Transient
+from libs.runtime.metrics import SET_ASIDE_MESSAGES
+from libs.runtime.set_aside import kept_in_twin, retry_of
+from tests.libs.runtime.consuming import GROUP, TOPIC, Broker, Effects, causes, running
+
+pytestmark = pytest.mark.servers
+
+
+class Brittle(Effects):
+    """Fails on what is called bad, until it is mended."""
+
+    def __init__(self, *bad: str) -> None:
+        super().__init__()
+        self.bad = set(bad)
+        self.calls = 0
+
+    async def __call__(self, batch: Sequence[Received]) -> Sequence[Refused]:
+        self.calls += 1
+        if self.bad & set(causes(batch)):
+            raise OverflowError("date value out of range")
+        return await super().__call__(batch)
+
+
+async def kept(broker: Broker) -> list[tuple[str, str]]:
+    """Key and reason of what is set aside."""
+    found, _ = await kept_in_twin(broker.bootstrap, broker.namespace, TOPIC)
+    return [(one.key.decode(), one.reason) for one in found]
+
+
+def gauge(broker: Broker) -> float:
+    group = broker.namespace + GROUP
+    return sum(
+        sample.value
+        for metric in SET_ASIDE_MESSAGES.collect()
+        for sample in metric.samples
+        if sample.labels["group"] == group
+    )
+
+
+async def until(consumer: BatchConsumer, number: int) -> None:
+    """So many streams are set aside."""
+    async with asyncio.timeout(20):
+        while len(consumer.set_aside()) != number:  # noqa: ASYNC110  # nobody announces it
+            await asyncio.sleep(0.02)
+
+
+async def test_one_message_alone_is_set_aside_with_what_comes_after_it_in_its_stream(
+    broker: Broker,
+) -> None:
+    handler = Brittle("bad")
+    good = [f"good-{n}" for n in range(40)]
+    await broker.put(*good[:20])
+    await broker.put("first", "bad", "second", key="one")
+    await broker.put(*good[20:])
+    consumer = broker.consumer(handler)
+
+    async with running(consumer):
+        await handler.wait(lambda seen: {*good, "first"} <= set(seen))
+        await until(consumer, 1)
+        calls = handler.calls
+        await broker.put("third", key="one")
+        await broker.put("other")
+        await handler.wait(lambda seen: "other" in seen)
+        while gauge(broker) < 3:  # noqa: ASYNC110  # nobody announces it
+            await asyncio.sleep(0.02)
+        await consumer.check()
+        told = consumer.set_aside()
+        assert handler.calls <= calls + 2, "what waits is not tried with each batch"
+
+    assert list(told) == ["parley.commands:one"]
+    assert "OverflowError" in told["parley.commands:one"]
+    assert not {"bad", "second", "third"} & set(handler.seen)
+    waits = "waits for what was set aside of its stream before"
+    assert await kept(broker) == [
+        ("one", "unexpected: OverflowError"),
+        ("one", waits),
+        ("one", waits),
+    ]
+    assert sum((await broker.committed()).values()) == 45
+
+
+async def test_a_request_to_try_again_applies_all_of_it_in_order(broker: Broker) -> None:
+    handler = Brittle("bad")
+    await broker.put("a", "bad", "c", key="one")
+    consumer = broker.consumer(handler)
+
+    async with running(consumer):
+        await until(consumer, 1)
+        await broker.publisher.publish([retry_of(TOPIC, broker.namespace + GROUP, b"other")])
+        handler.bad.clear()
+        await broker.publisher.publish([retry_of(TOPIC, broker.namespace + GROUP, b"one")])
+        await broker.put("d", key="one")
+        await handler.wait(lambda seen: {"c", "d"} <= set(seen))
+        await until(consumer, 0)
+        await broker.put("e", key="one")
+        await handler.wait(lambda seen: "e" in seen)
+        await handler.wait(lambda seen: seen[-1] == "e")
+
+    assert list(dict.fromkeys(handler.seen)) == ["a", "bad", "c", "d", "e"]
+    assert await kept(broker) == []
+
+
+async def test_who_takes_the_partition_over_tries_again_and_keeps_the_order(
+    broker: Broker,
+) -> None:
+    broken = broker.consumer(Brittle("bad"))
+    await broker.put("a", "bad", "c", key="one")
+    async with running(broken):
+        await until(broken, 1)
+
+    still_broken = Brittle("bad")
+    again = broker.consumer(still_broken)
+    await broker.put("d", key="one")
+    await broker.put("other")
+    async with running(again):
+        await still_broken.wait(lambda seen: "other" in seen)
+        await until(again, 1)
+        while gauge(broker) < 3:  # noqa: ASYNC110  # nobody announces it
+            await asyncio.sleep(0.02)
+    assert still_broken.seen == ["other"]
+
+    mended = Effects()
+    await broker.put("e", key="one")
+    async with running(broker.consumer(mended)):
+        await mended.wait(lambda seen: "e" in seen)
+    assert mended.seen == ["bad", "c", "d", "e"]
+    assert await kept(broker) == []
+
+
+async def test_where_messages_stand_for_themselves_nothing_waits(broker: Broker) -> None:
+    handler = Brittle("bad")
+    await broker.put("a", "bad", "c", key="one")
+    consumer = broker.consumer(handler, ordered=False)
+
+    async with running(consumer):
+        await handler.wait(lambda seen: "c" in seen)
+        await until(consumer, 1)
+        await broker.put("d", key="one")
+        await handler.wait(lambda seen: "d" in seen)
+
+    assert set(handler.seen) == {"a", "c", "d"}
+    assert await kept(broker) == [("one", "unexpected: OverflowError")]
+
+
+async def test_what_is_refused_when_it_is_tried_again_is_a_dead_letter(broker: Broker) -> None:
+    broken = broker.consumer(Brittle("bad"))
+    await broker.put("bad", "c", key="one")
+    async with running(broken):
+        await until(broken, 1)
+    seen: list[str] = []
+
+    async def refusing(batch: Sequence[Received]) -> Sequence[Refused]:
+        seen.extend(causes(batch))
+        return [Refused(one, "no such case") for one in batch if causes([one]) == ["bad"]]
+
+    consumer = broker.consumer(refusing)
+    async with running(consumer):
+        letters = await broker.dead_letters(5)
+        await until(consumer, 0)
+
+    assert seen == ["bad", "c"]
+    assert dict(letters[2].headers)["parley_dead_reason"] == b"no such case"
+    assert await kept(broker) == []
+
+
+async def test_a_passing_failure_beside_it_sets_nothing_aside(broker: Broker) -> None:
+    away = 3
+
+    async def handler(batch: Sequence[Received]) -> Sequence[Refused]:
+        nonlocal away
+        if "bad" in causes(batch):
+            raise KeyError
+        if batch and away:
+            away -= 1
+            raise Transient("no answer")
+        return []
+
+    await broker.put("a", "bad", "c")
+    consumer = broker.consumer(handler)
+    async with running(consumer):
+        await until(consumer, 1)
+
+    assert [key for key, _ in await kept(broker)] == ["bad"]
