@@ -183,7 +183,7 @@ async def test_two_replicas_change_one_workspace_at_once(routing: Routing) -> No
     """Nothing is lost, the versions of a thing appear in order, and the newest stays."""
     async with routing.running() as one, routing.running() as other:
         await one.open_workspace()
-        other.workspace_id = one.workspace_id
+        other.workspace_id, other.member_id = one.workspace_id, one.member_id
         group_id = (await one.done("POST", "/v1/groups", {"name": "Sales"}))["group_id"]
 
         answers = await asyncio.gather(
