@@ -148,8 +148,12 @@ def dlq_replay(topic: str, partition: int, offset: int) -> None:
 def rebuild(read_model: str) -> None:
     """Build a read model again from the events, beside the live one, and swap it in."""
     from parley.rebuild import rebuild_read_model
+    from services.conversation.rebuilding.renewing import BeingRebuilt
 
-    click.echo(f"{read_model}: {_run(rebuild_read_model(read_model))}")
+    try:
+        click.echo(f"{read_model}: {_run(rebuild_read_model(read_model))}")
+    except BeingRebuilt as error:
+        raise click.ClickException(str(error)) from error
 
 
 @cli.command()

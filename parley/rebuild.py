@@ -3,17 +3,18 @@
 from libs.runtime.mongo import mongo_client
 from libs.runtime.settings import MongoSettings, key_bytes, load
 from services.conversation.rebuilding.read_models import read_models
-from services.conversation.rebuilding.rebuild import rebuild
+from services.conversation.rebuilding.renewing import rebuild_alone
 
 
 async def rebuild_read_model(name: str) -> str:
-    """What was done, in a line. Errors: SettingsError, and what MongoDB's driver raises."""
+    """What was done, in a line. Errors: SettingsError, BeingRebuilt, and what MongoDB's
+    driver raises."""
     settings = load(MongoSettings)
     key = key_bytes(settings.deployment_key)
     client = mongo_client(settings.mongodb_url.get_secret_value(), "parley-rebuild")
     try:
         model = read_models(key)[name]()
-        rebuilt = await rebuild(client[settings.mongodb_database], key, model)
+        rebuilt = await rebuild_alone(client[settings.mongodb_database], key, name, model)
     finally:
         await client.close()
     return (

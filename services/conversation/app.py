@@ -49,6 +49,8 @@ from services.conversation.inbox.saved_filters import (
     Saved,
     add_saved_filter_routes,
 )
+from services.conversation.rebuilding.read_models import read_models
+from services.conversation.rebuilding.renewing import Renewing
 from services.conversation.rows import (
     ANSWERS,
     COMMITS,
@@ -60,6 +62,7 @@ from services.conversation.rows import (
 )
 from services.conversation.sealing.vault import AnswerVault
 from services.conversation.search import consumer as search
+from services.conversation.search.cards import CardRows
 from services.conversation.search.entries import Entries
 from services.conversation.search.index import SEARCH, SEARCH_INDEXES, SearchIndex
 from services.conversation.search.query import Search
@@ -116,7 +119,9 @@ async def compose(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         namespace=settings.kafka_namespace,
     )
-    entries = Entries(key_bytes(settings.deployment_key))
+    key = key_bytes(settings.deployment_key)
+    entries, index = Entries(key), SearchIndex(database)
+    cards = CardRows(database[CUSTOMERS], index, entries)
     saved = Saved(database[SAVED_FILTERS], entries.tokens)
     erasing = Erasing(
         database,
@@ -124,7 +129,8 @@ async def compose(
         engine.store,
         engine.desk,
         engine.customer_desk,
-        SearchIndex(database),
+        index,
+        cards,
         saved.forget,
         lambda unwanted: take_out(
             settings.kafka_bootstrap_servers, settings.kafka_namespace, unwanted
@@ -142,6 +148,7 @@ async def compose(
     await engine.blocked.refresh()
     runtime.run("blocked customers", engine.blocked.run)
     runtime.run("erasures", lambda stop: erasing.run(interval, stop))
+    runtime.run("read models", Renewing(database, key, read_models(key)).run)
     runtime.run("unpublished", lambda stop: watch_unpublished(engine.commits, stop))
     runtime.ready_when("mongodb", lambda: check_mongo(client))
     runtime.ready_when("kafka", publisher.check)
@@ -151,9 +158,9 @@ async def compose(
     search_rows = database[SEARCH]
     # What this service wrote itself, read again for what is written behind.
     searchable = consumer(
-        [Topic.CONVERSATION],
+        [Topic.CONVERSATION, Topic.CUSTOMER],
         search.GROUP,
-        search.SearchHandler(SearchIndex(database), entries, database[INBOX]),
+        search.SearchHandler(index, entries, database[INBOX], cards),
         linger_seconds=search.LINGER_SECONDS,
         patience_seconds=search.PATIENCE_SECONDS,
         wanted=search.wanted(),

@@ -66,10 +66,12 @@ class ConversationView(Body):
 
 
 class ConversationPage(Body):
-    """``next`` is the cursor of the following page, None on the last one."""
+    """``next`` is the cursor of the following page, None on the last one. ``common_words``: what
+    was looked for are words that nearly every text has, by which names and tags alone are found."""
 
     items: tuple[ConversationView, ...]
     next: str | None = None
+    common_words: bool = False
 
 
 class Delivery(Body):

@@ -53,6 +53,7 @@ from services.conversation.rows import DRAFTS, INBOX, MESSAGES, find_rows, snaps
 from services.conversation.sealing.keyring import Keyring
 from services.conversation.sealing.payload import Owner
 from services.conversation.sealing.store import SealedStore
+from services.conversation.search.cards import CardRows
 from services.conversation.search.index import SEARCH, SearchIndex
 from services.conversation.sweeping import PASSING
 from services.conversation.tasks import Done, NotThere, Task
@@ -82,6 +83,7 @@ class Erasing:
         desk: Desk[ConversationState, Conversation],
         customer_desk: Desk[CustomerState, Customer],
         search: SearchIndex,
+        cards: CardRows,
         forget_words: ForgetWords,
         take_out: TakeOut,
         again_after: timedelta,
@@ -96,6 +98,7 @@ class Erasing:
         self._desk = desk
         self._customer_desk = customer_desk
         self._search = search
+        self._cards_found = cards
         self._forget_words = forget_words
         self._take_out = take_out
         self._again_after = again_after
@@ -218,6 +221,7 @@ class Erasing:
             lambda customer: customer.erase(by, erasure.number),
         )
         await self._customer_desk.handle([task])
+        await self._cards_found.drop(erasure.workspace_id, erasure.identity)
         await self._database[beside_of(CUSTOMERS)].delete_one({"_id": erasure.identity})
 
     async def _conversations(self, identities: Collection[str]) -> list[ConversationState]:

@@ -58,6 +58,7 @@ class EncodedPage(msgspec.Struct, omit_defaults=True):
 
     items: tuple[msgspec.Raw, ...]
     next: str | None = None
+    common_words: bool = False
 
 
 class EncodedViews:
@@ -151,7 +152,7 @@ class Inbox:
         looking = await self._search.looking(self._workspace_id, query, after)
         question = self._question(tab, asked)
         if question.excludes_all:
-            return _encode(EncodedPage(()))
+            return _encode(EncodedPage((), None, looking.is_common))
         condition = question.beside()
         found: list[tuple[Document, SearchPlace]] = []
         while len(found) <= limit and not (looking.is_over or looking.is_tired):
@@ -168,7 +169,7 @@ class Inbox:
         elif not looking.is_over and looking.place is not None:
             following = cursor_of(looking.place)
         items = tuple(self._lists.views.of(row) for row, _ in found[:limit])
-        return _encode(EncodedPage(items, following))
+        return _encode(EncodedPage(items, following, looking.is_common))
 
     async def versions(
         self, tab: Tab, asked: ConversationFilter, limit: int

@@ -1,18 +1,20 @@
 """From what happened in a conversation to the rows that a search looks in."""
 
 import hmac
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
 from libs.events import conversation as public
-from libs.events.content import Content
+from libs.events.content import Content, Sender
 from libs.events.correcting import CorrectionFailed, MessageDeleted
 from libs.events.customer import Card
+from libs.events.marks import FieldValue
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.state import ConversationState
-from services.conversation.search.index import Entry
-from services.conversation.search.tokens import Tokens, united
+from services.conversation.search.index import FOR_EVER, Entry
+from services.conversation.search.tokens import Found, Tokens, united
 from services.conversation.search.words import word_forms
 
 WRITTEN: Final = (
@@ -22,7 +24,6 @@ WRITTEN: Final = (
     MessageDeleted,
     CorrectionFailed,
     public.NoteAdded,
-    public.CustomerKnown,
 )
 
 # Each keeps the tokens of its latest words.
@@ -59,22 +60,50 @@ class Entries:
                 found = united([found, tokens.of_names(files)])
         return Entry(message_id, conversation_id, version, at, found)
 
-    def of_card(
-        self, workspace_id: str, conversation_id: str, version: int, at: datetime, card: Card
-    ) -> Entry:
-        """Of what the team knows of the customer, beside their name."""
-        told = (card.phone, card.email, card.external_id, card.city, card.address, card.note)
-        text = "\n".join(one for one in told if one)
+    def of_cards(self, workspace_id: str, cards: Iterable[Card]) -> Found:
+        """By what a person is found of whom the team wrote these."""
         tokens = self.tokens(workspace_id)
-        found = united([tokens.of_text(text), tokens.of_names(list(card.tags))])
-        return Entry(f"{conversation_id}.card", conversation_id, version, at, found)
+        parts = []
+        for card in cards:
+            told = (card.country, card.city, card.address, card.note, *_texts(card.fields))
+            called = (card.name, card.mark, card.external_id, card.phone, card.email, *card.tags)
+            parts.append(tokens.of_text("\n".join(one for one in told if one)))
+            parts.append(tokens.of_names([one for one in called if one]))
+        return united(parts)
+
+    def of_sender(
+        self, workspace_id: str, conversation_id: str, version: int, at: datetime, sender: Sender
+    ) -> Entry | None:
+        """Of what the platform calls who wrote, beside their name; None where it does not."""
+        if not sender.username:
+            return None
+        tokens = self.tokens(workspace_id)
+        return Entry(
+            f"{conversation_id}.{tokens.hidden(sender.external_id)}",
+            conversation_id,
+            version,
+            at,
+            tokens.of_username(sender.username),
+        )
+
+    def of_case(
+        self, workspace_id: str, conversation_id: str, case_id: str, number: int, at: datetime
+    ) -> Entry | None:
+        """Of a case's number, which is nobody's and stays; None of a case that has none."""
+        if not number:
+            return None
+        found = Found({self.tokens(workspace_id).of_number(number)})
+        return Entry(case_id, conversation_id, FOR_EVER, at, found)
 
     def of_state(self, snapshot: Snapshot[ConversationState]) -> Entry:
-        """Of what a conversation is called by: its customer's name, its case's tags and number."""
+        """Of what a conversation is called by: its customer's name, its case's tags, fields and
+        number."""
         state = snapshot.state
         case, workspace_id = state.case, state.thread.workspace_id
         tokens = self.tokens(workspace_id)
         found = tokens.of_names([state.customer_name, state.shown_as.name or "", *case.tags])
+        if case.fields:
+            found = united([found, tokens.of_text("\n".join(_texts(case.fields)))])
         if case.short_number:
             found.t.add(tokens.of_number(case.short_number))
         conversation_id = state.thread.conversation_id
@@ -85,3 +114,8 @@ class Entries:
             case.opened_at,
             found,
         )
+
+
+def _texts(fields: Mapping[str, FieldValue]) -> list[str]:
+    """What custom fields say in words; a choice's id is none."""
+    return [str(value) for value in fields.values() if not isinstance(value, bool | tuple)]

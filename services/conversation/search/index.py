@@ -1,12 +1,17 @@
 """The rows that a search looks in (``conversation_search``), beside the inbox's.
 
-One for each message and note, and one, named by the conversation, for what it is called by:
+One for each message and note, one for each case's number, one for each sender who has a name on the
+platform, one for the person's cards (``cards.py``), and one, named by the conversation, for what it
+is called by:
 
-    {_id: message, note or conversation id, c: conversation id, v, at, t: [int64…], p?: [int64…]}
+    {_id: message, note, case or conversation id…, c: conversation id, v, at, t: [int64…],
+     p?: [int64…]}
 
 They are written behind, in batches, by a consumer of ``parley.conversation``: taking a message in
 costs no more for them, and a search sees what was written about half a second ago. ``v`` is the
-version of the stream that the row was made of; a row is replaced only by a newer one.
+version of the stream that the row was made of; a row is replaced only by a newer one. A case's
+number is nobody's: its row has a version that no erasure reaches. The person's cards have no
+version of the conversation's (0), they go with every erasure and are written anew.
 
 Where a person was forgotten, ``conversation_search_forgotten`` has ``{_id: conversation id, v}``:
 nothing up to that version is written again, however late a copy of it arrives.
@@ -17,7 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, DeleteOne, IndexModel, ReplaceOne
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.runtime.mongo import Document
@@ -26,6 +31,7 @@ from services.conversation.search.tokens import Found
 
 SEARCH: Final = "conversation_search"
 FORGOTTEN: Final = "conversation_search_forgotten"
+FOR_EVER: Final = 2**62
 SEARCH_INDEXES: Final = (
     IndexModel([("t", ASCENDING), ("at", DESCENDING)], name="words"),
     IndexModel([("c", ASCENDING)], name="conversation"),
@@ -60,13 +66,20 @@ class SearchIndex:
         self._rows: Rows = database[SEARCH]
         self._tombstones: Rows = database[FORGOTTEN]
 
-    async def put(self, new: Sequence[Entry], changed: Sequence[Entry] = ()) -> None:
-        """``new`` are thought not to be there yet, ``changed`` may be. Errors: the driver's."""
+    async def put(
+        self,
+        new: Sequence[Entry],
+        changed: Sequence[Entry] = (),
+        forgotten: Mapping[str, int] | None = None,
+    ) -> None:
+        """``new`` are thought not to be there yet, ``changed`` may be; ``forgotten`` as it was
+        before they were made. Errors: the driver's."""
         entries = (*new, *changed)
         if not entries:
             return
         streams = {entry.conversation_id for entry in entries}
-        forgotten = await self._forgotten(streams)
+        if forgotten is None:
+            forgotten = await self.forgotten(streams)
         if forgotten:
             new, changed = _lasting(new, forgotten), _lasting(changed, forgotten)
         await write_newer(
@@ -76,9 +89,21 @@ class SearchIndex:
             replacing,
         )
         # Who was forgotten between the look and the write is forgotten again.
-        for stream, version in (await self._forgotten(streams)).items():
+        for stream, version in (await self.forgotten(streams)).items():
             if version > forgotten.get(stream, 0):
                 await self._delete(stream, version)
+
+    async def put_cards(self, cards: Mapping[str, Entry | None]) -> None:
+        """By the conversations' ids; None: nothing is written down. Errors: the driver's."""
+        operations: list[ReplaceOne[Document] | DeleteOne] = []
+        for conversation_id, entry in cards.items():
+            named = {"_id": f"{conversation_id}.card"}
+            if entry is None:
+                operations.append(DeleteOne(named))
+            else:
+                operations.append(ReplaceOne(named, entry.row(), upsert=True))
+        if operations:
+            await self._rows.bulk_write(operations, ordered=False)
 
     async def forget(self, conversations: Mapping[str, int]) -> None:
         """Nothing up to the version given of each is found any more, ever.
@@ -100,7 +125,8 @@ class SearchIndex:
     async def _delete(self, stream: str, version: int) -> None:
         await self._rows.delete_many({"c": stream, "v": {"$lte": version}})
 
-    async def _forgotten(self, streams: Iterable[str]) -> dict[str, int]:
+    async def forgotten(self, streams: Iterable[str]) -> dict[str, int]:
+        """Up to which version, of those of whom anything was. Errors: the driver's."""
         found = self._tombstones.find({"_id": {"$in": sorted(streams)}})
         return {row["_id"]: row["v"] async for row in found}
 

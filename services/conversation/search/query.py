@@ -18,7 +18,7 @@ from libs.runtime.mongo import Document
 from services.conversation.listing import Hints, Lister, Order, narrowed
 from services.conversation.rows import Rows
 from services.conversation.search.entries import Entries
-from services.conversation.search.tokens import Alternative, Wanted
+from services.conversation.search.tokens import Alternative, Wanted, is_common
 from services.conversation.telling import wrong
 
 # No query names its index: SecantusDB then goes through all of it (seconds instead of 1 ms).
@@ -81,11 +81,13 @@ class Search:
             raise wrong("q", "no-word")
         if after is not None and not 0 <= after.word < len(wanted):
             raise wrong("cursor", "other-order")
-        return Looking(self._rows, self._lister, self._rarity, wanted, after)
+        common = is_common(query)
+        return Looking(self._rows, self._lister, self._rarity, wanted, after, is_common=common)
 
 
 class Looking:
-    """One search under way."""
+    """One search under way. ``is_common``: nearly every text has all that is looked for, so that
+    names alone are found by it."""
 
     def __init__(
         self,
@@ -94,7 +96,10 @@ class Looking:
         rarity: Rarity,
         wanted: Sequence[Wanted],
         after: SearchPlace | None,
+        *,
+        is_common: bool,
     ) -> None:
+        self.is_common = is_common
         self._rows = rows
         self._lister = lister
         self._rarity = rarity
@@ -191,9 +196,10 @@ class Looking:
 
 
 def _condition(one: Alternative) -> Document:
-    if one.beginning is None:
-        return {"t": one.token}
-    return narrowed({"t": one.token}, {"p": one.beginning})
+    filters: list[Document] = [{"t": other} for other in one.others]
+    if one.beginning is not None:
+        filters.append({"p": one.beginning})
+    return narrowed({"t": one.token}, *filters)
 
 
 def _any(alternatives: Sequence[Alternative]) -> Document:

@@ -1,25 +1,32 @@
-"""The search's rows, made again from the conversations' commits."""
+"""The search's rows, made again from the conversations' commits; the cards' from the customers'."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from pymongo import UpdateOne
 
 from libs.events.content import Content
-from libs.events.customer import Card
-from libs.eventstore.commits import Commit
+from libs.eventstore.commits import Commit, StoredEvent
 from libs.runtime.mongo import Document
+from services.conversation.customers.rows import CUSTOMERS
 from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.blocking import MessageWithheld
 from services.conversation.domain.corrections import CorrectionFailed, MessageDeleted, MessageEdited
-from services.conversation.domain.events import decode
+from services.conversation.domain.events import decode, name_of
+from services.conversation.domain.life import CaseOpened
 from services.conversation.domain.messages import MessageReceived, MessageSent
-from services.conversation.domain.naming import CustomerKnown
 from services.conversation.domain.notes import NoteAdded
-from services.conversation.domain.state import ConversationState
+from services.conversation.domain.state import ConversationState, case_id_of
 from services.conversation.loading import replay
 from services.conversation.rows import Rows
+from services.conversation.search.cards import CardRows
 from services.conversation.search.entries import Entries
 from services.conversation.search.index import SEARCH, Entry, SearchIndex
+
+_OPENS: Final = name_of(CaseOpened)
+_WRITTEN_BY_CUSTOMER: Final = frozenset(
+    name_of(event) for event in (MessageReceived, MessageWithheld)
+)
 
 
 class SearchModel:
@@ -41,12 +48,35 @@ class SearchModel:
         entries = {snapshot.state.thread.conversation_id: self._entries.of_state(snapshot)}
         for commit in stream:
             for version, stored in enumerate(commit.events, commit.first):
+                if stored.type == _OPENS and (case := self._case(workspace_id, commit, stored)):
+                    entries[case.id] = case
                 # What was written while the person was being forgotten still opens.
                 if version < snapshot.state.forgotten:
                     continue
+                if sender := self._sender(workspace_id, commit, version, stored):
+                    entries[sender.id] = sender
                 if entry := self._entry(workspace_id, commit, version, stored.type, stored.data):
                     entries[entry.id] = entry
         return [entry.row() for entry in entries.values() if entry.found.t]
+
+    def _case(self, workspace_id: str, commit: Commit, stored: StoredEvent) -> Entry | None:
+        opened = decode(stored.type, stored.data)
+        if not isinstance(opened, CaseOpened):
+            return None
+        case_id = case_id_of(commit.stream, opened.number)
+        return self._entries.of_case(
+            workspace_id, commit.stream, case_id, opened.short_number, opened.at
+        )
+
+    def _sender(
+        self, workspace_id: str, commit: Commit, version: int, stored: StoredEvent
+    ) -> Entry | None:
+        if stored.type not in _WRITTEN_BY_CUSTOMER:
+            return None
+        event = decode(stored.type, stored.data)
+        if not isinstance(event, MessageReceived | MessageWithheld):
+            return None
+        return self._entries.of_sender(workspace_id, commit.stream, version, event.at, event.sender)
 
     def _entry(
         self, workspace_id: str, commit: Commit, version: int, name: str, data: bytes
@@ -60,10 +90,6 @@ class SearchModel:
                 item_id, content = event.message_id, ""
             case CorrectionFailed() if event.is_known:
                 item_id, content = event.message_id, event.content
-            case CustomerKnown():
-                return self._entries.of_card(
-                    workspace_id, commit.stream, version, event.at, event.card or Card()
-                )
             case NoteAdded():
                 item_id, content = event.note_id, event.text
             case _:
@@ -89,4 +115,6 @@ class SearchModel:
         return stream
 
     async def finish(self, live: Rows) -> None:
-        await SearchIndex(live.database).forget_again()
+        index = SearchIndex(live.database)
+        await index.forget_again()
+        await CardRows(live.database[CUSTOMERS], index, self._entries).renew_all()

@@ -3,36 +3,54 @@
 A token is the keyed hash, in 64 bits, of a workspace and a form: so the index is small, and neither
 it nor a copy of the database tells anybody's words. A document has
 
-* ``t``, which is indexed: each word's forms; of names and e-mail addresses the beginnings from two
-  letters on; of the other words of five letters and more the first four; telephone numbers whole
-  and by their last ten, nine and seven digits; a case's number;
-* ``p``, by which is filtered: the beginnings of five to eight letters.
+* ``t``, which is indexed: each word's forms; of names, e-mail addresses and names on platforms the
+  beginnings from two letters on; of the other words of five letters and more the first four; of
+  telephone numbers any four digits in a row, and the end of one without its country; a case's
+  number;
+* ``p``, by which is filtered: the beginnings of five to eight letters; five and more digits in a
+  row of telephone numbers.
 
-Beginnings of all lengths in the index would double its size and the cost of writing it.
+Beginnings of all lengths in the index would double its size and the cost of writing it. ``VERSION``
+is another one whenever a document gets other tokens than before: see ``rebuilding/renewing.py``.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
+from services.conversation.search.spelling import normalised, other_script
 from services.conversation.search.words import (
     STOP_WORDS,
+    Phone,
     WordForms,
     emails_of,
-    normalised,
-    phones_of,
+    groups_in,
+    handles_of,
+    numbered_of,
+    phones_in,
+    underscored_of,
     words_of,
 )
+
+VERSION: Final = 2
 
 _BYTES: Final = 8
 _TEXT_BEGINNING: Final = 4
 _NAME_BEGINNINGS: Final = range(2, 13)
 _FILTERED_BEGINNINGS: Final = range(5, 9)
-_PHONE_ENDS: Final = (10, 9, 7)
+_HANDLE_BEGINNINGS: Final = range(2, 13)
+_PHONE_PART: Final = 4
+_PHONE_PARTS: Final = range(5, 16)
+# The digits of the place and the subscriber: in most countries nine or ten, in small ones eight.
+_PHONE_ENDS: Final = (9, 8)
+# Case numbers are short: a longer number behind # is somebody else's too.
+_CASE_NUMBER_ALONE: Final = 3
 # More words than that say what a message is about; a wall of text must not fill the index.
 _TOKENS_AT_MOST: Final = 400
+_CONTACTS_AT_MOST: Final = 10
 _WORDS_ASKED_AT_MOST: Final = 8
 _WORDS_KEPT: Final = 5_000
 
@@ -47,13 +65,17 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """A row has ``token`` in ``t``, and ``beginning`` in ``p`` where that is asked too."""
+    """A row has ``token`` and the ``others`` in ``t``, and ``beginning`` in ``p`` where that is
+    asked too."""
 
     token: int
     beginning: int | None = None
+    others: tuple[int, ...] = ()
 
-    def holds(self, t: Iterable[int], p: Iterable[int]) -> bool:
-        return self.token in t and (self.beginning is None or self.beginning in p)
+    def holds(self, t: Collection[int], p: Collection[int]) -> bool:
+        if self.beginning is not None and self.beginning not in p:
+            return False
+        return self.token in t and all(one in t for one in self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +105,11 @@ class Tokens:
         """Of a message or a note."""
         found = Found()
         plain = normalised(text)
-        for form in self._contacts(plain):
-            found.t.add(self._token(form))
+        self._add_contacts(found, plain)
         for word in words_of(plain):
-            if word in STOP_WORDS or len(found.t) >= _TOKENS_AT_MOST:
+            if len(found.t) >= _TOKENS_AT_MOST:
+                break
+            if word in STOP_WORDS:
                 continue
             indexed, filtered = self._of_word(word)
             found.t.update(indexed)
@@ -98,11 +121,38 @@ class Tokens:
         found = Found()
         for name in names:
             plain = normalised(name)
-            for form in self._contacts(plain):
-                found.t.add(self._token(form))
-            for word in (*words_of(plain), *emails_of(plain)):
+            self._add_contacts(found, plain)
+            for word in (*words_of(plain), *emails_of(plain)[:_CONTACTS_AT_MOST]):
+                if len(found.t) >= _TOKENS_AT_MOST:
+                    break
                 found.t.update(self._of_name(word))
         return found
+
+    def of_username(self, username: str) -> Found:
+        """Of what a platform calls somebody, with an @ or without."""
+        plain = normalised(username).removeprefix("@")
+        found = self.of_names([plain])
+        found.t.add(self._token(f"@@{plain}"))
+        sizes = (size for size in _HANDLE_BEGINNINGS if size <= len(plain))
+        found.t.update(self._beginning(f"@{plain[:size]}") for size in sizes)
+        return found
+
+    def _add_contacts(self, found: Found, plain: str) -> None:
+        """E-mail addresses, names on platforms, telephone numbers, numbers of anything."""
+        forms = [f"@{email}" for email in emails_of(plain)[:_CONTACTS_AT_MOST]]
+        if "@" in plain:
+            forms += [f"@@{handle}" for handle in handles_of(plain)[:_CONTACTS_AT_MOST]]
+        if "#" in plain:
+            forms += [f"##{number}" for number in numbered_of(plain)[:_CONTACTS_AT_MOST]]
+        for phone in islice(phones_in(plain), _CONTACTS_AT_MOST):
+            digits = phone.digits
+            forms += [f"~{part}" for part in _parts(digits, _PHONE_PART)]
+            found.p.update(
+                self._token(f"~{part}") for size in _PHONE_PARTS for part in _parts(digits, size)
+            )
+            if (local := phone.local) is not None and len(local) >= _PHONE_ENDS[-1]:
+                forms.append(f"={local[-_PHONE_ENDS[0] :]}")
+        found.t.update(map(self._token, forms))
 
     def _hashed(self, word: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """What goes into ``t`` and into ``p`` for a word of a text."""
@@ -123,22 +173,33 @@ class Tokens:
         """Of a case's number in its workspace."""
         return self._token(f"#{number}")
 
+    def hidden(self, name: str) -> str:
+        """A name for a row that tells nobody the one given."""
+        return f"{self._token(name) & 2**64 - 1:016x}"
+
     def wanted(self, query: str) -> list[Wanted]:
         """What a query looks for, at most so many words; the last may be the beginning of one."""
         plain = normalised(query)
         wanted = []
-        contacts = list(self._contacts(plain, whole=True))
-        for contact in contacts:
-            wanted.append(Wanted(contact, (Alternative(self._token(contact)),)))
-        if contacts:
-            return wanted
-        written = plain.split()
-        words = [word for part in written for word in words_of(part)]
-        telling = [word for word in words if word not in STOP_WORDS] or words
-        for word in telling[:_WORDS_ASKED_AT_MOST]:
+        for email in emails_of(plain):
+            wanted.append(Wanted(email, (Alternative(self._token(f"@{email}")),)))
+            plain = plain.replace(email, " ")
+        for handle in handles_of(plain):
+            wanted.append(Wanted(handle, tuple(self._handle(handle))))
+            plain = plain.replace(f"@{handle}", " ")
+        for name in underscored_of(plain):
+            either = (*self._handle(name), self._all_of(list(words_of(name))))
+            wanted.append(Wanted(name, either))
+            plain = plain.replace(name, " ")
+        for found in (phones_in, groups_in):
+            for phone in found(plain):
+                wanted.append(Wanted(phone.digits, tuple(self._phone(phone))))
+                plain = plain.replace(phone.written, " ")
+        words = list(words_of(plain))
+        for word in (_telling(words) or ([] if wanted else words))[:_WORDS_ASKED_AT_MOST]:
             last = word == words[-1] or f"{word}*" in plain
             wanted.append(Wanted(word, tuple(self._alternatives(word, f"#{word}" in plain, last))))
-        return wanted
+        return wanted[:_WORDS_ASKED_AT_MOST]
 
     def _alternatives(
         self, word: str, number_only: bool, unfinished: bool
@@ -146,24 +207,54 @@ class Tokens:
         if word.isdecimal():
             yield Alternative(self._token(f"#{int(word)}"))
             if number_only:
-                return
-        for form in self._forms.of(word):
-            yield Alternative(self._token(form))
-        if not unfinished or len(word) < _NAME_BEGINNINGS.start:
-            return
-        # A name of these letters: the indexed beginnings; a text's, from the fourth letter on.
-        yield Alternative(self._beginning(word[: _NAME_BEGINNINGS.stop - 1]))
-        if len(word) > _TEXT_BEGINNING:
-            longest = word[: _FILTERED_BEGINNINGS.stop - 1]
-            yield Alternative(self._beginning(word[:_TEXT_BEGINNING]), self._beginning(longest))
+                yield Alternative(self._token(f"##{int(word)}"))
+                if len(word) <= _CASE_NUMBER_ALONE:
+                    return
+            yield from self._phone_parts(word)
+        readings = [word] if (other := other_script(word)) is None else [word, other]
+        for reading in readings:
+            for form in self._forms.of(reading):
+                yield Alternative(self._token(form))
+            if not unfinished or len(word) < _NAME_BEGINNINGS.start:
+                continue
+            # A name of these letters: the indexed beginnings; a text's, from the fourth letter on.
+            yield Alternative(self._beginning(reading[: _NAME_BEGINNINGS.stop - 1]))
+            if len(word) > _TEXT_BEGINNING:
+                longest = reading[: _FILTERED_BEGINNINGS.stop - 1]
+                yield Alternative(
+                    self._beginning(reading[:_TEXT_BEGINNING]), self._beginning(longest)
+                )
 
-    def _contacts(self, plain: str, *, whole: bool = False) -> Iterator[str]:
-        """E-mail addresses and telephone numbers. ``whole``: as they are asked for."""
-        yield from (f"@{email}" for email in emails_of(plain))
-        for phone in phones_of(plain):
-            yield f"+{phone}"
-            if not whole:
-                yield from (f"+{phone[-size:]}" for size in _PHONE_ENDS if size < len(phone))
+    def _handle(self, handle: str) -> Iterator[Alternative]:
+        yield Alternative(self._token(f"@@{handle}"))
+        yield Alternative(self._beginning(f"@{handle[: _HANDLE_BEGINNINGS.stop - 1]}"))
+
+    def _phone(self, phone: Phone) -> Iterator[Alternative]:
+        """The number by any spelling, a part of one, or the words that the digits may be."""
+        yield from self._phone_parts(phone.digits)
+        if phone.local is not None:
+            if phone.local != phone.digits:
+                yield from self._phone_parts(phone.local)
+        elif len(phone.digits) > _PHONE_ENDS[0]:
+            # Of one that was written without its country.
+            yield from (
+                Alternative(self._token(f"={phone.digits[-size:]}")) for size in _PHONE_ENDS
+            )
+        words = list(words_of(phone.written))
+        if len(words) == 1:
+            yield Alternative(self._token(f"#{int(words[0])}"))
+        yield self._all_of(words)
+
+    def _all_of(self, words: Sequence[str]) -> Alternative:
+        first, *others = (self._token(self._forms.of(word)[0]) for word in words)
+        return Alternative(first, others=tuple(others))
+
+    def _phone_parts(self, digits: str) -> Iterator[Alternative]:
+        if len(digits) < _PHONE_PART:
+            return
+        whole = digits[: _PHONE_PARTS.stop - 1]
+        part = self._token(f"~{whole}") if len(whole) > _PHONE_PART else None
+        yield Alternative(self._token(f"~{digits[:_PHONE_PART]}"), part)
 
     def _beginning(self, letters: str) -> int:
         return self._token(f"^{letters}")
@@ -172,6 +263,20 @@ class Tokens:
         hashed = self._hash.copy()
         hashed.update(f"\0{form}".encode())
         return int.from_bytes(hashed.digest(), "big", signed=True)
+
+
+def is_common(query: str) -> bool:
+    """Whether there are words in the query, and nearly every text has all of them."""
+    words = list(words_of(normalised(query)))
+    return bool(words) and not _telling(words)
+
+
+def _telling(words: Sequence[str]) -> list[str]:
+    return [word for word in words if word not in STOP_WORDS]
+
+
+def _parts(digits: str, size: int) -> Iterator[str]:
+    return (digits[at : at + size] for at in range(len(digits) - size + 1))
 
 
 def united(parts: Sequence[Found]) -> Found:

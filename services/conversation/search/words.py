@@ -7,28 +7,35 @@ they were looked up, because looking one up costs about 0.3 ms and most texts us
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from threading import Lock
-from typing import Final
+from typing import Final, NamedTuple
 
 import pymorphy3
 import snowballstemmer
 from pymorphy3.units import DictionaryAnalyzer
 
+from services.conversation.search.spelling import normalised
+
 _KEPT: Final = 20_000
 _FORMS_AT_MOST: Final = 4
 _LONGEST: Final = 60
+# How many digits a number has where one dials 8 before the ten of the place and the subscriber.
+_WITH_TRUNK_8: Final = 11
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 # It begins where such letters do, and no address has more before its @ (RFC 5321, 4.5.3.1.1):
 # tried at each letter of a run, a long one would take its length squared.
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
-_PHONE = re.compile(r"(?<![\w+])\+?\d(?:[\s().-]{0,2}\d){6,17}(?!\w)")
+_HANDLE = re.compile(r"(?<![\w@.+-])@([a-z0-9_]{2,32})(?![\w@])")
+_UNDERSCORED = re.compile(r"(?<![\w@.+-])[a-z0-9]+_[a-z0-9_]*(?![\w@])")
+_DASHES: Final = r"\u2010-\u2015\u2212-"
+_PHONE = re.compile(rf"(?<![\w+#])\+?\d(?:[\s()./{_DASHES}]{{0,3}}\d){{6,17}}(?!\w)")
+# Fewer digits in several groups, such as (050) 12: a part of a number, or so many words.
+_GROUPS = re.compile(rf"(?<![\w+#])\+?\d(?:[\s()./{_DASHES}]{{0,3}}\d){{3,5}}(?!\w)")
+_NUMBERED = re.compile(r"#\s?(\d{1,18})(?!\w)")
 _CYRILLIC = re.compile(r"[\u0400-\u04ff]")
-_APOSTROPHES: Final = str.maketrans({"\u2019": "'", "\u02bc": "'", "`": "'", "ё": "е"})
-
 # Words that nearly every text has; nobody finds anything by them.
 STOP_WORDS: Final = frozenset(
     word
@@ -58,12 +65,6 @@ STOP_WORDS: Final = frozenset(
 )
 
 
-def normalised(text: str) -> str:
-    """Compared without case, width, stress marks and the spelling of apostrophes and ё."""
-    plain = unicodedata.normalize("NFKC", text).casefold().translate(_APOSTROPHES)
-    return plain.replace("\u0301", "")
-
-
 def words_of(text: str) -> Iterator[str]:
     """The words of a normalised text, long ones (a key, a link's tail) cut."""
     return (match[0][:_LONGEST] for match in _WORD.finditer(text))
@@ -73,9 +74,55 @@ def emails_of(text: str) -> list[str]:
     return _EMAIL.findall(text)
 
 
+def handles_of(text: str) -> list[str]:
+    """What stands after an @ by itself: what somebody is called on a platform."""
+    return _HANDLE.findall(text)
+
+
+def underscored_of(text: str) -> list[str]:
+    """What may be such a name, written without its @."""
+    return _UNDERSCORED.findall(text)
+
+
+def numbered_of(text: str) -> list[int]:
+    """Numbers that are written as such: #12, №12."""
+    return [int(digits) for digits in _NUMBERED.findall(text)]
+
+
+class Phone(NamedTuple):
+    """What looks like a telephone number. ``digits`` are without the 00 of a call abroad;
+    ``local``, of one without its country: those after the digit that is dialled before it."""
+
+    written: str
+    digits: str
+    local: str | None = None
+
+
+def phones_in(text: str) -> Iterator[Phone]:
+    return (_phone(match[0]) for match in _PHONE.finditer(text))
+
+
 def phones_of(text: str) -> list[str]:
     """The digits of what looks like a telephone number."""
-    return ["".join(filter(str.isdecimal, match[0])) for match in _PHONE.finditer(text)]
+    return [phone.digits for phone in phones_in(text)]
+
+
+def groups_in(text: str) -> Iterator[Phone]:
+    """Four digits and more that are too few for a number, in groups."""
+    return (_phone(match[0]) for match in _GROUPS.finditer(text) if not match[0].isdecimal())
+
+
+def _phone(written: str) -> Phone:
+    digits = "".join(filter(str.isdecimal, written))
+    if written.startswith("+"):
+        return Phone(written, digits)
+    if digits.startswith("00"):
+        return Phone(written, digits[2:])
+    if digits.startswith("0"):
+        return Phone(written, digits, digits[1:])
+    if len(digits) == _WITH_TRUNK_8 and digits.startswith("8"):
+        return Phone(written, digits, digits[1:])
+    return Phone(written, digits, digits if len(digits) < _WITH_TRUNK_8 else None)
 
 
 @lru_cache(1)

@@ -1,6 +1,7 @@
 """The read models come from the commits, and can be made again while the service runs."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
@@ -9,6 +10,12 @@ from libs.runtime.mongo import Document
 from services.conversation.customers.rows import CUSTOMERS
 from services.conversation.rebuilding.read_models import read_models
 from services.conversation.rebuilding.rebuild import Rebuilt, rebuild
+from services.conversation.rebuilding.renewing import (
+    READ_MODELS,
+    VERSIONS,
+    BeingRebuilt,
+    rebuild_alone,
+)
 from services.conversation.rows import INBOX, MESSAGES
 from services.conversation.search.index import SEARCH
 from tests.services.conversation.world import DEPLOYMENT_KEY, World, eventually, serving
@@ -48,8 +55,8 @@ async def test_what_is_rebuilt_equals_what_it_replaces(
         ids = [world.conversation_id(thread) for thread in threads]
 
         async def searchable() -> bool:
-            # Written behind: 91 messages, and what 30 conversations are called.
-            return await database[SEARCH].count_documents({"c": {"$in": ids}}) == 121
+            # Written behind: 91 messages, what 30 conversations are called, their cases' numbers.
+            return await database[SEARCH].count_documents({"c": {"$in": ids}}) == 151
 
         await eventually(searchable)
         # What a test before this one left unread on the topics they share.
@@ -110,3 +117,43 @@ async def test_the_service_goes_on_where_rows_were_lost(
         await world.receive(world.inbound("1", 2))
         # the sweeper may have brought the row back with what was there before
         await world.seen(dima, conversation_id, lambda view: view["version"] == 3)
+
+
+async def test_rows_of_an_older_version_are_made_again_by_themselves(
+    world: World, database: AsyncDatabase[Document]
+) -> None:
+    dima = await world.member("Dima")
+    async with serving(world):
+        await world.receive(world.inbound("1", 1, "звоните: 050 123 45 68"))
+        await world.seen(dima, world.conversation_id("1"))
+
+    # given rows as an earlier release made them
+    await database[SEARCH].update_many({}, {"$set": {"t": [1]}, "$unset": {"p": ""}})
+    await database[READ_MODELS].delete_many({})
+
+    # when this one is started, then they are found by what it makes of them
+    async with serving(world):
+
+        async def found() -> bool:
+            query = {"q": "+380501234568"}
+            answer = await world.call(dima, "GET", "/v1/conversations", query=query)
+            return len(answer.body["items"]) == 1
+
+        await eventually(found)
+
+        async def noted() -> bool:
+            models = await database[READ_MODELS].find({"version": {"$exists": True}}).to_list()
+            return {one["_id"] for one in models} == VERSIONS.keys()
+
+        await eventually(noted)
+
+
+async def test_no_two_make_the_same_rows_at_once(database: AsyncDatabase[Document]) -> None:
+    model = read_models(DEPLOYMENT_KEY)["search"]
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    await database[READ_MODELS].insert_one({"_id": "search", "until": later})
+    with pytest.raises(BeingRebuilt):
+        await rebuild_alone(database, DEPLOYMENT_KEY, "search", model())
+    gone = datetime.now(UTC) - timedelta(minutes=1)
+    await database[READ_MODELS].update_one({"_id": "search"}, {"$set": {"until": gone}})
+    await rebuild_alone(database, DEPLOYMENT_KEY, "search", model())

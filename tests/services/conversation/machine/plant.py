@@ -31,11 +31,13 @@ from libs.runtime.dead_letters import Letter
 from libs.runtime.directory import Directory
 from libs.runtime.mongo import Document, mongo_client
 from services.conversation.app import ensure_indexes
+from services.conversation.customers.rows import CUSTOMERS
 from services.conversation.engine import Engine, engine_of
 from services.conversation.erasing.erasing import Erasing
 from services.conversation.inbox.saved_filters import SAVED_FILTERS, Saved
 from services.conversation.rows import COUNTERS, INBOX
 from services.conversation.sealing.keyring import WORKSPACE_KEYS
+from services.conversation.search.cards import CardRows
 from services.conversation.search.consumer import SearchHandler
 from services.conversation.search.entries import Entries
 from services.conversation.search.index import SearchIndex
@@ -84,7 +86,8 @@ class Replica:
             mark_later=False,
         )
         search = SearchIndex(plant.database)
-        self.search = SearchHandler(search, plant.entries, plant.database[INBOX])
+        cards = CardRows(plant.database[CUSTOMERS], search, plant.entries)
+        self.search = SearchHandler(search, plant.entries, plant.database[INBOX], cards)
         self.erasing = Erasing(
             plant.database,
             self.engine.keyring,
@@ -92,6 +95,7 @@ class Replica:
             self.engine.desk,
             self.engine.customer_desk,
             search,
+            cards,
             Saved(plant.database[SAVED_FILTERS], plant.entries.tokens).forget,
             _no_letters,
             timedelta(0),

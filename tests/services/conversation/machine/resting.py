@@ -88,6 +88,7 @@ class Resting(Doings):
             assert await engine.handlers[Topic.CUSTOMER](news) == []
             await self._drain()
         await first.search((await self._heard(Topic.CONVERSATION))[self.searched :])
+        await first.search(await self._heard(Topic.CUSTOMER))
         if self.counting:
             await self._check_counts(counts)
 

@@ -7,14 +7,9 @@ from typing import Any
 import pymorphy3
 import pytest
 
-from services.conversation.search.tokens import Tokens
-from services.conversation.search.words import (
-    WordForms,
-    emails_of,
-    normalised,
-    phones_of,
-    word_forms,
-)
+from services.conversation.search.spelling import normalised
+from services.conversation.search.tokens import Tokens, is_common
+from services.conversation.search.words import WordForms, emails_of, phones_of, word_forms
 
 TOKENS = Tokens(bytes(32), "wsp_1", word_forms())
 
@@ -77,6 +72,135 @@ def test_and_by_nothing_else(query: str, text: str) -> None:
 @pytest.mark.parametrize("query", ["ив", "Иван", "иванов", "ИВАНОВА пет", "пе", "ваня@кава"])
 def test_a_name_is_found_from_its_second_letter_on(query: str) -> None:
     assert finds(query, "Петр Иванов ваня@кава.укр", named=True)
+
+
+PHONES = ["+380501234568", "050 123 45 68", "(050) 123-45-68", "00380 50 123-45-68", "80501234568"]
+
+
+@pytest.mark.parametrize("text", PHONES)
+@pytest.mark.parametrize("query", [*PHONES, "+38 (050) 123–45–68", "０５０ 123/45/68", "501234568"])
+def test_a_telephone_number_is_found_by_any_spelling(query: str, text: str) -> None:
+    assert finds(query, f"мой номер {text}, звоните")
+    assert finds(query, text, named=True)
+    assert finds(f"номер {query}", f"мой номер {text}")
+    assert not finds(query, "+380501234569")
+    assert not finds(query, "+380671234568")
+
+
+@pytest.mark.parametrize("text", ["+37369123456", "069 12 34 56", "69123456"])
+@pytest.mark.parametrize("query", ["+373 69 123 456", "069123456"])
+def test_and_in_countries_of_shorter_numbers(query: str, text: str) -> None:
+    assert finds(query, text)
+
+
+@pytest.mark.parametrize("text", ["+79123456789", "8 (912) 345-67-89", "912 345 67 89"])
+@pytest.mark.parametrize("query", ["+7 912 345-67-89", "89123456789", "9123456789"])
+def test_and_where_one_dials_8_before_it(query: str, text: str) -> None:
+    assert finds(query, text)
+    assert not finds(query, "+380123456789")
+
+
+@pytest.mark.parametrize(
+    "part", ["4568", "0501", "3456", "45-68", "123 45", "12345", "(050) 12", "+3805", "38050123456"]
+)
+def test_and_by_a_part_of_four_digits_and_more(part: str) -> None:
+    for text in ("+38 (050) 123-45-68", "звоните: 380501234568"):
+        assert finds(part, text)
+    assert not finds(part, "+380679998877")
+
+
+def test_digits_in_groups_may_be_words_of_a_text_too() -> None:
+    assert finds("12 2024", "в 12 месяце 2024 года")
+    assert not finds("12 2024", "в 11 месяце 2024 года")
+    assert not finds("456", "+380501234568")
+
+
+@pytest.mark.parametrize("query", ["12345", "#12345", "№12345", "№ 12345", "n 12345"])
+@pytest.mark.parametrize("text", ["заказ №12345", "n #12345", "заказ n 12345", "N№ 12345"])
+def test_a_number_is_found_however_it_is_marked(query: str, text: str) -> None:
+    assert finds(query.removeprefix("n "), text)
+
+
+def test_a_short_number_behind_a_sign_is_a_case_or_is_written_so() -> None:
+    assert finds("#12", "пункт №12")
+    assert not finds("#12", "пункт 12")
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("договiр", "Підпишіть договори"),  # a Latin i
+        ("договір", "Підпишіть дoгoвiр"),  # Latin letters in the text
+        ("ДОГOВІР", "договору"),
+        ("cooбщение", "ваши сообщения"),
+        ("сoffee", "two coffees"),
+        ("toyotа", "Toyota Corolla"),
+        ("pot", "рот"),  # all its letters are in both scripts
+        ("А123ВС", "car A123BC"),
+        ("п´ять", "п'ять днів"),
+        ("об‘єкт", "об′єкта"),
+        ("п`ять", "пʹять"),
+        ("обʼєкт", 'об"єкти'),
+        ("п＇ять", "п’ять"),
+        ("возврат", "воз\u200bврат"),
+        ("воз\u00adврат", "возврат"),
+        ("возврат", "возвра\u0301т"),
+        ("возврат\ufe0f", "в\u2060озвр\ufeffат"),
+        ("йогурт", "и\u0306огурта"),
+        ("їжак", "і\u0308жака"),
+        ("україна", "Украïна"),
+        ("muller", "Herr Müller"),
+        ("Müller", "Mu\u0308ller"),
+        ("café", "the cafe"),
+        ("замок", "зáмок"),
+        ("ｏｒｄｅｒ", "orders"),
+        ("@ivan_petrov", "пишите на @Ivan_Petrov"),
+        ("ivan_petrov", "пишите на @Ivan_Petrov"),
+    ],
+)
+def test_a_word_is_found_by_what_it_looks_like(query: str, text: str) -> None:
+    assert finds(query, text)
+    assert finds(text.split()[-1], text)
+
+
+@pytest.mark.parametrize(
+    ("query", "text"), [("йод", "иод"), ("їхати", "іхати"), ("рот", "ротор"), ("дом", "dom")]
+)
+def test_letters_of_their_own_stay_so(query: str, text: str) -> None:
+    assert not finds(query, text)
+
+
+@pytest.mark.parametrize(
+    "query", ["@ivan_petrov", "ivan_petrov", "@ivan", "ivan_p", "@IVAN_P", "petrov", "iv"]
+)
+def test_a_name_on_a_platform_is_found_with_its_sign_and_without(query: str) -> None:
+    found = TOKENS.of_username("Ivan_Petrov")
+    assert all(
+        any(one.holds(found.t, found.p) for one in word.alternatives)
+        for word in TOKENS.wanted(query)
+    )
+
+
+def test_what_is_asked_for_beside_a_number_is_looked_for_too() -> None:
+    assert finds("Иван 050 123 45 68", "Иван, +380501234568")
+    assert not finds("Петр 050 123 45 68", "Иван, +380501234568")
+    assert finds("a@b.example +380501234568", "a@b.example, 0501234568")
+
+
+def test_a_query_of_stop_words_alone_says_so() -> None:
+    assert is_common("где и")
+    assert not is_common("где возврат")
+    assert not is_common("?!")
+
+
+@pytest.mark.parametrize(
+    "one", ["+380501234568, ", "a@b.example, ", "@abcdef ", "№123 ", "слово1 "]
+)
+def test_tokens_are_bounded_whatever_is_repeated(one: str) -> None:
+    text = "".join(one.replace("1", f"{n}1") for n in range(10_000))
+    for found in (TOKENS.of_text(text), TOKENS.of_names([text])):
+        assert len(found.t) < 600
+        assert len(found.p) < 2_000
 
 
 def test_a_case_is_found_by_its_number() -> None:
@@ -146,3 +270,10 @@ def test_the_dictionaries_are_read_once_however_many_look_for_the_first_word(
         list(pool.map(forms.of, ("замовлення", "заказа", "доставку", "товару")))
 
     assert languages == ["ru", "uk"]
+
+
+def test_usual_letters_are_read_as_all_others_are() -> None:
+    letters = "".join(map(chr, (*range(32, 127), *range(0x401, 0x460), 0x490, 0x491))) + "«»–—’№„“”"
+    for letter in letters:
+        # What cannot be seen makes the text an unusual one.
+        assert normalised(f"а{letter}в") == normalised(f"а{letter}\u200bв"), letter

@@ -9,8 +9,10 @@ from libs.events.content import Content
 from libs.events.envelope import read_envelope
 from libs.runtime.consumer import Received
 from libs.runtime.outbox import kafka_message
+from services.conversation.customers.rows import CUSTOMERS
 from services.conversation.domain.conversation import Conversation
 from services.conversation.publishing import conversation_messages
+from services.conversation.search.cards import CardRows
 from services.conversation.search.consumer import SearchHandler
 from services.conversation.search.index import SEARCH
 from tests.services.conversation.domain.cases import NOON, PLACE, Given, minutes, written
@@ -39,7 +41,8 @@ async def test_a_repeat_within_a_batch_brings_no_older_text_back(made: Made) -> 
     edited.edit(corrected, "incoming", PLACE)
     then = told_of(edited)
 
-    await SearchHandler(made.index, made.entries, made.rows)([*first, *then, *first])
+    cards = CardRows(made.rows.database[CUSTOMERS], made.index, made.entries)
+    await SearchHandler(made.index, made.entries, made.rows, cards)([*first, *then, *first])
 
     row = await made.rows.database[SEARCH].find_one({"_id": "msg_1"})
     assert row is not None
