@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final, get_args
 
 import msgspec
@@ -10,6 +12,7 @@ from fastapi import Request
 from libs.runtime.http import read_limited
 from libs.runtime.problems import BadRequest, Invalid, TooLarge
 from libs.runtime.texts import COMMON
+from libs.runtime.values import NotValid, check_of
 
 BODY_LIMIT_BYTES: Final = 256 * 1024
 _NAME_SHOWN_CHARACTERS: Final = 80
@@ -56,6 +59,7 @@ class BodyReader[T]:
             if not struct.__struct_config__.forbid_unknown_fields:
                 raise TypeError(f"{struct.__name__} would ignore unknown fields of a request")
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(body)
+        self._check = check_of(body)
         self._limit = limit_bytes
 
     async def read(self, request: Request) -> tuple[T, bytes]:
@@ -71,6 +75,9 @@ class BodyReader[T]:
             raise invalid_field(field, message) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadRequest(COMMON.say("bad-request.not-json")) from error
+        if self._check is not None:
+            with _refusals():
+                self._check(decoded)
         return decoded
 
 
@@ -96,9 +103,25 @@ def read_query[T: msgspec.Struct](request: Request, query: type[T]) -> T:
     """The query's parameters as a struct, numbers out of their texts. Errors: Invalid."""
     check_query(request, query.__struct_encode_fields__)
     try:
-        return msgspec.convert(dict(request.query_params), query, strict=False)
+        asked = msgspec.convert(dict(request.query_params), query, strict=False)
     except msgspec.ValidationError as error:
         raise invalid_field(*_named(str(error))) from error
+    if (check := _check_of_query(query)) is not None:
+        with _refusals():
+            check(asked)
+    return asked
+
+
+_check_of_query: Final = cache(check_of)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except NotValid as error:
+        field = ".".join(error.path)[:_NAME_SHOWN_CHARACTERS]
+        raise invalid_field(field, COMMON.say(f"invalid.{error.key}", error.variables)) from error
 
 
 def check_query(request: Request, known: Collection[str]) -> None:

@@ -1,7 +1,7 @@
 """What an event of a conversation tells the figures: rows of facts, without names or text."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from libs.events.conversation import (
@@ -19,10 +19,8 @@ from libs.events.conversation import (
     MessageSent,
 )
 from libs.events.envelope import Envelope
+from libs.events.instants import EARLIEST, LATEST, utc_of
 
-# ClickHouse's DateTime64 holds the years 1900 to 2299 and wraps silently outside of them.
-_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 # Only these bring a case to another state; all others leave it in the one it was in.
 _MOVES: Final = (
     CaseOpened,
@@ -115,8 +113,8 @@ def facts_of(envelope: Envelope) -> list[Fact]:
     facts = list(_facts(envelope, envelope.body))
     for fact in facts:
         for name, value in zip(fact._fields, fact, strict=True):
-            if isinstance(value, datetime) and not _EARLIEST <= value < _LATEST:
-                raise NotAnInstant(f"{name} is outside of the years 1970 to 2199")
+            if isinstance(value, datetime) and utc_of(value) is None:
+                raise NotAnInstant(f"{name} is outside of the years {EARLIEST.year} to {LATEST.year - 1}")
     return facts
 
 

@@ -16,11 +16,10 @@ from typing import Final, Literal
 
 from pymongo import ASCENDING, DESCENDING
 
+from libs.events.instants import EARLIEST, LATEST
 from libs.runtime.mongo import Document
 from services.conversation.rows import Rows
 
-_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 _FIRST_SPAN: Final = timedelta(seconds=1)
 _SHORTEST_SPAN: Final = timedelta(milliseconds=5)
 # Of what is not met in so long a time there is little enough to look for in all the rest at once.
@@ -187,7 +186,7 @@ class Lister:
         past = [order.past(after)] if after else []
         edge = after[0] if after else None
         start, span = self._beginning(order, edge, hint, wanted)
-        end = _FIRST if order.descending else _LAST
+        end = EARLIEST if order.descending else LATEST
         reached = start
         while len(found) < wanted and (reached > end if order.descending else reached < end):
             reach = end if span is None else _moved(start, span, end)
@@ -214,7 +213,7 @@ class Lister:
         span = max(self._first_span, shortest * _FIRST_PAGES) if shortest else self._first_span
         if edge is not None:
             return edge, span
-        return (self._hints.newest(order.field), span) if order.descending else (_FIRST, None)
+        return (self._hints.newest(order.field), span) if order.descending else (EARLIEST, None)
 
     async def _find(
         self, conditions: Sequence[Document], order: Order, limit: int
@@ -259,6 +258,6 @@ def _moved(start: datetime, span: timedelta, end: datetime) -> datetime:
 
 def _hint_of(order: Order, found: Sequence[Document], few: bool) -> _Hint:
     if few or not found:
-        return _Hint(datetime.now(UTC) if order.descending else _FIRST, None, max(len(found), 1))
+        return _Hint(datetime.now(UTC) if order.descending else EARLIEST, None, max(len(found), 1))
     first, last = found[0][order.field], found[-1][order.field]
     return _Hint(first, max(abs(first - last) * 1.25, _SHORTEST_SPAN), len(found))

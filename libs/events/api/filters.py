@@ -8,7 +8,7 @@ from msgspec import Meta
 from libs.events.content import Channel
 from libs.events.customer import FunnelStatus
 from libs.events.marks import Priority
-from libs.events.registry import Body
+from libs.events.registry import Body, Instant
 
 # "important": open cases that are due today or overdue, by their due time whatever the order asked.
 Tab = Literal["new", "mine", "others", "done", "all", "unread", "important"]
@@ -44,10 +44,10 @@ class ConversationFilter(Body, forbid_unknown_fields=True):
     unread: bool | None = None
     answered: bool | None = None
     open: bool | None = None
-    active_from: datetime | None = None
-    active_to: datetime | None = None
-    opened_from: datetime | None = None
-    opened_to: datetime | None = None
+    active_from: Instant | None = None
+    active_to: Instant | None = None
+    opened_from: Instant | None = None
+    opened_to: Instant | None = None
     funnel: FunnelStatus | None = None
     sales_plan: FilterId | None = None
     customer_tag: FilterId | None = None
