@@ -67,7 +67,7 @@ def router(reports: Reports, tokens: ServiceTokens) -> APIRouter:
 
 def _period(asked: _PeriodQuery) -> Period:
     """Errors: Invalid."""
-    period = Period(asked.start.astimezone(UTC), asked.end.astimezone(UTC))
+    period = Period(asked.start, asked.end)
     if period.end <= period.start:
         raise invalid_field("to", TEXTS.say("invalid.not-later"))
     if period.start < _EARLIEST or period.end > _LATEST or period.end - period.start > _LONGEST:

@@ -114,7 +114,8 @@ def facts_of(envelope: Envelope) -> list[Fact]:
     for fact in facts:
         for name, value in zip(fact._fields, fact, strict=True):
             if isinstance(value, datetime) and utc_of(value) is None:
-                raise NotAnInstant(f"{name} is outside of the years {EARLIEST.year} to {LATEST.year - 1}")
+                years = f"{EARLIEST.year} to {LATEST.year - 1}"
+                raise NotAnInstant(f"{name} is outside of the years {years}")
     return facts
 
 
