@@ -17,6 +17,7 @@ from libs.devstack.kafka_jars import JarsUnavailable
 from libs.devstack.mongodb import NoMongodb
 from libs.devstack.processes import ManagedProcess, ProcessFailed
 from libs.devstack.stack import Devstack
+from libs.devstack.stores import StoresApart
 from libs.runtime.settings import Settings, load
 from parley import compose
 from parley.bootstrap import BootstrapFailed, FirstWorkspace, bootstrap_workspace
@@ -32,6 +33,16 @@ FIRST_WORKSPACE: Final = {
     "language": "en",
     "time_zone": "UTC",
 }
+
+
+_WORTH_A_SENTENCE: Final = (
+    BootstrapFailed,
+    FolderInUse,
+    JarsUnavailable,
+    NoMongodb,
+    ProcessFailed,
+    StoresApart,
+)
 
 
 class Failed(Exception):
@@ -53,7 +64,7 @@ def up_here() -> None:
         _up_on_devstack(click.echo)
     except KeyboardInterrupt:
         click.echo("stopped")
-    except (BootstrapFailed, FolderInUse, JarsUnavailable, NoMongodb, ProcessFailed) as error:
+    except _WORTH_A_SENTENCE as error:
         raise Failed(str(error)) from error
 
 

