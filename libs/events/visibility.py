@@ -1,6 +1,7 @@
 """Who may see a case: one pure rule, used for lists, for single cases and for live updates."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from libs.events.conversation import Audience
 from libs.events.directory import GroupState, MemberState, Role
@@ -21,6 +22,24 @@ def sees_group(member: MemberState, group: GroupState | None) -> bool:
 
 def visible_groups(member: MemberState, groups: Iterable[GroupState]) -> list[str]:
     return [group.group_id for group in groups if sees_group(member, group)]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Which cases are in a member's sight but those in which they take part themselves: those of
+    the locations and of no group or of the groups; None: of all."""
+
+    location_ids: tuple[str, ...] | None = None
+    group_ids: tuple[str, ...] | None = None
+
+
+def sight_of(member: MemberState, groups: Iterable[GroupState]) -> Sight:
+    """As ``may_see``, for who asks of many cases at once and not of one."""
+    if not member.active:
+        return Sight((), ())
+    if member.role in _SEES_EVERYTHING:
+        return Sight()
+    return Sight(member.location_ids or None, tuple(visible_groups(member, groups)))
 
 
 def may_see(member: MemberState, audience: Audience | None, group: GroupState | None) -> bool:

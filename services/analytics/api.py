@@ -1,7 +1,10 @@
 """The figures over HTTP."""
 
-from datetime import UTC, datetime, timedelta
+import re
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -10,66 +13,118 @@ from starlette.responses import Response
 from libs.events.actions import Action
 from libs.events.api.figures import By
 from libs.events.registry import Instant
+from libs.events.visibility import sees_location, sight_of
 from libs.runtime.bodies import invalid_field, read_query
+from libs.runtime.directory import Directory, WorkspaceDirectory
 from libs.runtime.http import caller_of, json_response
 from libs.runtime.problems import Forbidden, Unavailable
+from libs.runtime.texts import COMMON
 from libs.runtime.tokens import Caller, ServiceTokens
-from services.analytics.figures import Period
+from services.analytics.periods import Period, midnight
 from services.analytics.reports import Reports
 from services.analytics.telling import TEXTS
 from services.analytics.warehouse import WarehouseUnavailable
 
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+# Two of the names that systems know are of no zone.
+_ZONES: Final = available_timezones() - {"localtime", "Factory"}
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LONGEST: Final = timedelta(days=3660)  # so that the period before it can be kept too
 
 
 class _PeriodQuery(
     msgspec.Struct, rename={"start": "from", "end": "to"}, forbid_unknown_fields=True
 ):
-    start: Instant
-    end: Instant
+    """``start`` and ``end``: an instant, or a local date."""
+
+    start: str
+    end: str
+    time_zone: str | None = None
 
 
-class _PerformanceQuery(_PeriodQuery):
+class _PerformanceQuery(_PeriodQuery, kw_only=True):
     by: By
 
 
-def router(reports: Reports, tokens: ServiceTokens) -> APIRouter:
+class Analyst:
+    """Who asks: what they may see, and in whose days. Errors: Forbidden, Unavailable."""
+
+    def __init__(self, caller: Caller, directory: WorkspaceDirectory) -> None:
+        if not caller.may(Action.SEE_METRICS):
+            raise Forbidden(TEXTS.say("forbidden.action"))
+        member = directory.members.get(caller.member_id)
+        if member is None:
+            raise Unavailable(COMMON.say("unavailable.unknown-member"))
+        self.workspace_id = caller.workspace_id
+        self.sight = sight_of(member, directory.groups.values())
+        self._locations = [
+            location
+            for location in directory.locations.values()
+            if sees_location(member, location.location_id)
+        ]
+
+    def zone(self, asked: str | None) -> ZoneInfo:
+        """The one asked for, else that of most of their locations. Errors: Invalid."""
+        if asked is not None:
+            if asked not in _ZONES:
+                raise invalid_field("time_zone", TEXTS.say("invalid.time-zone"))
+            return ZoneInfo(asked)
+        zones = Counter(location.time_zone for location in self._locations)
+        return ZoneInfo(min(zones, key=lambda zone: (-zones[zone], zone), default="UTC"))
+
+
+def router(reports: Reports, tokens: ServiceTokens, directory: Directory) -> APIRouter:
     routes = APIRouter(prefix="/v1/metrics")
     caller_from = caller_of(tokens)
 
-    def analyst(request: Request) -> Caller:
+    def analyst_of(request: Request) -> Analyst:
         caller = caller_from(request)
-        if not caller.may(Action.SEE_METRICS):
-            raise Forbidden(TEXTS.say("forbidden.action"))
-        return caller
+        return Analyst(caller, directory.of(caller.workspace_id))
 
     @routes.get("/summary")
     async def summary(request: Request) -> Response:
-        caller, period = analyst(request), _period(read_query(request, _PeriodQuery))
+        analyst, asked = analyst_of(request), read_query(request, _PeriodQuery)
+        zone = analyst.zone(asked.time_zone)
+        period = _period(asked, zone)
         try:
-            return json_response(await reports.summary(caller.workspace_id, period))
+            return json_response(
+                await reports.summary(analyst.workspace_id, period, analyst.sight, zone)
+            )
         except WarehouseUnavailable as error:
             raise Unavailable(TEXTS.say("unavailable.figures")) from error
 
     @routes.get("/performance")
     async def performance(request: Request) -> Response:
-        caller, asked = analyst(request), read_query(request, _PerformanceQuery)
-        period = _period(asked)
+        analyst, asked = analyst_of(request), read_query(request, _PerformanceQuery)
+        period = _period(asked, analyst.zone(asked.time_zone))
         try:
-            return json_response(await reports.performance(asked.by, caller.workspace_id, period))
+            return json_response(
+                await reports.performance(asked.by, analyst.workspace_id, period, analyst.sight)
+            )
         except WarehouseUnavailable as error:
             raise Unavailable(TEXTS.say("unavailable.figures")) from error
 
     return routes
 
 
-def _period(asked: _PeriodQuery) -> Period:
+def _period(asked: _PeriodQuery, zone: ZoneInfo) -> Period:
     """Errors: Invalid."""
-    period = Period(asked.start, asked.end)
+    period = Period(_bound("from", asked.start, zone), _bound("to", asked.end, zone))
     if period.end <= period.start:
         raise invalid_field("to", TEXTS.say("invalid.not-later"))
     if period.start < _EARLIEST or period.end > _LATEST or period.end - period.start > _LONGEST:
         raise invalid_field("from", TEXTS.say("invalid.period"))
     return period
+
+
+def _bound(field: str, asked: str, zone: ZoneInfo) -> datetime:
+    """An instant, or the beginning of a local date, in UTC. Errors: Invalid."""
+    try:
+        if _DATE.fullmatch(asked):
+            return midnight(date.fromisoformat(asked), zone)
+        return msgspec.convert(asked, Instant).astimezone(UTC)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise invalid_field(field, COMMON.say("invalid.not-an-instant")) from error
+    except OverflowError as error:
+        raise invalid_field(field, TEXTS.say("invalid.period")) from error

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from libs.events.topics import Topic
 from libs.runtime.consumer import BatchConsumer
+from libs.runtime.directory import Directory
 from libs.runtime.http import service_app
 from libs.runtime.kafka import Publisher
 from libs.runtime.process import Runtime, ServiceSpec
@@ -43,6 +44,7 @@ async def compose(settings: AnalyticsSettings, runtime: Runtime) -> AsyncIterato
     publisher = await runtime.enter(
         Publisher(settings.kafka_bootstrap_servers, settings.kafka_namespace)
     )
+    directory = Directory(settings)
     consumer = BatchConsumer(
         [Topic.CONVERSATION],
         "analytics",
@@ -57,11 +59,13 @@ async def compose(settings: AnalyticsSettings, runtime: Runtime) -> AsyncIterato
         ordered=False,
     )
     runtime.consume("consumer", consumer)
+    runtime.run("directory", directory.table.run)
+    runtime.ready_when("directory", directory.table.check)
     runtime.ready_when("clickhouse", warehouse.check)
     runtime.ready_when("kafka", publisher.check)
     app = service_app(runtime, "Parley analytics")
     tokens = ServiceTokens(key_bytes(settings.service_key), "analytics")
-    app.include_router(router(Reports(warehouse), tokens))
+    app.include_router(router(Reports(warehouse), tokens, directory))
     yield app
 
 

@@ -1,8 +1,5 @@
 """The figures of a period, and how a period compares with the one before it."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
 import msgspec
 
 from libs.events.api.figures import (
@@ -19,19 +16,7 @@ from libs.events.api.figures import (
     Times,
 )
 from services.analytics.durations import duration_text, percent_text, round_half_up
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """From ``start`` (inclusive) to ``end`` (exclusive)."""
-
-    start: datetime
-    end: datetime
-
-    @property
-    def before(self) -> "Period":
-        """The same length just before."""
-        return Period(self.start - (self.end - self.start), self.start)
+from services.analytics.periods import Period
 
 
 class Seconds(msgspec.Struct, frozen=True):
@@ -58,11 +43,15 @@ class Figures(msgspec.Struct, frozen=True):
     time_to_close: Seconds = Seconds()
 
 
-def summary(period: Period, now: Figures, before: Figures) -> Summary:
+def summary(
+    period: Period, previous: Period, time_zone: str, now: Figures, before: Figures
+) -> Summary:
     return Summary(
         start=period.start,
         end=period.end,
-        previous_from=period.before.start,
+        previous_from=previous.start,
+        previous_to=previous.end,
+        time_zone=time_zone,
         all=_count(now.all, before.all),
         responded=_count(now.responded, before.responded),
         unresponded=_count(now.unresponded, before.unresponded),

@@ -44,8 +44,8 @@ class Warehouse:
     async def command(self, sql: str) -> None:
         await self._call(lambda: self._client.command(sql))
 
-    async def rows(self, sql: str, parameters: Mapping[str, str] | None = None) -> list[Row]:
-        """Every row by column name. ``parameters`` are the query's ``{name:Type}``, as text."""
+    async def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+        """Every row by column name. ``parameters`` are the query's ``{name:Type}``."""
         result = await self._call(
             lambda: self._client.query(sql, parameters=dict(parameters or {}))
         )

@@ -59,11 +59,14 @@ class ComparedTimes(Body):
 
 
 class Summary(Body, rename={"start": "from", "end": "to"}):
-    """Cases opened in the period, beside the period of the same length just before."""
+    """Cases opened in the period, beside the period before it: as many local days in
+    ``time_zone``, until the same local time where the period is not over."""
 
     start: datetime
     end: datetime
     previous_from: datetime
+    previous_to: datetime
+    time_zone: str
     all: Count
     responded: Count
     unresponded: Count

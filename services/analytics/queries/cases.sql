@@ -20,4 +20,6 @@ LEFT JOIN
 WHERE workspace = {workspace:String}
     AND opened_at >= {from:DateTime64(6, 'UTC')}
     AND opened_at < {to:DateTime64(6, 'UTC')}
+    AND ({every_location:Bool} OR location IN {locations:Array(String)})
+    AND ({every_group:Bool} OR isNull(`group`) OR has({groups:Array(String)}, assumeNotNull(`group`)))
 GROUP BY key

@@ -11,4 +11,6 @@ WHERE workspace = {workspace:String}
     AND isNotNull(seconds_to_close)
     AND closed_at >= {from:DateTime64(6, 'UTC')}
     AND closed_at < {to:DateTime64(6, 'UTC')}
+    AND ({every_location:Bool} OR location IN {locations:Array(String)})
+    AND ({every_group:Bool} OR isNull(`group`) OR has({groups:Array(String)}, assumeNotNull(`group`)))
 GROUP BY key

@@ -10,4 +10,6 @@ FROM responses
 WHERE workspace = {workspace:String}
     AND answered_at >= {from:DateTime64(6, 'UTC')}
     AND answered_at < {to:DateTime64(6, 'UTC')}
+    AND ({every_location:Bool} OR location IN {locations:Array(String)})
+    AND ({every_group:Bool} OR isNull(`group`) OR has({groups:Array(String)}, assumeNotNull(`group`)))
 GROUP BY key

@@ -21,11 +21,24 @@ _PERIOD: Final[tuple[dict[str, Any], ...]] = tuple(
         "name": name,
         "in": "query",
         "required": True,
-        "description": f"RFC 3339, {bound}.",
-        "schema": {"type": "string", "format": "date-time"},
+        "description": f"RFC 3339, or a local date in the time zone; {bound}.",
+        "schema": {
+            "anyOf": [
+                {"type": "string", "format": "date-time"},
+                {"type": "string", "format": "date"},
+            ]
+        },
     }
     for name, bound in (("from", "inclusive"), ("to", "exclusive"))
 )
+_ZONE: Final[dict[str, Any]] = {
+    "name": "time_zone",
+    "in": "query",
+    "description": "In whose local days: a name of the IANA database; else that of most locations "
+    "that I may see.",
+    "schema": {"type": "string", "maxLength": 100},
+}
+_IN_SIGHT: Final = "Of the locations and groups whose cases I may see."
 _BY: Final[dict[str, Any]] = {
     "name": "by",
     "in": "query",
@@ -40,13 +53,15 @@ def add_metrics_routes(routes: Routes, access: Access, analytics: Upstream) -> N
     routes.add(
         "GET", "/v1/metrics/summary", through.to("/v1/metrics/summary", Action.SEE_METRICS),
         name="getSummary", summary="The figures of a period beside those of the one before",
-        answer=Summary, query=_PERIOD, problems=ANSWERED,
+        description=f"{_IN_SIGHT} The period before it has as many local days; where the period is "
+        "not over, as much of them as is over.",
+        answer=Summary, query=(*_PERIOD, _ZONE), problems=ANSWERED,
     )  # fmt: skip
     routes.add(
         "GET", "/v1/metrics/performance",
         through.to("/v1/metrics/performance", Action.SEE_METRICS),
         name="getPerformance", summary="The figures of a period by member, source, …",
-        answer=Performance, query=(_BY, *_PERIOD), problems=ANSWERED,
+        description=_IN_SIGHT, answer=Performance, query=(_BY, *_PERIOD, _ZONE), problems=ANSWERED,
     )  # fmt: skip
 
 

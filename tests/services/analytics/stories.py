@@ -67,10 +67,17 @@ class Story:
         self.workspace = workspace
         self.name = name
         self.source = source
+        self.location_id = "loc_a"
+        self.group_id: str | None = None
         self.now = START
         self.events: list[Envelope] = []
         self.cases: list[Case] = []
         self.facts: CaseFacts | None = None
+
+    def at(self, location_id: str, group_id: str | None) -> "Story":
+        """Its cases are there."""
+        self.location_id, self.group_id = location_id, group_id
+        return self
 
     def writes(self, minutes: float = 1) -> "Story":
         self._wait(minutes)
@@ -157,7 +164,8 @@ class Story:
             conversation_id=f"{self.workspace}-{self.name}",
             source_id=self.source,
             channel=Channel.TELEGRAM,
-            location_id="loc_a",
+            location_id=self.location_id,
+            group_id=self.group_id,
             customer_id=f"cus_{self.name}",
             state="new",
             opened_at=self.now,

@@ -1,21 +1,23 @@
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from services.analytics.figures import (
     Figures,
-    Period,
     Seconds,
     change_percent,
     performance,
     summary,
 )
+from services.analytics.periods import Period
 
 MARCH = Period(datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC))
+BEFORE = MARCH.before(ZoneInfo("UTC"), MARCH.end)
 
 
 def test_the_previous_period_is_of_the_same_length_just_before() -> None:
-    assert MARCH.before == Period(datetime(2026, 2, 23, tzinfo=UTC), MARCH.start)
+    assert Period(datetime(2026, 2, 23, tzinfo=UTC), MARCH.start) == BEFORE
 
 
 def test_a_change_is_in_whole_percent_and_none_where_there_is_nothing_to_compare() -> None:
@@ -28,7 +30,7 @@ def test_a_change_is_in_whole_percent_and_none_where_there_is_nothing_to_compare
 
 
 def test_a_summary_of_nothing_has_no_times_and_no_rates() -> None:
-    made = msgspec.to_builtins(summary(MARCH, Figures(), Figures()))
+    made = msgspec.to_builtins(summary(MARCH, BEFORE, "UTC", Figures(), Figures()))
 
     assert made["from"] == "2026-03-02T00:00:00Z"
     assert made["all"] == {"value": 0, "previous": 0, "change_percent": None}
@@ -49,7 +51,7 @@ def test_a_summary_compares_each_figure_with_the_period_before() -> None:
     )
     before = Figures(all=100, responded=4, time_to_close=Seconds(2, 347_400, 185, 74_640))
 
-    made = summary(MARCH, now, before)
+    made = summary(MARCH, BEFORE, "UTC", now, before)
 
     assert made.all.change_percent == 22
     assert made.response_rate_by_cases.text == "2 %"

@@ -4,21 +4,23 @@ import uuid
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
-from typing import Any
+from typing import Any, get_args
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from libs.events.api.figures import Summary
+from libs.events.api.figures import By, Summary
 from libs.events.content import Content
 from libs.events.conversation import ConversationEvent, MessageDeliveryChanged
 from libs.events.envelope import Envelope
 from libs.events.registry import Body
+from libs.events.visibility import Sight
 from services.analytics.consumers import Projection
 from services.analytics.facts import facts_of
-from services.analytics.figures import Period
+from services.analytics.periods import Period
 from services.analytics.reports import Reports
 from services.analytics.warehouse import Warehouse
 from tests.services.analytics.stories import (
@@ -31,6 +33,7 @@ from tests.services.analytics.stories import (
 )
 
 DAY = Period(START, START + timedelta(days=1))
+ALL, UTC_ZONE = Sight(), ZoneInfo("UTC")
 MEMBERS = ("mem_a", "mem_b")
 
 
@@ -50,7 +53,7 @@ async def test_one_case_shows_with_its_times(warehouse: Warehouse) -> None:
 
     reports = await project(warehouse, story)
 
-    made = await reports.summary(story.workspace, DAY)
+    made = await reports.summary(story.workspace, DAY, ALL, UTC_ZONE)
     assert (made.all.value, made.closed.value, made.open.value) == (1, 1, 0)
     assert made.time_to_respond.average.text == "3m 00s"
     assert made.time_to_close.average.text == "1h 03m"
@@ -62,9 +65,9 @@ async def test_a_case_reopened_by_hand_has_one_time_to_close_its_last(warehouse:
     story = Story(workspace()).writes(0).takes("mem_a").closes("mem_a").reopens("mem_a", 60)
 
     reports = await project(warehouse, story)
-    while_open = await reports.summary(story.workspace, DAY)
+    while_open = await reports.summary(story.workspace, DAY, ALL, UTC_ZONE)
     await project(warehouse, story.closes("mem_a", 58))
-    closed = await reports.summary(story.workspace, DAY)
+    closed = await reports.summary(story.workspace, DAY, ALL, UTC_ZONE)
 
     assert while_open.time_to_close.measured == 0
     assert while_open.time_to_close.average.seconds is None
@@ -75,12 +78,12 @@ async def test_a_case_reopened_by_hand_has_one_time_to_close_its_last(warehouse:
 async def test_closing_ends_a_wait(warehouse: Warehouse) -> None:
     weeks = 21 * 24 * 60
     story = Story(workspace()).writes(0).takes("mem_a").closes("mem_a").reopens("mem_a", weeks)
-    reopened = await (await project(warehouse, story)).summary(story.workspace, DAY)
+    reopened = await (await project(warehouse, story)).summary(story.workspace, DAY, ALL, UTC_ZONE)
     assert (reopened.unresponded.value, reopened.responded.value) == (0, 0)
 
     late = Period(START, START + timedelta(days=30))
     answered = await project(warehouse, story.writes(1).answers("mem_a", 0.05))
-    made = await answered.summary(story.workspace, late)
+    made = await answered.summary(story.workspace, late, ALL, UTC_ZONE)
     assert made.time_to_respond.average.text == "3s"
     assert (made.response_rate_by_turns.part, made.response_rate_by_turns.whole) == (1, 2)
 
@@ -89,7 +92,7 @@ async def test_a_message_after_done_starts_both_timers_from_zero(warehouse: Ware
     story = Story(workspace()).writes(0).takes("mem_a").answers("mem_a").closes("mem_a")
     story.writes(600).takes("mem_a").answers("mem_a", 4).closes("mem_a")
 
-    made = await (await project(warehouse, story)).summary(story.workspace, DAY)
+    made = await (await project(warehouse, story)).summary(story.workspace, DAY, ALL, UTC_ZONE)
 
     assert made.all.value == 2
     assert made.time_to_respond.average.seconds == (120 + 300) / 2
@@ -103,9 +106,12 @@ async def test_open_and_closed_are_the_states_at_the_end_of_the_period(
 
     reports = await project(warehouse, story)
 
-    first_day = await reports.summary(story.workspace, DAY)
+    first_day = await reports.summary(story.workspace, DAY, ALL, UTC_ZONE)
     until_done = await reports.summary(
-        story.workspace, Period(START, START + timedelta(minutes=60 * 30 + 1, seconds=1))
+        story.workspace,
+        Period(START, START + timedelta(minutes=60 * 30 + 1, seconds=1)),
+        ALL,
+        UTC_ZONE,
     )
     assert (first_day.open.value, first_day.closed.value) == (1, 0)
     assert (until_done.open.value, until_done.closed.value) == (0, 1)
@@ -117,7 +123,7 @@ async def test_a_turn_is_of_the_one_responsible_when_it_was_answered_or_now(
     # mem_b answers in mem_a's case as a participant, then the customer waits again.
     story = Story(workspace()).writes(0).takes("mem_a").answers("mem_b", 9).writes()
 
-    made = await (await project(warehouse, story)).performance("member", story.workspace, DAY)
+    made = await (await project(warehouse, story)).performance("member", story.workspace, DAY, ALL)
 
     rows = {row.key: row for row in made.items}
     assert rows["mem_a"].response_rate.text == "50 %"
@@ -130,9 +136,9 @@ async def test_a_case_that_changed_hands_is_of_who_has_it_now_and_its_timers_run
     warehouse: Warehouse,
 ) -> None:
     story = Story(workspace()).writes(0).takes("mem_a", 2).unassigns("mem_a", 3)
-    nobodys = await (await project(warehouse, story)).summary(story.workspace, DAY)
+    nobodys = await (await project(warehouse, story)).summary(story.workspace, DAY, ALL, UTC_ZONE)
     story.assigns("mem_b", 5).answers("mem_b", 10).closes("mem_b", 10)
-    made = await (await project(warehouse, story)).performance("member", story.workspace, DAY)
+    made = await (await project(warehouse, story)).performance("member", story.workspace, DAY, ALL)
 
     assert (nobodys.assigned.value, nobodys.open.value) == (0, 1)
     [row] = made.items
@@ -147,7 +153,7 @@ async def test_a_case_closed_without_an_answer_is_neither_responded_nor_unrespon
 ) -> None:
     story = Story(workspace()).writes(0).takes("mem_a").closes("mem_a")
 
-    made = await (await project(warehouse, story)).summary(story.workspace, DAY)
+    made = await (await project(warehouse, story)).summary(story.workspace, DAY, ALL, UTC_ZONE)
 
     assert (made.all.value, made.responded.value, made.unresponded.value) == (1, 0, 0)
     assert made.response_rate_by_turns.text == "0 %"
@@ -159,7 +165,7 @@ async def test_performance_can_be_broken_down(warehouse: Warehouse, by: Any) -> 
     one = Story(name, "a", "src_a").writes(0).takes("mem_a").answers("mem_a")
     two = Story(name, "b", "src_b").writes(0)
 
-    made = await (await project(warehouse, one, two)).performance(by, name, DAY)
+    made = await (await project(warehouse, one, two)).performance(by, name, DAY, ALL)
 
     found = {row.key: (row.all, row.response_rate.text) for row in made.items}
     expected = {
@@ -174,7 +180,7 @@ async def test_performance_can_be_broken_down(warehouse: Warehouse, by: Any) -> 
 async def test_workspaces_do_not_meet(warehouse: Warehouse) -> None:
     story = Story(workspace()).writes(0)
 
-    made = await (await project(warehouse, story)).summary(workspace(), DAY)
+    made = await (await project(warehouse, story)).summary(workspace(), DAY, ALL, UTC_ZONE)
 
     assert made.all.value == 0
 
@@ -186,7 +192,7 @@ async def test_an_event_that_is_not_of_a_case_tells_nothing(warehouse: Warehouse
     )
     story.events.append(_with_body(story.events[-1], moved))
 
-    made = await (await project(warehouse, story)).summary(story.workspace, DAY)
+    made = await (await project(warehouse, story)).summary(story.workspace, DAY, ALL, UTC_ZONE)
 
     assert made.all.value == 1
 
@@ -202,7 +208,7 @@ async def test_a_time_that_cannot_be_kept_is_refused_and_the_rest_goes_on(
     refused = await Projection(warehouse).apply(received([*bad.events, *story.events]))
 
     assert [one.received.envelope for one in refused] == bad.events
-    made = await Reports(warehouse).summary(story.workspace, DAY)
+    made = await Reports(warehouse).summary(story.workspace, DAY, ALL, UTC_ZONE)
     assert made.all.value == 1
 
 
@@ -252,11 +258,11 @@ async def test_any_history_repeated_and_out_of_order_equals_a_recount(
         await projection.apply(part)
 
     reports = Reports(warehouse)
-    made = await reports.summary(name, DAY)
+    made = await reports.summary(name, DAY, ALL, UTC_ZONE)
     _equal(made, Recount.of(stories, DAY.start, DAY.end))
-    before = Recount.of(stories, DAY.before.start, DAY.before.end)
+    before = Recount.of(stories, START - timedelta(days=1), START)
     assert made.all.previous == before.all
-    rows = {row.key: row for row in (await reports.performance("member", name, DAY)).items}
+    rows = {row.key: row for row in (await reports.performance("member", name, DAY, ALL)).items}
     for member in MEMBERS:
         counted = Recount.of(stories, DAY.start, DAY.end, member)
         if member not in rows:
@@ -312,3 +318,37 @@ def test_a_conversation_that_has_no_case_yet_is_counted_nowhere() -> None:
     withheld = replace(first, body=structs.replace(first.body, case=case))
     assert facts_of(first)
     assert facts_of(withheld) == []
+
+
+async def test_figures_are_of_the_locations_and_groups_in_sight(warehouse: Warehouse) -> None:
+    name = workspace()
+    stories = [
+        Story(name, "a").at("loc_kyiv", None),
+        Story(name, "b").at("loc_kyiv", "grp_1"),
+        Story(name, "c").at("loc_kyiv", "grp_2"),
+        Story(name, "d").at("loc_lviv", "grp_1"),
+    ]
+    for story in stories:
+        story.writes(0).takes("mem_a").answers("mem_a").writes().answers("mem_a").closes("mem_a")
+    reports = await project(warehouse, *stories)
+    for sight, cases in (
+        (ALL, 4),
+        (Sight(None, ("grp_1",)), 3),
+        (Sight(("loc_kyiv",), ("grp_1", "grp_2")), 3),
+        (Sight(("loc_kyiv",), ("grp_1",)), 2),
+        (Sight(("loc_kyiv",), ()), 1),
+        (Sight(("loc_lviv",), ()), 0),
+        (Sight((), ()), 0),
+    ):
+        made = await reports.summary(name, DAY, sight, UTC_ZONE)
+        assert (made.all.value, made.closed.value) == (cases, cases), sight
+        assert made.response_rate_by_turns.whole == 2 * cases
+        assert made.time_to_respond.measured == 2 * cases
+        assert made.time_to_close.measured == cases
+        for by in get_args(By):
+            rows = (await reports.performance(by, name, DAY, sight)).items
+            assert sum(row.all for row in rows) == cases
+            if by == "location" and sight.location_ids is not None:
+                assert {row.key for row in rows} <= set(sight.location_ids)
+            if by == "group" and sight.group_ids is not None:
+                assert {row.key for row in rows} <= {None, *sight.group_ids}

@@ -3,10 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from libs.events.directory import DirectoryState, LocationState, MemberState, Role
 from libs.events.topics import Topic
 from libs.runtime.http import ServiceClient
 from libs.runtime.kafka import Outgoing, Publisher, outgoing
@@ -18,7 +20,7 @@ from services.analytics.app import SERVICE
 from services.analytics.migrate import migrate
 from services.analytics.settings import AnalyticsSettings
 from tests.services.analytics.stories import START, Story
-from tests.support.kafka import read_records
+from tests.support.kafka import publish_state, read_records
 
 pytestmark = pytest.mark.servers
 
@@ -27,11 +29,33 @@ TOKENS = ServiceTokens(SERVICE_KEY, "gateway")
 PERIOD = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}
 
 
+DIRECTORY: dict[str, DirectoryState] = {
+    "mem_a": MemberState(member_id="mem_a", name="Ann", email="a@x.example", role=Role.ANALYST),
+    "mem_kyiv": MemberState(
+        member_id="mem_kyiv",
+        name="Kateryna",
+        email="k@x.example",
+        role=Role.ANALYST,
+        location_ids=("loc_kyiv",),
+    ),
+    "loc_kyiv": LocationState(location_id="loc_kyiv", name="Kyiv", time_zone="Europe/Kyiv"),
+    "loc_ny": LocationState(location_id="loc_ny", name="New York", time_zone="America/New_York"),
+    "loc_boston": LocationState(
+        location_id="loc_boston", name="Boston", time_zone="America/New_York"
+    ),
+}
+
+
 @pytest.fixture
 async def environment(
     kafka_bootstrap: str, kafka_namespace: str, clickhouse_dsn: str, clickhouse_database: str
 ) -> dict[str, str]:
-    await create_topics(kafka_bootstrap, kafka_namespace, topics=[Topic.CONVERSATION])
+    await create_topics(
+        kafka_bootstrap, kafka_namespace, topics=[Topic.CONVERSATION, Topic.DIRECTORY]
+    )
+    async with Publisher(kafka_bootstrap, kafka_namespace) as publisher:
+        for number, (key, one) in enumerate(DIRECTORY.items(), 1):
+            await publish_state(publisher, one, key, "wsp_a", number)
     return {
         "PARLEY_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
         "PARLEY_KAFKA_NAMESPACE": kafka_namespace,
@@ -55,13 +79,17 @@ class Analyst:
         self._workspace_id = workspace_id
 
     async def get(
-        self, path: str, query: dict[str, str], actions: tuple[str, ...] = ("see_metrics",)
+        self,
+        path: str,
+        query: dict[str, str],
+        actions: tuple[str, ...] = ("see_metrics",),
+        member_id: str = "mem_a",
     ) -> tuple[int, Any]:
         status, body, _headers = await self._client.call(
             "GET",
             path,
             workspace_id=self._workspace_id,
-            member_id="mem_a",
+            member_id=member_id,
             actions=actions,
             query=query,
         )
@@ -71,8 +99,9 @@ class Analyst:
         async with asyncio.timeout(20):
             while True:
                 status, summary = await self.get("/v1/metrics/summary", PERIOD)
-                assert status == 200, summary
-                if is_there(summary):
+                # Before the directory has told of the member, nobody is answered.
+                assert status in (200, 503), summary
+                if status == 200 and is_there(summary):
                     return summary
                 await asyncio.sleep(0.05)
 
@@ -83,7 +112,9 @@ async def analyst(environment: dict[str, str]) -> AsyncIterator[Analyst]:
         running(SERVICE, load(AnalyticsSettings, environment)) as (url, _failure),
         ServiceClient("analytics", url, TOKENS) as client,
     ):
-        yield Analyst(client)
+        analyst = Analyst(client)
+        await analyst.summary_when(lambda _: True)
+        yield analyst
 
 
 async def test_what_happened_shows_in_the_figures_once_however_often_it_is_told(
@@ -164,6 +195,65 @@ async def test_only_those_who_see_metrics_see_them(analyst: Analyst) -> None:
     status, problem = await analyst.get("/v1/metrics/summary", PERIOD, actions=("read",))
 
     assert (status, problem["type"]) == (403, "urn:parley:problem:forbidden")
+
+
+async def test_who_is_limited_to_a_location_gets_its_figures_alone(
+    analyst: Analyst, publisher: Publisher
+) -> None:
+    for name, location in (("a", "loc_kyiv"), ("b", "loc_ny"), ("c", "loc_ny")):
+        story = Story("wsp_a", name).at(location, None).writes(0).takes("mem_a").answers("mem_a")
+        await publisher.publish([outgoing(event) for event in story.events])
+    await analyst.summary_when(lambda s: s["all"]["value"] == 3)
+
+    _, summary = await analyst.get("/v1/metrics/summary", PERIOD, member_id="mem_kyiv")
+    assert (summary["all"]["value"], summary["time_to_respond"]["measured"]) == (1, 1)
+    for by in ("location", "member", "source", "channel", "group"):
+        query = {**PERIOD, "by": by}
+        _, performance = await analyst.get("/v1/metrics/performance", query, member_id="mem_kyiv")
+        assert [row["all"] for row in performance["items"]] == [1], by
+    status, problem = await analyst.get("/v1/metrics/summary", PERIOD, member_id="mem_nobody")
+    assert (status, problem["type"]) == (503, "urn:parley:problem:unavailable")
+
+
+async def test_days_are_those_of_the_workspace(analyst: Analyst, publisher: Publisher) -> None:
+    # Three cases on Kyiv's 29 March 2025, the first and the last at its edges; one before it.
+    for name, at in (
+        ("a", "2025-03-29T00:10:00+02:00"),
+        ("b", "2025-03-29T12:00:00+02:00"),
+        ("c", "2025-03-29T23:50:00+02:00"),
+        ("d", "2025-03-28T23:50:00+02:00"),
+        ("e", "2025-03-30T23:50:00+03:00"),
+    ):
+        story = Story("wsp_a", name).at("loc_kyiv", None)
+        story.now = datetime.fromisoformat(at).astimezone(UTC)
+        await publisher.publish([outgoing(event) for event in story.writes(0).events])
+    whole = {"from": "2025-03-28", "to": "2025-03-31", "time_zone": "Europe/Kyiv"}
+    async with asyncio.timeout(20):
+        while True:
+            _, summary = await analyst.get("/v1/metrics/summary", whole)
+            if summary["all"]["value"] == 5:
+                break
+            await asyncio.sleep(0.05)
+
+    for bounds in (
+        {"from": "2025-03-30T00:00:00+02:00", "to": "2025-03-31T00:00:00+03:00"},
+        {"from": "2025-03-30", "to": "2025-03-31"},
+    ):
+        _, summary = await analyst.get("/v1/metrics/summary", bounds, member_id="mem_kyiv")
+        assert summary["time_zone"] == "Europe/Kyiv"
+        assert summary["all"] == {"value": 1, "previous": 3, "change_percent": -67}
+        assert summary["previous_from"] == "2025-03-28T22:00:00Z"
+        assert summary["previous_to"] == "2025-03-29T22:00:00Z"
+    # who sees all locations has the zone of most of them, unless they ask for another
+    _, most = await analyst.get("/v1/metrics/summary", bounds)
+    assert most["time_zone"] == "America/New_York"
+    for zone in ("Mars/Phobos", "localtime", "../etc/passwd", "Factory", ""):
+        query = {**PERIOD, "time_zone": zone}
+        status, problem = await analyst.get("/v1/metrics/summary", query)
+        assert (status, problem["errors"][0]["field"]) == (422, "time_zone"), zone
+    for wrong in ("2025-02-30", "2025-3-1", "0001-01-01", "9999-12-31", "20250301"):
+        status, _ = await analyst.get("/v1/metrics/summary", {"from": wrong, "to": "2025-03-31"})
+        assert status == 422, wrong
 
 
 async def test_a_wrong_address_is_named_at_the_start(environment: dict[str, str]) -> None:
