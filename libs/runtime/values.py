@@ -79,6 +79,8 @@ def _of_struct(info: inspect.StructType, struct: type) -> Check | None:
     def check_struct(value: Any) -> Any:
         for name, shown, check in kept:
             before = getattr(value, name)
+            if before is msgspec.UNSET:
+                continue
             after = _at(shown, check, before)
             if after is not before:
                 # Just decoded, and nobody else's yet.

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import UNSET, UnsetType
 
 from libs.events.api.requests import RequestBody
 from libs.events.instants import EARLIEST, LATEST, utc_of
@@ -79,3 +80,11 @@ def test_a_time_without_its_zone_is_no_type_for_a_request() -> None:
 
     with pytest.raises(TypeError, match="needs its zone"):
         BodyReader(Careless)
+
+
+def test_what_was_not_given_is_not_looked_at() -> None:
+    class Asked(RequestBody):
+        fields: dict[str, int] | UnsetType = UNSET
+
+    assert BodyReader(Asked).decode(b"{}").fields is UNSET
+    assert BodyReader(Asked).decode(b'{"fields": {"a": 1}}').fields == {"a": 1}
