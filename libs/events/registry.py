@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, dataclass_transform
+from typing import Annotated, Any, Final, dataclass_transform
 
 import msgspec
 
@@ -62,6 +62,9 @@ class TypeSpec:
 _by_name: dict[str, TypeSpec] = {}
 _by_body: dict[type[Body], TypeSpec] = {}
 _encoder = msgspec.json.Encoder()
+# What msgspec raises of bytes that are no JSON of a type: also where a name is not UTF-8, or where
+# it is nested without end, on purpose.
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _OURS = re.compile(r"parley(\.[a-z][a-z0-9-]*)+\.v[1-9][0-9]*")
 
 
@@ -113,7 +116,6 @@ def decode(type_name: str, payload: bytes) -> Body:
         raise kind(f"the type {type_name[:200]!r} is not known to this version")
     try:
         decoded: Body = spec.decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        # RecursionError: nested without end, on purpose.
+    except UNREADABLE as error:
         raise InvalidBody(f"not a {type_name}: {error}") from error
     return decoded

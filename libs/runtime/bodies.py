@@ -9,6 +9,7 @@ from typing import Any, Final, get_args
 import msgspec
 from fastapi import Request
 
+from libs.events.registry import UNREADABLE
 from libs.runtime.http import read_limited
 from libs.runtime.problems import BadRequest, Invalid, TooLarge
 from libs.runtime.texts import COMMON
@@ -51,12 +52,15 @@ def _structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
 class BodyReader[T]:
     """Reads bodies of one type. Make it once, beside the routes.
 
-    Nothing unknown is taken, at whatever depth: a type that would ignore it is a TypeError.
+    Nothing unknown is taken, at whatever depth: a type that would ignore it is a TypeError, unless
+    the client ``may_be_newer``, as a script is that a page keeps.
     """
 
-    def __init__(self, body: type[T], limit_bytes: int = BODY_LIMIT_BYTES) -> None:
+    def __init__(
+        self, body: type[T], limit_bytes: int = BODY_LIMIT_BYTES, *, may_be_newer: bool = False
+    ) -> None:
         for struct in _structs_in(body):
-            if not struct.__struct_config__.forbid_unknown_fields:
+            if not (may_be_newer or struct.__struct_config__.forbid_unknown_fields):
                 raise TypeError(f"{struct.__name__} would ignore unknown fields of a request")
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(body)
         self._check = check_of(body)
@@ -73,7 +77,7 @@ class BodyReader[T]:
         except msgspec.ValidationError as error:
             field, message = _named(str(error))
             raise invalid_field(field, message) from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise BadRequest(COMMON.say("bad-request.not-json")) from error
         if self._check is not None:
             with _refusals():

@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from libs.runtime.headers import ascii_of
 from libs.runtime.language import HEADER as ACCEPT_LANGUAGE
 from libs.runtime.language import listen
 from libs.runtime.metrics import HTTP_REQUESTS, HTTP_SECONDS
@@ -31,9 +32,8 @@ CALL_TIMEOUT_SECONDS: Final = 15.0
 # Of what is set aside, in one place, ``/readyz`` names so much; the gauges count all of it.
 TOLD_AT_MOST: Final = 20
 
-_TRACE: Final = (b"traceparent", b"tracestate")
-_LANGUAGE: Final = ACCEPT_LANGUAGE.encode()
-_READ_BEFORE: Final = frozenset({*_TRACE, _LANGUAGE})
+_TRACE: Final = frozenset({b"traceparent", b"tracestate"})
+_LANGUAGE: Final = frozenset({ACCEPT_LANGUAGE.encode()})
 
 
 def service_app(runtime: Runtime, title: str, *, documented: bool = False) -> FastAPI:
@@ -132,9 +132,8 @@ class Measured:
             await send(message)
 
         started = time.perf_counter()
-        sent = {name: value for name, value in scope["headers"] if name in _READ_BEFORE}
-        carrier = {name.decode(): sent[name].decode() for name in _TRACE if name in sent}
-        listen(sent.get(_LANGUAGE, b"").decode("latin-1"))
+        carrier = ascii_of(scope["headers"], _TRACE)
+        listen(ascii_of(scope["headers"], _LANGUAGE).get(ACCEPT_LANGUAGE, ""))
         try:
             with span(f"{scope['method']} {scope['path']}", carrier):
                 await self._app(scope, receive, watched)

@@ -1,18 +1,21 @@
 """Errors at an HTTP edge: RFC 9457 problems, made in one place."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from libs.runtime.texts import COMMON, Texts
 
 log = structlog.get_logger()
+
+_METHOD_NOT_ALLOWED: Final = 405
 
 
 class Problem(Exception):
@@ -91,11 +94,14 @@ def install_problem_handlers(app: FastAPI) -> None:
         assert isinstance(error, Problem)  # noqa: S101  # registered for this type only
         return error.response()
 
-    async def http(_request: Request, error: Exception) -> Response:
+    async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
         kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http")
         title = COMMON.find(f"title.{kind}") or str(error.detail)
-        return problem_response(error.status_code, kind, title, "")
+        response = problem_response(error.status_code, kind, title, "")
+        if error.status_code == _METHOD_NOT_ALLOWED:
+            response.headers["allow"] = ", ".join(_methods(request))
+        return response
 
     async def validation(_request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101
@@ -108,11 +114,28 @@ def install_problem_handlers(app: FastAPI) -> None:
             "; ".join(f"{f['field']}: {f['message']}" for f in fields), errors=fields
         ).response()
 
+    async def broken_off(_request: Request, _error: Exception) -> Response:
+        # Nobody is there to read it; it is counted as what it is, and not as a bug of ours.
+        return BadRequest(COMMON.say("bad-request.broken-off")).response()
+
     async def bug(request: Request, error: Exception) -> Response:
         log.error("request failed", path=request.url.path, exc_info=error)
         return Problem().response()
 
     app.add_exception_handler(Problem, problem)
+    app.add_exception_handler(ClientDisconnect, broken_off)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(Exception, bug)
+
+
+def _methods(request: Request) -> list[str]:
+    """Those that the path takes: each method is a route of its own (RFC 9110, 15.5.6)."""
+    return sorted(
+        {
+            method
+            for route in request.app.router.routes
+            if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+            for method in route.methods or ()
+        }
+    )

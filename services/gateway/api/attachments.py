@@ -5,11 +5,12 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from libs.events.actions import Action
 from libs.events.content import Attachment
-from libs.runtime.problems import TooLarge, Unavailable
+from libs.runtime.problems import BadRequest, TooLarge, Unavailable
 from services.gateway.access import Access
 from services.gateway.api.passing import ANSWERED
 from services.gateway.api.routes import Routes
@@ -39,6 +40,8 @@ def add_attachment_routes(routes: Routes, access: Access, ingest: Upstream, max_
         except Unavailable:
             if file.is_over:
                 raise _too_large(max_bytes) from None
+            if file.broke_off:
+                raise BadRequest(TEXTS.say("bad-request.broken-off")) from None
             raise
 
     async def download(request: Request) -> Response:
@@ -69,15 +72,20 @@ class LimitedFile:
         self._chunks = chunks
         self._left = max_bytes
         self.is_over = False
+        self.broke_off = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._chunks:
-            self._left -= len(chunk)
-            if self._left < 0:
-                self.is_over = True
-                raise ValueError("the file is over the limit")
-            if chunk:
-                yield chunk
+        try:
+            async for chunk in self._chunks:
+                self._left -= len(chunk)
+                if self._left < 0:
+                    self.is_over = True
+                    raise ValueError("the file is over the limit")
+                if chunk:
+                    yield chunk
+        except ClientDisconnect:
+            self.broke_off = True
+            raise
 
 
 def _too_large(max_bytes: int) -> TooLarge:

@@ -8,6 +8,7 @@ import msgspec
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from libs.events.registry import UNREADABLE
 from libs.runtime.problems import Problem, Unauthorized
 from services.gateway.access import Access, Actor
 from services.gateway.live.hub import Hub, Subscriber
@@ -51,7 +52,7 @@ class Live:
         except Problem as problem:
             await websocket.close(TRY_AGAIN, problem.title)
             return
-        except (msgspec.DecodeError, KeyError):
+        except (*UNREADABLE, KeyError):
             # KeyError: starlette's, where the frame is binary.
             await websocket.close(BAD_FIRST_FRAME)
             return

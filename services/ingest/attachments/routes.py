@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Final
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -13,6 +12,7 @@ from libs.events.api import DescribeAttachments, StoredAttachments
 from libs.events.content import Attachment
 from libs.events.ids import random_id
 from libs.runtime.bodies import BodyReader, check_query, invalid_field
+from libs.runtime.headers import disposition, media_type_of
 from libs.runtime.http import json_response
 from libs.runtime.problems import NotFound, TooLarge, Unavailable
 from libs.runtime.storage import StorageAway
@@ -24,7 +24,6 @@ from services.ingest.metrics import ATTACHMENTS
 from services.ingest.telling import TEXTS
 
 _DESCRIBE_MAX: Final = 100
-_DEFAULT_TYPE: Final = "application/octet-stream"
 
 
 class _Upload:
@@ -101,7 +100,7 @@ def attachment_routes(
         if not body.head:
             raise invalid_field("file", TEXTS.say("invalid.empty"))
         rules.check_head(body.head)
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip()
+        media_type = media_type_of(request.headers.get("content-type"))
         kind = rules.kind_of(media_type, body.head)
         limit = rules.limit_of(kind)
         if declared.isdigit() and int(declared) > limit:
@@ -111,7 +110,7 @@ def attachment_routes(
         attachment = Attachment(
             attachment_id=attachment_id,
             kind=kind,
-            media_type=rules.image_type(body.head) or media_type or _DEFAULT_TYPE,
+            media_type=rules.image_type(body.head) or media_type,
             reference=attachment_id,
             file_name=file_name or None,
             size_bytes=body.size,
@@ -172,10 +171,9 @@ async def file_response(
 def _headers(attachment: Attachment) -> dict[str, str]:
     """Images may be shown in a page; anything else is only ever saved, whatever it claims to be."""
     way = "inline" if attachment.kind == "image" else "attachment"
-    name = quote(attachment.file_name or attachment.attachment_id, safe="")
     return {
-        "content-type": attachment.media_type,
-        "content-disposition": f"{way}; filename*=UTF-8''{name}",
+        "content-type": media_type_of(attachment.media_type),
+        "content-disposition": disposition(way, attachment.file_name, attachment.attachment_id),
         "x-content-type-options": "nosniff",
         "content-security-policy": "sandbox",
     }

@@ -8,6 +8,7 @@ import msgspec
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from libs.events.registry import UNREADABLE
 from libs.runtime.problems import Problem
 from services.ingest.widget.access import widget_source
 from services.ingest.widget.dependencies import WidgetDependencies
@@ -69,7 +70,7 @@ async def _serve(deps: WidgetDependencies, websocket: WebSocket, source_id: str)
     try:
         hello = msgspec.json.decode(text, type=Hello)
         visitor = deps.tokens.verify(hello.token, source_id)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return CloseCode.NO_HELLO
     except InvalidVisitorToken:
         return CloseCode.UNAUTHORIZED

@@ -14,7 +14,7 @@ from libs.events.api import CustomerTimeline
 from libs.events.content import Channel, Content, Sender
 from libs.events.ids import IdKey, random_id
 from libs.events.inbound import InboundReceived
-from libs.runtime.bodies import check_query
+from libs.runtime.bodies import BodyReader, check_query
 from libs.runtime.http import json_response, read_limited
 from libs.runtime.problems import Forbidden, Invalid, TooLarge, TooMany, Unavailable
 from libs.runtime.sealing import CannotOpen, Sealer
@@ -65,6 +65,12 @@ class Credentials(msgspec.Struct, frozen=True):
     identity_secret: str | None = None
 
 
+# A page may keep a newer script than we are, or an older one.
+_SESSION: Final = BodyReader(SessionRequest, may_be_newer=True)
+_MESSAGE: Final = BodyReader(MessageRequest, may_be_newer=True)
+_FILE: Final = BodyReader(FileRequest, may_be_newer=True)
+
+
 def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
     """Plain Starlette routes for ``app.router.routes``.
 
@@ -78,7 +84,7 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
     async def session(request: Request, source: WidgetSource) -> Response:
         if not sessions.allows(address_key(request.client.host if request.client else "")):
             raise TooMany("too many sessions were asked for from this address")
-        asked = await _body(request, SessionRequest)
+        asked = await _body(request, _SESSION)
         visitor = _visitor(deps, source, asked)
         token, expires_at = deps.tokens.issue(visitor)
         return _fresh(
@@ -93,7 +99,7 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
         visitor = visitor_of(request, deps.tokens, source)
         if not messages.allows(visitor.visitor_id):
             raise TooMany("too many messages at once")
-        asked = await _body(request, MessageRequest)
+        asked = await _body(request, _MESSAGE)
         if not asked.text.strip():
             raise Invalid("text: is blank")
         received = _received(deps.id_key, visitor, asked, datetime.now(UTC))
@@ -127,7 +133,7 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
         visitor = visitor_of(request, deps.tokens, source)
         if not files.allows(visitor.visitor_id):
             raise TooMany("too many files at once")
-        asked = await _body(request, FileRequest)
+        asked = await _body(request, _FILE)
         conversation_id = deps.id_key.conversation(visitor.source_id, visitor.visitor_id)
         token = deps.files.link(visitor.source_id, conversation_id, asked)
         try:
@@ -184,15 +190,12 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
     ]
 
 
-async def _body[T](request: Request, shape: type[T]) -> T:
-    """Errors: TooLarge, Invalid (it names the field, never what was in it)."""
+async def _body[T](request: Request, reader: BodyReader[T]) -> T:
+    """Errors: TooLarge, BadRequest, Invalid (it names the field, never what was in it)."""
     body = await read_limited(request, BODY_MAX_BYTES)
     if body is None:
         raise TooLarge(f"at most {BODY_MAX_BYTES} bytes")
-    try:
-        return msgspec.json.decode(body or b"{}", type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Invalid(str(error)) from error
+    return reader.decode(body or b"{}")
 
 
 def _visitor(deps: WidgetDependencies, source: WidgetSource, asked: SessionRequest) -> Visitor:

@@ -1,10 +1,12 @@
 """What is at or beyond the limits of a value, asked through the gateway and all the services."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.services.gateway.test_passing_on import Office, office
 
@@ -70,3 +72,113 @@ async def _there(office: Office, conversation_id: str) -> Any:
         if answer.status == 200:
             return answer.body
     raise AssertionError("the conversation never came")
+
+
+DEEP = b"[" * 10_000
+ORIGIN = "https://shop.example"
+
+
+async def raw(url: str, request: bytes, *, leave: bool = False) -> bytes:
+    """The answer to bytes that no client library would send; nothing is read before leaving."""
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(request)
+    await writer.drain()
+    answer = b"" if leave else await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+@pytest.mark.parametrize("value", [b"\xff", b"00-\xd1\x8f", b"00-" + b"f" * 4_000, b""])
+async def test_a_trace_that_is_none_stops_no_request(office: Office, value: bytes) -> None:
+    headers = b"\r\nhost: x\r\ntraceparent: " + value + b"\r\ntracestate: \xfe=1"
+    headers += b"\r\naccept-language: \xfe,uk;q=inf\r\nauthorization: Bearer \xff\r\n\r\n"
+    for url in (office.suite.url, office.suite.replica_url, office.suite.ingest_url):
+        for path, status in ((b"/healthz", b" 200 "), (b"/v1/nowhere", b" 404 ")):
+            answer = await raw(url, b"GET " + path + b" HTTP/1.1" + headers)
+            assert status in answer.splitlines()[0], answer
+    answer = await raw(office.suite.url, b"GET /v1/me HTTP/1.1" + headers)
+    assert b" 401 " in answer.splitlines()[0], answer
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v1/groups", "GET, HEAD, POST"),
+        ("POST", "/v1/groups/x", "DELETE, GET, HEAD, PATCH"),
+        ("GET", "/v1/sign-in", "POST"),
+        ("DELETE", "/healthz", "GET, HEAD"),
+    ],
+)
+async def test_what_a_path_does_not_take_is_told_with_what_it_takes(
+    office: Office, method: str, path: str, allowed: str
+) -> None:
+    answer = await office.owner(method, path)
+    assert answer.status == 405
+    assert answer.headers["allow"] == allowed
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_who_breaks_off_is_no_bug_of_ours(office: Office) -> None:
+    start = b" HTTP/1.1\r\nhost: x\r\norigin: " + ORIGIN.encode()
+    start += b"\r\ncontent-length: 5000\r\nauthorization: Bearer "
+    start += (office.owner.token or "").encode() + b'\r\n\r\n{"a'
+    with capture_logs() as logs:
+        for url, path in (
+            (office.suite.replica_url, "/v1/sign-in"),
+            (office.suite.replica_url, "/v1/saved-filters"),
+            (office.suite.replica_url, "/v1/attachments"),
+            (office.suite.ingest_url, f"/widget/{office.source_id}/session"),
+            (office.suite.ingest_url, "/hooks/telegram/src_1"),
+        ):
+            await raw(url, b"POST " + path.encode() + start, leave=True)
+        # Asked over connections that were opened later, and so answered after those.
+        assert (await office.owner("GET", "/v1/me")).status == 200
+        await asyncio.sleep(0.2)
+    assert [one for one in logs if one["log_level"] == "error"] == []
+
+
+async def test_what_is_nested_without_end_is_refused(office: Office) -> None:
+    http, ingest = office.suite.http, office.suite.ingest_url
+    nested = b'{"later":' + DEEP
+    headers = {"origin": ORIGIN, "content-type": "application/json"}
+    session = f"{ingest}/widget/{office.source_id}/session"
+    async with http.post(session, data=nested, headers=headers) as answer:
+        assert answer.status == 400
+    async with http.post(session, data=b"{}", headers=headers) as answer:
+        token = (await answer.json())["token"]
+    headers["authorization"] = f"Bearer {token}"
+    for path in (f"/hooks/widget/{office.source_id}", f"/widget/{office.source_id}/files"):
+        async with http.post(ingest + path, data=nested, headers=headers) as answer:
+            assert answer.status == 400, path
+    frame = nested[:8_000].decode()
+    live = f"{ingest}/widget/{office.source_id}/live"
+    async with http.ws_connect(live, headers={"origin": ORIGIN}) as socket:
+        await socket.send_str(frame)
+        await socket.receive(10)
+        assert socket.close_code == 4408
+    async with http.ws_connect(office.suite.url + "/v1/live") as socket:
+        await socket.send_str(frame)
+        await socket.receive(10)
+        assert socket.close_code == 4400
+    for path in ("/v1/sign-in", "/v1/saved-filters", "/v1/groups"):
+        assert (await office.owner("POST", path, nested)).status in (400, 422), path
+
+
+@pytest.mark.parametrize("media_type", ["тип/файл", "a/" + "b" * 5_000, "text/plain; x=б", "/"])
+async def test_a_file_of_any_type_and_name_can_be_downloaded(
+    office: Office, media_type: str
+) -> None:
+    name = "звіт 👩" * 30 + ".txt"
+    uploaded = await office.owner(
+        "POST",
+        f"/v1/attachments?file_name={quote(name)}",
+        b"text",
+        {"content-type": media_type},
+    )
+    assert uploaded.status == 201, uploaded
+    file = await office.owner("GET", f"/v1/attachments/{uploaded.body['attachment_id']}")
+    assert (file.status, file.content) == (200, b"text")
+    assert file.headers["content-type"].isascii()
+    assert "filename*=UTF-8''" in file.headers["content-disposition"]

@@ -13,6 +13,8 @@ from typing import Any, Final, Self
 import aiohttp
 import msgspec
 
+from libs.events.registry import UNREADABLE
+from libs.runtime.headers import media_type_of
 from services.ingest.channels.telegram.limits import ALLOWED_UPDATES
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
@@ -170,7 +172,7 @@ def _form(fields: Mapping[str, Any], upload: Upload) -> aiohttp.FormData:
         upload.field,
         io.BytesIO(upload.content),
         filename=name or "file",
-        content_type=upload.media_type,
+        content_type=media_type_of(upload.media_type),
     )
     return form
 
@@ -178,7 +180,7 @@ def _form(fields: Mapping[str, Any], upload: Upload) -> aiohttp.FormData:
 def _result(status: int, body: bytes) -> Any:
     try:
         answer = _answer.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         answer = None
     if status == _TOO_MANY:
         raise TooMany(answer.parameters.retry_after if answer else _DEFAULT_RETRY_SECONDS)

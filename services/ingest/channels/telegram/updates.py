@@ -20,6 +20,8 @@ from libs.events.content import (
 )
 from libs.events.ids import IdKey
 from libs.events.inbound import InboundDeleted, InboundReceived
+from libs.events.registry import UNREADABLE
+from libs.runtime.headers import file_name_of, media_type_of
 from services.ingest.channels.telegram.shapes import (
     DeletedMessages,
     File,
@@ -99,13 +101,17 @@ def read_update(raw: bytes) -> Update:
     """Errors: Unreadable."""
     try:
         return _update.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise Unreadable(str(error)) from error
 
 
 def kind_of(raw: bytes) -> str:
     """The kind of an update that ``read_update`` could read."""
-    return next((key for key in _keys.decode(raw) if key in KINDS), "other")
+    try:
+        keys = _keys.decode(raw)
+    except UNREADABLE:  # a name that nobody asked for is not UTF-8
+        return "other"
+    return next((key for key in keys if key in KINDS), "other")
 
 
 def normalise(
@@ -266,7 +272,7 @@ def _attachment(message: TelegramMessage, source_id: str, ids: IdKey) -> Attachm
     for name, kind, media_type in _FILES:
         file: File | None = getattr(message, name)
         if file is not None:
-            return _file(file, kind, file.mime_type or media_type, source_id, ids)
+            return _file(file, kind, media_type_of(file.mime_type, media_type), source_id, ids)
     return None
 
 
@@ -284,6 +290,6 @@ def _file(
         kind=kind,
         media_type=media_type,
         reference=file.file_id,
-        file_name=file.file_name,
+        file_name=file_name_of(file.file_name),
         size_bytes=file.file_size,
     )
