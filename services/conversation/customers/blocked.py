@@ -35,12 +35,21 @@ class BlockedCustomers:
                 log.warning("the blocked are not looked for now", error=type(error).__name__)
 
     async def refresh(self) -> None:
-        """Errors: the driver's."""
-        found = await self._rows.find({"blocked": True}, {"_id": 1}).to_list()
+        """Of a person, all identities while one is blocked. Errors: the driver's."""
         everybody: set[str] = set()
-        newest = {row["_id"] for row in found}
-        while newest:
+        asked: set[str] = set()
+        found = await self._rows.find({"blocked": True}, {"merged_into": 1}).to_list()
+        while found:
+            newest = {row["_id"] for row in found} - everybody
             everybody |= newest
-            merged = self._rows.find({"merged_into": {"$in": sorted(newest)}}, {"_id": 1})
-            newest = {row["_id"] for row in await merged.to_list()} - everybody
+            merged_into = {row["merged_into"] for row in found if "merged_into" in row}
+            primaries = merged_into - everybody - asked
+            asked |= primaries
+            either = [
+                {"merged_into": {"$in": sorted(newest)}},
+                {"_id": {"$in": sorted(primaries)}},
+            ]
+            found = []
+            if newest or primaries:
+                found = await self._rows.find({"$or": either}, {"merged_into": 1}).to_list()
         self.ids = frozenset(everybody)

@@ -96,14 +96,14 @@ class CustomerCommands(Looking):
 
     async def block(self, customer_id: str, cause: str) -> CustomerView:
         by = self._by
-        return await self._known(
-            "customer-block", customer_id, cause, lambda c: c.block(by), anybody=True
+        return await self._standing(
+            "customer-block", customer_id, cause, lambda c, one: c.block(by, as_identity=one)
         )
 
     async def unblock(self, customer_id: str, cause: str) -> CustomerView:
         by = self._by
-        return await self._known(
-            "customer-unblock", customer_id, cause, lambda c: c.unblock(by), anybody=True
+        return await self._standing(
+            "customer-unblock", customer_id, cause, lambda c, one: c.unblock(by, as_identity=one)
         )
 
     async def subscribe(self, customer_id: str, cause: str) -> CustomerView:
@@ -161,14 +161,33 @@ class CustomerCommands(Looking):
     def _by(self) -> By:
         return By(self._caller.workspace_id, self._member.member_id)
 
+    async def _standing(
+        self, command: str, customer_id: str, cause: str, decide: Callable[[Customer, bool], None]
+    ) -> CustomerView:
+        """Of the person, whoever asks: so of all identities, the primary first. ``decide`` is told
+        whether it is another."""
+        for _ in range(_ATTEMPTS):
+            person = (await self._in_sight(customer_id)).customer
+            primary_id = person.primary_id
+            steps: list[tuple[str, str, Decide]] = [
+                (primary_id, cause, lambda c: decide(c, False)),
+                *(
+                    (one, f"{cause}/{one}", lambda c: decide(c, True))
+                    for one in sorted(person.rows.keys() - {primary_id})
+                ),
+            ]
+            outcome = await self._decided(steps)
+            if not isinstance(outcome, MergedAway):
+                return await self._answer(command, outcome, customer_id)
+        raise Unavailable(TEXTS.say("unavailable.merging"))
+
     async def _known(
-        self, command: str, customer_id: str, cause: str, decide: Decide, *, anybody: bool = False
+        self, command: str, customer_id: str, cause: str, decide: Decide
     ) -> CustomerView:
         """A change of what is known of the person, so on the primary's stream."""
         for _ in range(_ATTEMPTS):
             found = await self._in_sight(customer_id)
-            if not anybody:
-                self._must_answer(found)
+            self._must_answer(found)
             outcome = await self._decided([(found.customer.primary_id, cause, decide)])
             if not isinstance(outcome, MergedAway):
                 return await self._answer(command, outcome, customer_id)

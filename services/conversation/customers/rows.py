@@ -31,6 +31,8 @@ from services.conversation.domain.life import CaseOpened
 from services.conversation.rows import Rows, insert_missing, part_update
 
 CUSTOMERS: Final = "conversation_customers"
+# Since the second, rows of merged identities say that they are blocked too.
+VERSION: Final = 2
 
 # The identities of a primary; and the few who are blocked, whom every replica keeps in memory.
 CUSTOMER_INDEXES: Final = (
@@ -60,7 +62,7 @@ def customer_row(stream: str, snapshot: Snapshot[CustomerState]) -> Document:
     }
     if state.merged_into is not None:
         row["merged_into"] = state.merged_into
-    elif state.blocked:
+    if state.blocked:
         row["blocked"] = True
     return row
 

@@ -31,6 +31,12 @@ class CustomerSet:
         return snapshot.version if snapshot else 0
 
     @property
+    def blocked_as(self) -> CustomerState | None:
+        """The identity by which the person is blocked, the first of them; None: they are heard."""
+        blocked = [state for one in self.rows if (state := self.state_of(one)).blocked]
+        return min(blocked, key=lambda state: (state.blocked_at, state.customer_id), default=None)
+
+    @property
     def conversation_ids(self) -> list[str]:
         return [i for row in self.rows.values() for i in row.get("conversations", {})]
 

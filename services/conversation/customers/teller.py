@@ -108,7 +108,8 @@ def _known(customer: CustomerSet) -> Known:
 
 
 def _blocked_by(customer: CustomerSet) -> str | None:
-    return customer.known.blocked_by if customer.known.blocked else None
+    blocked = customer.blocked_as
+    return blocked.blocked_by if blocked else None
 
 
 def _by(customer: CustomerSet) -> str:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from libs.events.api.customers import BlockView, CustomerView, IdentityView
 from services.conversation.customers.sets import CustomerSet
-from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.state import ConversationState
 
 
@@ -51,14 +50,15 @@ class InSight:
             tools=known.tools,
             google_ids=known.google_ids,
             visits=known.visits,
-            blocked=_block(known),
+            blocked=_block(customer),
             last_activity_at=self.conversations[0].active_at if self.conversations else None,
             may_edit=manages or member_id in self.people,
         )
 
 
-def _block(known: CustomerState) -> BlockView | None:
-    if known.blocked_by is None or known.blocked_at is None:
+def _block(customer: CustomerSet) -> BlockView | None:
+    known = customer.blocked_as
+    if known is None or known.blocked_by is None or known.blocked_at is None:
         return None
     return BlockView(member_id=known.blocked_by, at=known.blocked_at)
 

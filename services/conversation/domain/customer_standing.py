@@ -42,17 +42,24 @@ class Unsubscribed(CustomerEvent, frozen=True, kw_only=True):
 
 
 class Standing(Cards):
-    """Blocking is the person's, so the primary's; a subscription is each identity's own."""
+    """A person is blocked while any of their identities is: a block lasts until somebody lifts it,
+    whoever is merged into whom, and whoever is split off keeps it. So a person's identities are
+    blocked, and heard again, together; a subscription is each identity's own.
 
-    def block(self, by: By) -> None:
+    ``as_identity``: as one of the person's, merged or not; else the primary is meant.
+    """
+
+    def block(self, by: By, *, as_identity: bool = False) -> None:
         """Errors: MergedAway."""
-        self._refuse_merged()
+        if not as_identity:
+            self._refuse_merged()
         if not self._known.blocked:
             self._trigger(Blocked(at=self.now, **self._who(by)))
 
-    def unblock(self, by: By) -> None:
+    def unblock(self, by: By, *, as_identity: bool = False) -> None:
         """Errors: MergedAway."""
-        self._refuse_merged()
+        if not as_identity:
+            self._refuse_merged()
         if self._known.blocked:
             self._trigger(Unblocked(at=self.now, **self._who(by)))
 

@@ -21,6 +21,7 @@ from pymongo.errors import DuplicateKeyError
 
 from libs.runtime.mongo import TRANSIENT, Document
 from libs.runtime.stopping import stopped_within
+from services.conversation.customers.rows import VERSION as CUSTOMERS_VERSION
 from services.conversation.rebuilding.rebuild import ReadModel, Rebuilt, rebuild
 from services.conversation.search.tokens import VERSION as SEARCH_VERSION
 
@@ -28,7 +29,8 @@ log = structlog.get_logger()
 
 READ_MODELS: Final = "conversation_read_models"
 # Those whose rows say something else in one release than in another, of the same commits.
-VERSIONS: Final[Mapping[str, int]] = {"search": SEARCH_VERSION}
+# The search's last: it is made of the customers' too.
+VERSIONS: Final[Mapping[str, int]] = {"customers": CUSTOMERS_VERSION, "search": SEARCH_VERSION}
 _LEASE: Final = timedelta(seconds=60)
 _LOOK_AGAIN_SECONDS: Final = 20.0
 

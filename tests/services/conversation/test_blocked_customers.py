@@ -151,3 +151,114 @@ async def test_a_new_thread_of_a_blocked_customer_opens_no_case(served: World) -
         return served.conversation_id("2") in [one["conversation_id"] for one in items]
 
     await eventually(is_found)
+
+
+async def block_of(world: World, member_id: str, *threads: str) -> set[bool]:
+    """Whether their customers are blocked, as the cards say it."""
+    answers = [
+        await world.call(member_id, "GET", f"/v1/customers/{customer_of(world, thread)}")
+        for thread in threads
+    ]
+    return {answer.body.get("blocked") is not None for answer in answers}
+
+
+async def is_withheld(world: World, member_id: str, thread: str, number: int) -> bool:
+    """What becomes of the next message of the thread."""
+    before = await world.seen(member_id, world.conversation_id(thread))
+    await world.receive(world.inbound(thread, number))
+    await world.seen(
+        member_id,
+        world.conversation_id(thread),
+        lambda view: view["version"] > before["version"],
+    )
+    items = (await world.timeline(member_id, world.conversation_id(thread)))["items"]
+    newest = next(item for item in items if item["kind"] == "message")
+    assert newest["content"]["text"] == f"message {number}"
+    return bool(newest.get("withheld"))
+
+
+async def told(world: World, member_id: str, thread: str, *, blocked: bool) -> None:
+    """That the conversation knows of it."""
+    keys = ("customer-blocked", "customer-unblocked")
+
+    async def is_told() -> bool:
+        said = [k for k in await system_keys(world, member_id, thread) if k in keys]
+        return bool(said) and (said[0] == keys[0]) == blocked
+
+    await eventually(is_told)
+
+
+@pytest.mark.parametrize("blocked_first", [True, False], ids=["the merged one", "the other"])
+async def test_a_block_holds_for_whoever_is_merged(served: World, blocked_first: bool) -> None:
+    dima = await served.member("Dima")
+    paths = {thread: await a_case(served, dima, thread) for thread in ("1", "2")}
+    blocked, free = ("2", "1") if blocked_first else ("1", "2")
+    await done(await served.call(dima, "POST", f"{paths[blocked]}/block"))
+    await told(served, dima, blocked, blocked=True)
+
+    # when the second becomes an identity of the first
+    merge = {"customer_id": customer_of(served, "2")}
+    merged = await done(await served.call(dima, "POST", f"{paths['1']}/merge", merge))
+
+    # then all of the person is withheld
+    assert merged["blocked"]["member_id"] == dima
+    assert await block_of(served, dima, "1", "2") == {True}
+    await told(served, dima, free, blocked=True)
+    for thread in ("1", "2"):
+        assert await is_withheld(served, dima, thread, 2)
+
+    # a split lifts nothing, and who was free is so again
+    await done(await served.call(dima, "POST", f"{paths['1']}/split", merge))
+    await told(served, dima, free, blocked=False)
+    assert await block_of(served, dima, blocked) == {True}
+    assert await block_of(served, dima, free) == {False}
+    assert await is_withheld(served, dima, blocked, 3)
+    assert not await is_withheld(served, dima, free, 3)
+
+    # merged once more, an unblock is of all of the person, and stays so after a split
+    await done(await served.call(dima, "POST", f"{paths['1']}/merge", merge))
+    await told(served, dima, free, blocked=True)
+    heard = await done(await served.call(dima, "POST", f"{paths[free]}/unblock"))
+    assert "blocked" not in heard
+    for thread in ("1", "2"):
+        await told(served, dima, thread, blocked=False)
+    await done(await served.call(dima, "POST", f"{paths['1']}/split", merge))
+    assert await block_of(served, dima, "1", "2") == {False}
+    for thread in ("1", "2"):
+        assert not await is_withheld(served, dima, thread, 4)
+
+
+async def test_a_block_of_a_merged_person_goes_with_each_who_is_split_off(served: World) -> None:
+    dima = await served.member("Dima")
+    one, two, three = [await a_case(served, dima, thread) for thread in "123"]
+    # a chain: the third of the second, the second of the first
+    await done(
+        await served.call(dima, "POST", f"{two}/merge", {"customer_id": customer_of(served, "3")})
+    )
+    second = {"customer_id": customer_of(served, "2")}
+    await done(await served.call(dima, "POST", f"{one}/merge", second))
+    await done(await served.call(dima, "POST", f"{three}/block", key="block"))
+    await done(await served.call(dima, "POST", f"{three}/block", key="block"))
+    for thread in "123":
+        await told(served, dima, thread, blocked=True)
+    await done(await served.call(dima, "POST", f"{one}/split", second))
+    assert await block_of(served, dima, "1", "2", "3") == {True}
+    await done(await served.call(dima, "POST", f"{one}/unblock"))
+    assert await block_of(served, dima, "1") == {False}
+    assert await block_of(served, dima, "2", "3") == {True}
+    await done(await served.call(dima, "POST", f"{three}/unblock"))
+    assert await block_of(served, dima, "1", "2", "3") == {False}
+
+
+async def test_a_new_thread_of_a_person_blocked_as_another_is_withheld(served: World) -> None:
+    dima = await served.member("Dima")
+    one, _ = await a_case(served, dima, "1"), await a_case(served, dima, "2")
+    second = customer_of(served, "2")
+    await done(await served.call(dima, "POST", f"/v1/customers/{second}/block"))
+    await done(await served.call(dima, "POST", f"{one}/merge", {"customer_id": second}))
+    # Replicas look for the blocked each second.
+    await asyncio.sleep(1.5)
+    first = customer_of(served, "1")
+    await served.receive(replace(served.inbound("9", 1, "spam"), customer_id=first))
+    view = await served.seen(dima, served.conversation_id("9"))
+    assert (view["case"]["state"], view["case"]["withheld"]) == ("done", True)

@@ -218,7 +218,10 @@ class Resting(Doings):
             assert shown.has_phone == (card.card.phone is not None)
             assert shown.funnel_status == card.funnel_status
             assert shown.sales_plans == card.sales_plans
-            assert bool(state.blocked) == card.blocked
+            person = [
+                one for name, one in states.items() if primary_of(name, pointers) == primary_id
+            ]
+            assert bool(state.blocked) == any(one.blocked for one in person)
         await database[ERASURES].delete_many({"identity": {"$in": self.customers}})
 
     async def _check_deliveries(self) -> None:
