@@ -108,7 +108,7 @@ class System:
 
     async def samples(self, service: str) -> list[tuple[str, str, float]]:
         """A service's metrics of its consumers: name, labels, value."""
-        return await samples(self.suite.url(service))
+        return await samples(self.suite.operations_url(service))
 
     async def projected(self) -> int:
         """How many inbound messages are in conversation's read models."""

@@ -52,7 +52,8 @@ async def _serve(spec: ServiceSpec[Any], settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await serve(spec, settings, getattr(settings, f"{spec.name}_port"), stop)
+    port = getattr(settings, f"{spec.name}_port")
+    await serve(spec, settings, port, stop, getattr(settings, f"{spec.name}_operations_port", 0))
 
 
 @cli.command()

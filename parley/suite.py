@@ -18,6 +18,9 @@ from libs.runtime.settings import SERVICES
 
 READY_TIMEOUT_S: Final = 60.0
 _KEY_BYTES: Final = 32
+# Anybody may reach their ports; each has another one for its operator.
+PUBLIC: Final = ("gateway", "ingest")
+_OPERATIONS_AFTER: Final = 10
 
 
 def service_environment(
@@ -39,6 +42,8 @@ def service_environment(
         # All of it runs on this machine, and so may the CRM that is tried with it.
         "PARLEY_WEBHOOKS_ALLOW_PRIVATE": "true",
     }
+    for name in PUBLIC:
+        environment[f"PARLEY_{name.upper()}_OPERATIONS_PORT"] = str(ports[_operations(name)])
     for name in SERVICES:
         environment[f"PARLEY_{name.upper()}_PORT"] = str(ports[name])
         if name != "gateway":
@@ -63,13 +68,16 @@ def kept_keys(folder: Path) -> dict[str, str]:
 
 
 def service_ports(first: int | None) -> dict[str, int]:
-    """``first`` and the five after it where all six are free, else free ones."""
+    """``first`` and the five after it, and the operators' ten after the public ones', where all
+    are free; else free ones."""
+    operations = [_operations(name) for name in PUBLIC]
     if first is not None:
         ports = {name: first + number for number, name in enumerate(("gateway", *SERVICES[:-1]))}
+        ports |= {_operations(name): ports[name] + _OPERATIONS_AFTER for name in PUBLIC}
         if all(port_is_free(port) for port in ports.values()):
             return ports
     taken: dict[str, int] = {}
-    for name in SERVICES:
+    for name in (*SERVICES, *operations):
         port = free_port()
         while port in taken.values():
             port = free_port()
@@ -113,6 +121,11 @@ class Suite:
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.ports[service]}"
 
+    def operations_url(self, service: str) -> str:
+        """Where the service has its metrics and says what readiness it lacks."""
+        name = _operations(service) if service in PUBLIC else service
+        return f"http://127.0.0.1:{self.ports[name]}"
+
     def start(self) -> None:
         """Start all and wait until each is ready. Errors: ProcessFailed; then nothing runs."""
         try:
@@ -137,6 +150,10 @@ class Suite:
 
     def __exit__(self, *_exc: object) -> None:
         self.stop()
+
+
+def _operations(service: str) -> str:
+    return f"{service} operations"
 
 
 def _ready(url: str) -> Callable[[], bool]:

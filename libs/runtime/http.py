@@ -12,15 +12,17 @@ import msgspec
 import structlog
 from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.runtime.headers import ascii_of
 from libs.runtime.language import HEADER as ACCEPT_LANGUAGE
 from libs.runtime.language import listen
+from libs.runtime.limiter import address_key
 from libs.runtime.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from libs.runtime.mongo import TRANSIENT
-from libs.runtime.problems import Unauthorized, Unavailable, install_problem_handlers
+from libs.runtime.problems import NotFound, Unauthorized, Unavailable, install_problem_handlers
 from libs.runtime.process import Check, Runtime
 from libs.runtime.tokens import Caller, InvalidToken, ServiceTokens
 from libs.runtime.tracing import span, trace_headers
@@ -39,6 +41,8 @@ _LANGUAGE: Final = frozenset({ACCEPT_LANGUAGE.encode()})
 def service_app(runtime: Runtime, title: str, *, documented: bool = False) -> FastAPI:
     """A FastAPI application with ``/healthz``, ``/readyz``, ``/metrics`` and problems.
 
+    Where anybody reaches it, the last two tell nothing but whether it is ready (``is_operators``).
+
     ``documented``: serve OpenAPI too (only the gateway's is public).
     """
     app = FastAPI(
@@ -55,7 +59,7 @@ def service_app(runtime: Runtime, title: str, *, documented: bool = False) -> Fa
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok")
 
-    async def readyz(_request: Request) -> Response:
+    async def readyz(request: Request) -> Response:
         states = dict(
             zip(
                 runtime.checks,
@@ -64,14 +68,19 @@ def service_app(runtime: Runtime, title: str, *, documented: bool = False) -> Fa
             )
         )
         ready = all(state == "ok" for state in states.values())
-        body: dict[str, object] = {"ready": ready, "checks": states}
-        if troubles := {name: told for name, of in runtime.set_aside.items() if (told := of())}:
-            body["set_aside"] = {
-                name: dict(islice(told.items(), TOLD_AT_MOST)) for name, told in troubles.items()
-            }
+        body: dict[str, object] = {"ready": ready}
+        if runtime.is_operators(request.scope):
+            body["checks"] = states
+            if troubles := {name: told for name, of in runtime.set_aside.items() if (told := of())}:
+                body["set_aside"] = {
+                    name: dict(islice(told.items(), TOLD_AT_MOST))
+                    for name, told in troubles.items()
+                }
         return json_response(body, 200 if ready else 503)
 
-    async def metrics(_request: Request) -> Response:
+    async def metrics(request: Request) -> Response:
+        if not runtime.is_operators(request.scope):
+            raise NotFound
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     for path, endpoint in (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)):
@@ -111,6 +120,11 @@ def caller_of(tokens: ServiceTokens) -> Callable[[Request], Caller]:
             raise Unauthorized("the service token is not valid") from error
 
     return caller
+
+
+def client_of(connection: HTTPConnection) -> str:
+    """The client's address, of which a trusted proxy may have told; one for an IPv6 /64."""
+    return address_key(connection.client.host if connection.client else "")
 
 
 class Measured:

@@ -62,6 +62,14 @@ PUBLISH_FAILURES = Counter(
     "parley_publish_failures_total",
     "Moves when Kafka did not acknowledge a publish within its time.",
 )
+CONNECTIONS_REFUSED = Counter(
+    "parley_connections_refused_total",
+    "Moves when a client is let go before or beside its requests, by reason: connections (too many"
+    " of its address), silent, too-slow, head-too-large, bad-request, frames (too many on a"
+    " socket), unread (it takes nothing of what is sent)."
+    " A few are browsers; many are somebody's attack.",
+    ["reason"],
+)
 HTTP_REQUESTS = Counter(
     "parley_http_requests_total",
     "Moves for each HTTP request answered.",

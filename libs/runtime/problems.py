@@ -65,6 +65,14 @@ class TooLarge(Problem):
     status, kind, title = 413, "too-large", "The body is too large"
 
 
+class TooSlow(Problem):
+    status, kind, title = 408, "too-slow", "The request took too long to arrive"
+
+
+class HeadTooLarge(Problem):
+    status, kind, title = 431, "head-too-large", "The request's headers are too large"
+
+
 class Invalid(Problem):
     status, kind, title = 422, "invalid", "The request is not valid"
 

@@ -17,10 +17,12 @@ from typing import Any, Final
 
 import structlog
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from libs.runtime.broken_connections import understand_uvloop
 from libs.runtime.consumer import BatchConsumer
+from libs.runtime.proxies import as_written, is_in
+from libs.runtime.server import Guard, Limits
 from libs.runtime.settings import Settings
 from libs.runtime.tracing import configure_tracing
 
@@ -43,8 +45,11 @@ Told = Callable[[], Mapping[str, str]]
 class Runtime:
     """What a composition root is handed: an exit stack, background tasks, readiness checks."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, *, public: bool = False) -> None:
         self.service = service
+        self._public = public
+        # Where a public service answers its operator; all others do so on their only port.
+        self.operations_port: int | None = None
         self.stop = asyncio.Event()
         self.checks: dict[str, Check] = {}
         self.set_aside: dict[str, Told] = {}
@@ -90,6 +95,11 @@ class Runtime:
         """``/readyz`` answers 200 only when ``check`` raises nothing."""
         self.checks[name] = check
 
+    def is_operators(self, scope: Scope) -> bool:
+        """Whether a request came in where only operators and other services reach."""
+        server: tuple[str, int] | None = scope.get("server")
+        return not self._public or (server is not None and server[1] == self.operations_port)
+
     async def __aenter__(self) -> "Runtime":
         return self
 
@@ -127,13 +137,15 @@ class Runtime:
 class ServiceSpec[S: Settings]:
     """A service by its name, its settings and its composition root.
 
-    ``migrate`` makes what it needs on its servers and says what it did; safe to repeat.
+    ``migrate`` makes what it needs on its servers and says what it did; safe to repeat. ``public``:
+    anybody may reach its port, so that limits hold there and it tells nothing of itself.
     """
 
     name: str
     settings: type[S]
     compose: Callable[[S, Runtime], AbstractAsyncContextManager[ASGIApp]]
     migrate: Callable[[S], Awaitable[str]] | None = None
+    public: bool = False
 
 
 def _as_exception(name: str, error: BaseException) -> Exception:
@@ -150,21 +162,28 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def running[S: Settings](
-    spec: ServiceSpec[S], settings: S, port: int = 0
+    spec: ServiceSpec[S], settings: S, port: int = 0, operations_port: int = 0
 ) -> AsyncIterator[tuple[str, "asyncio.Future[None]"]]:
-    """The service, serving: its base URL, and a future that fails when a part of it fails."""
+    """The service, serving: its base URL, and a future that fails when a part of it fails.
+
+    ``operations_port`` is where a public service has ``/metrics`` and what ``/readyz`` tells.
+    """
     understand_uvloop()
-    async with Runtime(spec.name) as runtime:
+    async with Runtime(spec.name, public=spec.public) as runtime:
         if settings.otlp_endpoint:
             provider = configure_tracing(spec.name, settings.otlp_endpoint)
             runtime.closing(lambda: asyncio.to_thread(provider.shutdown))
         async with spec.compose(settings, runtime) as app, runtime.running_tasks() as failure:
-            listener = _listen(settings.host, port)
+            listeners = [_listen(settings.host, port)]
+            if spec.public:
+                listeners.append(_listen(settings.host, operations_port))
+                runtime.operations_port = listeners[1].getsockname()[1]
+            guard = _guard(settings, public=spec.public)
             server = _Server(
                 uvicorn.Config(
                     app,
-                    http="httptools",
-                    ws="websockets-sansio",
+                    http=guard.http,  # type: ignore[arg-type]  # called like the class it makes
+                    ws=guard.websocket,  # type: ignore[arg-type]
                     lifespan="off",
                     access_log=False,
                     log_config=None,
@@ -174,26 +193,30 @@ async def running[S: Settings](
                     ws_per_message_deflate=False,
                     server_header=False,
                     date_header=False,
+                    proxy_headers=spec.public and bool(settings.proxies),
+                    forwarded_allow_ips=as_written(settings.proxies),
                     timeout_keep_alive=75,
                     timeout_graceful_shutdown=max(1, int(settings.shutdown_timeout_seconds)),
                 )
             )
-            serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+            watching = asyncio.create_task(guard.watch(), name="connections")
+            serving = asyncio.create_task(server.serve(sockets=listeners), name="http")
             try:
-                host, bound = listener.getsockname()[:2]
+                host, bound = listeners[0].getsockname()[:2]
                 yield f"http://{host}:{bound}", failure
             finally:
                 runtime.stop.set()
                 server.should_exit = True
                 await serving
+                watching.cancel()
 
 
 async def serve[S: Settings](
-    spec: ServiceSpec[S], settings: S, port: int, stop: asyncio.Event
+    spec: ServiceSpec[S], settings: S, port: int, stop: asyncio.Event, operations_port: int = 0
 ) -> None:
     """Serve until ``stop`` is set. Errors: whatever a part of the service failed with."""
     started, before, switched = time.monotonic(), gc.get_threshold(), sys.getswitchinterval()
-    async with running(spec, settings, port) as (url, failure):
+    async with running(spec, settings, port, operations_port) as (url, failure):
         # What was made so far lives as long as the process: no collection has to look at it again.
         gc.collect()
         gc.freeze()
@@ -212,6 +235,12 @@ async def serve[S: Settings](
         if failure.done():
             failure.result()
     log.info("stopped")
+
+
+def _guard(settings: Settings, *, public: bool) -> Guard:
+    networks = settings.proxies
+    most = settings.max_connections_per_address if public else None
+    return Guard(Limits(connections=most), lambda address: is_in(address, networks))
 
 
 def _listen(host: str, port: int) -> socket.socket:

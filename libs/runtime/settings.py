@@ -11,6 +11,8 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from libs.runtime.proxies import Network, trusted_networks
+
 PREFIX: Final = "PARLEY_"
 SERVICES: Final = ("ingest", "conversation", "routing", "notify", "analytics", "gateway")
 # Read by the tools around the services, never by a service.
@@ -33,6 +35,11 @@ def _key(value: SecretStr) -> SecretStr:
 
 
 Key = Annotated[SecretStr, AfterValidator(_key)]
+
+
+def _proxies(text: str) -> str:
+    trusted_networks(text)
+    return text
 
 
 def key_bytes(key: SecretStr) -> bytes:
@@ -58,6 +65,21 @@ class Settings(BaseSettings):
         description="a workspace's webhook may be http, and lead into a private network or to this"
         " machine",
     )
+    trusted_proxies: Annotated[str, AfterValidator(_proxies)] = Field(
+        "",
+        description="addresses and CIDRs of the proxies before gateway and ingest, comma separated:"
+        " their X-Forwarded-For says who a client is",
+    )
+    max_connections_per_address: int = Field(
+        500, ge=1, description="of gateway and ingest, by a client's address or IPv6 /64"
+    )
+    max_sockets_per_address: int = Field(
+        300, ge=1, description="live connections of gateway and ingest, counted likewise"
+    )
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        return trusted_networks(self.trusted_proxies)
 
     @classmethod
     def settings_customise_sources(

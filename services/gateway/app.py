@@ -104,7 +104,9 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     add_workspace_route(
         app, directory, accounts, routing, tokens, settings.gateway_directory_wait_seconds
     )
-    app.add_api_websocket_route("/v1/live", Live(hub, access).serve)
+    app.add_api_websocket_route(
+        "/v1/live", Live(hub, access, settings.max_sockets_per_address).serve
+    )
     document(app, described, settings.gateway_public_url, _TAGS)
     if settings.allowed_origins:
         app.add_middleware(
@@ -125,4 +127,4 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     yield SecurityHeaders(app, https=settings.gateway_public_url.startswith("https:"))
 
 
-SERVICE = ServiceSpec("gateway", GatewaySettings, compose)
+SERVICE = ServiceSpec("gateway", GatewaySettings, compose, public=True)

@@ -12,6 +12,9 @@ _URL: Final = "^https?://"
 
 class GatewaySettings(MongoSettings):
     gateway_port: int = Field(8100, ge=0, le=65535)
+    gateway_operations_port: int = Field(
+        8110, ge=0, le=65535, description="/metrics and the details of /readyz, for operators"
+    )
     gateway_public_url: str = Field(pattern=_URL, description="where clients reach the gateway")
     gateway_ingest_public_url: str = Field(
         pattern=_URL, description="where platforms and pages with the widget reach ingest"

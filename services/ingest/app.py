@@ -43,7 +43,7 @@ from services.ingest.sending.lanes import Lanes
 from services.ingest.sending.port import KeptSender, Sender
 from services.ingest.settings import IngestSettings
 from services.ingest.sources import SEAL_PURPOSE, SourceBook
-from services.ingest.widget.dependencies import WidgetDependencies
+from services.ingest.widget.dependencies import WidgetDependencies, WidgetLimits
 from services.ingest.widget.files import FileHandles
 from services.ingest.widget.hub import WidgetHub
 from services.ingest.widget.routes import widget_routes
@@ -210,8 +210,9 @@ async def _compose_widget(parts: _Composition, publisher: Publisher) -> list[Bas
             hub=hub,
             files=files,
             store=parts.store,
+            limits=WidgetLimits(sockets_of_an_address=settings.max_sockets_per_address),
         )
     )
 
 
-SERVICE = ServiceSpec("ingest", IngestSettings, compose)
+SERVICE = ServiceSpec("ingest", IngestSettings, compose, public=True)

@@ -9,6 +9,9 @@ class IngestSettings(MongoSettings):
     """Units are in the names; addresses are base URLs without a slash at the end."""
 
     ingest_port: int = Field(8101, ge=0, le=65535)
+    ingest_operations_port: int = Field(
+        8111, ge=0, le=65535, description="/metrics and the details of /readyz, for operators"
+    )
     ingest_public_url: str = Field(
         pattern="^https?://", description="where the platforms and browsers reach ingest"
     )

@@ -9,6 +9,8 @@ import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from libs.events.registry import UNREADABLE
+from libs.runtime.http import client_of
+from libs.runtime.limiter import Places
 from libs.runtime.problems import Problem, Unauthorized
 from services.gateway.access import Access, Actor
 from services.gateway.live.hub import Hub, Subscriber
@@ -21,6 +23,9 @@ BAD_FIRST_FRAME: Final = 4400
 TRY_AGAIN: Final = 1013  # RFC 6455's registry: try again later
 FIRST_FRAME_SECONDS: Final = 10.0
 CATCH_UP_SECONDS: Final = 5.0
+TOO_MANY: Final = 4429
+# Tabs, telephones and integrations of one member.
+SOCKETS_OF_A_MEMBER: Final = 30
 
 
 class _Hello(msgspec.Struct):
@@ -34,12 +39,23 @@ _read_hello = msgspec.json.Decoder(_Hello)
 
 
 class Live:
-    def __init__(self, hub: Hub, access: Access) -> None:
+    """``of_an_address``: as many sockets it may have open."""
+
+    def __init__(self, hub: Hub, access: Access, of_an_address: int) -> None:
         self._hub = hub
         self._access = access
+        self._addresses = Places(of_an_address)
+        self._members = Places(SOCKETS_OF_A_MEMBER)
 
     async def serve(self, websocket: WebSocket) -> None:
-        await websocket.accept()
+        with self._addresses.taken(client_of(websocket)) as there_is_place:
+            await websocket.accept()
+            if not there_is_place:
+                await websocket.close(TOO_MANY)
+                return
+            await self._serve(websocket)
+
+    async def _serve(self, websocket: WebSocket) -> None:
         try:
             async with asyncio.timeout(FIRST_FRAME_SECONDS):
                 hello = _read_hello.decode(await websocket.receive_text())
@@ -56,7 +72,11 @@ class Live:
             # KeyError: starlette's, where the frame is binary.
             await websocket.close(BAD_FIRST_FRAME)
             return
-        await self._show(websocket, actor, hello.cursor)
+        with self._members.taken(f"{actor.workspace_id} {actor.member_id}") as there_is_place:
+            if there_is_place:
+                await self._show(websocket, actor, hello.cursor)
+            else:
+                await websocket.close(TOO_MANY)
 
     async def _actor(self, websocket: WebSocket, hello: _Hello) -> Actor:
         if hello.token is None:

@@ -7,17 +7,18 @@ from libs.events.ids import IdKey
 from libs.runtime.directory import Directory
 from libs.runtime.http import ServiceClient
 from libs.runtime.kafka import Publisher
+from libs.runtime.limiter import Rate
 from libs.runtime.sealing import Sealer
 from services.ingest.attachments.store import AttachmentStore
 from services.ingest.widget.files import FileHandles
 from services.ingest.widget.hub import QUEUE_SIZE, WidgetHub
-from services.ingest.widget.limiter import Rate
 from services.ingest.widget.visitors import VisitorTokens
 
 SESSION_RATE: Final = Rate(burst=30, per_second=0.5)
 MESSAGE_RATE: Final = Rate(burst=30, per_second=1)
 FILE_RATE: Final = Rate(burst=30, per_second=0.5)
 SOCKETS_OF_A_CONVERSATION: Final = 10
+SOCKETS_OF_AN_ADDRESS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class WidgetLimits:
     messages: Rate = MESSAGE_RATE
     files: Rate = FILE_RATE
     sockets: int = SOCKETS_OF_A_CONVERSATION
+    sockets_of_an_address: int = SOCKETS_OF_AN_ADDRESS
     waiting_events: int = QUEUE_SIZE
 
 

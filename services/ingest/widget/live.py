@@ -9,6 +9,8 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from libs.events.registry import UNREADABLE
+from libs.runtime.http import client_of
+from libs.runtime.limiter import Places
 from libs.runtime.problems import Problem
 from services.ingest.widget.access import widget_source
 from services.ingest.widget.dependencies import WidgetDependencies
@@ -39,6 +41,8 @@ READY: Final = '{"type":"ready"}'
 
 
 def live_route(deps: WidgetDependencies) -> WebSocketRoute:
+    addresses = Places(deps.limits.sockets_of_an_address)
+
     async def live(websocket: WebSocket) -> None:
         try:
             source = widget_source(deps.directory, websocket.path_params["source_id"])
@@ -48,7 +52,10 @@ def live_route(deps: WidgetDependencies) -> WebSocketRoute:
             await websocket.close()  # before it is accepted: HTTP 403
             return
         await websocket.accept()
-        code = await _serve(deps, websocket, source.state.source_id)
+        with addresses.taken(client_of(websocket)) as there_is_place:
+            code: int | None = CloseCode.TOO_MANY
+            if there_is_place:
+                code = await _serve(deps, websocket, source.state.source_id)
         if code is not None:
             await websocket.close(code)
 

@@ -16,6 +16,7 @@ from libs.events.ids import IdKey, random_id
 from libs.events.inbound import InboundReceived
 from libs.runtime.bodies import BodyReader, check_query
 from libs.runtime.http import json_response, read_limited
+from libs.runtime.limiter import Limiter, address_key
 from libs.runtime.problems import Forbidden, Invalid, TooLarge, TooMany, Unavailable
 from libs.runtime.sealing import CannotOpen, Sealer
 from libs.runtime.storage import StorageAway
@@ -23,7 +24,6 @@ from services.ingest.accept import Acceptor
 from services.ingest.widget.access import WidgetSource, cross_origin_route, visitor_of
 from services.ingest.widget.dependencies import WidgetDependencies, WidgetLimits
 from services.ingest.widget.files import FileHandles, FileRequest, available, download
-from services.ingest.widget.limiter import Limiter, address_key
 from services.ingest.widget.live import live_route
 from services.ingest.widget.script import script_route
 from services.ingest.widget.visitors import InvalidVisitorToken, Visitor, is_vouched_for

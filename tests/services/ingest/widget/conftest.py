@@ -16,12 +16,12 @@ from obstore.store import ObjectStore
 from pymongo import AsyncMongoClient
 
 from libs.runtime.kafka import Publisher
+from libs.runtime.limiter import Rate
 from libs.runtime.process import running
 from libs.runtime.settings import Settings, load
 from libs.runtime.topics import create_topics
 from services.conversation.app import SERVICE as CONVERSATION
 from services.conversation.settings import ConversationSettings
-from services.ingest.widget.limiter import Rate
 from services.ingest.widget.routes import WidgetLimits
 from tests.services.ingest.widget.site import (
     ORIGIN,

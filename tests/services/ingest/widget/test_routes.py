@@ -12,7 +12,7 @@ import pytest
 from libs.events.content import Attachment, Channel, Content
 from libs.events.inbound import InboundReceived
 from libs.events.topics import Topic
-from services.ingest.widget.limiter import Rate
+from libs.runtime.limiter import Rate
 from services.ingest.widget.routes import WidgetLimits
 from tests.services.ingest.widget.conftest import Stack
 from tests.services.ingest.widget.site import ORIGIN, Site

@@ -7,7 +7,7 @@ import time
 import jwt
 import pytest
 
-from services.ingest.widget.limiter import Limiter, Rate, address_key
+from libs.runtime.limiter import Limiter, Rate, address_key
 from services.ingest.widget.visitors import (
     LIFETIME_SECONDS,
     InvalidVisitorToken,
