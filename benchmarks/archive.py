@@ -29,9 +29,9 @@ from libs.runtime.mongo import Document
 from services.conversation.customers.rows import CUSTOMERS, openings_of
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
-from services.conversation.domain.messages import Place, Written
 from services.conversation.domain.sent_message import Receipt, SentIn, SentMessage
 from services.conversation.domain.state import ConversationState
+from services.conversation.domain.written import Place, Written
 from services.conversation.publishing import (
     conversation_messages,
     delivery_messages,

@@ -25,8 +25,8 @@ from libs.runtime.mongo import Document
 from services.conversation.app import ensure_indexes
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
-from services.conversation.domain.messages import Place, Written
 from services.conversation.domain.state import ConversationState
+from services.conversation.domain.written import Place, Written
 from services.conversation.past.history import History
 from services.conversation.past.landmarks import EVERY, Landmarks
 from services.conversation.publishing import conversation_messages, stored_events

@@ -24,6 +24,8 @@ class Attachment(Body):
     """A file of a message. Its bytes are in object storage under ``attachment_id``.
 
     ``reference`` is the platform's own handle, with which ingest fetches or sends the bytes.
+    ``width`` and ``height`` are in pixels; ``emoji`` is what a sticker stands for. Of an album,
+    ``external_message_id`` is the platform's id of the part that the file came in.
     """
 
     attachment_id: str
@@ -32,6 +34,11 @@ class Attachment(Body):
     reference: str
     file_name: str | None = None
     size_bytes: int | None = None
+    duration_seconds: int | None = None
+    width: int | None = None
+    height: int | None = None
+    emoji: str | None = None
+    external_message_id: str | None = None
 
 
 class Post(Body):
@@ -53,13 +60,36 @@ class GeoPoint(Body):
     title: str | None = None
 
 
+class Link(Body):
+    """Behind a part of the text, in characters (Unicode code points), is an address."""
+
+    offset: int
+    length: int
+    url: str
+
+
+class Button(Body):
+    """Under a message: it tells ``data`` when it is pressed, or opens ``url``: one of the two."""
+
+    text: str
+    data: str | None = None
+    url: str | None = None
+
+
 class Content(Body):
-    """``erased``: there was something, and it was forgotten with its person."""
+    """``erased``: there was something, and it was forgotten with its person.
+
+    ``forwarded_from``: whose words these are, by the name that the platform tells. ``buttons`` are
+    rows of buttons under what the team sent.
+    """
 
     text: str = ""
     attachments: tuple[Attachment, ...] = ()
     point: GeoPoint | None = None
     erased: bool = False
+    links: tuple[Link, ...] = ()
+    forwarded_from: str | None = None
+    buttons: tuple[tuple[Button, ...], ...] = ()
 
     @classmethod
     def blank(cls) -> Self:

@@ -45,6 +45,10 @@ class IdKey:
     def message(self, source_id: str, thread: str, external_message_id: str) -> str:
         return self.derive("msg", source_id, thread, external_message_id)
 
+    def message_cause(self, source_id: str, thread: str, external_message_id: str) -> str:
+        """The cause with which a message of a platform comes in, known before it came."""
+        return self.derive("cau", source_id, "message", thread, external_message_id, "")
+
     def attachment(self, source_id: str, reference: str) -> str:
         return self.derive("att", source_id, reference)
 

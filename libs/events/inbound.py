@@ -20,7 +20,7 @@ from libs.events.topics import Topic
 @public(
     "parley.inbound.received.v1",
     Topic.INBOUND,
-    personal=("thread", "sender", "content", "post", "permalink"),
+    personal=("thread", "sender", "content", "post", "permalink", "customer"),
 )
 class InboundReceived(Body):
     """One message, or one edit of a message, as a platform's webhook told it.
@@ -33,6 +33,11 @@ class InboundReceived(Body):
 
     A comment is ``public``; ``post`` is what it is under, told with every message of a thread of
     comments. ``permalink`` opens the message in the social network.
+
+    ``customer`` is whose the thread is, where another wrote. Of an edit, ``sent_at`` is when the
+    message was written and ``message_cause`` with which cause it came, or will: an edit may
+    overtake its message. ``album``: the platform shows several messages as one, all of them under
+    this ``message_id``; each brings its own part of the content.
     """
 
     cause: str
@@ -54,6 +59,10 @@ class InboundReceived(Body):
     visibility: Visibility = "private"
     post: Post | None = None
     permalink: str | None = None
+    customer: Sender | None = None
+    sent_at: Instant | None = None
+    message_cause: str | None = None
+    album: bool = False
 
 
 @public("parley.inbound.deleted.v1", Topic.INBOUND, personal=("thread",))
@@ -62,7 +71,8 @@ class InboundDeleted(Body):
 
     ``message_id`` is derived as that of a message that came in; one sent by Parley is found by
     ``external_message_id``. ``cause`` is the same however often the platform tells. ``occurred_at``
-    is when it was told, where the platform does not say when it happened.
+    is when it was told, where the platform does not say when it happened. ``more`` are the
+    platform's ids of further messages of the thread that were deleted with it.
     """
 
     cause: str
@@ -75,6 +85,7 @@ class InboundDeleted(Body):
     external_message_id: str
     occurred_at: Instant
     received_at: Instant
+    more: tuple[str, ...] = ()
 
 
 @public("parley.delivery.changed.v1", Topic.DELIVERY)

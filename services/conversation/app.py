@@ -40,6 +40,8 @@ from services.conversation.customers.api import add_customer_routes
 from services.conversation.customers.rows import CUSTOMER_INDEXES, CUSTOMERS
 from services.conversation.domain.events import UnknownEvent
 from services.conversation.drafts import Drafts
+from services.conversation.early import EARLY_DELETIONS
+from services.conversation.early import INDEXES as EARLY_INDEXES
 from services.conversation.engine import engine_of
 from services.conversation.erasing.erasing import Erasing
 from services.conversation.inbox.inbox import Lists
@@ -49,6 +51,7 @@ from services.conversation.inbox.saved_filters import (
     Saved,
     add_saved_filter_routes,
 )
+from services.conversation.indexes import INBOX_INDEXES, MESSAGE_INDEXES
 from services.conversation.rebuilding.read_models import read_models
 from services.conversation.rebuilding.renewing import Renewing
 from services.conversation.rows import (
@@ -56,8 +59,6 @@ from services.conversation.rows import (
     COMMITS,
     DRAFTS,
     INBOX,
-    INBOX_INDEXES,
-    MESSAGE_INDEXES,
     MESSAGES,
 )
 from services.conversation.sealing.vault import AnswerVault
@@ -146,6 +147,8 @@ async def compose(
     runtime.run("marker", lambda stop: outbox.run_marker(stop, retry_on=PASSING))
     runtime.run("sweeper", lambda stop: outbox.run_sweeper(interval, stop, retry_on=PASSING))
     await engine.blocked.refresh()
+    await engine.early.refresh()
+    runtime.run("early deletions", engine.early.run)
     runtime.run("blocked customers", engine.blocked.run)
     runtime.run("erasures", lambda stop: erasing.run(interval, stop))
     runtime.run("read models", Renewing(database, key, read_models(key)).run)
@@ -248,6 +251,7 @@ async def ensure_indexes(database: AsyncDatabase[Document]) -> None:
         database[SEARCH].create_indexes(list(SEARCH_INDEXES)),
         database[MESSAGES].create_indexes(list(MESSAGE_INDEXES)),
         database[CUSTOMERS].create_indexes(list(CUSTOMER_INDEXES)),
+        database[EARLY_DELETIONS].create_indexes(list(EARLY_INDEXES)),
     )
 
 

@@ -180,7 +180,10 @@ class Desk[S, A: Aggregate[Any]]:
         if not doubted:
             return loaded, {}
         # The causes first: a state loaded afterwards shows the effect of each of them.
-        causes = {stream: [task.cause for task in by_stream[stream]] for stream in doubted}
+        causes = {
+            stream: [cause for task in by_stream[stream] for cause in (task.cause, *task.covers)]
+            for stream in doubted
+        }
         applied = await self._store.applied_causes(causes)
         return loaded | await self._loader.carefully(doubted), applied
 
@@ -209,6 +212,9 @@ class Desk[S, A: Aggregate[Any]]:
             if task.cause in draft.causes or (applied and task.cause in applied):
                 draft.answers.append((task, Done(_state(aggregate), repeated=True)))
                 continue
+            if applied and not applied.isdisjoint(task.covers):
+                # It was not there yet when this was looked up.
+                raise Transient("what a task covers has come meanwhile")
             decided = len(aggregate.changes)
             try:
                 task.decide(aggregate)
@@ -221,7 +227,7 @@ class Desk[S, A: Aggregate[Any]]:
             draft.answers.append((task, Done(_state(aggregate), changes)))
             draft.doubtful |= not changes
             if changes:
-                draft.causes.append(task.cause)
+                draft.causes += [task.cause, *task.covers]
                 draft.origins += [task] * len(changes)
                 weight += task.weight_bytes
         return draft

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from pymongo.asynchronous.database import AsyncDatabase
 
+from libs.events.ids import IdKey
 from libs.events.topics import Topic
 from libs.eventstore.commits import PublicMessage
 from libs.eventstore.outbox import Outbox, StepHook
@@ -17,6 +18,7 @@ from libs.runtime.mongo import Document
 from libs.runtime.outbox import publish_messages
 from libs.runtime.settings import key_bytes
 from services.conversation.anchors.writing import COMMIT_HEADER
+from services.conversation.arrivals import Arrivals
 from services.conversation.consumers import CommandsHandler, InboundHandler
 from services.conversation.customers.beginnings import BeginningHandler
 from services.conversation.customers.blocked import BlockedCustomers
@@ -31,6 +33,7 @@ from services.conversation.domain.customer import Customer
 from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.sent_message import SentMessage, SentMessageState
 from services.conversation.domain.state import ConversationState
+from services.conversation.early import EARLY_DELETIONS, EarlyDeletions
 from services.conversation.erasing.erasures import Erasures
 from services.conversation.inbox.counts import Counts
 from services.conversation.kinds import Conversations, SentMessages
@@ -60,6 +63,7 @@ class Engine:
     numbers: CaseNumbers
     customer_desk: Desk[CustomerState, Customer]
     blocked: BlockedCustomers
+    early: EarlyDeletions
     history: History
     handlers: dict[Topic, Handler]
     beginnings: BeginningHandler
@@ -124,8 +128,10 @@ def engine_of(
     blocked = BlockedCustomers(customer_rows)
     numbers = CaseNumbers(database[COUNTERS])
     teller = CustomerTeller(desk, customer_rows, keyring, Erasures(database, keyring))
+    early = EarlyDeletions(database[EARLY_DELETIONS])
+    arrivals = Arrivals(store, messages, early, IdKey(key_bytes(settings.deployment_key)))
     handlers: dict[Topic, Handler] = {
-        Topic.INBOUND: InboundHandler(desk, directory, messages, numbers, blocked),
+        Topic.INBOUND: InboundHandler(desk, directory, arrivals, numbers, blocked),
         Topic.DELIVERY: DeliveryHandler(sent_desk, desk, conversations.find, store, messages),
         Topic.COMMANDS: CommandsHandler(desk),
         Topic.CUSTOMER: CustomerHandler(desk, customer_rows, teller),
@@ -141,6 +147,7 @@ def engine_of(
         numbers,
         customer_desk,
         blocked,
+        early,
         History(store, landmarks, messages),
         handlers,
         BeginningHandler(teller, customer_rows),

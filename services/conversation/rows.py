@@ -18,13 +18,14 @@ a message after it was written; a message to which nothing happened has none:
 
     {_id: message id, conversation, external?: […],
      delivery?: {v, recorded_at, head, state: <msgpack>, reach, sent_at?},
-     edit?: {v, at, content: <msgpack>}, withheld?: {v, at, content: <msgpack>},
+     edit?: {v, at, content: <msgpack>, joined?: true}, withheld?: {v, at, content: <msgpack>},
      emotion?: {v, emotion},
      deleted?: {v, at, member},
      failed?: {v, at, correction, reason, reason_code, attempted: <msgpack>}}
 
-Where an edit failed, ``edit`` says again what the customer has, ``at`` null if it is as it was
-sent. ``withheld`` is an edit that a blocked customer made.
+``external``: the platform's ids of what was sent, or of an album's parts. ``joined``: nobody edited
+it, more of an album came. Where an edit failed, ``edit`` says again what the customer has, ``at``
+null if it is as it was sent. ``withheld`` is an edit that a blocked customer made.
 
 ``delivery.reach`` and ``delivery.sent_at`` repeat what a watermark asks for: which messages of the
 conversation that were sent until then are still on their way.
@@ -38,7 +39,6 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError
 
@@ -91,47 +91,6 @@ _ERASED_PARTS: Final[Mapping[str, Document]] = {
     "withheld": {"content": _encoder.encode(Content.blank())},
     "failed": {"attempted": None},
 }
-
-# The lists' queries are in inbox/questions.py; the routing index holds only the cases in routing.
-INBOX_INDEXES: Final = (
-    IndexModel(
-        [("workspace", ASCENDING), ("keys", ASCENDING), ("active_at", DESCENDING)], name="lists"
-    ),
-    IndexModel(
-        [("workspace", ASCENDING), ("case_state", ASCENDING), ("waiting_since", ASCENDING)],
-        name="waiting",
-    ),
-    IndexModel([("customer", ASCENDING)], name="customer"),
-    # Those who comment under one post; what is asked is in comments.py.
-    IndexModel(
-        [("workspace", ASCENDING), ("post", ASCENDING), ("active_at", DESCENDING)],
-        name="post",
-        partialFilterExpression={"post": {"$exists": True}},
-    ),
-    IndexModel(
-        [("due_in", ASCENDING), ("due_at", ASCENDING)],
-        name="due_in",
-        partialFilterExpression={"due_in": {"$exists": True}},
-    ),
-    IndexModel(
-        [("routing_since", ASCENDING)],
-        name="routing",
-        partialFilterExpression={"case_state": "routing"},
-    ),
-)
-# A customer quotes a message of the team's by the platform's id; what a watermark asks is in
-# deliveries.py.
-MESSAGE_INDEXES: Final = (
-    IndexModel([("conversation", ASCENDING), ("external", ASCENDING)], name="external"),
-    IndexModel(
-        [
-            ("conversation", ASCENDING),
-            ("delivery.reach", ASCENDING),
-            ("delivery.sent_at", ASCENDING),
-        ],
-        name="reach",
-    ),
-)
 
 
 def inbox_row(stream: str, snapshot: Snapshot[ConversationState]) -> Document:
@@ -225,10 +184,12 @@ def parts_of(commits: Sequence[Commit]) -> list[Document]:
             if stored.type not in _MESSAGE_EVENTS:
                 continue
             for message_id, name, part in _parts_of(decode(stored.type, stored.data)):
+                external = part.pop("external", None)
                 newest[message_id, name] = {
                     "_id": message_id,
                     "conversation": commit.stream,
                     name: {"v": version, **part},
+                    **({"external": external} if external else {}),
                 }
     return list(newest.values())
 
@@ -266,7 +227,14 @@ def _parts_of(event: Event[Any]) -> Iterator[tuple[str, str, Document]]:
     """Of each part that is new: the message, the part's name, and what it says."""
     match event:
         case MessageEdited():
-            part = {"at": event.at, "content": _encoder.encode(event.content)}
+            part = {"at": event.edited_at or event.at, "content": _encoder.encode(event.content)}
+            if event.joined:
+                part["joined"] = True
+            part["external"] = [
+                one.external_message_id
+                for one in event.content.attachments
+                if one.external_message_id is not None
+            ]
             yield event.message_id, "edit", part
         case EditWithheld():
             part = {"at": event.at, "content": _encoder.encode(event.content)}
@@ -286,10 +254,19 @@ def _parts_of(event: Event[Any]) -> Iterator[tuple[str, str, Document]]:
                 yield event.message_id, "edit", part
 
 
-def edit_of(row: Mapping[str, Any]) -> tuple[Content, datetime] | None:
-    """What the message says since it was edited, and since when; None where it was not."""
+def edit_of(row: Mapping[str, Any]) -> tuple[Content, datetime | None] | None:
+    """What the message says since it was edited, and since when; None where it was not. Of an album
+    that nobody edited: all of it, since None."""
     part = row.get("edit")
-    return (_content_decoder.decode(part["content"]), part["at"]) if part and part["at"] else None
+    if not part or not part["at"]:
+        return None
+    return _content_decoder.decode(part["content"]), None if part.get("joined") else part["at"]
+
+
+def last_edit_of(row: Mapping[str, Any]) -> datetime | None:
+    """The platform's time of the newest edit that is known, also of a withheld one."""
+    parts = (row.get(name) for name in ("edit", "withheld"))
+    return max((p["at"] for p in parts if p and p["at"] and not p.get("joined")), default=None)
 
 
 def withheld_edit_of(row: Mapping[str, Any]) -> WithheldEdit | None:

@@ -28,7 +28,8 @@ class Task[A]:
 
     It may run more than once, each time on a newer state; only the last counts. Errors that it
     may raise: RuleBroken, NotThere. ``weight_bytes``: about how large its events are. ``audience``
-    is told with a delivery's change, which does not know its conversation.
+    is told with a delivery's change, which does not know its conversation. ``covers``: the
+    causes of what is dealt with by it too, and is then a repeat.
     """
 
     workspace_id: str
@@ -38,6 +39,7 @@ class Task[A]:
     trace: Mapping[str, str] = field(default_factory=dict)
     weight_bytes: int = _EVENT_WEIGHT_BYTES
     audience: Audience | None = None
+    covers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,13 +47,20 @@ def conversation_view(snapshot: Snapshot[ConversationState]) -> ConversationView
         customer=CustomerRef(customer_id=shown.customer_id, name=shown.name or state.customer_name),
         case=facts_of(state),
         last_message=LastMessage(
-            direction=head.direction, occurred_at=head.occurred_at, preview=head.preview
+            direction=head.direction,
+            occurred_at=head.occurred_at,
+            preview=preview_told(head.preview, head.shows),
         )
         if head
         else None,
         fields=state.case.fields,
         post=state.thread.post,
     )
+
+
+def preview_told(preview: str, shows: str) -> str:
+    """A file or a place has no text: it is named, in the caller's language."""
+    return preview or (TEXTS.say(f"preview.{shows}") if shows else "")
 
 
 def message_id_of(event: Event[Any]) -> str | None:
@@ -125,9 +132,16 @@ def customer_message(
         message_id=event.message_id,
         direction="outgoing" if isinstance(event, messages.MessageSent) else "incoming",
         content=content,
-        occurred_at=event.at,
+        occurred_at=_written_at(event),
         position=position,
     )
+
+
+def _written_at(event: MessageEvent) -> datetime:
+    """The platform's time, also of what was written before the case was open."""
+    if isinstance(event, blocking.MessageWithheld):
+        return event.at
+    return event.written_at or event.at
 
 
 def _message(
@@ -145,7 +159,7 @@ def _message(
     return TimelineItem(
         id=event.message_id,
         kind="message",
-        at=event.at,
+        at=_written_at(event),
         position=position,
         case_id=case_id_of(conversation_id, event.case),
         direction="outgoing" if isinstance(event, messages.MessageSent) else "incoming",

@@ -29,6 +29,7 @@ from services.ingest.attachments.routes import attachment_routes
 from services.ingest.attachments.store import AttachmentStore
 from services.ingest.channels.telegram.api import BotApi
 from services.ingest.channels.telegram.hook import telegram_hook
+from services.ingest.channels.telegram.moves import Moves
 from services.ingest.channels.telegram.sender import TelegramSender
 from services.ingest.erasing import GROUP as ERASING_GROUP
 from services.ingest.erasing import Eraser
@@ -123,7 +124,8 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
     mongo = mongo_client(settings.mongodb_url.get_secret_value(), "parley-ingest")
     runtime.closing(mongo.close)
     database = mongo[settings.mongodb_database]
-    attempts = _compose_sending(parts, bots, background, database)
+    moves = Moves(database["ingest_moves"])
+    attempts = _compose_sending(parts, bots, moves, background, database)
     leaving = Leaving(
         database["ingest_leaving"],
         parts.directory,
@@ -165,19 +167,21 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
         ),
     ]
     app.router.routes[:0] = routes
-    yield Hooks(app, {Channel.TELEGRAM: telegram_hook(parts.sources, Acceptor(hooks), parts.ids)})
+    hook = telegram_hook(parts.sources, parts.directory, Acceptor(hooks), moves, parts.ids)
+    yield Hooks(app, {Channel.TELEGRAM: hook})
 
 
 def _compose_sending(
     parts: _Composition,
     bots: BotApi,
+    moves: Moves,
     publisher: Publisher,
     database: AsyncDatabase[Document],
 ) -> Attempts:
     # A life's own name: after a restart the attempts of the life before are somebody else's.
     attempts = Attempts(database["ingest_attempts"], random_id("snd"))
     senders: dict[Channel, Sender] = {
-        Channel.TELEGRAM: TelegramSender(bots, parts.store.read),
+        Channel.TELEGRAM: TelegramSender(bots, parts.store.read, moves),
         Channel.WIDGET: KeptSender(),
     }
     lanes = Lanes(attempts, publisher, parts.sources, senders, parts.ids)

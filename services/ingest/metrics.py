@@ -17,6 +17,11 @@ IGNORED = Counter(
     "Moves for each update that was answered 200 and is no message of a conversation.",
     ["channel", "kind"],
 )
+UNKNOWN_CONTENT = Counter(
+    "parley_ingest_unknown_content_total",
+    "Moves for each message of a kind that this version does not know: it is shown by that alone.",
+    ["channel"],
+)
 UNREADABLE = Counter(
     "parley_ingest_unreadable_total",
     "Moves for each body of a verified platform that was kept as a dead letter.",

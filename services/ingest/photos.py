@@ -21,7 +21,7 @@ from libs.runtime.tokens import Caller
 from services.ingest.attachments.rules import HEAD_BYTES, image_type
 from services.ingest.channels.telegram import api
 from services.ingest.channels.telegram.photo import fetch_photo, find_photo
-from services.ingest.channels.telegram.updates import read_thread
+from services.ingest.channels.telegram.threads import read_thread
 from services.ingest.sources import OpenSource, SourceBook
 from services.ingest.telling import TEXTS
 
@@ -109,6 +109,6 @@ def photo_routes(photos: Photos, caller_of: Callable[[Request], Caller]) -> list
 
 def _chat_id(thread: str) -> str | None:
     try:
-        return read_thread(thread).chat_id
+        return read_thread(thread).face
     except ValueError:
         return None

@@ -37,7 +37,8 @@ class CustomerRef(Body):
 
 
 class LastMessage(Body):
-    """``preview`` is the beginning of the text, at most 140 characters."""
+    """``preview`` is the beginning of the text, at most 140 characters; of a file or a place
+    without text, what it is, in the caller's language."""
 
     direction: Direction
     occurred_at: datetime

@@ -20,10 +20,10 @@ from services.conversation.customers.sets import CustomerSet
 from services.conversation.domain.events import Event
 from services.conversation.domain.life import CaseOpened
 from services.conversation.domain.messages import MessageReceived, MessageSent
-from services.conversation.domain.state import ConversationState, case_id_of, preview_of
+from services.conversation.domain.state import ConversationState, case_id_of, preview_of, shown_by
 from services.conversation.rows import find_rows
 from services.conversation.timeline import remembered
-from services.conversation.views import MessageRow, content_for_team
+from services.conversation.views import MessageRow, content_for_team, preview_told
 
 
 class _Opened(NamedTuple):
@@ -131,8 +131,9 @@ def _case(begun: _Begun, rows: Mapping[str, MessageRow]) -> CustomerCase:
 
 
 def _shown(message: MessageReceived | MessageSent, row: MessageRow | None) -> LastMessage:
+    content = content_for_team(message, row)
     return LastMessage(
         direction="incoming" if isinstance(message, MessageReceived) else "outgoing",
         occurred_at=message.at,
-        preview=preview_of(content_for_team(message, row)),
+        preview=preview_told(preview_of(content), shown_by(content)),
     )

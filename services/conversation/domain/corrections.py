@@ -13,7 +13,11 @@ from libs.events.content import Channel, Content, DeliveryState, Direction, Send
 from services.conversation.domain.channel_rules import CHANGE_RULES
 from services.conversation.domain.events import stored
 from services.conversation.domain.life import CaseEvent, Life, RuleBroken
-from services.conversation.domain.state import ConversationState, with_last_text
+from services.conversation.domain.state import (
+    ConversationState,
+    with_last_deleted,
+    with_last_text,
+)
 
 Correction = Literal["edit", "delete"]
 
@@ -77,7 +81,8 @@ class MessageEdited(CaseEvent, frozen=True, kw_only=True):
     """The message's whole content after the edit. An edit does not reopen and starts no turn.
 
     ``member_id``: who of the team edited it here; the platform, which has it under
-    ``external_message_ids``, is then asked to edit it too.
+    ``external_message_ids``, is then asked to edit it too. ``edited_at``: the platform's time, also
+    where the case was not open yet. ``joined``: nobody edited it, a part of an album came, or went.
     """
 
     message_id: str
@@ -87,6 +92,8 @@ class MessageEdited(CaseEvent, frozen=True, kw_only=True):
     reply_to: str | None = None
     member_id: str | None = None
     external_message_ids: tuple[str, ...] = ()
+    edited_at: datetime | None = None
+    joined: bool = False
 
     def change(self, state: ConversationState) -> ConversationState:
         return with_last_text(state, self.message_id, self.content)
@@ -105,7 +112,7 @@ class MessageDeleted(CaseEvent, frozen=True, kw_only=True):
     external_message_ids: tuple[str, ...] = ()
 
     def change(self, state: ConversationState) -> ConversationState:
-        return with_last_text(state, self.message_id, Content())
+        return with_last_deleted(state, self.message_id)
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +149,10 @@ class CorrectionFailed(CaseEvent, frozen=True, kw_only=True):
         return self.content.erased or not self.content.is_empty
 
     def change(self, state: ConversationState) -> ConversationState:
-        return with_last_text(state, self.message_id, self.content) if self.is_known else state
+        if not self.is_known:
+            return state
+        back = self.correction == "delete"
+        return with_last_text(state, self.message_id, self.content, is_back=back)
 
 
 class Corrections(Life):
@@ -195,6 +205,21 @@ class Corrections(Life):
                 case=self.case.number,
                 message_id=message_id,
                 direction=direction,
+            )
+        )
+
+    def shrink(self, message_id: str, content: Content) -> None:
+        """A part of an album was deleted on the platform: ``content`` is left."""
+        if self.state is None:
+            return
+        self._trigger(
+            MessageEdited(
+                at=self.at(self.now),
+                case=self.case.number,
+                message_id=message_id,
+                direction="incoming",
+                content=content,
+                joined=True,
             )
         )
 

@@ -1,13 +1,11 @@
 """The messages of a conversation: receive, edit, send."""
 
-from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
-from libs.events.content import Channel, Content, Direction, Post, Sender, Visibility
+from libs.events.content import Content, Direction, Post, Sender, Visibility
 from services.conversation.domain.blocking import Begins, Blocking, EditWithheld, MessageWithheld
 from services.conversation.domain.corrections import Corrections, MessageEdited
 from services.conversation.domain.events import stored
@@ -25,44 +23,12 @@ from services.conversation.domain.state import (
     SentIn,
     active,
     preview_of,
+    shown_by,
 )
+from services.conversation.domain.written import Place, Written
 
 _FIRST: Final = 1
-
-
-class Place(msgspec.Struct, frozen=True):
-    """What the directory says of the source that a message came by.
-
-    ``routed``: the source has an autoforward rule, so a new case waits in routing.
-    ``next_number`` gives a case that is opened its number in the workspace, another each time.
-    """
-
-    workspace_id: str
-    source_id: str
-    channel: Channel
-    location_id: str
-    routed: bool
-    next_number: Callable[[], int]
-
-
-class Written(msgspec.Struct, frozen=True):
-    """A message as ingest tells of it. ``customer_id`` is whose ``thread`` (the platform's id of
-    it) this is. ``blocked``: they are, for a thread that was not told of it. A comment is public,
-    under ``post``."""
-
-    message_id: str
-    external_message_id: str
-    customer_id: str
-    sender: Sender
-    content: Content
-    occurred_at: datetime
-    received_at: datetime
-    thread: str
-    reply_to: str | None = None
-    blocked: bool = False
-    visibility: Visibility = "private"
-    post: Post | None = None
-    permalink: str | None = None
+_CLOCKS_DIFFER: Final = timedelta(seconds=10)
 
 
 @stored(
@@ -71,7 +37,8 @@ class Written(msgspec.Struct, frozen=True):
 )
 class MessageReceived(CaseEvent, frozen=True, kw_only=True):
     """The customer wrote. ``starts_turn``: nobody owed an answer before this message. ``thread``
-    and ``post`` are told again where they had been forgotten."""
+    and ``post`` are told again where they had been forgotten. ``written_at`` is the platform's time
+    where the case was not open yet."""
 
     message_id: str
     external_message_id: str
@@ -84,6 +51,7 @@ class MessageReceived(CaseEvent, frozen=True, kw_only=True):
     visibility: Visibility = "private"
     post: Post | None = None
     permalink: str | None = None
+    written_at: datetime | None = None
 
     def change(self, state: ConversationState) -> ConversationState:
         waiting = self.at if self.starts_turn else state.case.waiting_since
@@ -111,7 +79,7 @@ class MessageSent(CaseEvent, frozen=True, kw_only=True):
     ``answered_since``: when the customer whom this answers began to wait. ``recorded_at`` is told
     of what the platform dates: a member's is sent as it is recorded. ``external_message_id`` is
     known for what the platform told of; ``reply_to_external`` is the platform's name of the quoted
-    message.
+    message. ``written_at`` as of ``MessageReceived``.
     """
 
     message_id: str
@@ -126,6 +94,7 @@ class MessageSent(CaseEvent, frozen=True, kw_only=True):
     visibility: Visibility = "private"
     permalink: str | None = None
     recorded_at: datetime | None = None
+    written_at: datetime | None = None
 
     def change(self, state: ConversationState) -> ConversationState:
         changed = _with_message(state, "outgoing", self.at, self)
@@ -150,6 +119,13 @@ class NothingPublic(RuleBroken):
 class Messages(Blocking, Corrections):
     """The rules about who may write what, and when a message begins a case."""
 
+    def arrive(self, written: Written, direction: Direction, place: Place) -> None:
+        """A platform tells of a message, whoever wrote it."""
+        if direction == "incoming":
+            self.receive(written, place)
+        else:
+            self.seen_sent(written, place)
+
     def receive(self, written: Written, place: Place) -> None:
         """The customer's message; the first, and the first after Done, open a case."""
         if self._is_withheld(written):
@@ -172,6 +148,7 @@ class Messages(Blocking, Corrections):
                 visibility=written.visibility,
                 post=written.post if not self._is_reachable() else None,
                 permalink=written.permalink,
+                written_at=self._before_the_case(written),
             )
         )
 
@@ -180,10 +157,7 @@ class Messages(Blocking, Corrections):
         it is taken as that message, lest nobody sees it. A blocked customer's is withheld as their
         messages are, whenever they wrote what they edit."""
         if self.state is None:
-            if direction == "incoming":
-                self.receive(written, place)
-            else:
-                self.seen_sent(written, place)
+            self.arrive(written, direction, place)
             return
         if direction == "incoming" and self._is_withheld(written):
             self._trigger(
@@ -206,6 +180,21 @@ class Messages(Blocking, Corrections):
                 content=written.content,
                 sender=written.sender,
                 reply_to=written.reply_to,
+                edited_at=min(written.occurred_at, written.received_at),
+            )
+        )
+
+    def join(self, written: Written, direction: Direction) -> None:
+        """More of an album came: all of it is what is ``written`` now."""
+        self._trigger(
+            MessageEdited(
+                at=self._fact(written),
+                case=self.case.number,
+                message_id=written.message_id,
+                direction=direction,
+                content=written.content,
+                sender=written.sender,
+                joined=True,
             )
         )
 
@@ -231,6 +220,7 @@ class Messages(Blocking, Corrections):
                 visibility=written.visibility,
                 permalink=written.permalink,
                 recorded_at=self.now,
+                written_at=self._before_the_case(written),
             )
         )
 
@@ -332,7 +322,7 @@ class Messages(Blocking, Corrections):
                 thread=written.thread,
                 post=written.post,
                 customer_id=written.customer_id,
-                customer_name=written.sender.name if opened_by_customer else "",
+                customer_name=written.sender.name if opened_by_customer else written.customer_name,
                 number=number,
                 location_id=place.location_id,
                 opened_by="customer" if opened_by_customer else "team",
@@ -342,6 +332,10 @@ class Messages(Blocking, Corrections):
                 short_number=place.next_number(),
             )
         )
+
+    def _before_the_case(self, written: Written) -> datetime | None:
+        fact = min(written.occurred_at, written.received_at)
+        return fact if fact < self.case.opened_at else None
 
     def _fact(self, written: Written) -> datetime:
         return self.at(min(written.occurred_at, written.received_at))
@@ -354,18 +348,32 @@ class Messages(Blocking, Corrections):
         return self._waited_since() is not None and self.case.first_response_at is None
 
 
+def _clocks_differ(state: ConversationState, last: Head) -> timedelta:
+    """What the team sent was dated by our clock, and what it is compared with by the platform's."""
+    ours = any(one.message_id == last.message_id for one in state.recently_sent)
+    return _CLOCKS_DIFFER if ours else timedelta()
+
+
 def _with_message(
     state: ConversationState,
     direction: Direction,
     at: datetime,
     event: MessageReceived | MessageSent,
 ) -> ConversationState:
-    case = state.case
+    case, last = state.case, state.last_message
+    written_at = event.written_at or at
+    if last is None or written_at >= last.occurred_at - _clocks_differ(state, last):
+        last = Head(
+            direction,
+            written_at,
+            preview_of(event.content),
+            event.message_id,
+            event.visibility,
+            shown_by(event.content),
+        )
     return replace(
         state,
         case=replace(case, last_message_at=max(case.last_message_at or at, at)),
-        last_message=Head(
-            direction, at, preview_of(event.content), event.message_id, event.visibility
-        ),
+        last_message=last,
         active_at=active(state, at),
     )

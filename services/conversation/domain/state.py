@@ -102,13 +102,19 @@ class Case(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Head(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """The last message, as a list shows it."""
+    """The last message, as a list shows it: the one that was written last, by the platform's time.
+
+    ``shows``: what it is where it has no text, ``place`` or its first file's kind. ``deleted``: on
+    the platform, or by the team.
+    """
 
     direction: Direction
     occurred_at: datetime
     preview: str = ""
     message_id: str = ""
     visibility: Visibility = "private"
+    shows: str = ""
+    deleted: bool = False
 
 
 class SentIn(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -208,11 +214,30 @@ def active(state: ConversationState, at: datetime) -> datetime:
     return max(state.active_at, at)
 
 
+def shown_by(content: Content) -> str:
+    """What a message is that has no text."""
+    if content.text.strip():
+        return ""
+    if content.attachments:
+        return content.attachments[0].kind
+    return "place" if content.point else ""
+
+
 def with_last_text(
-    state: ConversationState, message_id: str, content: Content
+    state: ConversationState, message_id: str, content: Content, *, is_back: bool = False
 ) -> ConversationState:
-    """With another beginning of the last message, if that is the one."""
+    """With another beginning of the last message, if that is the one. What is deleted stays so,
+    unless it ``is_back``."""
+    head = state.last_message
+    if head is None or head.message_id != message_id or (head.deleted and not is_back):
+        return state
+    shown = replace(head, preview=preview_of(content), shows=shown_by(content), deleted=False)
+    return replace(state, last_message=shown)
+
+
+def with_last_deleted(state: ConversationState, message_id: str) -> ConversationState:
+    """With nothing of the last message, if that is the one."""
     head = state.last_message
     if head is None or head.message_id != message_id:
         return state
-    return replace(state, last_message=replace(head, preview=preview_of(content)))
+    return replace(state, last_message=replace(head, preview="", shows="", deleted=True))

@@ -16,7 +16,8 @@ from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.state import Case, ConversationState, Thread
 from services.conversation.inbox.counts import Counts
 from services.conversation.inbox.inbox import Inbox, Lists
-from services.conversation.rows import INBOX, INBOX_INDEXES, inbox_row, replacing, write_newer
+from services.conversation.indexes import INBOX_INDEXES
+from services.conversation.rows import INBOX, inbox_row, replacing, write_newer
 from services.conversation.search.entries import Entries
 from services.conversation.search.index import SEARCH, SEARCH_INDEXES, SearchIndex
 from services.conversation.search.query import Search

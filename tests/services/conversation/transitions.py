@@ -17,7 +17,7 @@ from libs.runtime.directory import WorkspaceDirectory
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.corrections import SentBefore
 from services.conversation.domain.life import RuleBroken
-from services.conversation.domain.messages import Place
+from services.conversation.domain.written import Place
 from services.conversation.publishing import audience_of
 from services.conversation.refusals import problem_of
 from services.routing.permissions import PERMISSIONS

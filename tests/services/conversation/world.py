@@ -159,8 +159,9 @@ class World:
     ) -> InboundReceived:
         """The ``number``-th message of a thread, as ingest tells of it."""
         now = datetime.now(UTC)
+        came = self.id_key.message_cause(self.source_id, thread, str(number))
         return InboundReceived(
-            cause=cause or f"{kind}/{thread}/{number}/{text if kind == 'edit' else ''}",
+            cause=cause or (came if kind == "message" else f"edit/{thread}/{number}/{text}"),
             kind=kind,
             direction=direction,
             channel=Channel.TELEGRAM,

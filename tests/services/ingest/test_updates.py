@@ -7,6 +7,7 @@ long after Telegram's date, so the event has that date and not the finer instant
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +16,15 @@ import pytest
 
 from libs.events.inbound import InboundDeleted, InboundReceived
 from libs.events.registry import encode
-from services.ingest.channels.telegram.updates import (
-    Ignored,
-    Thread,
-    Unreadable,
-    deletions,
-    kind_of,
-    normalise,
-    read_thread,
-    read_update,
-)
+from services.ingest.channels.telegram.reading import Unreadable, plain, read_update
+from services.ingest.channels.telegram.threads import Thread, read_thread
+from services.ingest.channels.telegram.updates import NOTHING, Ignored, Reader, is_service, kind_of
+from services.ingest.telling import TEXTS
 from tests.services.ingest.conftest import BOT_ID, IDS, SOURCE_ID
 
 RECEIVED_AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 GOLDEN = sorted((Path(__file__).parent / "updates").glob("*.json"))
+READER = Reader(SOURCE_ID, BOT_ID, IDS, partial(TEXTS.say, language="uk"))
 
 
 def event_of(update: dict[str, Any], received_at: datetime = RECEIVED_AT) -> InboundReceived:
@@ -38,15 +34,15 @@ def event_of(update: dict[str, Any], received_at: datetime = RECEIVED_AT) -> Inb
 
 
 def outcome_of(
-    update: dict[str, Any], received_at: datetime = RECEIVED_AT
+    update: dict[str, Any], received_at: datetime = RECEIVED_AT, origin: str | None = None
 ) -> InboundReceived | Ignored:
-    return normalise(
-        read_update(json.dumps(update).encode()),
-        source_id=SOURCE_ID,
-        account=BOT_ID,
-        ids=IDS,
-        received_at=received_at,
-    )
+    read = read_update(json.dumps(update).encode())
+    outcome = READER.message(read, received_at=received_at, origin=origin)
+    if outcome is not NOTHING:
+        return outcome
+    if is_service(update):
+        return Ignored("service_message")
+    return READER.message(read, received_at=received_at, origin=origin, unnamed=True)
 
 
 def golden(name: str) -> dict[str, Any]:
@@ -57,7 +53,7 @@ def golden(name: str) -> dict[str, Any]:
 def deletions_of(update: dict[str, Any]) -> list[InboundDeleted]:
     read = read_update(json.dumps(update).encode()).deleted_business_messages
     assert read is not None
-    return deletions(read, source_id=SOURCE_ID, ids=IDS, received_at=RECEIVED_AT)
+    return list(READER.deletions(read, RECEIVED_AT))
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
@@ -72,7 +68,7 @@ def test_golden(path: Path) -> None:
     outcome = outcome_of(case["update"])
 
     if isinstance(outcome, Ignored):
-        kind = kind_of(raw) if outcome.kind == "other" else outcome.kind
+        kind = kind_of(plain(raw)) if outcome.kind == "other" else outcome.kind
         assert kind == case["ignored"]
     else:
         assert json.loads(encode(outcome)) == case["event"]
@@ -83,8 +79,8 @@ def test_a_deletion_names_the_message_that_came_in_by_the_same_connection() -> N
     came = event_of(message)
     gone = golden("deleted_business_messages")["update"]
 
-    first, _ = deletions_of(gone)
-    again, _ = deletions_of(gone | {"update_id": 1})
+    [first] = deletions_of(gone)
+    [again] = deletions_of(gone | {"update_id": 1})
 
     assert (first.conversation_id, first.message_id) == (came.conversation_id, came.message_id)
     assert first.customer_id == came.customer_id
@@ -145,7 +141,16 @@ def test_a_business_chat_is_another_conversation_of_the_same_customer() -> None:
 
 
 @pytest.mark.parametrize(
-    "thread", [Thread("42"), Thread("-100123"), Thread("42", "bc_1"), Thread("42", "a:b")]
+    "thread",
+    [
+        Thread("42"),
+        Thread("-100123"),
+        Thread("42", "bc_1", "business"),
+        Thread("42", "a:b", "business"),
+        Thread("-1001", "7", "topic"),
+        Thread("-1001", "42", "direct"),
+        Thread("-1001", "42", "ephemeral"),
+    ],
 )
 def test_a_thread_can_be_read_again(thread: Thread) -> None:
     assert read_thread(str(thread)) == thread
@@ -165,7 +170,7 @@ def test_what_is_no_thread_of_telegram(thread: str) -> None:
         b"[]",
         b"\xff\xfe",
         b'{"message": {}}',
-        b'{"update_id": "1"}',
+        b'{"update_id": "one"}',
         b'{"update_id": 1, "message": {"message_id": 1}}',
         b"[" * 100_000,
         b'{"update_id": 1, "message": ' + b'{"reply_to_message":' * 50_000,

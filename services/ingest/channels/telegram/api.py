@@ -27,12 +27,14 @@ _DEFAULT_RETRY_SECONDS: Final = 1
 
 
 class Refused(Exception):
-    """The platform understood and will not; ``description`` is in its words."""
+    """The platform understood and will not; ``description`` is in its words. ``migrated_to``: the
+    group has become this supergroup."""
 
-    def __init__(self, code: int, description: str) -> None:
+    def __init__(self, code: int, description: str, migrated_to: int | None = None) -> None:
         super().__init__(description)
         self.code = code
         self.description = description
+        self.migrated_to = migrated_to
 
 
 class TooMany(Exception):
@@ -55,6 +57,7 @@ class NoAnswer(Exception):
 
 class _Parameters(msgspec.Struct, frozen=True):
     retry_after: int = _DEFAULT_RETRY_SECONDS
+    migrate_to_chat_id: int | None = None
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -187,5 +190,5 @@ def _result(status: int, body: bytes) -> Any:
     if status >= _SERVER_ERROR or answer is None:
         raise NoAnswer(f"status {status}")
     if not answer.ok:
-        raise Refused(status, answer.description)
+        raise Refused(status, answer.description, answer.parameters.migrate_to_chat_id)
     return answer.result

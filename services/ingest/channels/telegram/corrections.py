@@ -8,7 +8,8 @@ from typing import Any
 
 from libs.events.outbound import OutboundEditRequested
 from services.ingest.channels.telegram.api import BotApi, NoAnswer, NotReached, Refused
-from services.ingest.channels.telegram.updates import Thread
+from services.ingest.channels.telegram.buttons import keyboard_of
+from services.ingest.channels.telegram.threads import Thread, numbers_of
 from services.ingest.sending.port import Failed, Later, Sent
 from services.ingest.sending.requests import Correction
 
@@ -20,13 +21,14 @@ async def correct(
     api: BotApi, token: str, thread: Thread, request: Correction
 ) -> Sent | Failed | Later:
     """Errors: TooMany."""
-    ids = request.external_message_ids
-    if not ids or not all(one.isdecimal() for one in ids):
+    try:
+        chat_id, ids = numbers_of(request.external_message_ids, thread)
+    except (ValueError, StopIteration):
         return Failed("no-external-id", "Telegram's id of the message is not known")
     if isinstance(request, OutboundEditRequested):
-        method, fields = _edit(thread, request)
+        method, fields = _edit(thread, chat_id, ids, request)
     else:
-        method, fields = _deletion(thread, ids)
+        method, fields = _deletion(thread, chat_id, ids)
     try:
         await api.call(token, method, fields)
     except (NotReached, NoAnswer):
@@ -39,23 +41,26 @@ async def correct(
     return Sent()
 
 
-def _edit(thread: Thread, request: OutboundEditRequested) -> tuple[str, dict[str, Any]]:
+def _edit(
+    thread: Thread, chat_id: str, ids: list[int], request: OutboundEditRequested
+) -> tuple[str, dict[str, Any]]:
     """The text stands in the first part: by itself, or as the caption of a single file."""
     fields: dict[str, Any] = {
-        "chat_id": int(thread.chat_id),
-        "message_id": int(request.external_message_ids[0]),
+        "chat_id": int(chat_id),
+        "message_id": ids[0],
     }
     if thread.business_connection_id is not None:
         fields["business_connection_id"] = thread.business_connection_id
+    if keyboard := keyboard_of(request.content):
+        fields["reply_markup"] = keyboard
     if len(request.content.attachments) == 1:
         return "editMessageCaption", {**fields, "caption": request.content.text}
     return "editMessageText", {**fields, "text": request.content.text}
 
 
-def _deletion(thread: Thread, ids: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
+def _deletion(thread: Thread, chat_id: str, ids: list[int]) -> tuple[str, dict[str, Any]]:
     """All parts at once; those that are not there any more are passed over."""
-    message_ids = [int(one) for one in ids]
     if thread.business_connection_id is not None:
         connection = {"business_connection_id": thread.business_connection_id}
-        return "deleteBusinessMessages", {**connection, "message_ids": message_ids}
-    return "deleteMessages", {"chat_id": int(thread.chat_id), "message_ids": message_ids}
+        return "deleteBusinessMessages", {**connection, "message_ids": ids}
+    return "deleteMessages", {"chat_id": int(chat_id), "message_ids": ids}

@@ -6,8 +6,9 @@ Sources: https://core.telegram.org/bots/api and https://core.telegram.org/bots/f
 
 from typing import Final
 
-# The longest update that Telegram composes is far below; Kafka takes 1 MB a message.
-WEBHOOK_MAX_BYTES: Final = 512 * 1024
+# The longest updates list what was deleted, 60,000 numbers and more; Kafka takes 1 MB a message,
+# should nobody be able to read it.
+WEBHOOK_MAX_BYTES: Final = 900_000
 
 TEXT_MAX_CHARACTERS: Final = 4096
 CAPTION_MAX_CHARACTERS: Final = 1024
@@ -26,8 +27,15 @@ BOT_BURST: Final = 30
 ALLOWED_UPDATES: Final = (
     "message",
     "edited_message",
+    "channel_post",
+    "edited_channel_post",
     "business_message",
     "edited_business_message",
     "deleted_business_messages",
+    "guest_message",
+    "callback_query",
+    "purchased_paid_media",
+    "managed_bot",
+    "subscription",
 )
 SECRET_HEADER: Final = "x-telegram-bot-api-secret-token"  # noqa: S105  # a header's name

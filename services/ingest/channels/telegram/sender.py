@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from libs.events.content import Attachment, Content
 from libs.events.outbound import OutboundRequested
+from libs.runtime.mongo import TRANSIENT
 from libs.runtime.storage import StorageAway
 from services.ingest.channels.telegram import limits
 from services.ingest.channels.telegram.api import (
@@ -17,8 +18,10 @@ from services.ingest.channels.telegram.api import (
     TooMany,
     Upload,
 )
+from services.ingest.channels.telegram.buttons import keyboard_of
 from services.ingest.channels.telegram.corrections import correct
-from services.ingest.channels.telegram.updates import Thread, read_thread
+from services.ingest.channels.telegram.moves import Moves
+from services.ingest.channels.telegram.threads import Thread, quoting, read_thread, sent_as
 from services.ingest.sending.pace import Pace, Rate
 from services.ingest.sending.port import Failed, Later, Outcome, Sent, Uncertain
 from services.ingest.sending.requests import Correction, Request
@@ -47,8 +50,9 @@ class _Part:
 class TelegramSender:
     """A ``Sender``."""
 
-    def __init__(self, api: BotApi, read_attachment: ReadAttachment) -> None:
+    def __init__(self, api: BotApi, read_attachment: ReadAttachment, moves: Moves) -> None:
         self._api = api
+        self._moves = moves
         self._read = read_attachment
         self._pace = Pace(BOT_RATE)
         self._uploads = asyncio.Semaphore(_UPLOADS)
@@ -69,8 +73,10 @@ class TelegramSender:
         for index in range(len(done), len(parts)):
             if index > len(done):
                 await self._slot(source, request)
-            fields = parts[index].fields | _address(thread, request if index == 0 else None)
-            outcome = await self._call(source, parts[index], fields, done)
+            fields = dict(parts[index].fields)
+            if index == 0 and (quoted := quoting(request.reply_to_external)) is not None:
+                fields["reply_parameters"] = quoted
+            outcome = await self._call(source, thread, parts[index], fields, done)
             if not isinstance(outcome, Sent):
                 return outcome
             done = outcome.external_ids
@@ -87,8 +93,39 @@ class TelegramSender:
             return Later("rate")
 
     async def _call(
-        self, source: OpenSource, part: _Part, fields: dict[str, Any], done: tuple[str, ...]
+        self,
+        source: OpenSource,
+        thread: Thread,
+        part: _Part,
+        fields: dict[str, Any],
+        done: tuple[str, ...],
     ) -> Outcome:
+        """A group that has become a supergroup is another chat: what was refused for that goes
+        there."""
+        chat_id = self._moves.present(source.id, thread.chat_id)
+        moved_to = chat_id if chat_id != thread.chat_id else None
+        addressed = fields | thread.address(chat_id)
+        try:
+            outcome = await self._part(source, part, addressed, done, moved_to)
+        except Refused as error:
+            if error.migrated_to is None or moved_to is not None:
+                return Failed(f"telegram-{error.code}", error.description, done)
+            try:
+                await self._moves.note(source.id, thread.chat_id, str(error.migrated_to))
+            except TRANSIENT:
+                return Later("network", done)
+            return await self._call(source, thread, part, fields, done)
+        return outcome
+
+    async def _part(
+        self,
+        source: OpenSource,
+        part: _Part,
+        fields: dict[str, Any],
+        done: tuple[str, ...],
+        moved_to: str | None,
+    ) -> Outcome:
+        """Errors: Refused."""
         token = source.credentials.bot_token
         try:
             if part.attachment is None:
@@ -105,7 +142,9 @@ class TelegramSender:
                         content,
                     )
                     result = await self._api.call(token, part.method, fields, upload)
-            return Sent((*done, _message_id(result)))
+            if (sent := sent_as(result, moved_to)) is None:
+                raise NoAnswer("no message in it")
+            return Sent((*done, sent))
         except StorageAway:
             return Later("network", done)
         except TooMany as error:
@@ -115,8 +154,6 @@ class TelegramSender:
             return Later("rate", done)
         except NotReached:
             return Later("network", done)
-        except Refused as error:
-            return Failed(f"telegram-{error.code}", error.description, done)
         except NoAnswer as error:
             return Uncertain("no-answer", f"Telegram gave no answer ({error})", done)
 
@@ -150,6 +187,9 @@ def _parts(content: Content) -> list[_Part]:
     if content.point is not None:
         point = {"latitude": content.point.latitude, "longitude": content.point.longitude}
         parts.append(_Part("sendLocation", point))
+    if parts and (keyboard := keyboard_of(content)):
+        # Under what is read last.
+        parts[-1].fields["reply_markup"] = keyboard
     return parts
 
 
@@ -168,22 +208,3 @@ def _refusal(content: Content) -> Failed | None:
         if (attachment.size_bytes or 0) > allowed:
             return Failed("too-large", f"Telegram takes at most {allowed} bytes of such a file")
     return None
-
-
-def _message_id(result: Any) -> str:
-    if not isinstance(result, dict) or "message_id" not in result:
-        raise NoAnswer("no message in it")
-    return str(result["message_id"])
-
-
-def _address(thread: Thread, quoting: OutboundRequested | None) -> dict[str, Any]:
-    fields: dict[str, Any] = {"chat_id": int(thread.chat_id)}
-    if thread.business_connection_id is not None:
-        fields["business_connection_id"] = thread.business_connection_id
-    if quoting is not None and (quoting.reply_to_external or "").isdecimal():
-        # An answer to a message that the customer has deleted is still an answer.
-        fields["reply_parameters"] = {
-            "message_id": int(quoting.reply_to_external or 0),
-            "allow_sending_without_reply": True,
-        }
-    return fields

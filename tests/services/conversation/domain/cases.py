@@ -8,7 +8,7 @@ from typing import Any
 from libs.events.content import Channel, Content, Sender
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.events import Event
-from services.conversation.domain.messages import Place, Written
+from services.conversation.domain.written import Place, Written
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 STREAM = "cnv_1"

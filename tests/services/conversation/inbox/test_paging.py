@@ -16,8 +16,8 @@ from libs.events.marks import PRIORITIES
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.life import RuleBroken
-from services.conversation.domain.messages import Place, Written
 from services.conversation.domain.state import ConversationState
+from services.conversation.domain.written import Place, Written
 from services.conversation.inbox.inbox import Lists
 from tests.services.conversation.rows_made import OWNER, WORKSPACE, Made
 
