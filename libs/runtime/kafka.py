@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from libs.events.envelope import Envelope
 from libs.events.topics import DEAD_LETTER_MAX_BYTES
 from libs.runtime.metrics import PUBLISH_FAILURES
+from libs.runtime.producer import LastingProducer
 from libs.runtime.tracing import trace_headers
 
 # How long a group waits for a member that says nothing before others get its partitions: what a
@@ -18,7 +18,6 @@ from libs.runtime.tracing import trace_headers
 # member that was only slow costs a rebalance, which changes nothing: every handler may repeat.
 GROUP_MEMBER: Final = {"session_timeout_ms": 6_000, "heartbeat_interval_ms": 1_500}
 
-_REQUEST_TIMEOUT_MS: Final = 10_000
 _FULL_FETCH_BYTES: Final = 256 * 1024
 
 
@@ -62,51 +61,58 @@ class Publisher:
     """A producer that returns when everything it was given is acknowledged.
 
     Use as an async context manager. ``timeout_seconds`` bounds the whole wait of one publish.
+    What it has told to have failed may be there all the same: before all that comes later, or not
+    at all once a broker has not taken it for ``request_timeout_seconds``.
     """
 
-    def __init__(self, bootstrap_servers: str, namespace: str, timeout_seconds: float = 10) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        namespace: str,
+        timeout_seconds: float = 10,
+        *,
+        request_timeout_seconds: float = 10,
+    ) -> None:
         self._namespace = namespace
         self._timeout = timeout_seconds
-        self._producer = AIOKafkaProducer(
+        self._producer = LastingProducer(
+            patience_seconds=request_timeout_seconds,
             bootstrap_servers=bootstrap_servers,
             acks="all",
             enable_idempotence=True,
             max_request_size=DEAD_LETTER_MAX_BYTES,
-            request_timeout_ms=_REQUEST_TIMEOUT_MS,
+            request_timeout_ms=int(request_timeout_seconds * 1000),
         )
 
     async def __aenter__(self) -> Self:
-        try:
-            await self._producer.start()
-        except BaseException:
-            await self._producer.stop()
-            raise
+        await self._producer.__aenter__()
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        await self._producer.stop()
+        await self._producer.__aexit__()
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[Position]:
         """Positions in the order given. Errors: PublishFailed."""
+        if not messages:
+            return []
         try:
             async with asyncio.timeout(self._timeout):
-                waiting = [
-                    await self._producer.send(
-                        self._namespace + message.topic,
-                        message.value,
-                        message.key,
-                        headers=list(message.headers),
-                    )
-                    for message in messages
-                ]
-                # One alone, as a webhook has it, is not worth a gathering.
-                done = [await waiting[0]] if len(waiting) == 1 else await asyncio.gather(*waiting)
+                done = await self._producer.send(
+                    [
+                        {
+                            "topic": self._namespace + message.topic,
+                            "value": message.value,
+                            "key": message.key,
+                            "headers": list(message.headers),
+                        }
+                        for message in messages
+                    ]
+                )
         except (KafkaError, TimeoutError) as error:
             PUBLISH_FAILURES.inc()
             raise PublishFailed(f"Kafka did not acknowledge: {error!r}") from error
         return [Position(record.partition, record.offset) for record in done]
 
     async def check(self) -> None:
-        """For readiness: a broker answers. Errors: KafkaError, TimeoutError."""
-        async with asyncio.timeout(2):
-            await self._producer.client.fetch_all_metadata()
+        """For readiness: publishing works. Errors: KafkaError, TimeoutError."""
+        await self._producer.check()

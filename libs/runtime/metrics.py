@@ -70,6 +70,11 @@ CONNECTIONS_REFUSED = Counter(
     " A few are browsers; many are somebody's attack.",
     ["reason"],
 )
+PRODUCERS_MADE_ANEW = Counter(
+    "parley_producers_made_anew_total",
+    "Moves when the process gives up what it could not publish and begins with a new producer: the"
+    " broker refused a batch, or acknowledged nothing for long. Often: look at Kafka's log.",
+)
 HTTP_REQUESTS = Counter(
     "parley_http_requests_total",
     "Moves for each HTTP request answered.",

@@ -13,6 +13,7 @@ from libs.events.commands import RouteCase
 from libs.events.envelope import read_envelope
 from libs.events.topics import Topic
 from libs.runtime.kafka import Outgoing, Publisher, PublishFailed, outgoing
+from libs.runtime.metrics import PRODUCERS_MADE_ANEW
 from libs.runtime.outbox import kafka_message, public_message
 from libs.runtime.topics import create_topics
 from tests.support.between import Between
@@ -48,9 +49,28 @@ async def test_a_message_that_is_too_large_is_refused(
     large = Outgoing(Topic.COMMANDS, b"k", b"x" * 1_100_000, [])
 
     async with Publisher(kafka_bootstrap, kafka_namespace) as publisher:
-        with pytest.raises(PublishFailed):
-            await publisher.publish([large])
+        for _ in range(2):
+            await publisher.publish([MESSAGE])
+            with pytest.raises(PublishFailed):
+                await publisher.publish([large])
         assert await publisher.publish([MESSAGE])
+        await publisher.check()
+
+
+async def test_what_is_too_large_to_be_sent_at_all_gives_up_nothing_else(
+    kafka_bootstrap: str, kafka_namespace: str
+) -> None:
+    await create_topics(kafka_bootstrap, kafka_namespace, topics=[Topic.COMMANDS])
+    large = Outgoing(Topic.COMMANDS, b"k", b"x" * 3_000_000, [])
+    made_anew = PRODUCERS_MADE_ANEW._value.get()
+
+    async with Publisher(kafka_bootstrap, kafka_namespace) as publisher:
+        await publisher.publish([MESSAGE])
+        with pytest.raises(PublishFailed):
+            await publisher.publish([MESSAGE, large])
+        assert await publisher.publish([MESSAGE])
+
+    assert PRODUCERS_MADE_ANEW._value.get() == made_anew
 
 
 async def test_where_nobody_listens_it_does_not_start() -> None:

@@ -1,0 +1,201 @@
+"""An idempotent producer that goes on whatever became of the brokers in the meantime.
+
+aiokafka (0.14) gives each batch its sequence number when it takes it out of the queue. A batch that
+is taken out and never written (it expired without a leader, or the broker refused it) leaves a gap,
+and from then on the broker refuses all that follows on that partition (OutOfOrderSequenceNumber),
+for as long as the producer lives. So, on top of it:
+
+- No batch expires. What was sent waits for its leader, in order, for as long as the producer lives.
+- After any failure of a batch, and where somebody has given up waiting for one and it is still not
+  written after ``patience_seconds``, the producer is *made anew*, with an id and sequences of its
+  own. Before the new one sends anything, the old one has ended: what was on its way is answered or
+  timed out, and what waited is given up. So nothing that was given up overtakes what comes later.
+- While it is made anew, sending waits. It needs a broker that answers, and is tried until then.
+"""
+
+import asyncio
+import contextlib
+import math
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.structs import RecordMetadata
+
+from libs.runtime.metrics import PRODUCERS_MADE_ANEW
+
+log = structlog.get_logger()
+
+_FIRST_PAUSE_SECONDS: Final = 0.1
+_LONGEST_PAUSE_SECONDS: Final = 2.0
+_CHECK_SECONDS: Final = 2.0
+
+
+class _Producer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka is untyped
+    """Its batches wait for a leader however long that takes (``MessageBatch.expired``)."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._message_accumulator._batch_ttl = math.inf
+
+    @property
+    def is_broken(self) -> bool:
+        """Nothing is sent any more: the task that does it has failed."""
+        return bool(self._sender.sender_task.done())
+
+    async def abandon(self) -> None:
+        """Give up what is not written; nothing of it can be when this returns."""
+        await self._sender.close()
+        queue = self._message_accumulator
+        queue.fail_all(KafkaConnectionError("given up: no broker took it"))
+        for batches in queue._batches.values():
+            for batch in batches:
+                batch._drain_waiter.exception()  # of interest to nobody any more
+        await self.stop()
+
+
+class LastingProducer:
+    """Sends and waits for the acknowledgements. Use as an async context manager.
+
+    ``options`` are AIOKafkaProducer's.
+    """
+
+    def __init__(self, *, patience_seconds: float, **options: Any) -> None:
+        self._options = options
+        self._patience_seconds = patience_seconds
+        self._producer: _Producer | None = None
+        self._usable = asyncio.Event()
+        self._making: asyncio.Task[None] | None = None
+        # What nobody waits for any more, the oldest first, and since when it was on its way.
+        self._left: deque[tuple[float, asyncio.Future[RecordMetadata]]] = deque()
+
+    async def __aenter__(self) -> "LastingProducer":
+        """Errors: KafkaError where no broker answers."""
+        await self._make()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        if self._making is not None:
+            self._making.cancel()
+            await asyncio.gather(self._making, return_exceptions=True)
+        if self._producer is not None:
+            await self._producer.abandon()
+        self._forget()
+
+    async def send(self, messages: Sequence[Mapping[str, Any]]) -> list[RecordMetadata]:
+        """In order; returns when all are acknowledged. ``messages``: AIOKafkaProducer.send's words.
+
+        Errors: KafkaError. Whoever is cancelled meanwhile has given up: the messages may be written
+        all the same, before those of the same partition that are sent later.
+        """
+        await self._usable.wait()
+        producer = self._producer
+        assert producer is not None  # noqa: S101  # usable
+        began = time.monotonic()
+        waiting: list[asyncio.Future[RecordMetadata]] = []
+        try:
+            for message in messages:
+                waiting.append(await self._handed_over(producer, message))
+            return await self._written(producer, waiting)
+        finally:
+            self._leave(began, waiting)
+            self._look(producer)
+
+    async def _handed_over(
+        self, producer: _Producer, message: Mapping[str, Any]
+    ) -> "asyncio.Future[RecordMetadata]":
+        try:
+            future: asyncio.Future[RecordMetadata] = await producer.send(**message)
+        except KafkaError as error:
+            # Most are about this message alone, which has no number in any sequence yet.
+            if producer.is_broken:
+                self._make_anew(producer, repr(error))
+            raise
+        return future
+
+    async def _written(
+        self, producer: _Producer, waiting: "Sequence[asyncio.Future[RecordMetadata]]"
+    ) -> list[RecordMetadata]:
+        try:
+            # Neither cancels what waits: it has to be known whether that was written in the end.
+            # One alone, as a webhook has it, is not worth a gathering.
+            if len(waiting) == 1:
+                return [await asyncio.shield(waiting[0])]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
+            for one in waiting:
+                if one.done():
+                    one.result()
+            return [one.result() for one in waiting]
+        except KafkaError as error:
+            self._make_anew(producer, repr(error))
+            raise
+
+    def _leave(self, began: float, waiting: Sequence[asyncio.Future[RecordMetadata]]) -> None:
+        for one in waiting:
+            if not one.done():
+                self._left.append((began, one))
+            else:
+                one.exception()  # told once is enough
+
+    def _forget(self) -> None:
+        """What was left, once its producer has ended."""
+        while self._left:
+            self._left.popleft()[1].exception()
+
+    def _look(self, producer: _Producer) -> None:
+        """Whether somebody gave up long ago what is still not written."""
+        while self._left and self._left[0][1].done():
+            self._left.popleft()[1].exception()
+        if self._left and time.monotonic() - self._left[0][0] > self._patience_seconds:
+            self._make_anew(producer, "nothing is acknowledged")
+
+    async def check(self) -> None:
+        """That what is sent would be acknowledged, as far as is known. Errors: KafkaError,
+        TimeoutError."""
+        if self._producer is not None:
+            self._look(self._producer)
+        if self._producer is None:
+            raise KafkaConnectionError("the producer is being made anew")
+        async with asyncio.timeout(_CHECK_SECONDS):
+            await self._producer.client.fetch_all_metadata()
+
+    def _make_anew(self, old: _Producer, reason: str) -> None:
+        if old is not self._producer:
+            return  # it is being made already
+        log.warning("the producer is made anew", reason=reason)
+        PRODUCERS_MADE_ANEW.inc()
+        self._usable.clear()
+        self._producer = None
+        self._making = asyncio.create_task(self._replace(old), name="producer")
+
+    async def _replace(self, old: _Producer) -> None:
+        try:
+            await old.abandon()
+        except Exception:  # nothing of it is used any more, and the next one must come all the same
+            log.exception("the old producer did not end as it should")
+        self._forget()
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                await self._make()
+            except Exception as error:  # whatever the client trips over: another one is tried
+                log.warning("no broker for a new producer yet", error=repr(error))
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            else:
+                return
+
+    async def _make(self) -> None:
+        producer = _Producer(**self._options)
+        try:
+            await producer.start()
+        except BaseException:
+            with contextlib.suppress(KafkaError, OSError):
+                await producer.stop()
+            raise
+        self._producer = producer
+        self._usable.set()
