@@ -16,11 +16,11 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down demo test crash lint bench native migrate lock clean
+.PHONY: help up down demo test crash crash-kafka lint bench native migrate lock clean
 .DELETE_ON_ERROR:
 
 help:  ## Show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 up: $(INSTALLED)  ## Run the whole suite here until Ctrl-C; data is kept for the next start
 	@$(PARLEY) up
@@ -36,6 +36,9 @@ test: $(INSTALLED)  ## Run all tests but the crash tests (ARGS="-k widget" narro
 
 crash: $(INSTALLED)  ## Kill services and servers under load, and count what was lost
 	$(PYTHON) -m pytest tests/crash $(ARGS)
+
+crash-kafka: $(INSTALLED)  ## Stop Kafka in order for 3, 30 and 90 s under load (by hand: ten minutes)
+	PARLEY_TEST_KAFKA_AWAY_S=3,30,90 $(PYTHON) -m pytest tests/crash -k kafka_may_end $(ARGS)
 
 lint: $(INSTALLED)  ## Check style, types, imports between parts, and the length of files
 	$(VENV)/bin/ruff check .

@@ -91,8 +91,9 @@ async def hire_team(company: Company, customers: int) -> Team:
 class Load:
     """The team at work, until ``stopped``. ``seed`` makes who does what the same again."""
 
-    def __init__(self, team: Team, seed: int) -> None:
+    def __init__(self, team: Team, seed: int, *, patience_s: float = PATIENCE_S) -> None:
         self._team = team
+        self._patience_s = patience_s
         self._random = random.Random(seed)  # noqa: S311  # who does what, not a secret
         self._stop = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
@@ -144,7 +145,7 @@ class Load:
         headers = {"content-type": "application/json", SECRET_HEADER: webhook["secret_token"]}
         body = json.dumps(update)
         answer: object = None
-        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        deadline = asyncio.get_running_loop().time() + self._patience_s
         while asyncio.get_running_loop().time() < deadline:
             try:
                 async with self._session.post(
@@ -230,7 +231,7 @@ class Load:
 
     async def _insist(self, client: ApiClient, method: str, path: str, **request: Any) -> Any:
         """Again until it is answered. Errors: Refused (below 500), NotAnswered."""
-        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        deadline = asyncio.get_running_loop().time() + self._patience_s
         last: Exception | None = None
         while asyncio.get_running_loop().time() < deadline:
             try:

@@ -59,6 +59,12 @@ class Parts:
         await asyncio.sleep(away_s)
         await self._back(name)
 
+    async def stop(self, name: str, away_s: float) -> None:
+        """Ends in order, as at a rolling restart, and is started again ``away_s`` later."""
+        await asyncio.to_thread(self._all[name].stop, STOPS_WITHIN_S)
+        await asyncio.sleep(away_s)
+        await self._back(name)
+
     def order_stop(self, name: str, step: Step, times: int) -> None:
         """See ``stop_at``."""
         order = self._folder / f"{name}.stop"

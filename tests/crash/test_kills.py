@@ -1,12 +1,14 @@
 """Everything is killed in its turn, under load; nothing is lost, doubled or out of order."""
 
+import os
+
 import pytest
 
 from libs.eventstore.outbox import Step
 from libs.runtime.settings import SERVICES
 from tests.crash.conftest import World
 from tests.crash.invariants import assert_whole
-from tests.crash.load import Load, Team
+from tests.crash.load import PATIENCE_S, Load, Team
 from tests.crash.parts import answers_leave
 from tests.crash.screen import Screen
 
@@ -14,6 +16,9 @@ pytestmark = [pytest.mark.crash, pytest.mark.servers, pytest.mark.timeout(600)]
 
 # Longer than a publish waits for its acknowledgement, and than a driver looks for its server.
 SERVER_AWAY_S = 12.0
+# So long that what waits to be published is given up in the meantime. Others by hand:
+# `make crash-kafka` tries 3, 30 and 90 s.
+KAFKA_AWAY_S = [float(s) for s in os.environ.get("PARLEY_TEST_KAFKA_AWAY_S", "18").split(",")]
 
 
 async def test_any_part_may_be_killed_at_any_moment(world: World, team: Team) -> None:
@@ -26,6 +31,20 @@ async def test_any_part_may_be_killed_at_any_moment(world: World, team: Team) ->
             for server in ("kafka", "mongodb"):
                 await world.parts.crash(server, SERVER_AWAY_S)
                 await answers_leave(load, team.bot.sent)
+
+        await assert_whole(team, screen)
+
+
+@pytest.mark.parametrize("away_s", KAFKA_AWAY_S)
+async def test_kafka_may_end_in_order_and_be_away(world: World, team: Team, away_s: float) -> None:
+    async with Screen(team.company.owner) as screen:
+        async with Load(team, seed=3, patience_s=PATIENCE_S + away_s).running() as load:
+            await answers_leave(load, team.bot.sent)
+            await world.parts.stop("kafka", away_s)
+            await answers_leave(load, team.bot.sent)
+            for _ in range(2):  # as when each broker is restarted in its turn
+                await world.parts.stop("kafka", 0)
+            await answers_leave(load, team.bot.sent)
 
         await assert_whole(team, screen)
 
