@@ -10,6 +10,7 @@ from libs.events import (
     marking,
     notification,
     outbound,
+    sending,
     watermark,
     withholding,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "marking",
     "notification",
     "outbound",
+    "sending",
     "watermark",
     "withholding",
 ]

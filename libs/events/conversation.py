@@ -345,7 +345,8 @@ class CustomerUnblocked(ConversationEvent):
 class MessageDeliveryChanged(Body):
     """A sent message's delivery state moved. Its stream is the message's, not the conversation's.
 
-    The audience is the one of the conversation when it was sent.
+    The audience is the one of the conversation when it was sent. ``attempt``: which sending of it,
+    where members had it sent again.
     """
 
     conversation_id: str
@@ -356,6 +357,7 @@ class MessageDeliveryChanged(Body):
     audience: Audience | None = None
     reason: str | None = None
     reason_code: str | None = None
+    attempt: int = 1
 
 
 @public("parley.conversation.customer-erased.v1", Topic.CONVERSATION)

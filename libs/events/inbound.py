@@ -94,7 +94,8 @@ class DeliveryChanged(Body):
 
     ``uncertain``: the attempt was begun and its end is not known (a crash between the platform's
     call and its answer); a person may send it again, Parley never does by itself.
-    ``reason`` is the platform's, in its words; ``reason_code`` is stable.
+    ``reason`` is the platform's, in its words; ``reason_code`` is stable. ``attempt`` is the
+    request's.
     """
 
     message_id: str
@@ -105,6 +106,7 @@ class DeliveryChanged(Body):
     external_message_ids: tuple[str, ...] = ()
     reason: str | None = None
     reason_code: str | None = None
+    attempt: int = 1
 
 
 @public("parley.delivery.watermark.v1", Topic.DELIVERY)

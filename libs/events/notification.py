@@ -12,7 +12,14 @@ class NotificationRaised(Body):
 
     notification_id: str
     member_id: str
-    kind: Literal["case-in-group", "mention", "assigned", "transfer-offered", "crm-not-reached"]
+    kind: Literal[
+        "case-in-group",
+        "mention",
+        "assigned",
+        "transfer-offered",
+        "crm-not-reached",
+        "not-delivered",
+    ]
     conversation_id: str
     case_id: str
     raised_at: Instant

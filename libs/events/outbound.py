@@ -7,7 +7,9 @@ from libs.events.topics import Topic
 
 @public("parley.outbound.requested.v1", Topic.OUTBOUND, personal=("thread", "content", "post"))
 class OutboundRequested(Body):
-    """Send one message to the customer, at most once; ``message_id`` names the attempt.
+    """Send one message to the customer, at most once for each ``attempt``, which it names together
+    with ``message_id``. A further attempt is made only where a member asks for it, once the one
+    before has ended: of the parts that the platform has not taken as ``taken`` already.
 
     ``public``: for all to read, under ``post``. ``comment_external`` is the platform's id of the
     customer's latest comment there, which a public answer stands under and a private one follows.
@@ -31,6 +33,8 @@ class OutboundRequested(Body):
     post: Post | None = None
     comment_external: str | None = None
     reply_to: str | None = None
+    attempt: int = 1
+    taken: tuple[str, ...] = ()
 
 
 @public("parley.outbound.edit-requested.v1", Topic.OUTBOUND, personal=("thread", "content"))

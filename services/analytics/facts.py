@@ -17,9 +17,11 @@ from libs.events.conversation import (
     ConversationEvent,
     MessageReceived,
     MessageSent,
+    Response,
 )
 from libs.events.envelope import Envelope
 from libs.events.instants import EARLIEST, LATEST, utc_of
+from libs.events.sending import AnswerTakenBack, MessageResent
 
 # Only these bring a case to another state; all others leave it in the one it was in.
 _MOVES: Final = (
@@ -94,15 +96,31 @@ class TeamResponse(NamedTuple):
     waiting_since: datetime
     answered_at: datetime
     is_first: bool
+    stated_by: int
 
 
-Fact = CaseVersion | StateReached | Turn | TeamResponse
+class Withdrawn(NamedTuple):
+    workspace: str
+    case_id: str
+    stated_by: int
+
+
+class FirstTakenBack(NamedTuple):
+    workspace: str
+    case_id: str
+    sequence: int
+    first_response_at: datetime | None
+
+
+Fact = CaseVersion | StateReached | Turn | TeamResponse | Withdrawn | FirstTakenBack
 
 TABLES: Final[dict[type[Fact], str]] = {
     CaseVersion: "case_versions",
     StateReached: "case_states",
     Turn: "customer_turns",
     TeamResponse: "team_responses",
+    Withdrawn: "withdrawn",
+    FirstTakenBack: "first_responses_taken_back",
 }
 
 
@@ -130,20 +148,55 @@ def _facts(envelope: Envelope, event: ConversationEvent) -> Iterator[Fact]:
     if isinstance(event, MessageReceived) and event.starts_turn:
         started_at = case.waiting_since or event.message.occurred_at
         yield Turn(workspace, envelope.id, case.case_id, sequence, *place, started_at)
-    if isinstance(event, MessageSent) and event.response is not None:
-        response = event.response
-        yield TeamResponse(
-            workspace,
-            envelope.id,
-            case.case_id,
-            sequence,
-            *place,
-            response.member_id,
-            case.responsible,
-            response.waiting_since,
-            response.answered_at,
-            response.is_first,
-        )
+    match event:
+        case (
+            MessageSent(response=Response() as response)
+            | MessageResent(response=Response() as response)
+        ):
+            yield _response(envelope, event, response, sequence, case.case_id, case.responsible)
+        case AnswerTakenBack():
+            yield from _taken_back(envelope, event)
+
+
+def _taken_back(envelope: Envelope, event: AnswerTakenBack) -> Iterator[Fact]:
+    workspace, case_id = envelope.workspace_id, event.answered_case_id
+    for stated_by in event.withdrawn:
+        yield Withdrawn(workspace, case_id, stated_by)
+    instead, place = event.response, event.response_sequence
+    if instead is not None and place is not None:
+        # Who had the case when it was written is not told again; nearly always they wrote it.
+        responsible = instead.member_id or event.case.responsible
+        yield _response(envelope, event, instead, place, case_id, responsible)
+    if event.was_first:
+        at = instead.answered_at if instead else None
+        yield FirstTakenBack(workspace, case_id, envelope.sequence, at)
+
+
+def _response(
+    envelope: Envelope,
+    event: ConversationEvent,
+    response: Response,
+    sequence: int,
+    case_id: str,
+    responsible: str | None,
+) -> TeamResponse:
+    case = event.case
+    return TeamResponse(
+        workspace=envelope.workspace_id,
+        event_id=envelope.id,
+        case_id=case_id,
+        sequence=sequence,
+        source_id=case.source_id,
+        channel=str(case.channel),
+        location_id=case.location_id,
+        group_id=case.group_id,
+        member_id=response.member_id,
+        responsible=responsible,
+        waiting_since=response.waiting_since,
+        answered_at=response.answered_at,
+        is_first=response.is_first,
+        stated_by=envelope.sequence,
+    )
 
 
 def _version(workspace: str, sequence: int, case: CaseFacts) -> CaseVersion:

@@ -194,6 +194,16 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
 
         return await answers.once(request, caller, await read_nothing(request), work)
 
+    async def resend(request: Request) -> Response:
+        caller = verified(request)
+        message_id: str = request.path_params["message_id"]
+
+        async def work(cause: str) -> Response:
+            desk = Desktop(parts, caller)
+            return _personal(desk, await desk.resend(message_id, _id(request), cause), 201)
+
+        return await answers.once(request, caller, await read_nothing(request), work)
+
     async def put_draft(request: Request) -> Response:
         desk = desktop(request)
         draft, _ = await drafts_reader.read(request)
@@ -307,6 +317,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         ("POST", f"{_ONE}/fields", acting_with(BodyReader(SetFields), Desktop.set_fields)),
         ("PATCH", _MESSAGE, acting_on_message(BodyReader(EditMessage), Desktop.edit_message)),
         ("DELETE", _MESSAGE, delete_message),
+        ("POST", f"{_MESSAGE}/resend", resend),
         (
             "PUT",
             f"{_MESSAGE}/emotion",

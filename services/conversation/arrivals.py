@@ -23,7 +23,8 @@ from services.conversation.domain.albums import joined, without_part
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.written import Place, Written
 from services.conversation.early import EarlyDeletions
-from services.conversation.rows import Rows, deletion_of, edit_of, find_rows, last_edit_of
+from services.conversation.message_rows import deletion_of, edit_of, last_edit_of
+from services.conversation.rows import Rows, find_rows
 from services.conversation.sealing.store import SealedStore
 from services.conversation.tasks import Task
 

@@ -6,7 +6,7 @@ conversation, where each later receipt meets it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -14,11 +14,10 @@ from typing import Final
 from libs.events.content import ReachedState
 from libs.events.conversation import Audience
 from libs.events.inbound import CorrectionFailed, DeliveryChanged, DeliveryWatermark
-from libs.runtime.consumer import Received, Refused, Transient
+from libs.runtime.consumer import Received, Refused
 from services.conversation.desk import Desk
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import Conversation
-from services.conversation.domain.corrections import Standing
 from services.conversation.domain.messages import MessageSent
 from services.conversation.domain.sent_message import (
     Receipt,
@@ -32,17 +31,12 @@ from services.conversation.rows import Rows, delivery_of
 from services.conversation.sealing.store import SealedStore
 from services.conversation.tasks import Done, Task, reason_of
 from services.conversation.timeline import Timeline
-
-type Conversations = Mapping[str, Snapshot[ConversationState]]
-type FindConversations = Callable[[Collection[str]], Awaitable[Conversations]]
+from services.conversation.undone import Conversations, FindConversations, Undone
 
 _Told = DeliveryChanged | DeliveryWatermark | CorrectionFailed
 
 # How many messages one watermark moves at a time.
 _PAGE: Final = 200
-# How often a conversation that goes on is read for what a failed correction leaves of a message.
-_READ_AT_MOST: Final = 50
-_READ_AGAIN_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +74,7 @@ class DeliveryHandler:
         self._find = find
         self._store = store
         self._messages = messages
+        self._undone = Undone(conversations, find, store, messages)
 
     async def __call__(self, batch: Sequence[Received]) -> list[Refused]:
         refused: list[Refused] = []
@@ -106,15 +101,18 @@ class DeliveryHandler:
                 watermarks.append((one, body))
             else:
                 failures.append((one, body))
-        refused += await self._receipts(receipts, snapshots)
-        for one, body in failures:
-            refused += await self._not_corrected(one, body)
+        undelivered = await self._receipts(receipts, snapshots, refused)
+        refused += await self._undone.tell(undelivered, failures)
         watermarks += _awaited(receipts, snapshots)
         return refused + await self._watermarks(watermarks, snapshots)
 
     async def _receipts(
-        self, receipts: Sequence[tuple[Received, DeliveryChanged]], snapshots: Conversations
-    ) -> list[Refused]:
+        self,
+        receipts: Sequence[tuple[Received, DeliveryChanged]],
+        snapshots: Conversations,
+        refused: list[Refused],
+    ) -> list[tuple[Received, DeliveryChanged]]:
+        """Those by which their conversations' messages did not arrive, as far as is known."""
         tasks = []
         for one, body in receipts:
             workspace_id = one.envelope.workspace_id
@@ -134,37 +132,13 @@ class DeliveryHandler:
                 )
             )
         outcomes = await self._desk.handle(tasks)
-        return [
-            Refused(one, reason_of(outcome))
-            for (one, _), outcome in zip(receipts, outcomes, strict=True)
-            if not isinstance(outcome, Done)
-        ]
-
-    async def _not_corrected(self, one: Received, body: CorrectionFailed) -> list[Refused]:
-        """What the customer has of the message is read from the conversation; where that went on
-        meanwhile, it is read again: the message may have been edited once more.
-
-        Errors: Transient (it goes on all the while).
-        """
-        for _ in range(_READ_AT_MOST):
-            found = await self._find({body.conversation_id})
-            snapshot = found.get(body.conversation_id)
-            version, standing = 0, None
-            if snapshot is not None:
-                version = snapshot.version
-                timeline = Timeline(self._store, self._messages, snapshot)
-                standing = await timeline.standing(body.message_id, _asked_at(body))
-            telling = _NotCorrected(body, standing, version)
-            cause = f"correction-failed/{body.request_id}"
-            workspace_id, extra = one.envelope.workspace_id, one.envelope.extra
-            task = Task(workspace_id, body.conversation_id, cause, telling, extra)
-            [outcome] = await self._conversations.handle([task])
+        undelivered = []
+        for (one, body), outcome in zip(receipts, outcomes, strict=True):
             if not isinstance(outcome, Done):
-                return [Refused(one, reason_of(outcome))]
-            if not telling.overtaken:
-                return []
-            await asyncio.sleep(_READ_AGAIN_SECONDS)
-        raise Transient("the conversation goes on while its failed correction is looked up")
+                refused.append(Refused(one, reason_of(outcome)))
+            elif body.conversation_id in snapshots and _stays_undelivered(body, outcome.snapshot):
+                undelivered.append((one, body))
+        return undelivered
 
     async def _case_of(self, snapshot: Snapshot[ConversationState] | None, message_id: str) -> str:
         if snapshot is None:
@@ -295,6 +269,7 @@ def _receipt(
         external_message_ids=body.external_message_ids,
         reason=body.reason,
         reason_code=body.reason_code,
+        attempt=body.attempt,
     )
     states: tuple[ReachedState, ...] = ("read", "delivered")
 
@@ -318,35 +293,16 @@ def _moved(mark: _Mark) -> Callable[[SentMessage], None]:
     return lambda message: message.reached(body.state, body.occurred_at, mark.up_to)
 
 
-class _NotCorrected:
-    """Tells the conversation, if it still is as it was when ``standing`` was looked up."""
-
-    def __init__(self, body: CorrectionFailed, standing: Standing | None, version: int) -> None:
-        self._body = body
-        self._standing = standing
-        self._version = version
-        self.overtaken = False
-
-    def __call__(self, conversation: Conversation) -> None:
-        self.overtaken = conversation.version != self._version
-        if not self.overtaken:
-            body = self._body
-            conversation.correction_failed(
-                body.message_id,
-                body.correction,
-                body.reason,
-                body.reason_code,
-                body.occurred_at,
-                self._standing,
-            )
-
-
-def _asked_at(body: CorrectionFailed) -> int:
-    """The version of the event that decided on it: the end of the request's name (outbound.py)."""
-    version = body.request_id.rpartition(".")[2]
-    return int(version) if version.isdecimal() else 0
+def _stays_undelivered(body: DeliveryChanged, message: Snapshot[SentMessageState] | None) -> bool:
+    """Whether the attempt has failed, or has no known end, and nothing else was heard of it."""
+    return (
+        body.state in ("failed", "uncertain")
+        and message is not None
+        and (message.state.state, message.state.attempt) == (body.state, body.attempt)
+    )
 
 
 def _cause_of(body: DeliveryChanged) -> str:
     """The same receipt twice is one cause; ingest names none, for it says all that it is."""
-    return "/".join(("delivery", body.state, *body.external_message_ids))
+    attempt = (str(body.attempt),) if body.attempt > 1 else ()
+    return "/".join(("delivery", *attempt, body.state, *body.external_message_ids))

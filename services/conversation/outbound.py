@@ -8,6 +8,7 @@ from libs.events.registry import Body
 from services.conversation.domain.corrections import MessageDeleted, MessageEdited
 from services.conversation.domain.events import Event
 from services.conversation.domain.messages import MessageSent
+from services.conversation.domain.sending import MessageResent
 from services.conversation.domain.state import ConversationState
 
 
@@ -38,6 +39,21 @@ def outbound_requests(
                 **common,
             )
             yield f"{event.message_id}.request", event.message_id, request
+        case MessageResent():
+            request = OutboundRequested(
+                message_id=event.message_id,
+                content=event.content,
+                member_id=event.member_id,
+                reply_to_external=event.reply_to_external,
+                reply_to=None if event.reply_to_external else event.reply_to,
+                visibility=event.visibility,
+                post=thread.post,
+                comment_external=state.last_comment,
+                attempt=event.attempt,
+                taken=event.external_message_ids,
+                **common,
+            )
+            yield f"{event.message_id}.request.{event.attempt}", event.message_id, request
         case MessageEdited(member_id=str(member_id)):
             request_id = f"{event.message_id}.edit.{version}"
             edit = OutboundEditRequested(

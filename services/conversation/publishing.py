@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from libs.events import conversation as public
 from libs.events import correcting, marking, watermark, withholding
+from libs.events import sending as public_sending
 from libs.events.conversation import Audience, CaseFacts
 from libs.events.customer import Card
 from libs.events.envelope import Envelope
@@ -29,6 +30,7 @@ from services.conversation.domain import (
     notes,
     participants,
     reading,
+    sending,
     transfer,
     watermarks,
 )
@@ -36,7 +38,7 @@ from services.conversation.domain.aggregate import Aggregate, Change
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.events import encode, name_of
 from services.conversation.domain.sent_message import SentMessage
-from services.conversation.domain.state import NO_CASE, ConversationState, Offer
+from services.conversation.domain.state import NO_CASE, ConversationState, Offer, case_id_of
 from services.conversation.outbound import outbound_requests
 
 SOURCE: Final = "/parley/conversation"
@@ -108,6 +110,7 @@ def delivery_messages(
                     audience=audience,
                     reason=change.after.reason,
                     reason_code=change.after.reason_code,
+                    attempt=change.after.attempt,
                 ),
                 extra=dict(trace),
             )
@@ -259,6 +262,34 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
                 content=event.content if event.is_known else None,
                 **common,
             )
+        case sending.SendingFailed() as event:
+            return public_sending.SendingFailed(
+                message_id=event.message_id,
+                attempt=event.attempt,
+                member_id=event.member_id,
+                state=event.state,
+                reason=event.reason,
+                reason_code=event.reason_code,
+                **common,
+            )
+        case sending.AnswerTakenBack() as event:
+            return public_sending.AnswerTakenBack(
+                message_id=event.message_id,
+                answered_case_id=case_id_of(change.after.thread.conversation_id, event.case),
+                was_first=event.was_first,
+                withdrawn=event.withdrawn,
+                response=_instead(event.instead),
+                response_sequence=event.instead.position if event.instead else None,
+                **common,
+            )
+        case sending.MessageResent() as event:
+            return public_sending.MessageResent(
+                message_id=event.message_id,
+                attempt=event.attempt,
+                member_id=event.member_id,
+                response=_response(event),
+                **common,
+            )
         case notes.NoteAdded() as event:
             return public.NoteAdded(
                 note_id=event.note_id,
@@ -345,7 +376,18 @@ def _edited(event: corrections.MessageEdited | blocking.EditWithheld) -> public.
     )
 
 
-def _response(event: messages.MessageSent) -> public.Response | None:
+def _instead(instead: sending.Instead | None) -> public.Response | None:
+    if instead is None:
+        return None
+    return public.Response(
+        waiting_since=instead.waiting_since,
+        answered_at=max(instead.at, instead.waiting_since),
+        is_first=instead.is_first,
+        member_id=instead.member_id,
+    )
+
+
+def _response(event: messages.MessageSent | sending.MessageResent) -> public.Response | None:
     if event.answered_since is None:
         return None
     return public.Response(

@@ -37,13 +37,14 @@ from services.conversation.domain.life import (
     TakenBy,
 )
 from services.conversation.domain.marks import FieldsMissing, TooManyFields, TooManyMarks
-from services.conversation.domain.messages import NothingPublic
+from services.conversation.domain.messages import NothingPublic, SourceDisconnected
 from services.conversation.domain.opening import HasOpenCase
 from services.conversation.domain.participants import (
     NotParticipant,
     ResponsibleStays,
     TooManyParticipants,
 )
+from services.conversation.domain.sending import MessageForgotten, NotFailed, TriedTooOften
 from services.conversation.domain.transfer import (
     AlreadyOffered,
     AlreadyResponsible,
@@ -183,6 +184,22 @@ class MessageAlreadyDeleted(Refusal):
     kind = "message-deleted"
 
 
+class MessageErased(Refusal):
+    kind = "message-erased"
+
+
+class MessageNotFailed(Refusal):
+    kind = "message-not-failed"
+
+
+class TooManyAttempts(Refusal):
+    kind = "too-many-attempts"
+
+
+class SourceNotConnected(Refusal):
+    kind = "source-not-connected"
+
+
 class MessageWithoutText(Refusal):
     kind = "message-without-text"
 
@@ -280,6 +297,16 @@ def problem_of(
             return MessageNotSent(tell, delivery=delivery)
         case AlreadyDeleted(at=at):
             return MessageAlreadyDeleted(tell, {"moment": at}, at=at)
+        case MessageForgotten():
+            return MessageErased(tell)
+        case NotFailed(delivery="queued"):
+            return MessageNotFailed(tell, variant="queued", delivery="queued")
+        case NotFailed(delivery=delivery):
+            return MessageNotFailed(tell, delivery=delivery)
+        case TriedTooOften(at_most=at_most):
+            return TooManyAttempts(tell, {"count": at_most}, at_most=at_most)
+        case SourceDisconnected(source_id=source_id):
+            return SourceNotConnected(tell, source_id=source_id)
         case NoTextToEdit():
             return MessageWithoutText(tell)
         case ChannelRefuses(channel=channel, correction=correction, within=within):

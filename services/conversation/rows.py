@@ -21,7 +21,10 @@ a message after it was written; a message to which nothing happened has none:
      edit?: {v, at, content: <msgpack>, joined?: true}, withheld?: {v, at, content: <msgpack>},
      emotion?: {v, emotion},
      deleted?: {v, at, member},
-     failed?: {v, at, correction, reason, reason_code, attempted: <msgpack>}}
+     failed?: {v, at, correction, asked, reason, reason_code, attempted: <msgpack>},
+     resent?: {v, attempt, at, member, earlier: <msgpack>}}
+
+What each part says is read in ``message_rows.py``.
 
 ``external``: the platform's ids of what was sent, or of an album's parts. ``joined``: nobody edited
 it, more of an album came. Where an edit failed, ``edit`` says again what the customer has, ``at``
@@ -35,16 +38,13 @@ known ones in one update (``change_each`` says what that saves).
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError
 
-from libs.events.api import FailedCorrection, WithheldEdit
 from libs.events.content import Content
-from libs.events.marks import Emotion
 from libs.eventstore.commits import Commit
 from libs.eventstore.duplicates import refused_as_taken
 from libs.runtime.mongo import Change, Document, change_each, with_fields
@@ -54,6 +54,7 @@ from services.conversation.domain.corrections import CorrectionFailed, MessageDe
 from services.conversation.domain.erasure import CustomerErased
 from services.conversation.domain.events import Event, decode, name_of
 from services.conversation.domain.marks import MessageMarked
+from services.conversation.domain.sending import MessageResent
 from services.conversation.domain.sent_message import SentMessageState
 from services.conversation.domain.state import ConversationState, Thread
 from services.conversation.row_keys import keys_of
@@ -69,13 +70,20 @@ COUNTERS: Final = "conversation_counters"
 DRAFTS: Final = "conversation_drafts"
 
 # What a conversation's events say of a message, beside the message's own ``delivery``.
-MESSAGE_PARTS: Final = ("edit", "withheld", "emotion", "deleted", "failed")
+MESSAGE_PARTS: Final = ("edit", "withheld", "emotion", "deleted", "failed", "resent")
 _MESSAGE_EVENTS: Final = frozenset(
     name_of(event)
-    for event in (MessageEdited, EditWithheld, MessageMarked, MessageDeleted, CorrectionFailed)
+    for event in (
+        MessageEdited,
+        EditWithheld,
+        MessageMarked,
+        MessageDeleted,
+        CorrectionFailed,
+        MessageResent,
+    )
 )
 _ERASED: Final = name_of(CustomerErased)
-_FAILED_FIELDS: Final = ("at", "correction", "reason", "reason_code")
+_FAILED_FIELDS: Final = ("at", "correction", "asked", "reason", "reason_code")
 # Of which ``parts_of`` makes what it makes.
 PARTS_ARE_OF: Final = _MESSAGE_EVENTS | {_ERASED}
 
@@ -84,7 +92,6 @@ _FIND_BATCH: Final = 10_000
 _encoder: Final = msgspec.msgpack.Encoder()
 _state_decoder: Final = msgspec.msgpack.Decoder(ConversationState)
 _sent_decoder: Final = msgspec.msgpack.Decoder(SentMessageState)
-_content_decoder: Final = msgspec.msgpack.Decoder(Content)
 # What of a message's parts is personal, as it stands once it was erased.
 _ERASED_PARTS: Final[Mapping[str, Document]] = {
     "edit": {"content": _encoder.encode(Content.blank())},
@@ -243,6 +250,9 @@ def _parts_of(event: Event[Any]) -> Iterator[tuple[str, str, Document]]:
             yield event.message_id, "emotion", {"emotion": event.emotion}
         case MessageDeleted():
             yield event.message_id, "deleted", {"at": event.at, "member": event.member_id}
+        case MessageResent():
+            resent = {"attempt": event.attempt, "at": event.at, "member": event.member_id}
+            yield event.message_id, "resent", {**resent, "earlier": _encoder.encode(event.earlier)}
         case CorrectionFailed():
             attempted = _encoder.encode(event.attempted) if event.attempted else None
             failed = {name: getattr(event, name) for name in _FAILED_FIELDS}
@@ -252,52 +262,6 @@ def _parts_of(event: Event[Any]) -> Iterator[tuple[str, str, Document]]:
             elif event.is_known:
                 part = {"at": event.edited_at, "content": _encoder.encode(event.content)}
                 yield event.message_id, "edit", part
-
-
-def edit_of(row: Mapping[str, Any]) -> tuple[Content, datetime | None] | None:
-    """What the message says since it was edited, and since when; None where it was not. Of an album
-    that nobody edited: all of it, since None."""
-    part = row.get("edit")
-    if not part or not part["at"]:
-        return None
-    return _content_decoder.decode(part["content"]), None if part.get("joined") else part["at"]
-
-
-def last_edit_of(row: Mapping[str, Any]) -> datetime | None:
-    """The platform's time of the newest edit that is known, also of a withheld one."""
-    parts = (row.get(name) for name in ("edit", "withheld"))
-    return max((p["at"] for p in parts if p and p["at"] and not p.get("joined")), default=None)
-
-
-def withheld_edit_of(row: Mapping[str, Any]) -> WithheldEdit | None:
-    """What a blocked customer made of the message, if they have not edited it since."""
-    part, edit = row.get("withheld"), row.get("edit")
-    if not part or (edit and edit["v"] >= part["v"]):
-        return None
-    return WithheldEdit(at=part["at"], content=_content_decoder.decode(part["content"]))
-
-
-def failure_of(row: Mapping[str, Any]) -> FailedCorrection | None:
-    """The last correction of the message, if it failed and there was none after it."""
-    part = row.get("failed")
-    if not part or any(row.get(one, part)["v"] > part["v"] for one in ("edit", "deleted")):
-        return None
-    attempted = part["attempted"]
-    return FailedCorrection(
-        **{name: part[name] for name in _FAILED_FIELDS},
-        content=_content_decoder.decode(attempted) if attempted else None,
-    )
-
-
-def emotion_of(row: Mapping[str, Any]) -> Emotion | None:
-    emotion: Emotion | None = row.get("emotion", {}).get("emotion")
-    return emotion
-
-
-def deletion_of(row: Mapping[str, Any]) -> tuple[datetime, str | None] | None:
-    """When the message was deleted, and by which member (None: on the platform)."""
-    part = row.get("deleted")
-    return (part["at"], part["member"]) if part and part["at"] else None
 
 
 def replacing(row: Document) -> Change:

@@ -28,6 +28,7 @@ from services.conversation.domain import (
     naming,
     participants,
     reading,
+    sending,
     transfer,
 )
 from services.conversation.domain.events import Event, name_of
@@ -129,6 +130,7 @@ def _by_member(event: life.MemberEvent) -> Trace | None:
             | transfer.TransferAccepted()
             | transfer.TransferDeclined()
             | participants.ParticipantLeft()
+            | sending.MessageResent()
             | reading.MarkedRead()
             | reading.MarkedUnread()
             | marks.Flagged()

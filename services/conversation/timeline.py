@@ -18,15 +18,17 @@ from services.conversation.domain.blocking import MessageWithheld
 from services.conversation.domain.corrections import CorrectionFailed, MessageEdited, Standing
 from services.conversation.domain.events import Event, decode, erased
 from services.conversation.domain.messages import MessageReceived, MessageSent
+from services.conversation.domain.sending import MessageResent, Sending
 from services.conversation.domain.state import ConversationState
+from services.conversation.message_rows import MessageRow, attempts_of, deletion_of, edit_of
 from services.conversation.rows import Rows, delivery_of, find_rows
 from services.conversation.sealing.store import SealedStore
 from services.conversation.telling import Teller, wrong
 from services.conversation.views import (
-    MessageRow,
     customer_message,
     is_item,
     message_id_of,
+    row_id_of,
     timeline_item,
 )
 
@@ -99,6 +101,14 @@ class Timeline:
                 return position, event
         return None
 
+    async def item(self, item_id: str, teller: Teller) -> TimelineItem | None:
+        """A message, a note or an activity as a page has it."""
+        placed = await self.find(item_id)
+        if placed is None:
+            return None
+        rows = await self._rows([placed])
+        return timeline_item(self._id, *placed, rows.get(_key(placed[1])), teller)
+
     async def external_id(self, message_id: str) -> str | None:
         """The platform's id of a message, to quote it there; None while it is not known.
 
@@ -142,8 +152,41 @@ class Timeline:
                     )
         return None
 
+    async def sending(self, message_id: str) -> Sending | None:
+        """The message as it is now, with all that was recorded since it was sent last. None: no
+        member has sent it through Parley."""
+        later: list[Placed] = []
+        since: list[Placed] = []
+        async for position, event in self._backwards(self._version + 1, _CHUNK):
+            later.append((position, event))
+            if getattr(event, "message_id", None) != message_id:
+                continue
+            if not since and isinstance(event, MessageSent | MessageResent):
+                since = later[::-1]
+            if not isinstance(event, MessageSent) or event.member_id is None:
+                if isinstance(event, MessageReceived | MessageSent | MessageWithheld):
+                    return None
+                continue
+            rows = await find_rows(self._messages, [message_id])
+            row = rows[0] if rows else {}
+            *earlier, latest = attempts_of(row, event.member_id, event.at)
+            delivery, edit, deletion = delivery_of(row), edit_of(row), deletion_of(row)
+            return Sending(
+                message_id=message_id,
+                attempt=latest,
+                content=edit[0] if edit and not event.content.erased else event.content,
+                since=since,
+                earlier=tuple(earlier),
+                external_message_ids=delivery.state.external_message_ids if delivery else (),
+                reply_to=event.reply_to,
+                reply_to_external=event.reply_to_external,
+                visibility=event.visibility,
+                deleted_at=deletion[0] if deletion else None,
+            )
+        return None
+
     async def _rows(self, placed: Sequence[Placed]) -> dict[str, MessageRow]:
-        ids = [message_id for _, event in placed if (message_id := message_id_of(event))]
+        ids = {message_id for _, event in placed if (message_id := row_id_of(event))}
         return {row["_id"]: row for row in await find_rows(self._messages, ids)}
 
     async def _backwards(self, before: int, chunk: int) -> AsyncIterator[Placed]:
@@ -195,4 +238,4 @@ async def _first(
 
 
 def _key(event: Event[Any]) -> str:
-    return message_id_of(event) or ""
+    return row_id_of(event) or ""

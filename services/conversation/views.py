@@ -1,6 +1,5 @@
 """What the service answers with, made of states and stored events."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,26 +12,30 @@ from libs.events.api import (
     Delivery,
     FailedCorrection,
     LastMessage,
+    SendingAttempt,
     TimelineItem,
 )
 from libs.events.content import Content
 from services.conversation.domain import activities, blocking, messages, notes
 from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.corrections import MessageDeleted, MessageEdited
 from services.conversation.domain.events import Event
+from services.conversation.domain.sending import Attempt
 from services.conversation.domain.state import ConversationState, case_id_of
-from services.conversation.publishing import facts_of
-from services.conversation.rows import (
+from services.conversation.message_rows import (
+    MessageRow,
+    attempts_of,
     deletion_of,
-    delivery_of,
     edit_of,
     emotion_of,
     failure_of,
+    stands,
     withheld_edit_of,
 )
+from services.conversation.publishing import facts_of
 from services.conversation.system_messages import told, trace_of
 from services.conversation.telling import TEXTS, Teller, reason_told
 
-type MessageRow = Mapping[str, Any]
 type MessageEvent = messages.MessageReceived | blocking.MessageWithheld | messages.MessageSent
 
 _MESSAGES: Final = (messages.MessageReceived, blocking.MessageWithheld, messages.MessageSent)
@@ -61,6 +64,13 @@ def conversation_view(snapshot: Snapshot[ConversationState]) -> ConversationView
 def preview_told(preview: str, shows: str) -> str:
     """A file or a place has no text: it is named, in the caller's language."""
     return preview or (TEXTS.say(f"preview.{shows}") if shows else "")
+
+
+def row_id_of(event: Event[Any]) -> str | None:
+    """The message whose row says more of what the event shows."""
+    if isinstance(event, MessageEdited | MessageDeleted):
+        return event.message_id
+    return message_id_of(event)
 
 
 def message_id_of(event: Event[Any]) -> str | None:
@@ -105,7 +115,7 @@ def timeline_item(
             text=TEXTS.say(f"activity.{event.activity}"),
             variables=event.variables,
         )
-    return _system(conversation_id, position, event, teller)
+    return _system(conversation_id, position, event, row, teller)
 
 
 def content_for_team(event: MessageEvent, row: MessageRow | None) -> Content:
@@ -152,10 +162,11 @@ def _message(
 ) -> TimelineItem:
     _, edited_at = _content(event, row)
     deleted_at, deleted_by = (deletion_of(row) if row else None) or (None, None)
-    member_id, via_platform, delivery = None, False, None
+    member_id, via_platform = None, False
+    sendings: tuple[Attempt, ...] = ()
     if isinstance(event, messages.MessageSent):
         member_id, via_platform = event.member_id, event.member_id is None
-        delivery = None if via_platform else _delivery(row)
+        sendings = attempts_of(row, member_id, event.at) if member_id else ()
     return TimelineItem(
         id=event.message_id,
         kind="message",
@@ -170,7 +181,8 @@ def _message(
         edited_at=edited_at,
         deleted_at=deleted_at,
         deleted_by=deleted_by,
-        delivery=delivery,
+        delivery=_delivery(sendings[-1]) if sendings else None,
+        attempts=tuple(map(_attempt, sendings)) if len(sendings) > 1 else (),
         via_platform=via_platform,
         emotion=emotion_of(row) if row else None,
         withheld=isinstance(event, blocking.MessageWithheld),
@@ -186,13 +198,20 @@ def _content(event: MessageEvent, row: MessageRow | None) -> tuple[Content, date
     return edit or (event.content, None)
 
 
-def _delivery(row: MessageRow | None) -> Delivery:
-    snapshot = delivery_of(row) if row else None
-    if snapshot is None:
-        return Delivery(state="queued")
-    state = snapshot.state
-    reason = reason_told(state.reason_code, state.reason)
-    return Delivery(state=state.state, reason=reason, reason_code=state.reason_code)
+def _delivery(attempt: Attempt) -> Delivery:
+    reason = reason_told(attempt.reason_code, attempt.reason)
+    return Delivery(state=attempt.state, reason=reason, reason_code=attempt.reason_code)
+
+
+def _attempt(attempt: Attempt) -> SendingAttempt:
+    return SendingAttempt(
+        attempt=attempt.number,
+        at=attempt.at,
+        member_id=attempt.member_id,
+        state=attempt.state,
+        reason=reason_told(attempt.reason_code, attempt.reason),
+        reason_code=attempt.reason_code,
+    )
 
 
 def _failure(row: MessageRow) -> FailedCorrection | None:
@@ -203,11 +222,15 @@ def _failure(row: MessageRow) -> FailedCorrection | None:
 
 
 def _system(
-    conversation_id: str, position: int, event: Event[Any], teller: Teller
+    conversation_id: str, position: int, event: Event[Any], row: MessageRow | None, teller: Teller
 ) -> TimelineItem | None:
     trace = trace_of(event)
     if trace is None:
         return None
+    if isinstance(event, MessageEdited | MessageDeleted) and event.member_id is not None:
+        part = "edit" if isinstance(event, MessageEdited) else "deleted"
+        if not stands(row, part, position):
+            trace = replace(trace, variant="refused")
     variables, text = told(trace, teller)
     return TimelineItem(
         id=f"{conversation_id}.e{position}",

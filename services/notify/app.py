@@ -19,6 +19,7 @@ from libs.events.conversation import (
     TransferOffered,
 )
 from libs.events.ids import IdKey
+from libs.events.sending import SendingFailed
 from libs.events.topics import Topic
 from libs.runtime.consumer import BatchConsumer, Received, Refused, of_types
 from libs.runtime.directory import Directory
@@ -105,6 +106,7 @@ async def compose(settings: NotifySettings, runtime: Runtime) -> AsyncIterator[A
             CaseReopened,
             TransferOffered,
             NoteAdded,
+            SendingFailed,
             CaseSentToCrm,
         ),
         ordered=False,

@@ -1,5 +1,6 @@
 """``parley.conversation``: a new or forwarded case in a group, and one that is put into somebody's
-hands, become notifications and e-mails, a mention in a note a notification."""
+hands, become notifications and e-mails; a mention in a note, and a message that did not arrive, a
+notification."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ from services.notify.mentions import MENTION, mentions_of
 from services.notify.metrics import GROUPS_UNKNOWN
 from services.notify.recipients import told_of_case
 from services.notify.rules import CASE_IN_GROUP, Rules
+from services.notify.undelivered import NOT_DELIVERED, undelivered_of
 
 log = structlog.get_logger()
 
@@ -80,6 +82,12 @@ class Announcer:
             for raised in mentions_of(one.envelope, self._directory, self._ids)
         }
         await self._in_app.tell(MENTION, mentioned)
+        undelivered = {
+            raised.notification_id: (one.envelope.workspace_id, raised)
+            for one in batch
+            if (raised := undelivered_of(one.envelope, self._directory, self._ids))
+        }
+        await self._in_app.tell(NOT_DELIVERED, undelivered)
         await self._tell_of_hands(
             [h for one in batch if (h := handed_of(one.envelope, self._directory))]
         )

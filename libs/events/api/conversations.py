@@ -81,6 +81,18 @@ class Delivery(Body):
     reason_code: str | None = None
 
 
+class SendingAttempt(Body):
+    """One sending of a message: the first, or one that a member asked for again, and how far it has
+    got."""
+
+    attempt: int
+    at: datetime
+    member_id: str
+    state: DeliveryState
+    reason: str | None = None
+    reason_code: str | None = None
+
+
 class FailedCorrection(Body):
     """The channel did not edit or delete the message: the customer has it as it is shown.
     ``content`` is what an edit was to make of it."""
@@ -115,7 +127,8 @@ class TimelineItem(Body):
     because ``deleted_by`` (null: they themselves, or the platform; then ``content`` is empty) took
     it away. A message that is ``public`` is a comment, for all to read; ``permalink`` opens it in
     the social network.
-    ``failed_correction``: the last one, where the channel refused it.
+    ``failed_correction``: the last one, where the channel refused it. ``delivery`` is of the latest
+    sending; ``attempts`` has them all, oldest first, of a message that was sent again.
     """
 
     id: str
@@ -132,6 +145,7 @@ class TimelineItem(Body):
     deleted_at: datetime | None = None
     deleted_by: str | None = None
     delivery: Delivery | None = None
+    attempts: tuple[SendingAttempt, ...] = ()
     via_platform: bool = False
     emotion: Emotion | None = None
     withheld: bool = False

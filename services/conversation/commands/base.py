@@ -27,7 +27,7 @@ from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.customer import Customer
 from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.erasure import without_card, without_person
-from services.conversation.domain.messages import MessageReceived, MessageSent
+from services.conversation.domain.messages import MessageReceived, MessageSent, SourceDisconnected
 from services.conversation.domain.state import ConversationState
 from services.conversation.drafts import Drafts
 from services.conversation.erasing.erasing import Erasing
@@ -148,6 +148,13 @@ class Workplace:
         """Whether they are an active member who answers customers."""
         member = self._directory.members.get(member_id)
         return member is not None and self._directory.may(member, Action.ANSWER)
+
+    def _refuse_disconnected(self, conversation: Conversation) -> None:
+        """Before anything is written down that could not be sent. Errors: SourceDisconnected."""
+        if conversation.state is not None:
+            source = self._directory.sources.get(conversation.state.thread.source_id)
+            if source is not None and not source.connected:
+                raise SourceDisconnected(source.source_id)
 
     def _close(self, conversation: Conversation) -> None:
         """As the aggregate does, where the fields that every case is to have are filled in."""
@@ -281,9 +288,7 @@ class Workplace:
     async def _found(self, snapshot: Snapshot[ConversationState], item_id: str) -> TimelineItem:
         """What an earlier request with the same cause had written."""
         timeline = Timeline(self._parts.store, self._parts.messages, snapshot)
-        placed = await timeline.find(item_id)
-        conversation_id, teller = snapshot.state.thread.conversation_id, self._teller(snapshot)
-        item = timeline_item(conversation_id, *placed, None, teller) if placed else None
+        item = await timeline.item(item_id, self._teller(snapshot))
         if item is None:
             raise no_such_message()
         return item

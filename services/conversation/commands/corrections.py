@@ -9,7 +9,8 @@ from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.corrections import SentBefore
 from services.conversation.domain.messages import MessageSent
 from services.conversation.domain.state import ConversationState
-from services.conversation.rows import deletion_of, delivery_of, edit_of, find_rows
+from services.conversation.message_rows import attempts_of, deletion_of, edit_of
+from services.conversation.rows import delivery_of, find_rows
 
 
 class CorrectionCommands(Workplace):
@@ -50,12 +51,15 @@ class CorrectionCommands(Workplace):
         rows = await find_rows(self._parts.messages, [message_id])
         row = rows[0] if rows else {}
         delivery, edit, deletion = delivery_of(row), edit_of(row), deletion_of(row)
+        latest = attempts_of(row, "", event.at)[-1]
+        # What is being sent again is not changed meanwhile: nobody knows yet what of it is there.
+        known = delivery is not None and delivery.state.attempt == latest.number
         return snapshot, SentBefore(
             message_id=message_id,
             member_id=event.member_id if isinstance(event, MessageSent) else None,
             content=edit[0] if edit else event.content,
             sent_at=event.at,
-            delivery=delivery.state.state if delivery else "queued",
-            external_message_ids=delivery.state.external_message_ids if delivery else (),
+            delivery=latest.state,
+            external_message_ids=delivery.state.external_message_ids if delivery and known else (),
             deleted_at=deletion[0] if deletion else None,
         )

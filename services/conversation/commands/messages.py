@@ -1,23 +1,48 @@
 """What a member writes: to the customer, and for the team."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Final
 
 from libs.events.api import AddNote, SendMessage, Sent
-from services.conversation.commands.base import Workplace
+from libs.runtime.problems import Unavailable
+from services.conversation.commands.base import Workplace, state_of
 from services.conversation.commands.limits import check_content, check_note
 from services.conversation.commands.queue import NOT_NOW
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.notes import MENTIONS_AT_MOST
+from services.conversation.domain.sending import Sending
 from services.conversation.domain.state import PARTICIPANTS_AT_MOST, ConversationState
 from services.conversation.publishing import audience_of
+from services.conversation.refusals import NotParleysMessage
+from services.conversation.tasks import Done
 from services.conversation.telling import wrong
 from services.conversation.timeline import Timeline
+
+# How often a conversation that goes on is read for what is to be sent again.
+_READ_AT_MOST: Final = 20
+_READ_AGAIN_SECONDS: Final = 0.02
+
+
+class Resending:
+    """Sends a message again, if the conversation still is as it was when that was looked up."""
+
+    def __init__(self, by: str, sending: Sending, version: int) -> None:
+        self._by = by
+        self._sending = sending
+        self._version = version
+        self.overtaken = False
+
+    def __call__(self, conversation: Conversation) -> None:
+        self.overtaken = conversation.version != self._version
+        if not self.overtaken:
+            conversation.resend(self._by, self._sending)
 
 
 class MessageCommands(Workplace):
     async def send(self, conversation_id: str, cause: str, message: SendMessage) -> Sent:
-        """Errors: Invalid, CaseTaken, CaseNotTaken, CaseDone."""
+        """Errors: Invalid, CaseTaken, CaseNotTaken, CaseDone, SourceNotConnected."""
         snapshot = await self._remembered(conversation_id)
         content = message.content.kept()
         check_content(snapshot.state.thread.channel, content)
@@ -39,6 +64,7 @@ class MessageCommands(Workplace):
                 reply_to_external=quoted,
                 visibility=message.visibility,
             )
+            self._refuse_disconnected(conversation)
             if message.close:
                 self._close(conversation)
 
@@ -47,6 +73,39 @@ class MessageCommands(Workplace):
         with suppress(*NOT_NOW):
             await self._parts.drafts.delete(member_id, conversation_id)
         return await self._sent(done, message_id)
+
+    async def resend(self, message_id: str, conversation_id: str, cause: str) -> Sent:
+        """Send once more what failed, or what nobody knows the end of; never by itself, for the
+        customer may have it. Of several who do, one does.
+
+        Errors: those of ``send``, NotFound (no such message), NotParleysMessage, MessageDeleted,
+        MessageErased, MessageNotFailed, TooManyAttempts, Unavailable (the conversation goes on).
+        """
+        for _ in range(_READ_AT_MOST):
+            snapshot = await self._snapshot(conversation_id)
+            timeline = Timeline(self._parts.store, self._parts.messages, snapshot)
+            sending = await timeline.sending(message_id)
+            if sending is None:
+                await self._message(conversation_id, message_id)
+                raise NotParleysMessage(self._teller(snapshot))
+            resending = Resending(self._member.member_id, sending, snapshot.version)
+
+            def decide(conversation: Conversation, resending: Resending = resending) -> None:
+                resending(conversation)
+                self._refuse_disconnected(conversation)
+
+            length = len(sending.content.text)
+            done = await self._do("resend", conversation_id, cause, decide, length)
+            if done.repeated or not resending.overtaken:
+                return await self._shown(done, message_id)
+            await asyncio.sleep(_READ_AGAIN_SECONDS)
+        raise Unavailable
+
+    async def _shown(self, done: Done[ConversationState], message_id: str) -> Sent:
+        """The message as the timeline has it now."""
+        snapshot = state_of(done)
+        item = await self._found(snapshot, message_id)
+        return Sent(item=item, conversation=self._told(snapshot))
 
     async def note(self, conversation_id: str, cause: str, note: AddNote) -> Sent:
         """Errors: Invalid."""

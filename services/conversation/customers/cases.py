@@ -21,9 +21,10 @@ from services.conversation.domain.events import Event
 from services.conversation.domain.life import CaseOpened
 from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.state import ConversationState, case_id_of, preview_of, shown_by
+from services.conversation.message_rows import MessageRow
 from services.conversation.rows import find_rows
 from services.conversation.timeline import remembered
-from services.conversation.views import MessageRow, content_for_team, preview_told
+from services.conversation.views import content_for_team, preview_told
 
 
 class _Opened(NamedTuple):

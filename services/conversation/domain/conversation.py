@@ -10,6 +10,7 @@ from services.conversation.domain.naming import Naming
 from services.conversation.domain.notes import Notes
 from services.conversation.domain.opening import Opening
 from services.conversation.domain.reading import Reading
+from services.conversation.domain.sending import Sendings
 from services.conversation.domain.transfer import Transfer
 from services.conversation.domain.watermarks import Reached
 
@@ -27,5 +28,6 @@ class Conversation(
     Crm,
     Opening,
     Erasure,
+    Sendings,
 ):
     """Its rules are one file a family; here they come together."""

@@ -336,6 +336,22 @@ class Life(Aggregate[ConversationState]):
             return ()
         return (former,) if len(participants) < PARTICIPANTS_AT_MOST else ()
 
+    def _waited_since(self) -> datetime | None:
+        """Nobody waits in a done case, whatever a state that was kept long ago says."""
+        return None if self.case.state == "done" else self.case.waiting_since
+
+    def _is_first_response(self) -> bool:
+        return self._waited_since() is not None and self.case.first_response_at is None
+
+    def _refuse_unless_answered_by(self, member_id: str) -> None:
+        """The responsible and the participants of an active case answer the customer."""
+        self._refuse_done()
+        if self.case.state != "active":
+            raise NobodyTookIt
+        if member_id not in self.case.participants:
+            self._refuse_held_by_another(member_id)
+        self._refuse_unreachable()
+
     def _refuse_unless_led_by(self, member_id: str, manages: bool) -> None:
         """What only the responsible of an active case decides, or who manages cases."""
         self._refuse_done()

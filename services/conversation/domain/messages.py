@@ -9,12 +9,7 @@ from libs.events.content import Content, Direction, Post, Sender, Visibility
 from services.conversation.domain.blocking import Begins, Blocking, EditWithheld, MessageWithheld
 from services.conversation.domain.corrections import Corrections, MessageEdited
 from services.conversation.domain.events import stored
-from services.conversation.domain.life import (
-    CaseEvent,
-    CaseOpened,
-    NobodyTookIt,
-    RuleBroken,
-)
+from services.conversation.domain.life import CaseEvent, CaseOpened, RuleBroken
 from services.conversation.domain.state import (
     NO_CASE,
     RECENTLY_SENT,
@@ -110,6 +105,14 @@ class MessageSent(CaseEvent, frozen=True, kw_only=True):
             return replace(changed, case=case)
         sent = (*state.recently_sent, SentIn(self.message_id, case.case_id))[-RECENTLY_SENT:]
         return replace(changed, case=case, recently_sent=sent)
+
+
+class SourceDisconnected(RuleBroken):
+    """The source by which it would go is not connected: nothing can be sent by it."""
+
+    def __init__(self, source_id: str) -> None:
+        super().__init__(f"{source_id} is not connected")
+        self.source_id = source_id
 
 
 class NothingPublic(RuleBroken):
@@ -240,12 +243,7 @@ class Messages(Blocking, Corrections):
         NobodyToAnswer, NothingPublic.
         """
         case = self.case
-        self._refuse_done()
-        if case.state != "active":
-            raise NobodyTookIt
-        if member_id not in case.participants:
-            self._refuse_held_by_another(member_id)
-        self._refuse_unreachable()
+        self._refuse_unless_answered_by(member_id)
         if visibility is None:
             visibility = self._last_visibility()
         if visibility == "public" and (self.state is None or self.state.thread.post is None):
@@ -339,13 +337,6 @@ class Messages(Blocking, Corrections):
 
     def _fact(self, written: Written) -> datetime:
         return self.at(min(written.occurred_at, written.received_at))
-
-    def _waited_since(self) -> datetime | None:
-        """Nobody waits in a done case, whatever a state that was kept long ago says."""
-        return None if self.case.state == "done" else self.case.waiting_since
-
-    def _is_first_response(self) -> bool:
-        return self._waited_since() is not None and self.case.first_response_at is None
 
 
 def _clocks_differ(state: ConversationState, last: Head) -> timedelta:

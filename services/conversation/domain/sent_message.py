@@ -15,8 +15,8 @@ from services.conversation.domain.aggregate import Aggregate
 from services.conversation.domain.events import Event, stored
 
 # From each state, those that it may be followed by: only forward. ``uncertain`` is what is known
-# between queued and sent; a later word of the platform settles it. What failed stays failed: a
-# second try is a message of its own.
+# between queued and sent; a later word of the platform settles it. What failed stays failed, until
+# a member sends the message again: that attempt begins anew.
 _FORWARD: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
     "queued": frozenset({"uncertain", "sent", "delivered", "read", "failed"}),
     "uncertain": frozenset({"sent", "delivered", "read", "failed"}),
@@ -39,17 +39,20 @@ class SentIn(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
-    """What ingest tells of the message. ``reason`` in the platform's words, the code stable."""
+    """What ingest tells of an ``attempt`` to send the message. ``reason`` in the platform's words,
+    the code stable."""
 
     state: DeliveryState
     occurred_at: datetime
     external_message_ids: tuple[str, ...] = ()
     reason: str | None = None
     reason_code: str | None = None
+    attempt: int = 1
 
 
 class SentMessageState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """``sent_at``: when the platform took it, as far as is known; None where it did not."""
+    """``sent_at``: when the platform took it, as far as is known; None where it did not. All but
+    the ids is of the latest ``attempt`` that was heard of."""
 
     sent_in: SentIn
     state: DeliveryState
@@ -57,6 +60,7 @@ class SentMessageState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True
     reason: str | None = None
     reason_code: str | None = None
     sent_at: datetime | None = None
+    attempt: int = 1
 
 
 @stored("conversation.message-delivery-changed.v1")
@@ -70,6 +74,7 @@ class DeliveryChanged(Event[SentMessageState], frozen=True, kw_only=True):
     reason: str | None = None
     reason_code: str | None = None
     sent_at: datetime | None = None
+    attempt: int = 1
 
     def apply(self, state: SentMessageState | None) -> SentMessageState:
         after = SentMessageState(
@@ -79,6 +84,7 @@ class DeliveryChanged(Event[SentMessageState], frozen=True, kw_only=True):
             reason=self.reason,
             reason_code=self.reason_code,
             sent_at=self.sent_at,
+            attempt=self.attempt,
         )
         if state is None:
             return after
@@ -90,24 +96,31 @@ class DeliveryChanged(Event[SentMessageState], frozen=True, kw_only=True):
 class SentMessage(Aggregate[SentMessageState]):
     def receipt(self, receipt: Receipt, sent_in: SentIn) -> None:
         """A receipt that is behind what is known moves nothing back, but its ids are kept, and the
-        time of the sending, which is no later than any word about the message."""
-        present: DeliveryState = self.state.state if self.state else "queued"
-        known = self.state.external_message_ids if self.state else ()
+        time of the sending, which is no later than any word about the message. One of an attempt
+        before the latest is behind in any case."""
+        known = self.state
+        ids = known.external_message_ids if known else ()
+        if known is not None and receipt.attempt > known.attempt:
+            known = None
+        present: DeliveryState = known.state if known else "queued"
         at = min(receipt.occurred_at, self.now)
-        sent_at = self.state.sent_at if self.state else None
-        earlier = receipt.state in _TAKEN and (sent_at is None or at < sent_at)
-        moves = receipt.state in _FORWARD[present]
-        if not (moves or earlier) and set(receipt.external_message_ids) <= set(known):
+        sent_at = known.sent_at if known else None
+        is_of_latest = known is None or receipt.attempt == known.attempt
+        earlier = is_of_latest and receipt.state in _TAKEN and (sent_at is None or at < sent_at)
+        moves = is_of_latest and receipt.state in _FORWARD[present]
+        if not (moves or earlier) and set(receipt.external_message_ids) <= set(ids):
             return
+        reason, code = (known.reason, known.reason_code) if known else (None, None)
         self._trigger(
             DeliveryChanged(
                 at=at,
                 sent_in=sent_in,
                 state=receipt.state if moves else present,
                 external_message_ids=receipt.external_message_ids,
-                reason=receipt.reason if moves else self._reason,
-                reason_code=receipt.reason_code if moves else self._reason_code,
+                reason=receipt.reason if moves else reason,
+                reason_code=receipt.reason_code if moves else code,
                 sent_at=at if earlier else sent_at,
+                attempt=receipt.attempt if is_of_latest or not known else known.attempt,
             )
         )
 
@@ -124,13 +137,6 @@ class SentMessage(Aggregate[SentMessageState]):
                 sent_in=message.sent_in,
                 state=state,
                 sent_at=message.sent_at,
+                attempt=message.attempt,
             )
         )
-
-    @property
-    def _reason(self) -> str | None:
-        return self.state.reason if self.state else None
-
-    @property
-    def _reason_code(self) -> str | None:
-        return self.state.reason_code if self.state else None

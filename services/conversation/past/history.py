@@ -13,11 +13,12 @@ from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.sent_message import SentMessageState
 from services.conversation.domain.state import ConversationState
 from services.conversation.loading import replay
+from services.conversation.message_rows import MessageRow
 from services.conversation.past.landmarks import EVERY, Landmarks
 from services.conversation.rows import MESSAGE_PARTS, Rows, delivery_row, erased_before, parts_of
 from services.conversation.sealing.store import SealedStore
 from services.conversation.timeline import Placed, Timeline
-from services.conversation.views import MessageRow, message_id_of
+from services.conversation.views import row_id_of
 
 
 class History:
@@ -68,7 +69,11 @@ class _PastTimeline(Timeline):
 
     async def _rows(self, placed: Sequence[Placed]) -> dict[str, MessageRow]:
         present = await super()._rows(placed)
-        positions = {message_id_of(event): position for position, event in placed}
+        # The first that tells of a message is where it was written, or where it is told of here.
+        positions: dict[str | None, int] = {}
+        for position, event in placed:
+            name = row_id_of(event)
+            positions[name] = min(position, positions.get(name, position))
         past = {name: dict(row) for name, row in present.items()}
         changed = [
             name

@@ -190,6 +190,15 @@ def add_conversation_routes(
         name="deleteMessage", summary="Take back what was sent, where its channel lets one",
         answer=ConversationView, problems=commands,
     )  # fmt: skip
+    resend = message + "/resend"
+    routes.add(
+        "POST", resend, through.to(resend, Action.ANSWER),
+        name="resendMessage", summary="Send again what did not arrive",
+        description="A message whose sending failed, or whose end is not known: only a person can "
+        "tell whether the customer has it, so it is never sent again by itself. Of several parts "
+        "the channel is sent those that it has not taken.",
+        status=201, answer=Sent, problems=commands,
+    )  # fmt: skip
     add_case_routes(routes, through)
     add_mark_routes(routes, through)
     add_erasure_route(routes, through)

@@ -1,10 +1,15 @@
 """The attempts to send, as MongoDB keeps them: what was begun is never begun again.
 
     waiting ──begin──▶ begun ──end──▶ ended ──settle──▶ (settled: its result known on Kafka)
-       ▲                 │
-       └──postpone───────┘   only when the platform certainly did not take it
+       ▲                 │                 │
+       └──postpone───────┘                 └─▶ the next attempt of the same message: waiting
+           only when the platform              only where it failed or is uncertain, and a member
+           certainly did not take it           asked for it
 
-To correct a message is an attempt too, and may be begun again: done twice is done once.
+Each attempt to send a message is a document of its own, and ends for good; the next one has another
+name, and begins behind the parts that the platform has taken. So however often a request comes, or
+its attempt is adopted, what was begun is never begun a second time. To correct a message is an
+attempt too, and may be begun again: done twice is done once.
 
 An attempt that is not settled has an owner (a replica) until an instant that the owner keeps moving
 on. When that lapses: waiting is adopted, begun becomes uncertain, ended is published again.
@@ -15,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError
 
@@ -25,7 +30,7 @@ from libs.events.registry import decode, encode, spec_of
 from libs.eventstore.duplicates import refused_as_taken
 from libs.runtime.mongo import Change, Document, change_each, with_fields
 from services.ingest.sending.port import Ending, Failed, Sent, Uncertain
-from services.ingest.sending.requests import Request, correction_of, id_of
+from services.ingest.sending.requests import Request, correction_of, id_of, number_of
 
 # Longer than Kafka keeps the request: it cannot come again when its attempt is forgotten.
 KEPT_FOR: Final = timedelta(days=14)
@@ -59,7 +64,8 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How an attempt ended, and when. ``correction`` None: it was to send the message."""
+    """How an attempt ended, and when. ``correction`` None: it was to send the message, for the
+    ``number``-th time."""
 
     attempt_id: str
     message_id: str
@@ -72,6 +78,7 @@ class Result:
     reason: str | None = None
     reason_code: str | None = None
     correction: Literal["edit", "delete"] | None = None
+    number: int = 1
 
 
 def result_of(attempt: Attempt, ending: Ending, at: datetime) -> Result:
@@ -95,6 +102,7 @@ def result_of(attempt: Attempt, ending: Ending, at: datetime) -> Result:
         reason=reason,
         reason_code=code,
         correction=correction_of(attempt.request),
+        number=number_of(attempt.request),
     )
 
 
@@ -122,10 +130,17 @@ class Attempts:
     async def external_id(self, message_id: str, conversation_id: str) -> str | None:
         """The platform's id of a message that was sent; of several parts the last one's, which
         stands nearest to an answer. None: it is not known."""
-        query = {"_id": message_id, "conversation_id": conversation_id, "state": "ended"}
-        found = await self._collection.find_one(query, {"result.external_ids": 1})
-        ids = found["result"]["external_ids"] if found else []
-        return str(ids[-1]) if ids else None
+        query: dict[str, Any] = {
+            # The attempts of a message have names that begin with its id (requests.py).
+            "_id": {"$gte": message_id, "$lt": f"{message_id}/"},
+            "conversation_id": conversation_id,
+            "state": "ended",
+            "correction": None,
+            "result.external_ids": {"$ne": []},
+        }
+        newest = [("_id", DESCENDING)]
+        found = await self._collection.find_one(query, {"result.external_ids": 1}, sort=newest)
+        return str(found["result"]["external_ids"][-1]) if found else None
 
     async def lanes(self, conversation_ids: Iterable[str]) -> list[Document]:
         """The attempts of these conversations that are not settled: lane, owner and until."""
@@ -250,6 +265,7 @@ class Attempts:
             "message_id": attempt.request.message_id,
             "type": spec_of(attempt.request).name,
             "correction": correction_of(attempt.request),
+            "number": number_of(attempt.request),
             "workspace_id": attempt.workspace_id,
             "conversation_id": attempt.conversation_id,
             "source_id": attempt.request.source_id,
@@ -257,7 +273,7 @@ class Attempts:
             "order": attempt.order,
             "request": encode(attempt.request),
             "state": "waiting",
-            "done": [],
+            "done": list(attempt.done),
             "owner": owner,
             "until": until,
             "taken_at": attempt.taken_at,
@@ -291,6 +307,7 @@ def ended_result(document: Mapping[str, Any]) -> Result:
         reason=document["result"]["reason"],
         reason_code=document["result"]["reason_code"],
         correction=document.get("correction"),
+        number=document.get("number", 1),
     )
 
 

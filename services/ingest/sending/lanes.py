@@ -93,7 +93,9 @@ class Lanes:
             body = one.envelope.body
             if isinstance(body, Request):
                 workspace_id, order = one.envelope.workspace_id, one.record.offset
-                asked.setdefault(id_of(body), Attempt(workspace_id, order, body, now))
+                # Sent again, the message goes on behind the parts that the platform has taken.
+                done = body.taken if isinstance(body, OutboundRequested) else ()
+                asked.setdefault(id_of(body), Attempt(workspace_id, order, body, now, done))
             else:
                 refused.append(Refused(one, "not a request to send"))
         if asked:
@@ -319,4 +321,5 @@ def _body_of(result: Result) -> Body:
         external_message_ids=result.external_ids,
         reason=result.reason,
         reason_code=result.reason_code,
+        attempt=result.number,
     )

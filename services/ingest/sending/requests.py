@@ -9,8 +9,17 @@ Request = OutboundRequested | Correction
 
 
 def id_of(request: Request) -> str:
-    """The name of the attempt."""
-    return request.message_id if isinstance(request, OutboundRequested) else request.request_id
+    """The name of the attempt. Those of one message to send begin with the message's id."""
+    if not isinstance(request, OutboundRequested):
+        return request.request_id
+    if request.attempt == 1:
+        return request.message_id
+    return f"{request.message_id}.attempt.{request.attempt}"
+
+
+def number_of(request: Request) -> int:
+    """Which sending of its message it is; a correction is of none."""
+    return request.attempt if isinstance(request, OutboundRequested) else 1
 
 
 def correction_of(request: Request) -> Literal["edit", "delete"] | None:

@@ -26,6 +26,7 @@ from libs.events.conversation import (
     Response,
 )
 from libs.events.envelope import Envelope
+from libs.events.sending import AnswerTakenBack
 from libs.runtime.consumer import Received
 
 _offsets = count(step=1_000)
@@ -136,6 +137,37 @@ class Story:
             case.turns[-1].responsible = case.responsible
             case.answers.append((member, self.now, (self.now - since).total_seconds()))
         self._tell(MessageSent, message=self._message("outgoing", member), response=response)
+        return self
+
+    def fails(
+        self,
+        answer: int,
+        *withdrawn: int,
+        case: int = -1,
+        instead: tuple[int, Response] | None = None,
+        minutes: float = 1,
+    ) -> "Story":
+        """What was sent by the event ``answer`` did not arrive, as the conversation tells of it.
+        ``instead``: the answer that the customer has, and its event. Nothing is recounted here."""
+        self._wait(minutes)
+        sent = self.events[answer - 1].body
+        assert isinstance(sent, MessageSent)
+        assert sent.response is not None
+        told = self.cases[case]
+        latest = told is self.cases[-1]
+        if latest and instead is None and self._now().state != "done":
+            self._set(waiting_since=sent.response.waiting_since)
+        if latest and sent.response.is_first:
+            self._set(first_response_at=instead[1].answered_at if instead else None)
+        self._tell(
+            AnswerTakenBack,
+            message_id=sent.message.message_id,
+            answered_case_id=f"{self.workspace}-{self.name}-{told.number}",
+            was_first=sent.response.is_first,
+            withdrawn=(answer, *withdrawn),
+            response=instead[1] if instead else None,
+            response_sequence=instead[0] if instead else None,
+        )
         return self
 
     def closes(self, member: str, minutes: float = 1) -> "Story":

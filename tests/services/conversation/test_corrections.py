@@ -150,7 +150,11 @@ async def test_what_the_channel_did_not_delete_is_there_again(served: World) -> 
     items = (await served.timeline(dima, conversation_id))["items"]
     traces = [item["text"] for item in items if item.get("key") == "correction-failed"]
     assert traces == ["The channel did not delete a message: message can't be deleted"]
+    # What was tried is told as that, and what is done as done.
     assert (await served.call(dima, "DELETE", path)).status == 200
+    items = (await served.timeline(dima, conversation_id))["items"]
+    deletions = [item["text"] for item in items if item.get("key") == "message-deleted"]
+    assert deletions == ["Dima deletes a message", "Dima tries to delete a message"]
 
 
 def refusal(world: World, conversation_id: str, message_id: str, asked: str) -> CorrectionFailed:

@@ -35,6 +35,7 @@ from services.conversation.domain import (
     messages,
     opening,
     participants,
+    sending,
     transfer,
 )
 from services.conversation.domain.blocking import EditWithheld
@@ -83,6 +84,11 @@ BROKEN: list[RuleBroken] = [
     corrections.AlreadyDeleted(AT),
     corrections.NoTextToEdit(),
     messages.NothingPublic(),
+    messages.SourceDisconnected("src_1"),
+    sending.NotFailed("queued"),
+    sending.NotFailed("sent"),
+    sending.MessageForgotten(),
+    sending.TriedTooOften(10),
     corrections.ChannelRefuses(Channel.TELEGRAM, "edit", timedelta(hours=48)),
     corrections.ChannelRefuses(Channel.TELEGRAM, "delete", timedelta(hours=48)),
     customer_card.NotInvolved("mem_2"),
@@ -119,7 +125,15 @@ VARIANTS: list[Event[Any]] = [
 ]
 # What leaves no system message: it is not an action, or is nobody else's business.
 # The files go with their customer, whose erasure is told; a withheld edit stands by its message.
-SILENT = {DeliveryChanged, WatermarkMoved, AttachmentsErased, EditWithheld}
+# What did not arrive says so itself; what was measured of it is told by the case.
+SILENT = {
+    DeliveryChanged,
+    WatermarkMoved,
+    AttachmentsErased,
+    EditWithheld,
+    sending.SendingFailed,
+    sending.AnswerTakenBack,
+}
 # A customer's stream has no timeline of its own.
 SHOWN = [event for name, event in EXAMPLES.items() if name.startswith("conversation.")]
 

@@ -17,6 +17,8 @@ from libs.runtime.directory import WorkspaceDirectory
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.corrections import SentBefore
 from services.conversation.domain.life import RuleBroken
+from services.conversation.domain.messages import MessageSent
+from services.conversation.domain.sending import Attempt, Sending
 from services.conversation.domain.written import Place
 from services.conversation.publishing import audience_of
 from services.conversation.refusals import problem_of
@@ -85,6 +87,14 @@ def _sent_by_responsible() -> SentBefore:
     )
 
 
+def _failed_of_responsible() -> Sending:
+    sent = MessageSent(
+        at=NOW, case=1, message_id="msg_sent", content=Content(text="Yes"), member_id="responsible"
+    )
+    attempt = Attempt(1, NOW, RESPONSIBLE.name, "failed")
+    return Sending(message_id="msg_sent", attempt=attempt, content=sent.content, since=((1, sent),))
+
+
 def _reply_and_close(conversation: Conversation, by: By) -> None:
     conversation.reply(by.member_id, "msg_9", Content(text="Bye"))
     conversation.close(by.member_id, manages=by.manages, untaken=by.untaken)
@@ -149,6 +159,9 @@ MEMBERS_DOING: Final = (
     Doing("delete what the responsible sent", (Action.ANSWER,), lambda c, by: c.delete_sent(
         by.member_id, _sent_by_responsible(), manages=by.manages
     )),
+    Doing("send again what failed", (Action.ANSWER,), lambda c, by: c.resend(
+        by.member_id, _failed_of_responsible()
+    )),
     Doing("note", (Action.NOTE,), lambda c, by: c.note(
         by.member_id, "note_9", "VIP", manages=by.manages
     )),
@@ -182,6 +195,9 @@ OTHERS_DOING: Final = (
     Doing("the customer edits", (), lambda c, by: c.edit(written(1, NOW), "incoming", PLACE)),
     Doing("the customer deletes", (), lambda c, by: c.deleted_elsewhere("msg_1", "incoming", NOW)),
     Doing("the account's owner writes", (), lambda c, by: c.seen_sent(written(9, NOW), PLACE)),
+    Doing("a sending fails", (), lambda c, by: c.sending_failed(
+        _failed_of_responsible(), 1, "failed", NOW
+    )),
     Doing("routing decides", (), lambda c, by: c.route(c.case.case_id, "grp_2")),
     Doing("routing does not in time", (), lambda c, by: c.route(
         c.case.case_id, None, timed_out=True

@@ -192,8 +192,9 @@ class World:
         state: DeliveryState,
         external: tuple[str, ...] = (),
         at: datetime | None = None,
+        attempt: int = 1,
     ) -> None:
-        body = self.receipt(conversation_id, message_id, state, external, at)
+        body = self.receipt(conversation_id, message_id, state, external, at, attempt)
         await self.publish(body, conversation_id)
 
     def receipt(
@@ -203,6 +204,7 @@ class World:
         state: DeliveryState,
         external: tuple[str, ...] = (),
         at: datetime | None = None,
+        attempt: int = 1,
     ) -> DeliveryChanged:
         return DeliveryChanged(
             message_id=message_id,
@@ -211,6 +213,7 @@ class World:
             state=state,
             occurred_at=at or datetime.now(UTC),
             external_message_ids=external,
+            attempt=attempt,
         )
 
     async def reached(

@@ -103,6 +103,7 @@ async def test_the_document_has_every_route_that_the_api_promises(document: Any)
         "PUT /v1/conversations/{id}/messages/{message_id}/emotion",
         "PATCH /v1/conversations/{id}/messages/{message_id}",
         "DELETE /v1/conversations/{id}/messages/{message_id}",
+        "POST /v1/conversations/{id}/messages/{message_id}/resend",
         "POST /v1/conversations/{id}/activities",
         "GET /v1/customers",
         "GET /v1/customers/{id}",

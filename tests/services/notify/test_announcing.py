@@ -23,6 +23,7 @@ from tests.services.notify.conftest import (
     given_to,
     noted,
     routed,
+    undelivered,
 )
 from tests.services.notify.smtp_server import SmtpServer
 
@@ -256,4 +257,20 @@ async def test_who_is_mentioned_in_a_note_and_may_see_the_case_is_told(
             assert await client.notifications(nobody) == []
 
     assert (told["kind"], told["conversation_id"]) == ("mention", "cnv_1")
+    assert smtp.recipients == []
+
+
+async def test_whose_message_did_not_arrive_is_told_or_who_has_the_case(
+    notify: Notify, smtp: SmtpServer
+) -> None:
+    async with notify.running() as client:
+        # Told twice, as after a crash; and one whose sender is gone.
+        await notify.tell(undelivered(OLGA), undelivered(OLGA), undelivered(GONE, ANNA, 2))
+
+        (told,) = await eventually(client.notifications)
+        (own,) = await client.notifications(OLGA)
+        assert await client.notifications(GONE) == []
+
+    assert (told["kind"], own["kind"]) == ("not-delivered", "not-delivered")
+    assert own["conversation_id"] == "cnv_1"
     assert smtp.recipients == []

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from libs.events.content import Channel, Content, Sender
+from libs.events.content import Channel, Content, DeliveryState, Sender
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.events import Event
+from services.conversation.domain.messages import MessageSent
+from services.conversation.domain.sending import Attempt, MessageResent, Placed, Sending
 from services.conversation.domain.written import Place, Written
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
@@ -52,9 +54,40 @@ class Given:
 
     def __init__(self) -> None:
         self._conversation = Conversation(STREAM, None, NOON)
+        self._kept: list[Placed] = []
+
+    @property
+    def log(self) -> list[Placed]:
+        """All events with their versions."""
+        return [*self._kept, *((c.version, c.event) for c in self._conversation.changes)]
+
+    def sending(self, message_id: str, state: DeliveryState = "queued") -> Sending | None:
+        """A message of members' as the timeline looks it up, its latest sending as far as told."""
+        sent = since = None
+        attempts: list[Attempt] = []
+        for place, (_, event) in enumerate(self.log):
+            if getattr(event, "message_id", None) != message_id:
+                continue
+            if isinstance(event, MessageSent) and event.member_id is not None:
+                sent, since = event, self.log[place:]
+                attempts = [Attempt(1, event.at, event.member_id, state)]
+            elif isinstance(event, MessageResent):
+                since = self.log[place:]
+                latest = Attempt(event.attempt, event.at, event.member_id, state)
+                attempts = [*event.earlier, latest]
+        if sent is None or since is None:
+            return None
+        return Sending(
+            message_id=message_id,
+            attempt=attempts[-1],
+            content=sent.content,
+            since=since,
+            earlier=tuple(attempts[:-1]),
+        )
 
     def at(self, now: datetime) -> Conversation:
         """The conversation as it is loaded at ``now``, with no changes yet."""
+        self._kept = self.log
         snapshot = self._conversation.snapshot() if self._conversation.version else None
         self._conversation = Conversation(STREAM, snapshot, now)
         return self._conversation

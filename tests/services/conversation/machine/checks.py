@@ -11,7 +11,7 @@ import msgspec
 from libs.events.registry import personal_of
 from libs.events.topics import Topic
 from libs.eventstore.commits import Commit, PublicMessage
-from services.conversation.domain import corrections, life, messages
+from services.conversation.domain import corrections, life, messages, sending
 from services.conversation.domain.events import Event, decode
 from services.conversation.domain.state import NO_CASE, Case, ConversationState
 from tests.services.conversation.machine.broker import Record
@@ -73,7 +73,9 @@ def timers_of(case: Case) -> Timers:
 
 
 def recounted(events: Sequence[Event[Any]]) -> Timers:
-    """The timers by the definitions of the metrics, from the facts and not from the states."""
+    """The timers by the definitions of the metrics, from the facts and not from the states: as if
+    what did not arrive, or was sent once more, had not been sent."""
+    failed, latest = _undelivered(events)
     timers = Timers()
     for event in events:
         match event:
@@ -81,10 +83,13 @@ def recounted(events: Sequence[Event[Any]]) -> Timers:
                 timers = Timers(opened_at=event.at)
             case messages.MessageReceived():
                 timers.waiting_since = timers.waiting_since or event.at
-            case messages.MessageSent():
-                if timers.waiting_since and timers.first_response_at is None:
-                    timers.first_response_at = event.at
-                timers.waiting_since = None
+            case messages.MessageSent() | sending.MessageResent():
+                number = getattr(event, "attempt", 1)
+                stands = latest.get(event.message_id, 1) == number
+                if stands and (event.message_id, number) not in failed:
+                    if timers.waiting_since and timers.first_response_at is None:
+                        timers.first_response_at = event.at
+                    timers.waiting_since = None
             case life.CaseClosed():
                 timers.closed_at = event.at
                 timers.waiting_since = None
@@ -93,6 +98,17 @@ def recounted(events: Sequence[Event[Any]]) -> Timers:
         if isinstance(event, messages.MessageReceived | messages.MessageSent):
             timers.last_message_at = max(timers.last_message_at or event.at, event.at)
     return timers
+
+
+def _undelivered(events: Sequence[Event[Any]]) -> tuple[set[tuple[str, int]], dict[str, int]]:
+    """The sendings that failed, and each message's latest, where it was sent again."""
+    failed = {
+        (event.message_id, event.attempt)
+        for event in events
+        if isinstance(event, sending.SendingFailed) and event.state == "failed"
+    }
+    again = (event for event in events if isinstance(event, sending.MessageResent))
+    return failed, {event.message_id: event.attempt for event in again}
 
 
 def said(type_name: str, body: bytes | None, *, forgotten: bool) -> Any:

@@ -13,15 +13,18 @@ from libs.events.directory import MemberState, Role
 from libs.events.inbound import DeliveryChanged, DeliveryWatermark, InboundReceived
 from libs.events.topics import Topic
 from libs.runtime.consumer import Received, Transient
+from services.conversation.commands.messages import Resending
 from services.conversation.customers.rows import CUSTOMERS
 from services.conversation.customers.sets import CustomerSet, sets_of
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.corrections import Correction, MessageDeleted, MessageEdited
 from services.conversation.domain.customer import Customer
 from services.conversation.domain.customer_state import By
+from services.conversation.domain.sending import MessageResent, Sending
 from services.conversation.drafts import Drafts
-from services.conversation.rows import DRAFTS
+from services.conversation.rows import DRAFTS, INBOX, MESSAGES, find_rows, snapshot_of
 from services.conversation.tasks import Done, NotThere, Task
+from services.conversation.timeline import Timeline
 from tests.services.conversation.domain.acts import acts_of, customer_acts_of, said
 from tests.services.conversation.machine.broker import Record
 from tests.services.conversation.machine.plant import Plant, Replica, Stop, read
@@ -34,6 +37,8 @@ class Doings:
     """``heard``, ``consumed``, ``followed``, ``begun``, ``searched``: which receipts, how many
     messages and events were dealt with to the end. ``effective`` and ``refused``: the commands by
     their last answers, ``unanswered`` those without. ``told``: what was read from Kafka.
+    ``attempts``: of each message that was sent again the latest; ``fates``: whether a sending is to
+    arrive or to fail.
     ``forgetting``, ``counting``: whether anybody was to be forgotten, and anything counted.
     """
 
@@ -64,6 +69,8 @@ class Doings:
         self.effective: set[str] = set()
         self.refused: set[str] = set()
         self.replied: list[tuple[str, str]] = []
+        self.attempts: dict[str, int] = {}
+        self.fates: dict[tuple[str, int], str] = {}
         self.corrected: list[tuple[str, str, Correction]] = []
         self.told: list[Record] = []
         self.followed = 0
@@ -109,6 +116,28 @@ class Doings:
         if act == "reply":
             self.replied.append((stream, f"msg_{step}"))
         return self._task(f"{act}/{number}", stream, decide, step)
+
+    def _resending(self, by: int, back: int, who: str) -> list[str]:
+        """One that was sent is sent again, as it stands now."""
+        if not self.replied:
+            return []
+        stream, message_id = self.replied[-back % len(self.replied)]
+        looked_up = self.plant.run(self._looked_up(self._free(by), stream, message_id))
+        if looked_up is None:
+            return []
+        number, step = next(self.plant.numbers), int(message_id.removeprefix("msg_"))
+        return [self._task(f"resend/{number}", stream, Resending(who, *looked_up), step)]
+
+    async def _looked_up(
+        self, replica: Replica, stream: str, message_id: str
+    ) -> tuple[Sending, int] | None:
+        rows = await find_rows(self.plant.database[INBOX], [stream])
+        if not rows:
+            return None
+        snapshot = snapshot_of(rows[0])
+        timeline = Timeline(replica.engine.store, self.plant.database[MESSAGES], snapshot)
+        found = await timeline.sending(message_id)
+        return (found, snapshot.version) if found else None
 
     def _customer_command(self, at: int, act: str, who: str, variant: int) -> str:
         number = next(self.plant.numbers)
@@ -193,6 +222,8 @@ class Doings:
                 match event:
                     case MessageEdited():
                         self.corrected.append((stream, event.message_id, "edit"))
+                    case MessageResent():
+                        self.attempts[event.message_id] = event.attempt
                     case MessageDeleted():
                         self.corrected.append((stream, event.message_id, "delete"))
         else:

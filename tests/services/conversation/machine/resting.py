@@ -225,16 +225,23 @@ class Resting(Doings):
         await database[ERASURES].delete_many({"identity": {"$in": self.customers}})
 
     async def _check_deliveries(self) -> None:
-        """Each message is as far as anybody said of it, or of all that were sent until then."""
-        order = ("queued", "sent", "delivered", "read")
+        """Each message is, with its latest sending, as far as anybody said of it, or of all that
+        were sent until then."""
+        order = ("queued", "uncertain", "sent", "delivered", "read", "failed")
         rows = await find_rows(self.plant.database[MESSAGES], [m for _, m in self.replied])
         reached = {row["_id"]: row["delivery"]["reach"] for row in rows if "delivery" in row}
+        told = [one for one in self.receipts if isinstance(one, DeliveryChanged)]
+        latest: dict[str, int] = {}
+        for receipt in told:
+            known = latest.get(receipt.message_id, 1)
+            latest[receipt.message_id] = max(receipt.attempt, known)
         sent_at: dict[str, datetime] = {}
         wanted: dict[str, str] = {}
-        for receipt in self.receipts:
-            if isinstance(receipt, DeliveryChanged):
-                name, at = receipt.message_id, receipt.occurred_at
-                sent_at[name] = min(sent_at.get(name, at), at)
+        for receipt in told:
+            name, at = receipt.message_id, receipt.occurred_at
+            if receipt.attempt == latest[name]:
+                if receipt.state in ("sent", "delivered", "read"):
+                    sent_at[name] = min(sent_at.get(name, at), at)
                 wanted[name] = max(wanted.get(name, "queued"), receipt.state, key=order.index)
         for mark in self.receipts:
             if isinstance(mark, DeliveryWatermark):

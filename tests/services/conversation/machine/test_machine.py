@@ -61,6 +61,7 @@ stops = st.one_of(
     ),
 )
 which = st.integers(0, 1)
+_ARRIVED = ("sent", "delivered", "read")
 variants = st.integers(0, 11)
 
 
@@ -232,12 +233,28 @@ class Machine(Resting, RuleBasedStateMachine):
 
     # What becomes of what was sent.
 
-    @rule(back=st.integers(1, 3), state=st.sampled_from(["sent", "delivered", "read"]))
+    @rule(by=which, back=st.integers(1, 3), who=st.sampled_from(MEMBERS), stop=stops)
+    def a_member_sends_again(self, by: int, back: int, who: str, stop: Stop | None) -> None:
+        if causes := self._resending(by, back, who):
+            self._do(by, causes, stop)
+
+    @rule(
+        back=st.integers(1, 3),
+        state=st.sampled_from(["sent", "delivered", "read", "uncertain", "failed", "failed"]),
+    )
     def the_platform_tells_of_one(self, back: int, state: Any) -> None:
+        """Of one sending it says that it arrived, or that it failed, and never both."""
         if self.replied:
             place = -back % len(self.replied)
             stream, message_id = self.replied[place]
-            order = ("sent", "delivered", "read").index(state)
+            attempt = self.attempts.get(message_id, 1)
+            if state != "uncertain":
+                fate = "fails" if state == "failed" else "arrives"
+                if self.fates.setdefault((message_id, attempt), fate) != fate:
+                    return
+            # Of two sendings both times are the first's, or a watermark would tell them apart.
+            order = ("sent", "delivered", "read").index(state) if state in _ARRIVED else 0
+            order = order if attempt == 1 else 0
             self.receipts.append(
                 DeliveryChanged(
                     message_id=message_id,
@@ -245,7 +262,8 @@ class Machine(Resting, RuleBasedStateMachine):
                     source_id="src_1",
                     state=state,
                     occurred_at=self._sent_at(place) + timedelta(milliseconds=order),
-                    external_message_ids=(f"x{message_id}",),
+                    external_message_ids=(f"x{message_id}",) if state in _ARRIVED else (),
+                    attempt=attempt,
                 )
             )
 
