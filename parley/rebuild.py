@@ -17,7 +17,9 @@ async def rebuild_read_model(name: str) -> str:
         rebuilt = await rebuild_alone(client[settings.mongodb_database], key, name, model)
     finally:
         await client.close()
+    told = f"; {rebuilt.left_out} streams cannot be read and stay as they were"
     return (
         f"{rebuilt.rows} rows from {rebuilt.events} events; "
         f"{rebuilt.replaced} rows differed or were missing, {rebuilt.removed} had no events"
+        f"{told if rebuilt.left_out else ''}"
     )

@@ -3,7 +3,7 @@
     {_id: "<stream>:<first, ten digits>", stream, first, last, causes: […], at: date,
      events: [{type, data}, …],
      public: [{topic, type, id, key, subject, sequence, time, headers, data}, …],
-     prev: hash, hash: hash, pending: true}
+     prev: hash, hash: hash, pending: true, aside: {at: date, why: text}}
 
 The id is the optimistic lock: a writer's version is always one at which a commit ends, so two who
 decided on the same version want the same id. Zero-padded, a range of ids is a range of versions.
@@ -12,22 +12,36 @@ decided on the same version want the same id. Zero-padded, a range of ids is a r
 from it), so the commits of a stream are a chain.
 
 Fields that are not named here are ignored, so that a later writer may add to the document (a key's
-generation) and older readers go on. Snapshots are no commits: they live in a collection of their
-own.
+generation) and older readers go on. `aside` is on the pending commits of a stream that is set
+aside, until it is tried again (see `outbox.py`). Snapshots are no commits: they live in a
+collection of their own.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
+from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import ASCENDING, IndexModel
 
 from libs.eventstore.commits import MAX_VERSION, Commit, PublicMessage, StoredEvent
+from libs.eventstore.errors import CommitUnreadable
 
 Document = dict[str, Any]
 
 CAUSES_INDEX = "causes"
 PENDING_INDEX = "pending"
+# When a commit may have been recorded.
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+# As everybody reads commits: one whose times or texts no Python type can hold is unreadable alone,
+# and not with all that the server sent beside it.
+READING: Final = CodecOptions[Document](
+    tz_aware=True,
+    tzinfo=UTC,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler="replace",
+)
 # Of a stored commit from which the hash was taken away: it fits nothing.
 _NO_HASH = b"none"
 
@@ -80,7 +94,20 @@ def from_document(document: Mapping[str, Any]) -> Commit:
         pending=document.get("pending", False),
         prev=document.get("prev", b""),
         hash=document.get("hash") or _NO_HASH,
+        aside=document["aside"]["why"] if "aside" in document else "",
     )
+
+
+def read_commit(document: Mapping[str, Any]) -> Commit:
+    """As `from_document`, where nobody knows who wrote the document. Errors: CommitUnreadable."""
+    try:
+        commit = from_document(document)
+        if not EARLIEST <= commit.recorded_at <= LATEST:
+            raise OverflowError("recorded out of the range of times")
+    except Exception as error:  # what stands there by mistake may be of any shape
+        named = str(document.get("stream") or str(document["_id"]).rpartition(":")[0])
+        raise CommitUnreadable(named, document["_id"], type(error).__name__) from error
+    return commit
 
 
 def _from_message(message: PublicMessage) -> Document:

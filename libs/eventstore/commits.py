@@ -54,7 +54,8 @@ class Commit(msgspec.Struct, frozen=True, gc=False):
     more than the last version that the writer had seen (a stream begins at 1). `causes`: at least
     one id of what made the commit; a cause is applied to a stream once. `recorded_at`: aware, kept
     to the millisecond; the writer sees to it that it never runs backwards within a stream.
-    `pending`: not yet known to be published; a new commit is. `prev`: the hash of the commit that
+    `pending`: not yet known to be published; a new commit is. `aside`: its stream is set aside, and
+    why; "" where it is not. `prev`: the hash of the commit that
     ends at the version decided on. `hash`: its own; of a new commit it is made here, of a stored
     one it is what is stored, whether it fits or not.
     """
@@ -68,6 +69,7 @@ class Commit(msgspec.Struct, frozen=True, gc=False):
     pending: bool = True
     prev: bytes = GENESIS
     hash: bytes = b""
+    aside: str = ""
 
     def __post_init__(self) -> None:
         if not self.stream or ":" in self.stream:

@@ -23,12 +23,21 @@ is published only when every commit before it in its stream is safe.
   behind. It publishes nothing newer than what it saw first: whatever lies before that is in hand.
 - If publishing fails, the commits stay pending, the caller gets the exception, and the stream's
   next commit begins with repeating them.
+
+No stream holds up another. Where a failure may be a commit's own (`is_own`: it cannot be read, its
+read model or the broker cannot take it), the streams at hand are bisected until what fails stands
+alone, and that stream is *set aside*: its pending commits get a mark, by which the sweeper leaves
+them out and whoever loads the stream decides nothing more on it. They stay pending, so the rule
+above holds: nothing of the stream is published past them. Once somebody has taken the mark away
+(`AsyncEventStore.take_back`), the sweeper takes them up like any other. Where an empty delivery
+fails too, it is nobody's own, and comes through.
 """
 
 import asyncio
 import contextlib
 import inspect
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -38,6 +47,7 @@ from itertools import zip_longest
 from msgspec.structs import replace
 
 from libs.eventstore.commits import Appended, Commit, PublicMessage
+from libs.eventstore.errors import CommitUnreadable, StopHere, StreamSetAside
 from libs.eventstore.lanes import Lane, Lanes
 from libs.eventstore.store import AppendOutcome, AsyncEventStore
 
@@ -47,11 +57,22 @@ type Projector = Callable[[Sequence[Commit]], Awaitable[None]]
 # Sends messages and returns when the broker has acknowledged all. Those of one key are sent in
 # order, and after a failure none that came later with the same key may still go out.
 type Publisher = Callable[[Sequence[PublicMessage]], Awaitable[None]]
+# Whether a failure may be one commit's own, and not one of a server, a broker or the network.
+type IsOwn = Callable[[Exception], bool]
+type CommitOutcome = AppendOutcome | StreamSetAside
 
 _log = logging.getLogger(__name__)
 # A mark is a write like any other; ten a second are far fewer than the batches of a busy service,
 # and far sooner than the sweeper looks.
 _MARK_EVERY_S = 0.1
+# How often it is looked for commits that no sweep finds, because they say of no time.
+_TIMELESS_EVERY_S = 10.0
+# How often what is set aside is tried again by itself: it may have been mended.
+_AGAIN_EVERY_S = 600.0
+
+
+def _never(_error: Exception) -> bool:
+    return False
 
 
 class Step(Enum):
@@ -75,6 +96,7 @@ class Outbox:
     one write. Nobody waits for it; what a crash leaves unmarked is published once more.
     `commit_header`: the header in which each message says what it is a part of, its commit's
     `<stream>:<last>:<hash in hexadecimal>`; so the heads of streams are known outside the store.
+    `is_own`: which failures may be one stream's own; without it, all come through.
     """
 
     def __init__(
@@ -88,6 +110,7 @@ class Outbox:
         sweep_limit: int = 500,
         mark_later: bool = False,
         commit_header: str | None = None,
+        is_own: IsOwn = _never,
     ) -> None:
         self._store = store
         self._project = project
@@ -98,44 +121,87 @@ class Outbox:
         self._lanes = Lanes()
         self._mark_later = mark_later
         self._commit_header = commit_header
+        self._is_own = is_own
+        self._timeless_at = 0.0
+        self._again_at = 0.0
         self._to_mark: list[Commit] = []
         self._published = asyncio.Event()
 
     async def commit(
         self, commits: Sequence[Commit], *, pending_before: Sequence[Commit] | None = None
-    ) -> list[AppendOutcome]:
+    ) -> list[CommitOutcome]:
         """Append commits of different streams and see those that were appended to the end.
 
         `pending_before`: every commit of these streams that was still pending when the state
         decided on was loaded (`[c for c in loaded if c.pending]`); others may be among them. With
-        None the store is asked, one more query. The outcomes are those of `append`. An exception
-        of the projector or publisher comes through: the commits are then stored, and pending.
+        None the store is asked, one more query. The outcomes are those of `append`, and
+        StreamSetAside for what was appended and could then not be seen to the end. Any other
+        exception of the projector or publisher comes through: the commits are then stored, and
+        pending.
         """
-        outcomes = await self._store.append(commits)
+        outcomes: list[CommitOutcome] = [*await self._store.append(commits)]
         appended = [outcome.commit for outcome in outcomes if isinstance(outcome, Appended)]
         if appended:
             await self._reached(Step.APPENDED)
             async with self._lanes.hold({commit.stream for commit in appended}) as lanes:
                 queue = await self._with_those_before(appended, pending_before, lanes)
-                await self._deliver(queue, lanes)
+                failed = await self._deliver_each(queue, lanes)
+            for at, commit in enumerate(commits) if failed else ():
+                if commit.stream in failed and isinstance(outcomes[at], Appended):
+                    outcomes[at] = failed[commit.stream]
         return outcomes
 
     async def sweep(self) -> int:
-        """Take up abandoned commits, the oldest first; returns how many were published."""
-        abandoned = await self._store.pending(self._sweep_limit, datetime.now(UTC) - self._settle)
-        return await self.take_up([c for c in abandoned if not self._lanes.busy(c.stream)])
+        """Take up abandoned commits, the oldest first; returns how many were published.
+
+        What cannot be seen to the end is set aside, with its stream; now and then, and first of
+        all, what is set aside is tried again.
+        """
+        again = 0
+        if (now := time.monotonic()) >= self._again_at:
+            self._again_at = now + _AGAIN_EVERY_S
+            again = await self._sweep_up(_newest(await self._store.aside(self._sweep_limit)))
+        unreadable: list[CommitUnreadable] = []
+        older_than = datetime.now(UTC) - self._settle
+        abandoned = await self._store.pending(self._sweep_limit, older_than, unreadable)
+        if now >= self._timeless_at:
+            unreadable += await self._store.timeless(self._sweep_limit)
+            self._timeless_at = now + _TIMELESS_EVERY_S
+        for one in unreadable:
+            await self._set_aside(one.stream, one, one.document_id)
+        bad = {one.stream for one in unreadable}
+        newest = _newest(
+            c for c in abandoned if not self._lanes.busy(c.stream) and c.stream not in bad
+        )
+        return again + await self._sweep_up(newest)
+
+    async def _sweep_up(self, newest: dict[str, int]) -> int:
+        while newest:
+            try:
+                published, _ = await self._take_up(newest)
+            except CommitUnreadable as error:
+                await self._set_aside(error.stream, error, error.document_id)
+                if newest.pop(error.stream, None) is None:
+                    raise
+            else:
+                return published
+        return 0
 
     async def take_up(self, seen: Iterable[Commit]) -> int:
         """See to the end what was seen pending, and is still; how many commits were published.
 
         Nothing newer: whatever was pending before a commit that was seen, this finds; of what came
-        after it, that cannot be said.
+        after it, that cannot be said. Errors: StreamSetAside (the others are seen to the end).
         """
-        newest: dict[str, int] = {}
-        for commit in seen:
-            newest[commit.stream] = max(commit.first, newest.get(commit.stream, 0))
+        newest = _newest(seen)
         if not newest:
             return 0
+        published, failed = await self._take_up(newest)
+        for error in failed.values():
+            raise error
+        return published
+
+    async def _take_up(self, newest: dict[str, int]) -> tuple[int, dict[str, StreamSetAside]]:
         async with self._lanes.hold(newest) as lanes:
             pending = await self._store.load_pending(newest)
             queue = [
@@ -144,8 +210,8 @@ class Outbox:
                 for commit in commits
                 if lanes[stream].acknowledged < commit.last and commit.first <= newest[stream]
             ]
-            await self._deliver(queue, lanes)
-        return len(queue)
+            failed = await self._deliver_each(queue, lanes)
+        return sum(commit.stream not in failed for commit in queue), failed
 
     async def run_sweeper(
         self,
@@ -220,6 +286,46 @@ class Outbox:
             queue += [c for c in (*before, commit) if c.last > acknowledged]
         return queue
 
+    async def _deliver_each(
+        self, commits: Sequence[Commit], lanes: dict[str, Lane]
+    ) -> dict[str, StreamSetAside]:
+        """Deliver all that can be; the streams that were set aside because theirs cannot."""
+        try:
+            await self._deliver(commits, lanes)
+        except StopHere:
+            raise
+        except Exception as error:
+            if not self._is_own(error):
+                raise
+            streams = list(dict.fromkeys(commit.stream for commit in commits))
+            if len(streams) == 1:
+                await self._deliver_nothing()
+                lanes[streams[0]].failed = True
+                return {streams[0]: await self._set_aside(streams[0], error)}
+            first = set(streams[: len(streams) // 2])
+            failed = await self._deliver_each([c for c in commits if c.stream in first], lanes)
+            return failed | await self._deliver_each(
+                [c for c in commits if c.stream not in first], lanes
+            )
+        return {}
+
+    async def _deliver_nothing(self) -> None:
+        """Fails where every delivery does."""
+        await self._project([])
+        await self._publish([])
+
+    async def _set_aside(
+        self, stream: str, error: Exception, document_id: object = None
+    ) -> StreamSetAside:
+        why = error.why if isinstance(error, CommitUnreadable) else type(error).__name__
+        await self._store.set_aside(stream, why, document_id)
+        _log.critical(
+            "stream set aside: a commit of it cannot be read, projected or published",
+            extra={"stream": stream, "why": why},
+            exc_info=error,
+        )
+        return StreamSetAside(stream, why)
+
     async def _deliver(self, commits: Sequence[Commit], lanes: dict[str, Lane]) -> None:
         if not commits:
             return
@@ -231,8 +337,8 @@ class Outbox:
                 await self._publish(messages)
             for commit in wave:
                 lanes[commit.stream].acknowledged = commit.last
-        for lane in lanes.values():
-            lane.failed = False
+        for stream in {commit.stream for commit in commits}:
+            lanes[stream].failed = False
         await self._reached(Step.PUBLISHED)
         if self._mark_later:
             self._to_mark += commits
@@ -255,6 +361,13 @@ class Outbox:
             awaitable = self._on_step(step)
             if inspect.isawaitable(awaitable):
                 await awaitable
+
+
+def _newest(seen: Iterable[Commit]) -> dict[str, int]:
+    newest: dict[str, int] = {}
+    for commit in seen:
+        newest[commit.stream] = max(commit.first, newest.get(commit.stream, 0))
+    return newest
 
 
 def _waves(commits: Iterable[Commit]) -> list[list[Commit]]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import bson
-from bson.codec_options import CodecOptions
+from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.collection import AsyncCollection
@@ -16,16 +16,26 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from libs.eventstore.codec import (
+    EARLIEST,
     INDEXES,
+    LATEST,
+    READING,
     Document,
     commit_id,
-    from_document,
     id_range,
+    read_commit,
     to_document,
 )
 from libs.eventstore.commits import Appended, Commit
 from libs.eventstore.duplicates import refused_as_taken
-from libs.eventstore.errors import CauseRepeated, CommitTooLarge, StreamBroken, VersionConflict
+from libs.eventstore.errors import (
+    CauseRepeated,
+    CommitTooLarge,
+    CommitUnfit,
+    CommitUnreadable,
+    StreamBroken,
+    VersionConflict,
+)
 
 type AppendOutcome = Appended | VersionConflict | CauseRepeated
 
@@ -39,7 +49,12 @@ _RANGES_PER_QUERY = 50
 _TIMES_READ_AGAIN = 3
 # The bound lets the planner use the partial index, whose key is the time. Without it, the pending
 # commits of a stream of 10,000 took 85 ms to find on SecantusDB, with it 1 ms.
-_PENDING: Document = {"pending": True, "at": {"$gte": datetime.fromtimestamp(0, UTC)}}
+_PENDING: Document = {"pending": True, "at": {"$gte": EARLIEST}}
+_ASIDE: Document = {"pending": True, "aside": {"$exists": True}}
+_NOT_ASIDE: Document = {"aside": {"$exists": False}}
+
+
+_PUBLISHED: Document = {"$unset": {"pending": "", "aside": ""}}
 
 
 class AsyncEventStore:
@@ -56,7 +71,7 @@ class AsyncEventStore:
         max_commit_bytes: int = MAX_COMMIT_BYTES,
     ) -> None:
         self._collection: AsyncCollection[Document] = collection.with_options(
-            codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
+            codec_options=READING,
             write_concern=WriteConcern(w="majority"),
             read_concern=ReadConcern("majority"),
         )
@@ -120,6 +135,11 @@ class AsyncEventStore:
         found = await self._find({"$and": [_PENDING, {"stream": {"$in": list(streams)}}]})
         return _by_stream(streams, found)
 
+    async def existing(self, streams: Collection[str]) -> set[str]:
+        """Those of which anything is stored, whether it can be read or not."""
+        found = self._collection.find({"stream": {"$in": list(streams)}}, {"stream": 1})
+        return {one["stream"] for one in await found.to_list()}
+
     async def applied_causes(self, causes: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
         """Which of the given causes each stream has already had, for a batch cut differently."""
         applied: dict[str, set[str]] = {stream: set() for stream in causes}
@@ -131,17 +151,69 @@ class AsyncEventStore:
                 applied[stream].update(set(causes[stream]).intersection(document["causes"]))
         return applied
 
-    async def pending(self, limit: int, older_than: datetime) -> list[Commit]:
-        """The oldest unpublished commits recorded before the instant, in order within a stream."""
+    async def pending(
+        self,
+        limit: int,
+        older_than: datetime,
+        unreadable: list[CommitUnreadable] | None = None,
+    ) -> list[Commit]:
+        """The oldest unpublished commits recorded before the instant, in order within a stream;
+        none of streams that are set aside.
+
+        What cannot be read is put among the `unreadable`; without these it is raised.
+        """
         return await self._find(
-            {"pending": True, "at": {"$lt": older_than}},
+            {"pending": True, "at": {"$lt": older_than}, **_NOT_ASIDE},
+            unreadable,
             sort=[("at", ASCENDING), ("_id", ASCENDING)],
             limit=limit,
         )
 
+    async def timeless(self, limit: int) -> list[CommitUnreadable]:
+        """Unpublished commits that say of no possible time when they were recorded: `pending` does
+        not find them all."""
+        unreadable: list[CommitUnreadable] = []
+        possible = {"$gte": EARLIEST, "$lte": LATEST}
+        await self._find(
+            {"pending": True, "at": {"$not": possible}, **_NOT_ASIDE}, unreadable, limit=limit
+        )
+        return unreadable
+
     async def count_pending(self) -> int:
-        """How many commits are unpublished, for the gauge."""
-        return await self._collection.count_documents(_PENDING)
+        """How many commits are unpublished and not set aside, for the gauge."""
+        return await self._collection.count_documents(_PENDING | _NOT_ASIDE)
+
+    async def set_aside(self, stream: str, why: str, document_id: object = None) -> None:
+        """Mark the stream's pending commits as set aside; and the document, where it is one that
+        does not name its stream."""
+        mark = {"$set": {"aside": {"at": datetime.now(UTC), "why": why}}}
+        await self._collection.update_many({"$and": [_PENDING, {"stream": stream}]}, mark)
+        if document_id is not None:
+            await self._collection.update_one({"_id": document_id, "pending": True}, mark)
+
+    async def streams_set_aside(self, limit: int = 1_000) -> dict[str, str]:
+        """Streams that are set aside, each with why."""
+        shown = {"stream": 1, "aside": 1}
+        found = self._collection.find(_ASIDE, shown, limit=limit, batch_size=_BATCH)
+        return {
+            str(one.get("stream") or one["_id"]): str(one["aside"].get("why", ""))
+            for one in await found.to_list()
+        }
+
+    async def aside(self, limit: int) -> list[Commit]:
+        """Commits of streams that are set aside, of those that can be read."""
+        return await self._find(_ASIDE, [], limit=limit)
+
+    async def take_back(self, streams: Collection[str] | None = None) -> int:
+        """The streams (None: all) are set aside no longer, and swept again; how many commits."""
+        wanted = _ASIDE
+        if streams is not None:
+            named = list(streams)
+            wanted = {
+                "$and": [_ASIDE, {"$or": [{"stream": {"$in": named}}, {"_id": {"$in": named}}]}]
+            }
+        done = await self._collection.update_many(wanted, {"$unset": {"aside": ""}})
+        return done.modified_count
 
     async def read(
         self, stream: str, after: int, limit: int, *, backwards: bool = False
@@ -174,10 +246,14 @@ class AsyncEventStore:
         """Mark commits (or their document ids) as published, in one write."""
         ids = [c if isinstance(c, str) else commit_id(c.stream, c.first) for c in commits]
         if ids:
-            await self._collection.update_many({"_id": {"$in": ids}}, {"$unset": {"pending": ""}})
+            await self._collection.update_many({"_id": {"$in": ids}}, _PUBLISHED)
 
-    async def pages(self, *, size: int = 500) -> AsyncIterator[list[Commit]]:
+    async def pages(
+        self, *, size: int = 500, unreadable: list[CommitUnreadable] | None = None
+    ) -> AsyncIterator[list[Commit]]:
         """Every commit without its public messages, stream by stream in order, for rebuilds.
+
+        What cannot be read is put among the `unreadable`; without these it is raised.
 
         What is appended meanwhile may or may not be among them. The messages are half of a commit,
         and nothing is rebuilt from them.
@@ -185,7 +261,7 @@ class AsyncEventStore:
         cursor = self._collection.find({}, {"public": 0}, batch_size=size).sort("_id", ASCENDING)
         async with cursor:
             while page := await cursor.to_list(size):
-                yield [from_document(document) for document in page]
+                yield _commits(page, unreadable)
 
     async def documents(
         self, stream: str | None = None, *, batch_size: int = 200
@@ -208,7 +284,10 @@ class AsyncEventStore:
 
     def _encode(self, commit: Commit) -> RawBSONDocument:
         # Encoded once, for the limit and for the wire.
-        encoded = bson.encode(to_document(commit))
+        try:
+            encoded = bson.encode(to_document(commit))
+        except (BSONError, OverflowError, TypeError, ValueError) as error:
+            raise CommitUnfit(commit.stream, type(error).__name__) from error
         if len(encoded) > self._max_commit_bytes:
             raise CommitTooLarge(commit.stream, len(encoded), self._max_commit_bytes)
         return RawBSONDocument(encoded)
@@ -256,11 +335,16 @@ class AsyncEventStore:
         found.sort(key=_first)
         return found[:limit]
 
-    async def _find(self, query: Document | None, **options: Any) -> list[Commit]:
+    async def _find(
+        self,
+        query: Document | None,
+        unreadable: list[CommitUnreadable] | None = None,
+        **options: Any,
+    ) -> list[Commit]:
         if query is None:
             return []
         cursor = self._collection.find(query, batch_size=_BATCH, **options)
-        return [from_document(document) for document in await cursor.to_list()]
+        return _commits(await cursor.to_list(), unreadable)
 
 
 def _refuse(
@@ -274,6 +358,20 @@ def _refuse(
         else:
             outcome = VersionConflict(stream)
         outcomes[failure["index"]] = outcome
+
+
+def _commits(
+    documents: Iterable[Document], unreadable: list[CommitUnreadable] | None
+) -> list[Commit]:
+    if unreadable is None:
+        return [read_commit(document) for document in documents]
+    commits = []
+    for document in documents:
+        try:
+            commits.append(read_commit(document))
+        except CommitUnreadable as error:
+            unreadable.append(error)
+    return commits
 
 
 def _first(commit: Commit) -> int:

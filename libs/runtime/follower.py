@@ -10,6 +10,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from libs.events.topics import Topic
 from libs.runtime.kafka import patient
+from libs.runtime.left_out import left_out
 from libs.runtime.problems import Unavailable
 from libs.runtime.texts import COMMON
 
@@ -66,7 +67,8 @@ class Follower:
                     continue
                 for records in fetched.values():
                     for record in records:
-                        self._take(record)
+                        with left_out(self._topic, f"{record.partition}:{record.offset}"):
+                            self._take(record)
         finally:
             self._following = False
             await consumer.stop()

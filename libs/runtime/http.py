@@ -16,13 +16,20 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from libs.eventstore.errors import CommitUnreadable, StreamBroken, StreamSetAside
 from libs.runtime.headers import ascii_of
 from libs.runtime.language import HEADER as ACCEPT_LANGUAGE
 from libs.runtime.language import listen
 from libs.runtime.limiter import address_key
 from libs.runtime.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from libs.runtime.mongo import TRANSIENT
-from libs.runtime.problems import NotFound, Unauthorized, Unavailable, install_problem_handlers
+from libs.runtime.problems import (
+    NotFound,
+    SetAside,
+    Unauthorized,
+    Unavailable,
+    install_problem_handlers,
+)
 from libs.runtime.process import Check, Runtime
 from libs.runtime.tokens import Caller, InvalidToken, ServiceTokens
 from libs.runtime.tracing import span, trace_headers
@@ -54,6 +61,8 @@ def service_app(runtime: Runtime, title: str, *, documented: bool = False) -> Fa
     install_problem_handlers(app)
     for error in TRANSIENT:
         app.add_exception_handler(error, _server_away)
+    for broken in (StreamSetAside, CommitUnreadable, StreamBroken):
+        app.add_exception_handler(broken, set_aside)
     app.add_middleware(Measured)
 
     async def healthz(_request: Request) -> Response:
@@ -100,6 +109,12 @@ async def _state(check: Check) -> str:
     except Exception as error:  # whatever a server's driver raises is a reason not to be ready
         return f"{type(error).__name__}: {error}"
     return "ok"
+
+
+async def set_aside(request: Request, error: Exception) -> Response:
+    """The answer where what is asked for is one stream's trouble."""
+    log.critical("asked for what is set aside", path=request.url.path, exc_info=error)
+    return SetAside().response()
 
 
 def json_response(body: object, status: int = 200) -> Response:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from libs.events.envelope import Envelope
 from libs.events.topics import DEAD_LETTER_MAX_BYTES
@@ -25,6 +25,10 @@ def patient(seconds: float) -> dict[str, int]:
     """A consumer's options by which the broker may hold messages back so long for others to join
     them. Where nobody waits for the effect it saves work on both sides."""
     return {"fetch_max_wait_ms": int(seconds * 1000), "fetch_min_bytes": _FULL_FETCH_BYTES}
+
+
+class Unpublishable(Exception):
+    """Kafka takes no such message, however often it is asked; others beside it may be there."""
 
 
 class PublishFailed(Exception):
@@ -92,7 +96,7 @@ class Publisher:
         await self._producer.__aexit__()
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[Position]:
-        """Positions in the order given. Errors: PublishFailed."""
+        """Positions in the order given. Errors: PublishFailed, Unpublishable."""
         if not messages:
             return []
         try:
@@ -108,6 +112,8 @@ class Publisher:
                         for message in messages
                     ]
                 )
+        except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
+            raise Unpublishable(f"Kafka takes no such message: {error!r}") from error
         except (KafkaError, TimeoutError) as error:
             PUBLISH_FAILURES.inc()
             raise PublishFailed(f"Kafka did not acknowledge: {error!r}") from error

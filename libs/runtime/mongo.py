@@ -39,6 +39,9 @@ def mongo_client(url: str, app_name: str) -> MongoClient:
         w="majority",
         journal=True,
         serverSelectionTimeoutMS=_SERVER_SELECTION_MS,
+        # Else one time or text that Python cannot hold spoils all that the server sent beside it.
+        datetime_conversion="DATETIME_AUTO",
+        unicode_decode_error_handler="replace",
     )
 
 

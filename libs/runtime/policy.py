@@ -29,6 +29,7 @@ from aiokafka import TopicPartition
 from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope
 from libs.events.registry import InvalidBody, NewerType, UnknownType
 from libs.events.topics import Topic
+from libs.eventstore.errors import StopHere
 from libs.runtime.dead_letters import each_letter
 from libs.runtime.kafka import Publisher
 from libs.runtime.metrics import DEAD_LETTERS, SET_ASIDE_MESSAGES
@@ -133,7 +134,7 @@ class Policy:
         self._publisher = publisher
         self._bootstrap_servers = bootstrap_servers
         self._namespace = namespace
-        self._transient = transient
+        self._come_through: tuple[type[Exception], ...] = (StopHere, *transient)
         self._wanted = wanted
         self._ordered = ordered
         self._troubles: dict[_Stream, _Trouble] = {}
@@ -280,7 +281,7 @@ class Policy:
         """The batch is applied but for what fails alone."""
         try:
             return _Sorted(refused=list(await self._handler(batch)))
-        except self._transient:
+        except self._come_through:
             raise
         except Exception as error:
             if refused_whoever_asks(error):

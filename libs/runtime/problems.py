@@ -85,6 +85,13 @@ class Unavailable(Problem):
     status, kind, title = 503, "unavailable", "Try again in a moment"
 
 
+class SetAside(Problem):
+    """A stream can be neither read nor changed until a person has mended it: nobody else's
+    trouble, and told to the operators (``parley set-aside list``)."""
+
+    status, kind, title = 503, "set-aside", "This is set aside until an operator has mended it"
+
+
 def problem_response(status: int, kind: str, title: str, detail: str, **extra: Any) -> Response:
     body = {"type": f"urn:parley:problem:{kind}", "title": title, "status": status, **extra}
     if detail:

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope, sequence_in
 from libs.events.registry import InvalidBody, NewerType, UnknownType, all_types, family_of
 from libs.events.topics import Topic
+from libs.runtime.left_out import left_out
 from libs.runtime.metrics import DEAD_LETTERS, TABLE_NEWER
 from libs.runtime.problems import Unavailable
 from libs.runtime.texts import COMMON
@@ -100,7 +101,8 @@ class CompactedTable:
             while not stop.is_set():
                 fetched = await consumer.getmany(timeout_ms=POLL_MS)
                 for record in fetched.get(self._partition, []):
-                    self._take(record)
+                    with left_out(self._topic.value, record.offset):
+                        self._take(record)
                 # The position, not the last offset: compaction leaves holes, also at the end.
                 await self._move(await consumer.position(self._partition), self._end_at_start)
         finally:

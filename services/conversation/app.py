@@ -22,9 +22,11 @@ from libs.runtime.dead_letters import take_out
 from libs.runtime.directory import Directory
 from libs.runtime.follower import Follower
 from libs.runtime.http import service_app
+from libs.runtime.http import set_aside as problem_of_set_aside
 from libs.runtime.idempotency import Answers
 from libs.runtime.kafka import Publisher
 from libs.runtime.mongo import TRANSIENT, Document, check_mongo, mongo_client
+from libs.runtime.outbox import SetAsideStreams
 from libs.runtime.problems import Unavailable
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.settings import key_bytes
@@ -52,6 +54,7 @@ from services.conversation.inbox.saved_filters import (
     add_saved_filter_routes,
 )
 from services.conversation.indexes import INBOX_INDEXES, MESSAGE_INDEXES
+from services.conversation.loading import UNREADABLE
 from services.conversation.rebuilding.read_models import read_models
 from services.conversation.rebuilding.renewing import Renewing
 from services.conversation.rows import (
@@ -152,6 +155,9 @@ async def compose(
     runtime.run("blocked customers", engine.blocked.run)
     runtime.run("erasures", lambda stop: erasing.run(interval, stop))
     runtime.run("read models", Renewing(database, key, read_models(key)).run)
+    set_aside = SetAsideStreams(engine.commits, COMMITS)
+    runtime.run("set aside", set_aside.run)
+    runtime.tells("streams", set_aside.told)
     runtime.run("unpublished", lambda stop: watch_unpublished(engine.commits, stop))
     runtime.ready_when("mongodb", lambda: check_mongo(client))
     runtime.ready_when("kafka", publisher.check)
@@ -201,6 +207,8 @@ async def compose(
     tokens = ServiceTokens(key_bytes(settings.service_key), runtime.service)
     app = service_app(runtime, "Parley conversation")
     app.add_exception_handler(UnknownEvent, _newer)
+    for broken in UNREADABLE:
+        app.add_exception_handler(broken, problem_of_set_aside)
     add_routes(app, parts, answers, tokens)
     add_customer_routes(app, parts, answers, tokens)
     add_saved_filter_routes(app, saved, answers, tokens)

@@ -15,13 +15,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import bson
+import structlog
+from bson.errors import BSONError
 from msgspec.structs import replace
 
 from libs.eventstore.commits import GENESIS, Appended, Commit
-from libs.eventstore.errors import CommitTooLarge
+from libs.eventstore.errors import CommitTooLarge, CommitUnfit, StreamSetAside
 from libs.eventstore.outbox import Outbox
 from libs.runtime.consumer import Transient
+from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Aggregate, Snapshot
+from services.conversation.domain.events import UnreadableEvent, decode
 from services.conversation.domain.life import RuleBroken
 from services.conversation.loading import Loaded, Loader
 from services.conversation.metrics import COMMITS, CONFLICTS
@@ -29,8 +34,10 @@ from services.conversation.projection import Projection
 from services.conversation.publishing import stored_events
 from services.conversation.sealing.keyring import Wanted
 from services.conversation.sealing.payload import Owner
-from services.conversation.sealing.store import SealedStore
-from services.conversation.tasks import Done, Kind, NotThere, Outcome, Task, TooMuch
+from services.conversation.sealing.store import Key, SealedStore
+from services.conversation.tasks import Done, Kind, NotThere, Outcome, Task, TooMuch, Unfit
+
+log = structlog.get_logger()
 
 # A stream that is fought over by many is decided again this often before the caller has to.
 _ATTEMPTS: Final = 30
@@ -38,6 +45,8 @@ _ATTEMPTS: Final = 30
 _LARGE: Final = 64
 # A commit holds its events twice, stored and public; the store refuses it at 900 kB.
 _COMMIT_WEIGHT_BYTES: Final = 300_000
+# What is raised on writing down what cannot be.
+_UNFIT: Final = (OverflowError, ValueError, BSONError, RecursionError, UnreadableEvent)
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +67,7 @@ class _Draft[S, A: Aggregate[Any]]:
     doubtful: bool = False
     commit: Commit | None = None
     snapshot: Snapshot[S] | None = None
+    row: Document = field(default_factory=dict)
 
     @property
     def stream(self) -> str:
@@ -74,11 +84,13 @@ class _Draft[S, A: Aggregate[Any]]:
 
 @dataclass(slots=True)
 class _Progress[S, A: Aggregate[Any]]:
-    """Across rounds: streams to be loaded carefully, and those that take one task a commit."""
+    """Across rounds: streams to be loaded carefully, those that take one task a commit, and those
+    that are set aside, on which nothing is decided."""
 
     outcomes: dict[Task[A], Outcome[S]] = field(default_factory=dict)
     careful: set[str] = field(default_factory=set)
     narrow: set[str] = field(default_factory=set)
+    broken: dict[str, StreamSetAside] = field(default_factory=dict)
 
 
 class Desk[S, A: Aggregate[Any]]:
@@ -103,22 +115,27 @@ class Desk[S, A: Aggregate[Any]]:
 
         All effects are durable, in the read models and on Kafka when it returns. Errors: the
         driver's and the broker's; some effects may then be stored, and repeating is harmless.
+        StreamSetAside where one of the streams is: all others' are durable then.
         """
         # Waited for to the end, also where one fails: the batch may be given again at once.
         done = await asyncio.gather(*map(self._handle, _halves(tasks)), return_exceptions=True)
         outcomes: dict[Task[A], Outcome[S]] = {}
+        broken: dict[str, StreamSetAside] = {}
         for one in done:
             if isinstance(one, BaseException):
                 raise one
-            outcomes |= one
+            outcomes |= one.outcomes
+            broken |= one.broken
+        for error in broken.values():
+            raise error
         return [outcomes[task] for task in tasks]
 
-    async def _handle(self, tasks: Sequence[Task[A]]) -> dict[Task[A], Outcome[S]]:
+    async def _handle(self, tasks: Sequence[Task[A]]) -> "_Progress[S, A]":
         progress: _Progress[S, A] = _Progress()
         todo = list(tasks)
         for _ in range(_ATTEMPTS + len(tasks)):
             if not todo:
-                return progress.outcomes
+                return progress
             todo = await self._round(todo, progress)
         raise Transient("a stream is appended to faster than decisions on it can be made")
 
@@ -133,6 +150,9 @@ class Desk[S, A: Aggregate[Any]]:
         drafts: list[_Draft[S, A]] = []
         again: list[Task[A]] = []
         for stream, own in by_stream.items():
+            if why := next((one.aside for one in loaded[stream].pending if one.aside), ""):
+                progress.broken[stream] = StreamSetAside(stream, why)
+                continue
             limit = 0 if stream in progress.narrow else _COMMIT_WEIGHT_BYTES
             draft = self._decide(stream, own, loaded[stream], applied.get(stream), limit, now)
             if draft.doubtful and stream not in progress.careful:
@@ -141,15 +161,21 @@ class Desk[S, A: Aggregate[Any]]:
             else:
                 drafts.append(draft)
         decided = [draft for draft in drafts if draft.aggregate.changes]
-        await self._write_down(decided)
         try:
-            refused = await self._commit(decided)
+            await self._write_down(decided)
+            refused = await self._commit(decided, progress)
         except CommitTooLarge as error:
-            return self._narrowed(error.stream, tasks, progress)
+            return self._narrowed(error.stream, TooMuch(), tasks, progress)
+        except CommitUnfit as error:
+            log.warning("refused: it cannot be kept", stream=error.stream, why=error.why)
+            return self._narrowed(error.stream, Unfit(), tasks, progress)
         # What is repeated may have been left half-way, and is answered like the first time.
-        await self._outbox.take_up(
-            commit for draft in drafts if draft.only_repeats for commit in draft.pending
-        )
+        try:
+            await self._outbox.take_up(
+                commit for draft in drafts if draft.only_repeats for commit in draft.pending
+            )
+        except StreamSetAside as error:
+            progress.broken[error.stream] = error
         for draft in drafts:
             if draft.stream in refused:
                 progress.careful.add(draft.stream)
@@ -160,14 +186,18 @@ class Desk[S, A: Aggregate[Any]]:
         return again
 
     def _narrowed(
-        self, stream: str, tasks: Sequence[Task[A]], progress: _Progress[S, A]
+        self,
+        stream: str,
+        refusal: TooMuch | Unfit,
+        tasks: Sequence[Task[A]],
+        progress: _Progress[S, A],
     ) -> list[Task[A]]:
         """Nothing was written: decide again, one task of the stream at a time, the first of which
         is refused where it is alone already."""
         todo = list(tasks)
         if stream in progress.narrow:
             first = next(task for task in todo if task.stream == stream)
-            progress.outcomes[first] = TooMuch()
+            progress.outcomes[first] = refusal
             todo.remove(first)
         progress.narrow.add(stream)
         return todo
@@ -223,6 +253,10 @@ class Desk[S, A: Aggregate[Any]]:
                 draft.answers.append((task, refusal))
                 draft.doubtful = True
                 continue
+            except OverflowError:
+                aggregate.undo_to(decided)
+                draft.answers.append((task, Unfit()))
+                continue
             changes = aggregate.changes[decided:]
             draft.answers.append((task, Done(_state(aggregate), changes)))
             draft.doubtful |= not changes
@@ -243,27 +277,41 @@ class Desk[S, A: Aggregate[Any]]:
                 about += _others(draft.aggregate, one)
         keys = await self._store.keys([*wanted.values(), *about])
         for draft in drafts:
-            aggregate, first = draft.aggregate, draft.aggregate.loaded_version + 1
-            one = wanted.get(draft.stream)
-            if one and one.begins and (erasures := keys[one.owner.identity][0].generation - 1):
-                aggregate.begins_after(erasures)
-            events = stored_events(aggregate)
-            public = self._kind.public(aggregate, draft.origins)
-            if one:
-                key = keys[one.owner.identity]
-                others = {c.version: keys[who] for c in aggregate.changes if (who := c.event.about)}
-                events = self._store.sealed_events(draft.stream, first, events, key, others)
-                public = self._store.sealed_messages(public, key, others)
-            draft.commit = Commit(
-                stream=draft.stream,
-                first=first,
-                causes=tuple(draft.causes),
-                recorded_at=aggregate.now,
-                events=events,
-                public=public,
-                prev=draft.prev,
-            )
-            draft.snapshot = replace(aggregate.snapshot(), head=draft.commit.hash)
+            try:
+                self._write_one_down(draft, wanted.get(draft.stream), keys)
+            except _UNFIT as error:
+                raise CommitUnfit(draft.stream, type(error).__name__) from error
+
+    def _write_one_down(
+        self, draft: _Draft[S, A], one: Wanted | None, keys: Mapping[str, Key]
+    ) -> None:
+        """Errors: those of what cannot be written down, be it in the read models."""
+        aggregate, first = draft.aggregate, draft.aggregate.loaded_version + 1
+        if one and one.begins and (erasures := keys[one.owner.identity][0].generation - 1):
+            aggregate.begins_after(erasures)
+        written = events = stored_events(aggregate)
+        public = self._kind.public(aggregate, draft.origins)
+        if one:
+            key = keys[one.owner.identity]
+            others = {c.version: keys[who] for c in aggregate.changes if (who := c.event.about)}
+            events = self._store.sealed_events(draft.stream, first, events, key, others)
+            public = self._store.sealed_messages(public, key, others)
+        draft.commit = Commit(
+            stream=draft.stream,
+            first=first,
+            causes=tuple(draft.causes),
+            recorded_at=aggregate.now,
+            events=events,
+            public=public,
+            prev=draft.prev,
+        )
+        draft.snapshot = replace(aggregate.snapshot(), head=draft.commit.hash)
+        draft.row = self._kind.row(draft.stream, draft.snapshot)
+        for event in written:
+            decode(event.type, event.data)
+        beside = self._kind.beside([replace(draft.commit, events=written)])
+        for document in (draft.row, *beside):
+            bson.encode(document)
 
     def _wanted(self, snapshot: Snapshot[S], *, begins: bool) -> Wanted | None:
         owner = self._kind.owner_of(snapshot.state)
@@ -271,13 +319,13 @@ class Desk[S, A: Aggregate[Any]]:
             return None
         return Wanted(owner, self._kind.workspace_of(snapshot.state), begins)
 
-    async def _commit(self, drafts: Sequence[_Draft[S, A]]) -> set[str]:
+    async def _commit(self, drafts: Sequence[_Draft[S, A]], progress: _Progress[S, A]) -> set[str]:
         """Append and see to the end; the streams whose commits were refused."""
         commits = []
         for draft in drafts:
             if draft.commit and draft.snapshot:
                 commits.append(draft.commit)
-                self._projection.decided(draft.commit, draft.snapshot)
+                self._projection.decided(draft.commit, draft.snapshot, draft.row)
         if not commits:
             return set()
         try:
@@ -288,7 +336,9 @@ class Desk[S, A: Aggregate[Any]]:
                 self._projection.settled(commit)
         refused = set()
         for draft, outcome in zip(drafts, outcomes, strict=True):
-            if isinstance(outcome, Appended):
+            if isinstance(outcome, StreamSetAside):
+                progress.broken[draft.stream] = outcome
+            elif isinstance(outcome, Appended):
                 COMMITS.inc()
                 if draft.snapshot:
                     self._loader.keep(draft.stream, draft.snapshot)

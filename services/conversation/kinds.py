@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from libs.eventstore.commits import Commit, PublicMessage
+from libs.runtime.mongo import Document
 from services.conversation.customers.kind import of_customer
 from services.conversation.customers.rows import openings_of, write_openings
 from services.conversation.domain.aggregate import Snapshot
@@ -85,13 +86,19 @@ class Conversations:
     async def find(self, streams: Collection[str]) -> dict[str, Snapshot[ConversationState]]:
         return {row["_id"]: snapshot_of(row) for row in await find_rows(self._inbox, streams)}
 
+    def row(self, stream: str, snapshot: Snapshot[ConversationState]) -> Document:
+        return inbox_row(stream, snapshot)
+
+    def beside(self, commits: Sequence[Commit]) -> list[Document]:
+        return [*parts_of(commits), *openings_of(commits)]
+
     async def write(
-        self, snapshots: Mapping[str, Snapshot[ConversationState]], commits: Sequence[Commit]
+        self,
+        rows: Mapping[str, Document],
+        snapshots: Mapping[str, Snapshot[ConversationState]],
+        commits: Sequence[Commit],
     ) -> None:
-        begun = {commit.stream for commit in commits if commit.first == 1}
-        rows = [inbox_row(stream, snapshot) for stream, snapshot in snapshots.items()]
-        new = [row for row in rows if row["_id"] in begun]
-        known = [row for row in rows if row["_id"] not in begun]
+        new, known = _apart(rows, commits)
         writes = [write_newer(self._inbox, new, known, replacing)]
         if parts := parts_of(commits):
             writes.append(write_newer(self._messages, parts, [], update_part))
@@ -133,11 +140,26 @@ class SentMessages:
         states = {row["_id"]: delivery_of(row) for row in rows}
         return {stream: state for stream, state in states.items() if state}
 
+    def row(self, stream: str, snapshot: Snapshot[SentMessageState]) -> Document:
+        return delivery_row(stream, snapshot)
+
+    def beside(self, commits: Sequence[Commit]) -> tuple[Document, ...]:
+        return ()
+
     async def write(
-        self, snapshots: Mapping[str, Snapshot[SentMessageState]], commits: Sequence[Commit]
+        self,
+        rows: Mapping[str, Document],
+        snapshots: Mapping[str, Snapshot[SentMessageState]],
+        commits: Sequence[Commit],
     ) -> None:
-        begun = {commit.stream for commit in commits if commit.first == 1}
-        rows = [delivery_row(stream, snapshot) for stream, snapshot in snapshots.items()]
-        new = [row for row in rows if row["_id"] in begun]
-        known = [row for row in rows if row["_id"] not in begun]
+        new, known = _apart(rows, commits)
         await write_newer(self._messages, new, known, update_delivery)
+
+
+def _apart(
+    rows: Mapping[str, Document], commits: Sequence[Commit]
+) -> tuple[list[Document], list[Document]]:
+    """The rows that begin with these commits, and those that are there already."""
+    begun = {commit.stream for commit in commits if commit.first == 1}
+    new = [row for stream, row in rows.items() if stream in begun]
+    return new, [row for stream, row in rows.items() if stream not in begun]

@@ -226,7 +226,8 @@ class Lister:
             sort=[(order.field, direction), ("_id", direction)],
             limit=limit,
         )
-        return await found.to_list()
+        # An instant that Python cannot hold has no place in an order.
+        return [row for row in await found.to_list() if isinstance(row[order.field], datetime)]
 
 
 def _bounds(order: Order, edge: datetime | None, reach: datetime, *, whole: bool) -> Document:

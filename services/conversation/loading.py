@@ -22,13 +22,26 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from libs.eventstore.commits import Commit
+from libs.eventstore.errors import CommitUnreadable, StreamBroken, StreamSetAside
 from services.conversation.domain.aggregate import Snapshot
-from services.conversation.domain.events import decode
+from services.conversation.domain.events import UnreadableEvent, decode
+from services.conversation.row_states import UnreadableRow
+from services.conversation.sealing.payload import Broken
 from services.conversation.sealing.store import SealedStore
 from services.conversation.tasks import Kind
+
+# That something of a stream cannot be read: its own trouble, and nobody else's.
+UNREADABLE: Final[tuple[type[Exception], ...]] = (
+    CommitUnreadable,
+    StreamBroken,
+    StreamSetAside,
+    UnreadableEvent,
+    UnreadableRow,
+    Broken,
+)
 
 
 @dataclass(frozen=True, slots=True)

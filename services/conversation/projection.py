@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from libs.eventstore.commits import Commit
+from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.loading import Loader
 from services.conversation.sealing.store import SealedStore
@@ -17,14 +18,14 @@ class Projection:
         self._store = store
         self._kinds: list[tuple[Kind[Any, Any], Loader[Any]]] = []
         # By the commit's identity: another decision may want the same version of the same stream.
-        self._decided: dict[int, Snapshot[Any]] = {}
+        self._decided: dict[int, tuple[Snapshot[Any], Document]] = {}
 
     def add(self, kind: Kind[Any, Any], loader: Loader[Any]) -> None:
         self._kinds.append((kind, loader))
 
-    def decided(self, commit: Commit, snapshot: Snapshot[Any]) -> None:
-        """The state after ``commit``; ``settled`` has to be called in the end."""
-        self._decided[id(commit)] = snapshot
+    def decided(self, commit: Commit, snapshot: Snapshot[Any], row: Document) -> None:
+        """The state after ``commit``, and its row; ``settled`` has to be called in the end."""
+        self._decided[id(commit)] = snapshot, row
 
     def settled(self, commit: Commit) -> None:
         self._decided.pop(id(commit), None)
@@ -44,13 +45,18 @@ class Projection:
         for commit, _ in commits:
             if commit.stream not in newest or newest[commit.stream].first < commit.first:
                 newest[commit.stream] = commit
-        snapshots = {s: self._decided.get(id(commit)) for s, commit in newest.items()}
+        rows: dict[str, Document] = {}
+        states: dict[str, Snapshot[Any]] = {}
+        unknown: list[str] = []
+        for stream, commit in newest.items():
+            if (decided := self._decided.get(id(commit))) is not None:
+                states[stream], rows[stream] = decided
+            else:
+                unknown.append(stream)
         # What a sweeper took up was decided by somebody else: its state is loaded.
-        unknown = [stream for stream, snapshot in snapshots.items() if snapshot is None]
         loaded = await loader.carefully(unknown) if unknown else {}
-        states = {
-            stream: snapshot or loaded[stream].snapshot for stream, snapshot in snapshots.items()
-        }
-        await kind.write(
-            {s: state for s, state in states.items() if state}, [opened for _, opened in commits]
-        )
+        for stream, one in loaded.items():
+            if one.snapshot:
+                states[stream] = one.snapshot
+                rows[stream] = kind.row(stream, one.snapshot)
+        await kind.write(rows, states, [opened for _, opened in commits])

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from libs.runtime.directory import WorkspaceDirectory
-from libs.runtime.problems import Conflict, NotFound, Problem, TooLarge
+from libs.runtime.problems import Conflict, Invalid, NotFound, Problem, TooLarge
 from services.conversation.domain.assignment import HandedOnByTransfer, NotForMember
 from services.conversation.domain.corrections import (
     AlreadyDeleted,
@@ -51,7 +51,7 @@ from services.conversation.domain.transfer import (
     NothingOffered,
     OfferedToAnother,
 )
-from services.conversation.tasks import NotThere, TooMuch
+from services.conversation.tasks import NotDone, TooMuch, Unfit
 from services.conversation.telling import (
     TEXTS,
     Counted,
@@ -227,7 +227,7 @@ class NotBegun(NotFound):
 
 
 def problem_of(
-    refusal: RuleBroken | NotThere | TooMuch,
+    refusal: NotDone,
     directory: WorkspaceDirectory,
     location_id: str,
     now: datetime,
@@ -317,6 +317,8 @@ def problem_of(
             raise TypeError(f"{type(refusal).__name__} has no problem of its own")
         case TooMuch():
             return TooLarge(TEXTS.say("refused.too-much"))
+        case Unfit():
+            return Invalid(TEXTS.say("refused.unfit"))
     return no_such_conversation()
 
 

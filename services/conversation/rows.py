@@ -58,6 +58,7 @@ from services.conversation.domain.sending import MessageResent
 from services.conversation.domain.sent_message import SentMessageState
 from services.conversation.domain.state import ConversationState, Thread
 from services.conversation.row_keys import keys_of
+from services.conversation.row_states import state_in
 
 type Rows = AsyncCollection[Document]
 type Replacement = Callable[[Document], Change]
@@ -147,9 +148,9 @@ def post_of(thread: Thread) -> str | None:
 
 
 def snapshot_of(row: Mapping[str, Any]) -> Snapshot[ConversationState]:
+    """Errors: UnreadableRow."""
     # Lists ask for rows without their heads: nothing is decided on those.
-    state = _state_decoder.decode(row["state"])
-    return Snapshot(row["v"], row["recorded_at"], state, row.get("head", b""))
+    return state_in(_state_decoder, row, row["_id"])
 
 
 def delivery_row(stream: str, snapshot: Snapshot[SentMessageState]) -> Document:
@@ -173,8 +174,7 @@ def delivery_of(row: Mapping[str, Any]) -> Snapshot[SentMessageState] | None:
     part = row.get("delivery")
     if part is None:
         return None
-    state = _sent_decoder.decode(part["state"])
-    return Snapshot(part["v"], part["recorded_at"], state, part["head"])
+    return state_in(_sent_decoder, part, row["_id"])
 
 
 def parts_of(commits: Sequence[Commit]) -> list[Document]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -11,6 +12,7 @@ from pymongo import ASCENDING
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.consumer import Transient
 from libs.runtime.kafka import PublishFailed
+from libs.runtime.left_out import left_out
 from libs.runtime.mongo import TRANSIENT
 from libs.runtime.stopping import stopped_within
 from services.conversation.desk import Desk
@@ -42,6 +44,8 @@ class RoutingTimeouts:
         self._desk = desk
         self._inbox = inbox
         self._timeout = timeout
+        # Those that could not be decided on, until this process ends.
+        self._bad: set[str] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         pause = min(1.0, self._timeout.total_seconds() / 5)
@@ -56,16 +60,37 @@ class RoutingTimeouts:
         """How many cases were put into New."""
         late = {"$lt": datetime.now(UTC) - self._timeout}
         rows = await self._inbox.find(
-            {"case_state": "routing", "routing_since": late},
+            {"case_state": "routing", "routing_since": late, "_id": {"$nin": [*self._bad]}},
             sort=[("routing_since", ASCENDING)],
             limit=_AT_ONCE,
         ).to_list()
-        if not rows:
-            return 0
-        outcomes = await self._desk.handle([self._task(snapshot_of(row).state) for row in rows])
-        moved = sum(isinstance(outcome, Done) and bool(outcome.changes) for outcome in outcomes)
+        # They are late already, and would fill each sweep.
+        self._bad.update(row["_id"] for row in rows)
+        tasks = []
+        for row in rows:
+            with left_out("routing timeout", row["_id"]):
+                tasks.append(self._task(snapshot_of(row).state))
+        moved = await self._together(tasks) if tasks else 0
         ROUTING_TIMEOUTS.inc(moved)
         return moved
+
+    async def _together(self, tasks: Sequence[Task[Conversation]]) -> int:
+        try:
+            outcomes = await self._desk.handle(tasks)
+        except PASSING:
+            self._bad.difference_update(task.stream for task in tasks)
+            raise
+        except Exception:
+            if len(tasks) == 1:
+                raise
+            # One of them is the trouble, and it alone is left.
+            moved = 0
+            for task in tasks:
+                with left_out("routing timeout", task.stream, PASSING):
+                    moved += await self._together([task])
+            return moved
+        self._bad.difference_update(task.stream for task in tasks)
+        return sum(isinstance(outcome, Done) and bool(outcome.changes) for outcome in outcomes)
 
     def _task(self, state: ConversationState) -> Task[Conversation]:
         case_id = state.case.case_id

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from libs.events.conversation import Audience
 from libs.eventstore.commits import Commit, PublicMessage
+from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Change, Snapshot
 from services.conversation.domain.life import RuleBroken
 from services.conversation.sealing.payload import Owner
@@ -20,6 +21,11 @@ class NotThere(Exception):
 
 class TooMuch(Exception):
     """The effect of one task alone is more than a commit may hold."""
+
+
+class Unfit(Exception):
+    """The effect of the task holds what no store can: an instant that has no UTC value, a number
+    beyond 64 bits, half of a character."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +58,8 @@ class Done[S]:
     repeated: bool = False
 
 
-type Outcome[S] = Done[S] | RuleBroken | NotThere | TooMuch
+type NotDone = RuleBroken | NotThere | TooMuch | Unfit
+type Outcome[S] = Done[S] | NotDone
 
 
 def reason_of(refusal: Outcome[object]) -> str:
@@ -61,6 +68,8 @@ def reason_of(refusal: Outcome[object]) -> str:
         return "its conversation is not one of its workspace"
     if isinstance(refusal, TooMuch):
         return "it is larger than a commit may be"
+    if isinstance(refusal, Unfit):
+        return "it holds what no store can hold"
     return f"the case does not allow it: {type(refusal).__name__}"
 
 
@@ -85,6 +94,20 @@ class Kind[S, A](Protocol):
         """The states that the read model's rows hold."""
         ...
 
-    async def write(self, snapshots: Mapping[str, Snapshot[S]], commits: Sequence[Commit]) -> None:
+    def row(self, stream: str, snapshot: Snapshot[S]) -> Document:
+        """The read model's row of a state."""
+        ...
+
+    def beside(self, commits: Sequence[Commit]) -> Sequence[Document]:
+        """What else the commits say in the read models, for nothing of it must be impossible to
+        write down."""
+        ...
+
+    async def write(
+        self,
+        rows: Mapping[str, Document],
+        snapshots: Mapping[str, Snapshot[S]],
+        commits: Sequence[Commit],
+    ) -> None:
         """Update the read models with the newest states, and with what the commits say."""
         ...

@@ -18,7 +18,9 @@ from libs.runtime.directory import Directory
 from libs.runtime.http import service_app
 from libs.runtime.idempotency import Answers
 from libs.runtime.kafka import Publisher, PublishFailed
+from libs.runtime.left_out import left_out
 from libs.runtime.mongo import TRANSIENT, check_mongo, mongo_client
+from libs.runtime.outbox import SetAsideStreams, is_own
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.sealing import Sealer
 from libs.runtime.settings import key_bytes
@@ -40,6 +42,7 @@ from services.routing.things import Things
 
 log = structlog.get_logger()
 
+COMMITS: Final = "routing_commits"
 PENDING_INTERVAL_SECONDS: Final = 10.0
 # A case waits unseen until it is routed, at most this much longer.
 _PATIENCE_SECONDS: Final = 0.05
@@ -62,7 +65,7 @@ async def compose(
     ids = IdKey(deployment_key)
     directory = Directory(settings)
 
-    store = AsyncEventStore(database["routing_commits"])
+    store = AsyncEventStore(database[COMMITS])
     things = Things(database["routing_things"])
     answers = Answers(database["routing_answers"])
     await store.ensure_indexes()
@@ -70,7 +73,8 @@ async def compose(
     await answers.ensure_indexes()
 
     topic = DirectoryTopic(publisher, directory, things)
-    outbox = Outbox(store, things.project, topic.publish, on_step=on_step)
+    outbox = Outbox(store, things.project, topic.publish, on_step=on_step, is_own=is_own(PASSING))
+    set_aside = SetAsideStreams(store, COMMITS)
     service = DirectoryService(store, outbox, topic)
     consumer = BatchConsumer(
         [Topic.CONVERSATION],
@@ -95,7 +99,8 @@ async def compose(
             try:
                 untold = await things.workspace_ids() if untold is None else untold
                 while untold and not stop.is_set():
-                    await service.change(untold[-1], random_id("req"), rules.define_roles)
+                    with left_out("permissions", untold[-1], PASSING):
+                        await service.change(untold[-1], random_id("req"), rules.define_roles)
                     untold.pop()
                 PENDING.set(await store.count_pending())
             except PASSING as error:
@@ -106,6 +111,8 @@ async def compose(
     runtime.run("directory repair", topic.keep_right)
     runtime.run("sweeper", sweep)
     runtime.run("permissions", follow_permissions)
+    runtime.run("set aside", set_aside.run)
+    runtime.tells("directory", set_aside.told)
     runtime.consume("autoforward", consumer)
     runtime.ready_when("kafka", publisher.check)
     runtime.ready_when("mongodb", lambda: check_mongo(mongo))

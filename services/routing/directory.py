@@ -9,7 +9,7 @@ from libs.events.directory import DirectoryState
 from libs.events.envelope import Envelope
 from libs.events.registry import decode
 from libs.eventstore.commits import GENESIS, Appended, Commit
-from libs.eventstore.errors import CauseRepeated, VersionConflict
+from libs.eventstore.errors import CauseRepeated, StreamSetAside, VersionConflict
 from libs.eventstore.outbox import Outbox
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.outbox import public_message
@@ -54,7 +54,7 @@ class DirectoryService:
 
         It returns when the new states are acknowledged by Kafka. ``opening``: the workspace need
         not be there. Errors: the rules' (NotThere, Refused, Clash), Again, PublishFailed (then the
-        change is stored and is published later), the driver's.
+        change is stored and is published later), StreamSetAside, the driver's.
         """
         for _ in range(_TRIES):
             commits = (await self._store.load({workspace_id: 0}))[workspace_id]
@@ -65,6 +65,8 @@ class DirectoryService:
                     # It may have been left half-way; a repeat does not wait for the sweep.
                     await self._outbox.take_up([before])
                 return await self._again(workspace, before)
+            if why := next((one.aside for one in commits if one.aside), ""):
+                raise StreamSetAside(workspace_id, why)
             if workspace.workspace is None and not opening:
                 raise NotThere(workspace_id)
             happened = decide(workspace)
@@ -81,6 +83,8 @@ class DirectoryService:
                     return Outcome(workspace, states, self._topic.last_offset)
                 case VersionConflict() | CauseRepeated():
                     continue
+                case StreamSetAside():
+                    raise outcome
         raise Again("the directory is changed by many at once")
 
     async def _again(self, workspace: Workspace, commit: Commit) -> Outcome:
@@ -93,9 +97,13 @@ class DirectoryService:
 
 
 def _replay(workspace_id: str, commits: Sequence[Commit]) -> Workspace:
+    """Errors: StreamSetAside, where it holds what cannot be read."""
     workspace = Workspace(workspace_id)
-    for commit in commits:
-        workspace.evolve_all(from_stored(event) for event in commit.events)
+    try:
+        for commit in commits:
+            workspace.evolve_all(from_stored(event) for event in commit.events)
+    except Exception as error:
+        raise StreamSetAside(workspace_id, type(error).__name__) from error
     return workspace
 
 

@@ -14,6 +14,7 @@ from libs.events.directory import WorkspaceState
 from libs.events.registry import spec_of
 from libs.eventstore.commits import Commit, PublicMessage
 from libs.eventstore.duplicates import refused_as_taken
+from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 
 
@@ -36,6 +37,8 @@ class Things:
                 if known is None or known.sequence < message.sequence:
                     newest[message.key] = message
         writes = [_write(message) for message in newest.values()]
+        if not writes:
+            return
         try:
             await self._collection.bulk_write(writes, ordered=False)
         except BulkWriteError as error:
@@ -51,7 +54,11 @@ class Things:
     async def messages(self, keys: Sequence[str]) -> list[PublicMessage]:
         """The newest messages of the things, as they were published."""
         found = await self._collection.find({"_id": {"$in": list(keys)}}).to_list() if keys else []
-        return [msgspec.msgpack.decode(one["message"], type=PublicMessage) for one in found]
+        messages = []
+        for one in found:
+            with left_out("directory row", one["_id"]):
+                messages.append(msgspec.msgpack.decode(one["message"], type=PublicMessage))
+        return messages
 
     async def workspace_ids(self) -> list[str]:
         """Every workspace there is."""

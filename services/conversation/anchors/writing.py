@@ -24,6 +24,7 @@ from aiokafka.errors import KafkaError
 from libs.events.topics import Topic
 from libs.eventstore.chain import Head
 from libs.runtime.kafka import GROUP_MEMBER, patient
+from libs.runtime.left_out import left_out
 from libs.runtime.stopping import stopped_within
 from libs.runtime.storage import StorageAway
 from services.conversation.anchors.anchor import AnchorKey, Before
@@ -96,11 +97,12 @@ class AnchorWriter:
             headers = dict(record.headers)
             if (commit := headers.get(COMMIT_HEADER)) is None:
                 continue  # published by a version that had no chain, or put there by hand
-            stream, version, hash_ = commit.decode().split(":")
-            head = Head(int(version), bytes.fromhex(hash_))
-            heads = self._heads[headers["ce_workspace"].decode()]
-            if stream not in heads or heads[stream].version < head.version:
-                heads[stream] = head
+            with left_out("anchor", f"{record.partition}:{record.offset}"):
+                stream, version, hash_ = commit.decode().split(":")
+                head = Head(int(version), bytes.fromhex(hash_))
+                heads = self._heads[headers["ce_workspace"].decode()]
+                if stream not in heads or heads[stream].version < head.version:
+                    heads[stream] = head
 
     def _waiting(self) -> int:
         return sum(len(heads) for heads in self._heads.values())

@@ -7,6 +7,7 @@ from pymongo import DESCENDING
 
 from libs.events.api import Comment, CommentsPage
 from libs.runtime.cursors import Instants, cursor_of, place_of
+from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.problems import Unavailable
 from services.conversation.commands.base import Workplace
@@ -33,8 +34,7 @@ class CommentCommands(Workplace):
             return CommentsPage(items=())
         try:
             rows = await self._under(post, conversation_id, after, limit + 1)
-            snapshots = [snapshot_of(row) for row in rows[:limit]]
-            found = await asyncio.gather(*(self._of(snapshot) for snapshot in snapshots))
+            found = await asyncio.gather(*(self._of_one(row) for row in rows[:limit]))
         except NOT_NOW as error:
             raise Unavailable from error
         items = sorted((one for own in found for one in own), key=lambda c: c.at, reverse=True)
@@ -61,6 +61,11 @@ class CommentCommands(Workplace):
             ]
         order = [("active_at", DESCENDING), ("_id", DESCENDING)]
         return await self._parts.inbox.find(condition, sort=order, limit=limit).to_list()
+
+    async def _of_one(self, row: Document) -> list[Comment]:
+        with left_out("comments", row["_id"], NOT_NOW):
+            return await self._of(snapshot_of(row))
+        return []
 
     async def _of(self, snapshot: Snapshot[ConversationState]) -> list[Comment]:
         state = snapshot.state

@@ -26,11 +26,10 @@ from services.conversation.domain.customer import Customer
 from services.conversation.domain.customer_card import MergedAway, NotInvolved
 from services.conversation.domain.customer_identities import NotMerged
 from services.conversation.domain.customer_state import By, CustomerState
-from services.conversation.domain.life import RuleBroken
 from services.conversation.fields import checked_values
 from services.conversation.metrics import COMMANDS
 from services.conversation.refusals import problem_of
-from services.conversation.tasks import Done, NotThere, Outcome, Task, TooMuch
+from services.conversation.tasks import Done, NotDone, Outcome, Task
 from services.conversation.telling import TEXTS, wrong
 
 type Decide = Callable[[Customer], None]
@@ -226,7 +225,7 @@ class CustomerCommands(Looking):
         if not self._manages and self._member.member_id not in found.people:
             raise self._problem(NotInvolved(found.responsible))
 
-    def _problem(self, refusal: RuleBroken | NotThere | TooMuch) -> Problem:
+    def _problem(self, refusal: NotDone) -> Problem:
         return problem_of(refusal, self._directory, "", datetime.now(UTC))
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from libs.eventstore.commits import Commit, PublicMessage
+from libs.runtime.mongo import Document
 from services.conversation.customers.publishing import customer_messages
 from services.conversation.customers.rows import customer_of, customer_row, update_customer
 from services.conversation.domain.aggregate import Snapshot
@@ -56,9 +57,17 @@ class Customers:
         rows = await find_rows(self._rows, streams)
         return {row["_id"]: known for row in rows if (known := customer_of(row))}
 
+    def row(self, stream: str, snapshot: Snapshot[CustomerState]) -> Document:
+        return customer_row(stream, snapshot)
+
+    def beside(self, commits: Sequence[Commit]) -> tuple[Document, ...]:
+        return ()
+
     async def write(
-        self, snapshots: Mapping[str, Snapshot[CustomerState]], commits: Sequence[Commit]
+        self,
+        rows: Mapping[str, Document],
+        snapshots: Mapping[str, Snapshot[CustomerState]],
+        commits: Sequence[Commit],
     ) -> None:
-        rows = [customer_row(stream, snapshot) for stream, snapshot in snapshots.items()]
         # Their first case made the rows.
-        await write_newer(self._rows, [], rows, update_customer)
+        await write_newer(self._rows, [], list(rows.values()), update_customer)

@@ -16,6 +16,7 @@ from libs.events.api.customers import (
 )
 from libs.events.api.filters import ConversationFilter
 from libs.events.directory import Role
+from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.problems import Unavailable
 from services.conversation.commands.base import Workplace
@@ -51,13 +52,15 @@ class Looking(Workplace):
             )
             cursor = page.next
             found = await self._all_in_sight({one.customer.customer_id for one in page.items})
-            shown += [
-                self._shown(customer)
-                for one in page.items
-                if (customer := found.get(one.customer.customer_id))
-                and customer.conversations
-                and customer.newest() == one.conversation_id
-            ]
+            for one in page.items:
+                with left_out("customer row", one.customer.customer_id):
+                    customer = found.get(one.customer.customer_id)
+                    if (
+                        customer
+                        and customer.conversations
+                        and customer.newest() == one.conversation_id
+                    ):
+                        shown.append(self._shown(customer))
             if cursor is None or len(shown) >= limit:
                 break
         return CustomerPage(items=tuple(shown), next=cursor)
@@ -96,7 +99,11 @@ class Looking(Workplace):
             )
         except NOT_NOW as error:
             raise Unavailable from error
-        states = {row["_id"]: state for row in rows if (state := self._visible(row))}
+        states = {}
+        for row in rows:
+            with left_out("inbox row", row["_id"]):
+                if state := self._visible(row):
+                    states[row["_id"]] = state
         return newest_of(sets, states)
 
     def _visible(self, row: Document) -> ConversationState | None:

@@ -28,6 +28,7 @@ from services.conversation.domain.blocking import MessageWithheld
 from services.conversation.domain.customer_state import CustomerState
 from services.conversation.domain.events import decode, name_of
 from services.conversation.domain.life import CaseOpened
+from services.conversation.row_states import state_in
 from services.conversation.rows import Rows, insert_missing, part_update
 
 CUSTOMERS: Final = "conversation_customers"
@@ -72,8 +73,7 @@ def customer_of(row: Mapping[str, Any]) -> Snapshot[CustomerState] | None:
     part = row.get("known")
     if part is None:
         return None
-    state = _decoder.decode(part["state"])
-    return Snapshot(part["v"], part["recorded_at"], state, part["head"])
+    return state_in(_decoder, part, row["_id"])
 
 
 def update_customer(row: Document) -> Change:

@@ -25,6 +25,10 @@ class UnknownEvent(Exception):
     """A stored event that this version does not know: a newer one wrote it. Never skip it."""
 
 
+class UnreadableEvent(Exception):
+    """What is stored under an event's name is not one: it was damaged."""
+
+
 class Event[S](msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A fact of one stream; ``S`` is the stream's state, None before the first event.
 
@@ -110,11 +114,12 @@ def encode(event: Event[Any]) -> bytes:
 
 
 def decode(name: str, payload: bytes) -> Event[Any]:
-    """Errors: UnknownEvent."""
+    """Errors: UnknownEvent, UnreadableEvent."""
     decoder = _decoders.get(name)
-    if decoder is None:
-        return _old(name, payload)
-    event: Event[Any] = decoder.decode(payload)
+    try:
+        event: Event[Any] = decoder.decode(payload) if decoder else _old(name, payload)
+    except (msgspec.DecodeError, ValueError, TypeError, LookupError, RecursionError) as error:
+        raise UnreadableEvent(f"what is stored as {name!r} is no such event") from error
     return event
 
 

@@ -33,6 +33,7 @@ from aiokafka.errors import KafkaError
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.runtime.dead_letters import Letter
+from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.stopping import stopped_within
 from services.conversation.customers.rows import CUSTOMERS, customer_of
@@ -59,6 +60,8 @@ from services.conversation.sweeping import PASSING
 from services.conversation.tasks import Done, NotThere, Task
 
 log = structlog.get_logger()
+
+_COMES_THROUGH: Final[tuple[type[Exception], ...]] = (*PASSING, KafkaError, NotThere)
 
 type ForgetWords = Callable[[str, Collection[str]], Awaitable[int]]
 type TakeOut = Callable[[Callable[[Letter], bool]], Awaitable[int]]
@@ -144,27 +147,31 @@ class Erasing:
     async def finish(self) -> None:
         """What was begun is brought to its end. Errors: PASSING, KafkaError."""
         for erasure in await self._erasures.at({"stage": "begun"}):
-            await self._forget(erasure)
-            # Where another was faster, only the document tells what the person is called.
-            await self._forget_letters(await self._erasures.now(erasure))
-            await self._erasures.reached(erasure, "erased")
+            with left_out("erasure", erasure.id, _COMES_THROUGH):
+                await self._forget(erasure)
+                # Where another was faster, only the document tells what the person is called.
+                await self._forget_letters(await self._erasures.now(erasure))
+                await self._erasures.reached(erasure, "erased")
 
     async def watch(self) -> None:
         """What a replica that had been stopped brought back. Errors: PASSING, KafkaError."""
         now = datetime.now(UTC)
         late = {"stage": "erased", "at": {"$lt": now - self._again_after}}
         for erasure in await self._erasures.at(late):
-            await self._forget_letters(erasure)
-            await self._erasures.reached(erasure, "done")
+            with left_out("erasure", erasure.id, _COMES_THROUGH):
+                await self._forget_letters(erasure)
+                await self._erasures.reached(erasure, "done")
         erasures = await self._erasures.at({"stage": {"$ne": "begun"}})
         newest = {one.identity: one for one in sorted(erasures, key=lambda one: one.number)}
         for state in await self._conversations(newest):
             erasure = newest[state.customer_id]
             if state.erasures < erasure.number:
-                await self._erase_conversation(erasure, state)
+                with left_out("erasure", state.thread.conversation_id, _COMES_THROUGH):
+                    await self._erase_conversation(erasure, state)
         for customer in await self._cards(newest):
             if customer.erasures < newest[customer.customer_id].number:
-                await self._erase_card(newest[customer.customer_id])
+                with left_out("erasure", customer.customer_id, _COMES_THROUGH):
+                    await self._erase_card(newest[customer.customer_id])
         await self._erasures.drop(now - _WATCHED)
 
     async def _forget(self, erasure: Erasure) -> None:
@@ -178,9 +185,13 @@ class Erasing:
             # Before the card goes: what stood on it is not found a second time.
             await self._erasures.remember(erasure, names)
             # The card first: what conversations show of it is read from there.
-            await self._erase_card(erasure)
+            # One that is set aside keeps nobody from forgetting the rest. Without the key nothing
+            # of it can be opened either, and it is looked at again (``watch``).
+            with left_out("erasure", identity, _COMES_THROUGH):
+                await self._erase_card(erasure)
             for state in await self._conversations([identity]):
-                names |= await self._erase_conversation(erasure, state)
+                with left_out("erasure", state.thread.conversation_id, _COMES_THROUGH):
+                    names |= await self._erase_conversation(erasure, state)
             await self._forget_words(erasure.workspace_id, names)
             await self._erasures.remember(erasure, names)
         await self._keyring.destroy(identity, number + 1)
@@ -201,7 +212,12 @@ class Erasing:
     async def _cards(self, identities: Collection[str]) -> list[CustomerState]:
         """Of those of whom the team wrote anything down."""
         rows = await find_rows(self._customers, identities)
-        return [known.state for row in rows if (known := customer_of(row))]
+        found = []
+        for row in rows:
+            with left_out("customer row", row["_id"]):
+                if known := customer_of(row):
+                    found.append(known.state)
+        return found
 
     async def _card_names(self, identity: str) -> set[str]:
         """What was written down of the identity, by which it can be found in dead letters."""
@@ -228,7 +244,11 @@ class Erasing:
         if not identities:
             return []
         found = self._inbox.find({"customer": {"$in": list(identities)}}, batch_size=_PAGE)
-        return [snapshot_of(row).state async for row in found]
+        states = []
+        async for row in found:
+            with left_out("inbox row", row["_id"]):
+                states.append(snapshot_of(row).state)
+        return states
 
     async def _erase_conversation(self, erasure: Erasure, state: ConversationState) -> set[str]:
         """The names by which the person went in it."""

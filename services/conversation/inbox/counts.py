@@ -26,6 +26,7 @@ from libs.events.envelope import InvalidEnvelope, read_envelope, sequence_in
 from libs.events.registry import InvalidBody, UnknownType
 from libs.events.withholding import MessageWithheld
 from libs.runtime.directory import WorkspaceDirectory
+from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.state import ConversationState
@@ -199,7 +200,8 @@ class Counts:
         try:
             query = {"workspace": workspace_id, "case_state": {"$in": list(_SHOWN)}}
             async for row in self._rows.find(query, _FIELDS, batch_size=_BATCH):
-                workspace.put(row["_id"], row["v"], _where(row))
+                with left_out("inbox row", row["_id"]):
+                    workspace.put(row["_id"], row["v"], _where(row))
         except BaseException:
             if self._workspaces.get(workspace_id) is workspace:
                 del self._workspaces[workspace_id]
@@ -213,7 +215,8 @@ class Counts:
             for some in batched(unclear, _BATCH):
                 query = {"_id": {"$in": list(some)}, "workspace": workspace_id}
                 async for row in self._rows.find(query, _FIELDS):
-                    workspace.put(row["_id"], row["v"], _where(row))
+                    with left_out("inbox row", row["_id"]):
+                        workspace.put(row["_id"], row["v"], _where(row))
         except BaseException:
             workspace.unclear |= unclear
             raise

@@ -10,7 +10,7 @@ Agents who see the same ask for the same pages all day: those who ask at once sh
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import batched
@@ -22,6 +22,7 @@ from libs.events.api.filters import ConversationFilter, Sort, Tab
 from libs.events.directory import MemberState
 from libs.runtime.cursors import Place, cursor_of, place_of
 from libs.runtime.directory import WorkspaceDirectory
+from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.sharing import SharedReads
 from services.conversation.domain.aggregate import Snapshot
@@ -168,7 +169,7 @@ class Inbox:
             following = cursor_of(found[limit - 1][1])
         elif not looking.is_over and looking.place is not None:
             following = cursor_of(looking.place)
-        items = tuple(self._lists.views.of(row) for row, _ in found[:limit])
+        items = self._items(row for row, _ in found[:limit])
         return _encode(EncodedPage(items, following, looking.is_common))
 
     async def versions(
@@ -185,6 +186,14 @@ class Inbox:
 
     def _question(self, tab: Tab, asked: ConversationFilter) -> Question:
         return Question(self._workspace_id, self._member, self._directory, tab, asked)
+
+    def _items(self, rows: Iterable[Document]) -> tuple[msgspec.Raw, ...]:
+        """One that cannot be read spoils no page of the others."""
+        items = []
+        for row in rows:
+            with left_out("inbox row", row["_id"]):
+                items.append(self._lists.views.of(row))
+        return tuple(items)
 
     async def _read(
         self, sort: Sort, segments: Sequence[Segment], after: _Place | None, limit: int
@@ -211,5 +220,5 @@ class Inbox:
             number, last = found[limit - 1]
             at, last_id = segments[number].order.place(last)
             following = cursor_of(_Place(sort, number, at, last_id, since))
-        items = tuple(self._lists.views.of(row) for _, row in found[:limit])
+        items = self._items(row for _, row in found[:limit])
         return _encode(EncodedPage(items, following))

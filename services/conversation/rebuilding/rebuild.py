@@ -24,7 +24,9 @@ from pymongo import ASCENDING, ReplaceOne, UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.eventstore.commits import Commit
+from libs.eventstore.errors import CommitUnreadable
 from libs.eventstore.store import AsyncEventStore
+from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from services.conversation.rows import COMMITS, Rows, insert_missing
 from services.conversation.sealing.keyring import Keyring
@@ -73,13 +75,15 @@ class ReadModel(Protocol):
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """``replaced``: live rows that were missing or differed from what their commits say;
-    ``removed``: live rows without any commit."""
+    ``removed``: live rows without any commit; ``left_out``: streams with a commit that cannot be
+    read, of which the live rows stay as they are."""
 
     commits: int
     events: int
     rows: int
     replaced: int
     removed: int
+    left_out: int = 0
 
 
 def beside_of(collection: str) -> str:
@@ -99,7 +103,8 @@ async def rebuild(
     try:
         commits = events = 0
         made: list[Document] = []
-        async for streams in _ahead(_streams(store.pages(model.reads))):
+        unreadable: list[CommitUnreadable] = []
+        async for streams in _ahead(_streams(store.pages(model.reads, unreadable), unreadable)):
             commits += sum(map(len, streams))
             events += sum(stream[-1].last for stream in streams)
             made, _ = await asyncio.gather(
@@ -108,7 +113,8 @@ async def rebuild(
         await _add(beside, model, made)
         rows, replaced, removed = await _merge(beside, live, store, model)
         await model.finish(live)
-        return Rebuilt(commits, events, rows, replaced, removed)
+        left = len({one.stream for one in unreadable})
+        return Rebuilt(commits, events, rows, replaced, removed, left)
     finally:
         await beside.drop()
 
@@ -128,8 +134,11 @@ async def _next[T](items: AsyncIterator[T]) -> T | None:
     return await anext(items, None)
 
 
-async def _streams(pages: AsyncIterator[list[Commit]]) -> AsyncIterator[list[list[Commit]]]:
-    """The commits of whole streams; a stream is as long as its commits were without a gap."""
+async def _streams(
+    pages: AsyncIterator[list[Commit]], unreadable: Sequence[CommitUnreadable]
+) -> AsyncIterator[list[list[Commit]]]:
+    """The commits of whole streams; a stream is as long as its commits were without a gap. One of
+    which anything cannot be read is left out: what stands live of it stays."""
     stream: list[Commit] = []
     async for page in pages:
         whole = []
@@ -139,13 +148,22 @@ async def _streams(pages: AsyncIterator[list[Commit]]) -> AsyncIterator[list[lis
                 stream = []
             if commit.first == (stream[-1].last if stream else 0) + 1:
                 stream.append(commit)
-        yield whole
-    if stream:
+        bad = {one.stream for one in unreadable}
+        yield [one for one in whole if one[0].stream not in bad]
+    if stream and stream[0].stream not in {one.stream for one in unreadable}:
         yield [stream]
 
 
 def _rows_of(model: ReadModel, streams: Sequence[Sequence[Commit]]) -> list[Document]:
-    return [row for stream in streams for row in model.rows_of(stream)]
+    rows: list[Document] = []
+    for stream in streams:
+        with left_out("rebuild", stream[0].stream):
+            # Written down once here: what no document can hold would stop all the others.
+            made = model.rows_of(stream)
+            for row in made:
+                bson.encode(row)
+            rows += made
+    return rows
 
 
 async def _add(beside: Rows, model: ReadModel, rows: Sequence[Document]) -> None:
@@ -225,8 +243,8 @@ async def _remove(
     streams = {row["_id"]: stream for row in strangers if (stream := stream_of(row)) is not None}
     removed = 0
     for some in batched(streams, _BATCH):
-        loaded = await store.load({streams[one]: 0 for one in some})
-        gone = [one for one in some if not loaded[streams[one]]]
+        there = await store.existing({streams[one] for one in some})
+        gone = [one for one in some if streams[one] not in there]
         if gone:
             removed += (await live.delete_many({"_id": {"$in": gone}})).deleted_count
     return removed

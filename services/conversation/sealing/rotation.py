@@ -5,6 +5,7 @@ from typing import Final
 from pymongo import UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
 
+from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from services.conversation.sealing.keyring import KEYS, WORKSPACE_KEYS, WorkspaceKeys, key_name
 
@@ -23,21 +24,29 @@ async def rewrap(database: AsyncDatabase[Document], deployment_key: bytes) -> in
     for document in await database[WORKSPACE_KEYS].find({}, {"_id": 1}).to_list():
         workspace_id = document["_id"]
         by = await workspaces.renew(workspace_id)
-        old = {"workspace": workspace_id, "by": {"$lt": by}}
-        while batch := await keys.find(old, limit=_BATCH).to_list():
+        old: Document = {"workspace": workspace_id, "by": {"$lt": by}}
+        bad: list[str] = []
+        while batch := await keys.find({**old, "_id": {"$nin": bad}}, limit=_BATCH).to_list():
             operations = []
             for one in batch:
-                before, after = workspaces.sealer(workspace_id, one["by"]), workspaces.newest
-                wrapped = {
-                    generation: after(workspace_id)[1].seal(
-                        before.open(key, key_name(one["_id"], int(generation))),
-                        key_name(one["_id"], int(generation)),
-                    )
-                    for generation, key in one["keys"].items()
-                }
+                wrapped: dict[str, str] | None = None
+                with left_out("key", one["_id"]):
+                    before, after = workspaces.sealer(workspace_id, one["by"]), workspaces.newest
+                    wrapped = {
+                        generation: after(workspace_id)[1].seal(
+                            before.open(key, key_name(one["_id"], int(generation))),
+                            key_name(one["_id"], int(generation)),
+                        )
+                        for generation, key in one["keys"].items()
+                    }
+                if wrapped is None:
+                    bad.append(one["_id"])
+                    continue
                 # Only over what was read: an erasure meanwhile must not be undone.
                 found = {"_id": one["_id"], "by": one["by"], "keys": one["keys"]}
                 operations.append(UpdateOne(found, {"$set": {"by": by, "keys": wrapped}}))
-            done += (await keys.bulk_write(operations, ordered=False)).modified_count
-        await workspaces.drop(workspace_id, by - 1)
+            if operations:
+                done += (await keys.bulk_write(operations, ordered=False)).modified_count
+        if not bad:  # what did not open may be mended, and needs its key then
+            await workspaces.drop(workspace_id, by - 1)
     return done

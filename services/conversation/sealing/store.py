@@ -10,17 +10,21 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from libs.events.registry import personal_of
 from libs.eventstore.commits import Commit, PublicMessage, StoredEvent
+from libs.eventstore.errors import CommitUnreadable
 from libs.eventstore.store import AsyncEventStore
 from services.conversation.domain.events import personal
 from services.conversation.sealing.keyring import Keyring, Wanted
-from services.conversation.sealing.payload import Cipher, Owner, opened, owner_of, seal
+from services.conversation.sealing.payload import Broken, Cipher, Owner, opened, owner_of, seal
 
 type Key = tuple[Owner, Cipher]
 
+# What is raised where a payload does not open: it is damaged, or was never one.
+_SHUT: Final = (Broken, msgspec.DecodeError, LookupError, TypeError, ValueError, AttributeError)
 _NONE: Final[Mapping[int, Key]] = MappingProxyType({})
 
 
@@ -139,6 +143,10 @@ class SealedStore:
         """As the store's."""
         return await self._store.applied_causes(causes)
 
+    async def existing(self, streams: Collection[str]) -> set[str]:
+        """As the store's."""
+        return await self._store.existing(streams)
+
     async def read(
         self, stream: str, after: int, limit: int, *, backwards: bool = False
     ) -> list[Commit]:
@@ -151,10 +159,31 @@ class SealedStore:
         """As the store's."""
         return await self.open_events(await self._store.at(places))
 
-    async def pages(self, reads: Callable[[str], bool]) -> AsyncIterator[list[Commit]]:
-        """As the store's; what is sealed stays so in the events that are not read."""
-        async for page in self._store.pages():
-            yield await self._opened(page, reads)
+    async def pages(
+        self, reads: Callable[[str], bool], unreadable: list[CommitUnreadable]
+    ) -> AsyncIterator[list[Commit]]:
+        """As the store's; what is sealed stays so in the events that are not read. What does not
+        open is among the ``unreadable`` too."""
+        async for page in self._store.pages(unreadable=unreadable):
+            try:
+                yield await self._opened(page, reads)
+            except _SHUT:
+                yield await self._those_that_open(page, reads, unreadable)
+
+    async def _those_that_open(
+        self,
+        commits: Sequence[Commit],
+        reads: Callable[[str], bool],
+        unreadable: list[CommitUnreadable],
+    ) -> list[Commit]:
+        found = []
+        for commit in commits:
+            try:
+                found += await self._opened([commit], reads)
+            except _SHUT as error:
+                named = f"{commit.stream}:{commit.first}"
+                unreadable.append(CommitUnreadable(commit.stream, named, type(error).__name__))
+        return found
 
     async def _opened(
         self, commits: Sequence[Commit], reads: Callable[[str], bool]

@@ -11,6 +11,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from libs.events.envelope import InvalidEnvelope, read_envelope, sequence_in
 from libs.events.registry import InvalidBody, UnknownType
 from libs.events.topics import Topic
+from libs.runtime.left_out import left_out
 from libs.runtime.metrics import DEAD_LETTERS
 from libs.runtime.problems import Unavailable
 from services.gateway.live.hub import Hub
@@ -63,7 +64,8 @@ class Feed:
                     place = self._place(partition)
                     for record in records:
                         self._positions.move(place, record.offset + 1)
-                        self._take(place, record)
+                        with left_out("live", f"{partition.partition}:{record.offset}"):
+                            self._take(place, record)
                 if fetched:
                     self._hub.moved()
         finally:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from libs.eventstore.commits import Commit, PublicMessage
-from libs.eventstore.outbox import Outbox, Step
-from libs.eventstore.store import AppendOutcome, AsyncEventStore
+from libs.eventstore.outbox import CommitOutcome, Outbox, Step
+from libs.eventstore.store import AsyncEventStore
 from tests.libs.eventstore.builders import commit_of
 
 
@@ -73,7 +73,7 @@ class Replica:
             mark_later=mark_later,
         )
 
-    async def note(self, stream: str, *, cause: str = "", events: int = 1) -> AppendOutcome:
+    async def note(self, stream: str, *, cause: str = "", events: int = 1) -> CommitOutcome:
         """Load the stream, decide on its version, commit."""
         loaded = (await self._store.load({stream: 0}))[stream]
         first = loaded[-1].last + 1 if loaded else 1

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
+from libs.eventstore.errors import StopHere
 from libs.eventstore.outbox import Step
 from libs.runtime.mongo import Document
 from services.conversation.rows import COMMITS
@@ -13,7 +14,7 @@ from tests.services.conversation.world import World, eventually, serving
 pytestmark = pytest.mark.servers
 
 
-class Stop(Exception):
+class Stop(StopHere):
     """The process's end, at a step."""
 
 

@@ -25,6 +25,7 @@ from libs.events.directory import AutoforwardState, SourceState
 from libs.events.envelope import Envelope, read_envelope
 from libs.events.ids import IdKey, random_id
 from libs.events.registry import Body
+from libs.eventstore.errors import StopHere
 from libs.eventstore.outbox import Step
 from libs.runtime.consumer import Received
 from libs.runtime.dead_letters import Letter
@@ -50,7 +51,7 @@ from tests.support.kafka import envelope
 _KEPT = (COUNTERS, WORKSPACE_KEYS)
 
 
-class Crash(Exception):
+class Crash(StopHere):
     """The replica's end."""
 
 

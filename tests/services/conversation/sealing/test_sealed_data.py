@@ -4,6 +4,7 @@ import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.events.conversation import MessageReceived
+from libs.eventstore.errors import StopHere
 from libs.eventstore.outbox import Step
 from libs.runtime.mongo import Document
 from services.conversation.rows import COMMITS
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.servers
 THREAD = "314159265"
 
 
-class Stop(Exception):
+class Stop(StopHere):
     """The process's end, at a step."""
 
 
