@@ -41,7 +41,10 @@ class SentMessage:
 @dataclass(slots=True)
 class Bot:
     """What Telegram knows of one bot. ``chats``: who has written to it; others are not found.
-    ``photos``: a chat's, by its id among the ``files``.
+    ``photos``: a chat's, by its id among the ``files``. ``migrated``: groups, and the supergroups
+    that they have become; ``topics`` of forums; the topics of a channel's ``direct`` messages;
+    ``connections`` of business accounts, any where there are none; buttons ``pressed`` and not yet
+    ``answered``.
 
     ``sends_per_second``: above it 429 is answered, as Telegram does at a rate of its own.
     """
@@ -58,6 +61,12 @@ class Bot:
     faults: deque["Refusal | None"] = field(default_factory=deque)
     webhook_faults: deque[Refusal] = field(default_factory=deque)
     webhook: Fields = field(default_factory=dict)
+    migrated: dict[int, int] = field(default_factory=dict)
+    topics: set[tuple[int, int]] = field(default_factory=set)
+    direct: dict[int, set[int]] = field(default_factory=dict)
+    connections: set[str] = field(default_factory=set)
+    pressed: list[str] = field(default_factory=list)
+    answered: list[Fields] = field(default_factory=list)
     calls: int = 0
     sends_per_second: int | None = None
     last_update_id: int = 100_000
@@ -101,6 +110,30 @@ class Bot:
         if "chat" in content:
             self.chats.add(int(content["chat"]["id"]))
         return {"update_id": self.last_update_id, kind: content}
+
+    def press(self, person: Fields, message: SentMessage, text: str) -> Fields:
+        """The update of a person who presses the button of that text under a message."""
+        markup = message.fields["reply_markup"]
+        buttons = [button for row in markup["inline_keyboard"] for button in row]
+        data = next(one["callback_data"] for one in buttons if one["text"] == text)
+        self.last_update_id += 1
+        query_id = f"{self.id}{self.last_update_id}"
+        self.pressed.append(query_id)
+        query = {
+            "id": query_id,
+            "from": {"is_bot": False, **person},
+            "chat_instance": "1",
+            "data": data,
+            "message": {
+                "message_id": message.message_id,
+                "from": {"id": self.id, "is_bot": True, "first_name": "Bot"},
+                "chat": {"id": message.chat_id, "type": "private"},
+                "date": int(time.time()),
+                "text": message.text,
+                "reply_markup": markup,
+            },
+        }
+        return {"update_id": self.last_update_id, "callback_query": query}
 
     def message_from(self, person: Fields, **content: Any) -> Fields:
         """A private message as the Bot API documents it; ``content`` is its text, photo…"""

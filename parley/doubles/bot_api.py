@@ -5,12 +5,15 @@ delivers updates to the registered webhook as Telegram does: with the secret hea
 anything but 2xx. Unlike Telegram it takes a webhook at ``http://`` on this machine.
 
 Source: https://core.telegram.org/bots/api#making-requests, #setwebhook, #sendmessage, #getchat,
-#getfile, #editmessagetext, #deletemessages
+#getfile, #editmessagetext, #deletemessages, #answercallbackquery,
+#making-requests-when-getting-updates
 """
 
 import asyncio
 import json
+import re
 import time
+from contextlib import suppress
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
@@ -21,7 +24,9 @@ from parley.doubles.bot import Bot, Fields, Refusal, SentMessage
 
 TEXT_MAX_CHARACTERS: Final = 4096
 CAPTION_MAX_CHARACTERS: Final = 1024
+CALLBACK_DATA_MAX_BYTES: Final = 64
 SECRET_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105  # a header's name
+_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _LOCAL: Final = ("127.0.0.1", "localhost", "::1")
 _UPLOAD_MAX_BYTES: Final = 51 * 1024 * 1024
 
@@ -76,12 +81,24 @@ class BotApiDouble:
             async with self._session.post(
                 bot.webhook["url"], data=json.dumps(update), headers=headers
             ) as answer:
-                await answer.read()
+                said = await answer.read()
                 statuses.append(answer.status)
             if statuses[-1] < 300:
+                self._answered(bot, said)
                 break
             await asyncio.sleep(0.2)
         return statuses
+
+    def _answered(self, bot: Bot, said: bytes) -> None:
+        """A webhook's answer may itself be a call, of which nobody hears the result."""
+        try:
+            fields = json.loads(said)
+        except ValueError:
+            return
+        method = fields.pop("method", None) if isinstance(fields, dict) else None
+        if method is not None:
+            with suppress(Refusal):
+                self._call(bot, str(method), fields, None, None)
 
     async def _method(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -115,7 +132,16 @@ class BotApiDouble:
             case "deletewebhook":
                 return _delete_webhook(bot, fields)
             case "getwebhookinfo":
-                return {"url": "", "pending_update_count": 0, **bot.webhook}
+                told = {k: v for k, v in bot.webhook.items() if k != "secret_token"}
+                count = {"has_custom_certificate": False, "pending_update_count": 0}
+                return {"url": "", **count, **told}
+            case "answercallbackquery":
+                query_id = fields.get("callback_query_id")
+                if query_id not in bot.pressed:
+                    raise Refusal(400, "Bad Request: query is too old or query ID is invalid")
+                bot.pressed.remove(query_id)
+                bot.answered.append(fields)
+                return True
             case "getchat":
                 return _chat(bot, fields)
             case "getfile":
@@ -142,9 +168,17 @@ class BotApiDouble:
         fault = bot.fault()
         _check_rate(bot)
         chat_id = _chat_id(bot, fields)
+        if chat_id in bot.migrated:
+            raise Refusal(
+                400,
+                "Bad Request: group chat was upgraded to a supergroup chat",
+                migrate_to_chat_id=bot.migrated[chat_id],
+            )
         if chat_id in bot.blocked_by:
             raise Refusal(403, "Forbidden: bot was blocked by the user")
+        _check_place(bot, chat_id, fields)
         _check_content(method, fields, file)
+        _check_keyboard(fields)
         bot.last_message_id += 1
         sent = SentMessage(
             method, chat_id, bot.last_message_id, time.monotonic(), fields, file_name, file
@@ -152,8 +186,12 @@ class BotApiDouble:
         bot.sent.append(sent)
         if fault is None:
             return None
+        if "ephemeral_message_parameters" in fields:
+            told = {"message_id": 0, "ephemeral_message_id": sent.message_id}
+        else:
+            told = {"message_id": sent.message_id}
         return {
-            "message_id": sent.message_id,
+            **told,
             "from": _user(bot),
             "chat": {"id": chat_id, "type": "private"},
             "date": int(time.time()),
@@ -237,6 +275,12 @@ def _set_webhook(bot: Bot, fields: Fields) -> bool:
     url = urlsplit(str(fields.get("url", "")))
     if url.scheme != "https" and url.hostname not in _LOCAL:
         raise Refusal(400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook")
+    secret = str(fields.get("secret_token", ""))
+    if secret and not _SECRET.fullmatch(secret):
+        raise Refusal(400, "Bad Request: secret token contains unallowed characters")
+    allowed = fields.get("allowed_updates", [])
+    if not isinstance(allowed, list):
+        raise Refusal(400, "Bad Request: can't parse allowed updates JSON object")
     bot.webhook = {
         name: fields[name] for name in ("url", "secret_token", "allowed_updates") if name in fields
     }
@@ -269,6 +313,30 @@ def _chat_id(bot: Bot, fields: Fields) -> int:
     if chat_id not in bot.chats:
         raise Refusal(400, "Bad Request: chat not found")
     return chat_id
+
+
+def _check_place(bot: Bot, chat_id: int, fields: Fields) -> None:
+    topic = fields.get("message_thread_id")
+    if topic is not None and (chat_id, int(topic)) not in bot.topics:
+        raise Refusal(400, "Bad Request: message thread not found")
+    direct = fields.get("direct_messages_topic_id")
+    if chat_id in bot.direct and (direct is None or int(direct) not in bot.direct[chat_id]):
+        raise Refusal(400, "Bad Request: direct messages topic not found")
+    connection = fields.get("business_connection_id")
+    if bot.connections and connection is not None and connection not in bot.connections:
+        raise Refusal(400, "Bad Request: business connection not found")
+
+
+def _check_keyboard(fields: Fields) -> None:
+    markup = fields.get("reply_markup") or {}
+    markup = json.loads(markup) if isinstance(markup, str) else markup
+    for button in (one for row in markup.get("inline_keyboard", ()) for one in row):
+        if not button.get("text"):
+            raise Refusal(400, "Bad Request: can't parse inline keyboard button: Text is empty")
+        if ("url" in button) is ("callback_data" in button):
+            raise Refusal(400, "Bad Request: Text buttons are unallowed in the inline keyboard")
+        if not 1 <= len(button.get("callback_data", "x").encode()) <= CALLBACK_DATA_MAX_BYTES:
+            raise Refusal(400, "Bad Request: BUTTON_DATA_INVALID")
 
 
 def _check_content(method: str, fields: Fields, file: bytes | None) -> None:

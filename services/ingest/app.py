@@ -37,6 +37,7 @@ from services.ingest.erasing import wanted as erasing_wanted
 from services.ingest.hooks import Hooks
 from services.ingest.leaving import Leaving
 from services.ingest.photos import Photos, photo_routes
+from services.ingest.registrar import Registrar, RegistrarParts
 from services.ingest.registration import registration_routes, webhook_url
 from services.ingest.sending.attempts import Attempts
 from services.ingest.sending.keeper import Keeper
@@ -126,12 +127,14 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
     database = mongo[settings.mongodb_database]
     moves = Moves(database["ingest_moves"])
     attempts = _compose_sending(parts, bots, moves, background, database)
+    url_of = partial(webhook_url, settings.ingest_public_url, Channel.TELEGRAM)
+    registrar = Registrar(
+        database["ingest_registrations"],
+        RegistrarParts(parts.directory, parts.sources, bots, parts.ids, url_of),
+    )
+    runtime.run("registrar", registrar.run)
     leaving = Leaving(
-        database["ingest_leaving"],
-        parts.directory,
-        parts.sources,
-        bots,
-        partial(webhook_url, settings.ingest_public_url, Channel.TELEGRAM),
+        database["ingest_leaving"], parts.directory, parts.sources, bots, url_of, registrar
     )
     runtime.run("leaving", leaving.run)
     parts.consumer(
@@ -163,11 +166,13 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
         *attachment_routes(parts.store, fetcher, caller),
         *photo_routes(Photos(parts.sources, bots), caller),
         *registration_routes(
-            parts.directory, parts.sources, bots, leaving, settings.ingest_public_url, caller
+            parts.directory, parts.sources, registrar, leaving, settings.ingest_public_url, caller
         ),
     ]
     app.router.routes[:0] = routes
-    hook = telegram_hook(parts.sources, parts.directory, Acceptor(hooks), moves, parts.ids)
+    hook = telegram_hook(
+        parts.sources, parts.directory, Acceptor(hooks), moves, registrar, parts.ids
+    )
     yield Hooks(app, {Channel.TELEGRAM: hook})
 
 

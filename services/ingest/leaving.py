@@ -27,6 +27,7 @@ from libs.runtime.sealing import CannotOpen
 from libs.runtime.stopping import stopped_within
 from services.ingest.channels.telegram import api
 from services.ingest.metrics import LEFT
+from services.ingest.registrar import Registrar
 from services.ingest.sources import SourceBook
 from services.ingest.telling import TEXTS
 
@@ -50,7 +51,9 @@ class Leaving:
         sources: SourceBook,
         bots: api.BotApi,
         url_of: Callable[[str], str],
+        registrar: Registrar,
     ) -> None:
+        self._registrar = registrar
         self._collection = collection
         self._directory = directory
         self._sources = sources
@@ -136,11 +139,12 @@ class Leaving:
     async def _take_off(self, source_id: str, sealed: str) -> None:
         """Only what is ours: the bot may send to another address by now.
 
-        Errors: as of ``BotApi.call``, CannotOpen.
+        Errors: as of ``BotApi.call``, CannotOpen, pymongo's.
         """
         token = self._sources.opened(source_id, sealed).bot_token
-        if await self._bots.webhook_url(token) == self._url_of(source_id):
+        if (await self._bots.webhook_info(token)).url == self._url_of(source_id):
             await self._bots.delete_webhook(token)
+            await self._registrar.forget(source_id)
 
     async def _later(self, document: Document) -> None:
         due_at = datetime.now(UTC) + pause(FIRST_PAUSE, document["attempt"])

@@ -17,8 +17,8 @@ from libs.runtime.http import json_response
 from libs.runtime.mongo import TRANSIENT
 from libs.runtime.problems import BadRequest, NotFound, Unavailable
 from libs.runtime.tokens import Caller
-from services.ingest.channels.telegram import api
 from services.ingest.leaving import Leaving
+from services.ingest.registrar import Registrar
 from services.ingest.sources import SourceBook
 from services.ingest.telling import TEXTS
 
@@ -32,7 +32,7 @@ def webhook_url(public_url: str, channel: Channel, source_id: str) -> str:
 def registration_routes(
     directory: Directory,
     sources: SourceBook,
-    bots: api.BotApi,
+    registrar: Registrar,
     leaving: Leaving,
     public_url: str,
     caller_of: Callable[[Request], Caller],
@@ -44,6 +44,8 @@ def registration_routes(
 
     ``POST …/unregister`` is asked before the source is disconnected (204), and again with
     ``?offset=`` of its state when it is (200, with what the platform said).
+
+    ``GET …/health``: whether the platform sends to us, and when the last update came.
     """
 
     async def register(request: Request) -> Response:
@@ -51,7 +53,7 @@ def registration_routes(
         channel, source_id = state.channel, state.source_id
         url = webhook_url(public_url, channel, source_id)
         # The widget's pages know the address from the script's own: nobody is to be told.
-        error = await _set_webhook(source_id, url) if channel is Channel.TELEGRAM else None
+        error = await _set_webhook(source_id) if channel is Channel.TELEGRAM else None
         return json_response(
             WebhookRegistration(registered=error is None, error=error, webhook_url=url)
         )
@@ -83,24 +85,24 @@ def registration_routes(
             raise NotFound(TEXTS.say("not-found.source"))
         return caller, known[1]
 
-    async def _set_webhook(source_id: str, url: str) -> str | None:
-        credentials = sources.get(source_id, Channel.TELEGRAM).credentials
+    async def _set_webhook(source_id: str) -> str | None:
         try:
             await leaving.cancel(source_id)
-            await bots.set_webhook(credentials.bot_token, url, credentials.secret_token)
-        except api.Refused as refusal:
-            return refusal.description or TEXTS.say("webhook.error", {"code": refusal.code})
-        except api.TooMany as pause:
-            return TEXTS.say("webhook.later", {"seconds": f"{pause.retry_after:g}"})
-        except (api.NotReached, api.NoAnswer) as failure:
-            told = {"channel": "Telegram", "reason": str(failure)}
-            return TEXTS.say("webhook.not-reached", told)
+            return await registrar.register(sources.get(source_id, Channel.TELEGRAM))
         except TRANSIENT as failure:
             raise Unavailable from failure
-        return None
+
+    async def health(request: Request) -> Response:
+        _, state = await _known(request, offset_required=False)
+        try:
+            source = sources.get(state.source_id, state.channel)
+            return json_response(await registrar.health(source))
+        except TRANSIENT as failure:
+            raise Unavailable from failure
 
     path = "/internal/v1/sources/{source_id}"
     return [
+        Route(f"{path}/health", health, methods=["GET"]),
         Route(f"{path}/register", register, methods=["POST"]),
         Route(f"{path}/unregister", unregister, methods=["POST"]),
     ]

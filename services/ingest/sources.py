@@ -27,11 +27,13 @@ class Credentials(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class OpenSource:
-    """A connected source, ready to be used."""
+    """A connected source, ready to be used. ``former_secret``: which it had before, as far as this
+    process knows."""
 
     workspace_id: str
     state: SourceState
     credentials: Credentials
+    former_secret: str = ""
 
     @property
     def id(self) -> str:
@@ -67,7 +69,11 @@ class SourceBook:
         workspace_id, state = found
         opened = self._opened.get(source_id)
         if opened is None or opened.state is not state:
-            opened = OpenSource(workspace_id, state, self._open(state))
+            credentials = self._open(state)
+            former = opened.credentials.secret_token if opened else ""
+            if opened and former == credentials.secret_token:
+                former = opened.former_secret
+            opened = OpenSource(workspace_id, state, credentials, former)
             self._opened[source_id] = opened
         return opened
 

@@ -1,6 +1,5 @@
 """What a source's credentials must be, and how they are sealed: nobody but ingest opens them."""
 
-import secrets
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,7 +13,6 @@ from services.routing.domain.sources import Connection
 from services.routing.domain.values import bot_id_of, secret_of
 
 PURPOSE: Final = "credentials"
-_SECRET_BYTES: Final = 32  # 43 characters of A-Z a-z 0-9 _ -, which Telegram allows (1 to 256)
 
 
 class Credentials:
@@ -41,10 +39,7 @@ class Credentials:
                 if account not in (None, bot_id):
                     raise Refused("credentials.bot_token", "another-bot")
                 account = bot_id
-                secret = {
-                    "bot_token": token,
-                    "secret_token": secrets.token_urlsafe(_SECRET_BYTES),
-                }
+                secret = {"bot_token": token}
             case Channel.WIDGET:
                 identity = _only(given, "identity_secret")
                 account = account or random_id("wgt")
@@ -52,6 +47,10 @@ class Credentials:
                 if identity is not None:
                     secret["identity_secret"] = secret_of("credentials.identity_secret", identity)
         source_id = self._ids.source(workspace_id, channel, account)
+        if channel is Channel.TELEGRAM:
+            # Of the token, so that only another token makes another secret: what Telegram was told
+            # stays true, whatever else is changed.
+            secret["secret_token"] = self._ids.derive("tgs", source_id, secret["bot_token"])
         sealed = self._sealer.seal(msgspec.json.encode(secret), owner=source_id)
         return Connection(source_id, account, sealed)
 

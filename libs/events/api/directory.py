@@ -12,7 +12,7 @@ from libs.events.api.requests import RequestBody
 from libs.events.content import Channel
 from libs.events.directory import LocationState, MemberState, Role, WorkspaceState
 from libs.events.marks import FieldKind, LabelKind
-from libs.events.registry import Body
+from libs.events.registry import Body, Instant
 
 Language = Literal["ru", "uk", "en"]
 
@@ -192,6 +192,19 @@ class CrmWebhook(Body):
 
     url: str
     secret: str | None = None
+
+
+class SourceHealth(Body):
+    """Whether the platform sends to us: ``error`` says why not. ``waiting_updates`` are those that
+    it has not delivered yet, ``last_error`` what it says of its last try that failed."""
+
+    registered: bool
+    webhook_url: str
+    error: str | None = None
+    last_update_at: Instant | None = None
+    waiting_updates: int = 0
+    last_error: str | None = None
+    last_error_at: Instant | None = None
 
 
 class WebhookRegistration(Body):

@@ -8,7 +8,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from libs.events.actions import Action
-from libs.events.api.directory import OFFSET_HEADER, ChangeMe, WebhookRegistration
+from libs.events.api.directory import OFFSET_HEADER, ChangeMe, SourceHealth, WebhookRegistration
 from libs.events.directory import MemberState, SourceState
 from libs.runtime.bodies import invalid_field
 from libs.runtime.directory import Directory
@@ -64,12 +64,13 @@ class DirectoryApi:
                 name=f"create{kind.one}", summary=f"Add a {what}", status=201,
                 body=kind.adding, answer=kind.created, problems=refusals,
             )  # fmt: skip
+            is_source = kind is SOURCES
             routes.add(
                 "PATCH", item, self._changer(kind),
                 name=f"change{kind.one}", summary=f"Change a {what}",
-                body=kind.changing, answer=kind.state, problems=refusals,
+                body=kind.changing, answer=kind.created if is_source else kind.state,
+                problems=refusals,
             )  # fmt: skip
-            is_source = kind is SOURCES
             routes.add(
                 "DELETE", item, self._disconnect if is_source else self._remover(kind),
                 name=f"remove{kind.one}", problems=refusals,
@@ -86,6 +87,11 @@ class DirectoryApi:
             "POST", "/v1/sources/{id}/register", self._register,
             name="registerSource", summary="Ask the platform again to send its updates",
             answer=ConnectedSource, problems=(Forbidden, Unavailable),
+        )  # fmt: skip
+        routes.add(
+            "GET", "/v1/sources/{id}/health", self._health,
+            name="getSourceHealth", summary="Whether a source's platform sends its updates here",
+            answer=SourceHealth, problems=(Forbidden, Unavailable),
         )  # fmt: skip
 
     def _lister(self, kind: Kind) -> Endpoint:
@@ -134,6 +140,9 @@ class DirectoryApi:
                 await self.accounts.follow_email(actor.workspace_id, thing_id, thing.email)
                 if not thing.active:
                     await self.sessions.end_all_of(actor.workspace_id, thing_id)
+            if isinstance(thing, SourceState) and thing.connected:
+                path = _registering(thing_id, answer.headers[OFFSET_HEADER])
+                return json_response(await self._with_webhook(actor, self._view(thing), path))
             return json_response(self._view(thing))
 
         return change_thing
@@ -179,6 +188,16 @@ class DirectoryApi:
         newest = str(max(0, self.directory.table.position - 1))
         path = _registering(source.source_id, newest)
         return json_response(await self._with_webhook(actor, self._view(source), path))
+
+    async def _health(self, request: Request) -> Response:
+        actor = (await self.access.actor(request.headers)).must(Action.READ)
+        source = _found(SOURCES, actor, path_id(request))
+        if not source.connected:
+            url, error = self._view(source).webhook_url, TEXTS.say("source.disconnected")
+            return json_response(SourceHealth(registered=False, webhook_url=url, error=error))
+        path = f"/internal/v1/sources/{source.source_id}/health"
+        status, body, headers = await self.ingest.call("GET", path, actor=actor)
+        return passed_on(status, body, headers)
 
     async def write(
         self, request: Request, path: str, action: Action | None = Action.MANAGE_DIRECTORY

@@ -56,10 +56,13 @@ SOURCE_ID = IDS.source(WORKSPACE, "telegram", BOT_ID)
 
 
 def telegram_source(
-    bot_token: str = BOT_TOKEN, secret: str = SECRET, connected: bool = True
+    bot_token: str = BOT_TOKEN,
+    secret: str = SECRET,
+    connected: bool = True,
+    workspace_id: str = WORKSPACE,
 ) -> SourceState:
     account = bot_token.partition(":")[0]
-    source_id = IDS.source(WORKSPACE, "telegram", account)
+    source_id = IDS.source(workspace_id, "telegram", account)
     credentials = json.dumps({"bot_token": bot_token, "secret_token": secret}).encode()
     return SourceState(
         source_id=source_id,

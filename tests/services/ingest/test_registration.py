@@ -1,10 +1,14 @@
 """Telling Telegram where its webhook is."""
 
+import asyncio
 import json
+from datetime import UTC, datetime
 
 import pytest
 
+from libs.runtime.kafka import Publisher
 from parley.doubles.bot import Bot
+from parley.doubles.bot_api import BotApiDouble
 from tests.services.ingest.conftest import (
     SECRET,
     SOURCE_ID,
@@ -14,6 +18,7 @@ from tests.services.ingest.conftest import (
     Shop,
     telegram_source,
 )
+from tests.support.kafka import publish_state
 
 pytestmark = pytest.mark.servers
 
@@ -59,3 +64,63 @@ async def test_telegram_wants_https(ingest: Ingest, bot: Bot) -> None:
         _, body, _ = await client.call("POST", path)
     assert "HTTPS" in json.loads(body)["error"]
     assert bot.webhook == {}
+
+
+async def told(bot: Bot, secret: str) -> None:
+    async with asyncio.timeout(20):
+        while bot.webhook.get("secret_token") != secret:  # noqa: ASYNC110  # of another process
+            await asyncio.sleep(0.05)
+
+
+async def test_whoever_died_in_between_telegram_is_told_by_itself(
+    ingest: Ingest, own_telegram: BotApiDouble, bot: Bot, publisher: Publisher
+) -> None:
+    """Connected, connected again or given other credentials: nobody has to ask for it."""
+    async with ingest.running() as client:
+        await told(bot, SECRET)
+        again = own_telegram.add_bot(f"{bot.id}:next")
+        other = telegram_source(f"{bot.id}:next", secret="next")
+        await publish_state(publisher, other, other.source_id, WORKSPACE)
+        await told(again, "next")
+        health = f"/internal/v1/sources/{SOURCE_ID}/health"
+        _, body, _ = await client.call("GET", health)
+        assert json.loads(body)["registered"] is True
+
+
+async def test_a_bot_of_another_source_is_not_taken_from_it(live: Live, shop: Shop) -> None:
+    path = f"/internal/v1/sources/{shop.source.source_id}"
+    await live.client.call("POST", f"{path}/register?offset=0")
+    url = shop.bot.webhook["url"]
+    second = telegram_source(shop.bot.token, workspace_id="wsp_2")
+    await publish_state(live.publisher, second, second.source_id, "wsp_2")
+
+    taking = f"/internal/v1/sources/{second.source_id}"
+    async with asyncio.timeout(10):
+        while True:
+            status, body, _ = await live.client.call("POST", f"{taking}/register?offset=0", "wsp_2")
+            if status == 200:
+                break
+    assert json.loads(body)["registered"] is False
+    assert json.loads(body)["error"]
+    assert shop.bot.webhook["url"] == url
+
+    told = [
+        json.loads((await live.client.call("GET", f"{one}/health", workspace))[1])["registered"]
+        for one, workspace in ((path, WORKSPACE), (taking, "wsp_2"))
+    ]
+    assert told == [True, False]
+
+
+async def test_health_says_when_the_last_update_came(live: Live, shop: Shop) -> None:
+    path = f"/internal/v1/sources/{shop.source.source_id}"
+    await live.client.call("POST", f"{path}/register?offset=0")
+    before = json.loads((await live.client.call("GET", f"{path}/health"))[1])
+    assert before.get("last_update_at") is None
+    now = datetime.now(UTC)
+    assert await shop.hook({"update_id": 1}) == 200
+    after = json.loads((await live.client.call("GET", f"{path}/health"))[1])
+    assert datetime.fromisoformat(after["last_update_at"]) >= now
+    shop.bot.webhook = {"url": "https://elsewhere.example/hook"}
+    gone = json.loads((await live.client.call("GET", f"{path}/health"))[1])
+    assert gone["registered"] is False
+    assert gone["error"]

@@ -55,6 +55,15 @@ class NoAnswer(Exception):
     """
 
 
+class WebhookInfo(msgspec.Struct, frozen=True):
+    """``url`` is empty where no webhook is set."""
+
+    url: str = ""
+    pending_update_count: int = 0
+    last_error_date: int | None = None
+    last_error_message: str = ""
+
+
 class _Parameters(msgspec.Struct, frozen=True):
     retry_after: int = _DEFAULT_RETRY_SECONDS
     migrate_to_chat_id: int | None = None
@@ -123,10 +132,13 @@ class BotApi:
         """What was not delivered yet stays with Telegram for a day. Errors: as of ``call``."""
         await self.call(token, "deleteWebhook", {})
 
-    async def webhook_url(self, token: str) -> str:
-        """Where the bot's updates go; empty where no webhook is set. Errors: as of ``call``."""
+    async def webhook_info(self, token: str) -> "WebhookInfo":
+        """Where the bot's updates go, and how that goes. Errors: as of ``call``."""
         found = await self.call(token, "getWebhookInfo", {})
-        return str(found.get("url", "")) if isinstance(found, dict) else ""
+        try:
+            return msgspec.convert(found, WebhookInfo)
+        except msgspec.ValidationError as error:
+            raise NoAnswer("not a webhook's state") from error
 
     async def fetch(self, token: str, file_id: str, limit_bytes: int) -> bytes:
         """A file's bytes. Errors: as of ``call`` (Refused with code 413 for a larger one)."""

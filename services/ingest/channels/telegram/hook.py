@@ -35,6 +35,7 @@ from services.ingest.channels.telegram.updates import (
 )
 from services.ingest.hooks import Delivery, Hook
 from services.ingest.metrics import IGNORED, REFUSED, UNKNOWN_CONTENT
+from services.ingest.registrar import Registrar
 from services.ingest.sources import OpenSource, SourceBook
 from services.ingest.telling import TEXTS
 
@@ -52,7 +53,12 @@ _REASONS: Final[Mapping[type[Problem], str]] = {
 
 
 def telegram_hook(
-    sources: SourceBook, directory: Directory, acceptor: Acceptor, moves: Moves, ids: IdKey
+    sources: SourceBook,
+    directory: Directory,
+    acceptor: Acceptor,
+    moves: Moves,
+    registrar: Registrar,
+    ids: IdKey,
 ) -> Hook:
     """200 when Kafka has it or nothing is to be kept.
 
@@ -63,7 +69,7 @@ def telegram_hook(
     async def hook(delivery: Delivery) -> Response:
         try:
             source = sources.get(delivery.source_id, _CHANNEL)
-            _verify(delivery, source)
+            _verify(delivery, source, is_told=registrar.is_told(source))
             answer = await _take(await delivery.body(WEBHOOK_MAX_BYTES), source)
         except Problem as refusal:
             REFUSED.labels(_CHANNEL.value, _REASONS.get(type(refusal), refusal.kind)).inc()
@@ -72,6 +78,7 @@ def telegram_hook(
 
     async def _take(raw: bytes, source: OpenSource) -> bytes:
         received_at = datetime.now(UTC)
+        registrar.saw_update(source.id, received_at)
         try:
             update = read_update(raw)
         except Unreadable as error:
@@ -137,11 +144,15 @@ def _answer(update: Update) -> bytes:
     return msgspec.json.encode({"method": "answerCallbackQuery", "callback_query_id": query.id})
 
 
-def _verify(delivery: Delivery, source: OpenSource) -> None:
+def _verify(delivery: Delivery, source: OpenSource, *, is_told: bool) -> None:
     given = delivery.header(_SECRET_HEADER)
     if given is None:
         raise Unauthorized("the secret token is missing")
     expected = source.credentials.secret_token
     # Without a secret of ours nobody can prove anything.
-    if not expected or not hmac.compare_digest(given, expected.encode()):
+    if expected and hmac.compare_digest(given, expected.encode()):
+        return
+    # Until Telegram was told of another it sends the former.
+    former = source.former_secret
+    if is_told or not former or not hmac.compare_digest(given, former.encode()):
         raise Forbidden("the secret token is wrong")
