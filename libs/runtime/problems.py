@@ -22,8 +22,9 @@ class Problem(Exception):
     """A refusal with its HTTP status. Subclasses set ``status``, ``kind`` and ``title``.
 
     ``type`` in the answer is ``urn:parley:problem:<kind>``; ``extra`` are further members, such
-    as who holds the case. The title is told in the caller's language where ``texts`` has it, under
-    ``title.<kind>``; whoever raises a problem says its ``detail`` in that language.
+    as who holds the case; ``retry_after``: seconds, where it is known. The title is told in the
+    caller's language where ``texts`` has it, under ``title.<kind>``; whoever raises a problem says
+    its ``detail`` in that language.
     """
 
     status: ClassVar[int] = 500
@@ -31,14 +32,18 @@ class Problem(Exception):
     title: ClassVar[str] = "Something went wrong on our side"
     texts: ClassVar[Texts] = COMMON
 
-    def __init__(self, detail: str = "", **extra: Any) -> None:
+    def __init__(self, detail: str = "", *, retry_after: int | None = None, **extra: Any) -> None:
         super().__init__(detail or self.title)
+        self.retry_after = retry_after
         self.detail = detail
         self.extra = extra
 
     def response(self) -> Response:
         title = self.texts.find(f"title.{self.kind}") or self.title
-        return problem_response(self.status, self.kind, title, self.detail, **self.extra)
+        answer = problem_response(self.status, self.kind, title, self.detail, **self.extra)
+        if self.retry_after is not None:
+            answer.headers["retry-after"] = str(self.retry_after)
+        return answer
 
 
 class BadRequest(Problem):

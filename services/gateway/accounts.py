@@ -1,5 +1,8 @@
 """Accounts: who may sign in as which member, kept in MongoDB and never sent anywhere."""
 
+import asyncio
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,13 +14,21 @@ from pymongo.errors import DuplicateKeyError
 from libs.events.ids import random_id
 from libs.runtime.mongo import Document
 from libs.runtime.problems import Conflict, TooMany, Unauthorized
-from services.gateway.attempts import Attempts
+from services.gateway.attempts import (
+    ALLOWED_OF_ACCOUNT,
+    ALLOWED_OF_ADDRESS,
+    Attempt,
+    Attempts,
+    Exhausted,
+)
 from services.gateway.metrics import SIGN_INS
 from services.gateway.passwords import Passwords, check_new_password, random_password
 from services.gateway.telling import TEXTS
 
 # One person may have accounts in several workspaces; each is one password to verify.
 WORKSPACES_TRIED: Final = 8
+# From where it was opened lately: what is guessed elsewhere does not lock its owner out there.
+PLACES_REMEMBERED: Final = 20
 
 
 class WrongSignIn(Unauthorized):
@@ -47,6 +58,11 @@ class Account:
     password_is_temporary: bool
 
 
+def _place(account: Document, address: str) -> str:
+    """An address as an account keeps it: nobody reads it there."""
+    return hashlib.sha256(f"{account['_id']} {address}".encode()).hexdigest()[:32]
+
+
 def normal_email(email: str) -> str:
     return email.strip().casefold()
 
@@ -57,9 +73,10 @@ class Accounts:
     def __init__(self, database: AsyncDatabase[Document], passwords: Passwords) -> None:
         self._accounts = database["gateway_accounts"]
         self._passwords = passwords
-        self._attempts = Attempts()
+        self._attempts = Attempts(database)
 
     async def ensure_indexes(self) -> None:
+        await self._attempts.ensure_indexes()
         await self._accounts.create_index(
             [("email", ASCENDING), ("workspace_id", ASCENDING)], name="email", unique=True
         )
@@ -76,10 +93,16 @@ class Accounts:
         who has accounts in several workspaces and names none waits longer: one hash for each.
         Errors: WrongSignIn, WorkspaceNeeded, TooMany.
         """
-        key = (normal_email(email), address)
-        self._begin_attempt(key)
-        query = {"email": key[0]} | ({"workspace_id": workspace_id} if workspace_id else {})
+        email = normal_email(email)
+        query = {"email": email} | ({"workspace_id": workspace_id} if workspace_id else {})
         found = await self._accounts.find(query).limit(WORKSPACES_TRIED).to_list()
+        is_known = any(_place(one, address) in one.get("opened_from", ()) for one in found)
+        attempt = await self._begin_attempt(
+            {
+                f"account {email} {address if is_known else ''}": ALLOWED_OF_ACCOUNT,
+                f"address {address}": ALLOWED_OF_ADDRESS,
+            }
+        )
         candidates = [_account(document) for document in found]
         opened = [
             account
@@ -91,7 +114,10 @@ class Accounts:
         if not opened:
             SIGN_INS.labels("refused").inc()
             raise WrongSignIn
-        self._attempts.succeeded(*key)
+        await asyncio.gather(
+            attempt.take_back(),
+            self._remember_place([account.account_id for account in opened], found, address),
+        )
         if len(opened) > 1:
             raise WorkspaceNeeded(workspace_ids=[account.workspace_id for account in opened])
         account = opened[0]
@@ -101,17 +127,18 @@ class Accounts:
         return account
 
     async def change_password(
-        self, workspace_id: str, member_id: str, current: str, new: str, address: str
+        self, workspace_id: str, member_id: str, current: str, new: str
     ) -> None:
         """Errors: Invalid, WrongSignIn, Conflict, TooMany."""
         check_new_password(new)
-        key = (workspace_id, member_id, address)
-        self._begin_attempt(key)
+        attempt = await self._begin_attempt(
+            {f"password {workspace_id} {member_id}": ALLOWED_OF_ACCOUNT}
+        )
         account = await self.of_member(workspace_id, member_id)
         hashed = account.password_hash if account else None
         if not await self._passwords.verify(current, hashed) or account is None:
             raise WrongSignIn(TEXTS.say("sign-in.current-password"))
-        self._attempts.succeeded(*key)
+        await attempt.take_back()
         if not await self._set_password(account, new, temporary=False):
             raise Conflict(TEXTS.say("conflict.password-changed"))
 
@@ -160,10 +187,24 @@ class Accounts:
     async def remove(self, workspace_id: str, member_id: str) -> None:
         await self._accounts.delete_one({"workspace_id": workspace_id, "member_id": member_id})
 
-    def _begin_attempt(self, key: tuple[str, ...]) -> None:
-        if not self._attempts.begin(*key):
+    async def _begin_attempt(self, allowed: Mapping[str, int]) -> Attempt:
+        try:
+            return await self._attempts.begin(allowed)
+        except Exhausted as error:
             SIGN_INS.labels("limited").inc()
-            raise TooMany(TEXTS.say("too-many.attempts"))
+            told = TEXTS.say("too-many.attempts")
+            raise TooMany(told, retry_after=error.retry_after_seconds) from error
+
+    async def _remember_place(
+        self, opened: Collection[str], found: Iterable[Document], address: str
+    ) -> None:
+        for one in found:
+            place = _place(one, address)
+            if one["_id"] in opened and place not in one.get("opened_from", ()):
+                newest = {"$each": [place], "$slice": -PLACES_REMEMBERED}
+                await self._accounts.update_one(
+                    {"_id": one["_id"]}, {"$push": {"opened_from": newest}}
+                )
 
     async def _set_password(self, account: Account, password: str, temporary: bool) -> bool:
         done = await self._accounts.update_one(

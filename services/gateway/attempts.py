@@ -1,39 +1,98 @@
-"""How often somebody may try to sign in: failed attempts by account and address, in memory."""
+"""How often somebody may try a password: counted in MongoDB, so by all replicas together.
 
-import time
-from collections import OrderedDict, deque
-from collections.abc import Callable
+    gateway_attempts  {_id: "<window>:<SHA-256 of what is counted>", count, expires_at}
+
+An attempt is counted when it begins, so that many at once do not slip through, and taken back when
+the password was right. Windows are the same for everybody (each five minutes of the clock), so when
+the next one begins is known: that is the ``Retry-After``.
+"""
+
+import asyncio
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Final
 
-WINDOW_SECONDS: Final = 300.0
-ALLOWED_IN_WINDOW: Final = 10
-REMEMBERED: Final = 20_000
+from pymongo import ReturnDocument
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
+
+from libs.runtime.mongo import Document
+
+WINDOW_SECONDS: Final = 300
+# From where an account was opened before; and, together, from everywhere else. So strangers lock
+# out each other, and its owner only where they have never been.
+ALLOWED_OF_ACCOUNT: Final = 10
+# A company's whole office may be one address.
+ALLOWED_OF_ADDRESS: Final = 30
+
+
+class Exhausted(Exception):
+    """``retry_after_seconds``: until the next window."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(retry_after_seconds)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Attempts:
-    """Counts the attempts of a key within the last five minutes; each replica counts its own.
-
-    An attempt counts when it begins, so that many at once do not slip through; ``succeeded``
-    forgets them. The oldest keys are forgotten first when there are too many.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: AsyncDatabase[Document],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._counts = database["gateway_attempts"]
         self._clock = clock
-        self._begun: OrderedDict[tuple[str, ...], deque[float]] = OrderedDict()
 
-    def begin(self, *key: str) -> bool:
-        """False when the key has used up what it may."""
-        now = self._clock()
-        begun = self._begun.setdefault(key, deque())
-        self._begun.move_to_end(key)
-        if len(self._begun) > REMEMBERED:
-            self._begun.popitem(last=False)
-        while begun and begun[0] <= now - WINDOW_SECONDS:
-            begun.popleft()
-        if len(begun) >= ALLOWED_IN_WINDOW:
-            return False
-        begun.append(now)
-        return True
+    async def ensure_indexes(self) -> None:
+        await self._counts.create_index("expires_at", name="expiry", expireAfterSeconds=0)
 
-    def succeeded(self, *key: str) -> None:
-        self._begun.pop(key, None)
+    async def begin(self, allowed: Mapping[str, int]) -> "Attempt":
+        """``allowed``: of each thing that is counted, so many within a window; all of them are
+        counted at once, in one round trip. Errors: Exhausted, and then nothing is counted."""
+        now = self._clock().timestamp()
+        window = math.floor(now / WINDOW_SECONDS)
+        ends = (window + 1) * WINDOW_SECONDS
+        names = {key: f"{window}:{hashlib.sha256(key.encode()).hexdigest()}" for key in allowed}
+        counts = await asyncio.gather(*(self._count(name, ends) for name in names.values()))
+        counted = dict(zip(allowed, counts, strict=True))
+        attempt = Attempt(self, names)
+        if any(count > allowed[key] for key, count in counted.items()):
+            await attempt.take_back()
+            raise Exhausted(max(1, math.ceil(ends - now)))
+        return attempt
+
+    async def _count(self, name: str, ends: float) -> int:
+        for _ in range(2):
+            # Of two that begin a window at once, one finds the other's.
+            try:
+                found = await self._counts.find_one_and_update(
+                    {"_id": name},
+                    {
+                        "$inc": {"count": 1},
+                        "$setOnInsert": {"expires_at": datetime.fromtimestamp(ends, UTC)},
+                    },
+                    upsert=True,
+                    return_document=ReturnDocument.AFTER,
+                )
+            except DuplicateKeyError:
+                continue
+            if found is not None:
+                return int(found["count"])
+        raise RuntimeError("a counter is there and is not")
+
+    async def take_back(self, names: list[str]) -> None:
+        await self._counts.update_many({"_id": {"$in": names}}, {"$inc": {"count": -1}})
+
+
+class Attempt:
+    """One that was counted."""
+
+    def __init__(self, attempts: Attempts, names: Mapping[str, str]) -> None:
+        self._attempts = attempts
+        self._names = names
+
+    async def take_back(self) -> None:
+        """It was no guess."""
+        await self._attempts.take_back(list(self._names.values()))

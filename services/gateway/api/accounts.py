@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from libs.events.directory import WorkspaceState
 from libs.runtime.bodies import BodyReader, invalid_field
-from libs.runtime.http import json_response
+from libs.runtime.http import client_of, json_response
 from libs.runtime.problems import Conflict, Forbidden, NotFound, TooMany, Unavailable
 from services.gateway.access import Access, Actor
 from services.gateway.accounts import Accounts, WorkspaceNeeded, WrongSignIn
@@ -47,7 +47,7 @@ def add_account_routes(
     async def sign_in(request: Request) -> Response:
         asked, _ = await signing_in.read(request)
         account = await accounts.sign_in(
-            asked.email, asked.password, asked.workspace_id, _address(request)
+            asked.email, asked.password, asked.workspace_id, client_of(request)
         )
         actor = access.seen_as(Principal("", "session", account.workspace_id, account.member_id))
         if actor is None:
@@ -87,7 +87,6 @@ def add_account_routes(
             actor.member_id,
             asked.current_password,
             asked.new_password,
-            _address(request),
         )
         await sessions.end_others(actor.principal)
         return Response(status_code=204)
@@ -155,10 +154,6 @@ def add_account_routes(
         name="deleteApiToken", summary="End one of my API tokens",
         status=204, problems=(Forbidden,),
     )  # fmt: skip
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
 
 
 def _workspace(actor: Actor) -> WorkspaceState:

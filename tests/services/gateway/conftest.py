@@ -146,6 +146,7 @@ async def suite(
         "PARLEY_DEPLOYMENT_KEY": bytes(range(32)).hex(),
         "PARLEY_SERVICE_KEY": SERVICE_KEY.hex(),
         "PARLEY_WEBHOOKS_ALLOW_PRIVATE": "true",
+        "PARLEY_TRUSTED_PROXIES": "127.0.0.1",
     }
     async with AsyncExitStack() as stack:
         routing_url, _ = await stack.enter_async_context(

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,11 +11,22 @@ from argon2 import PasswordHasher
 
 from libs.events.directory import Role
 from libs.runtime.tokens import ServiceTokens
-from services.gateway.attempts import ALLOWED_IN_WINDOW, WINDOW_SECONDS, Attempts
+from services.gateway import accounts, attempts
 from services.gateway.sessions import CACHED_SECONDS
-from tests.services.gateway.conftest import SERVICE_KEY, Api, Suite, Team, new_team, open_workspace
+from tests.services.gateway.conftest import (
+    SERVICE_KEY,
+    Answer,
+    Api,
+    Suite,
+    Team,
+    new_team,
+    open_workspace,
+)
 
 pytestmark = pytest.mark.servers
+
+_LONG = 10_000_000
+ALLOWED_OF_ACCOUNT, ALLOWED_OF_ADDRESS = 3, 6
 
 
 async def test_an_owner_signs_in_with_the_password_that_was_shown_once(
@@ -93,28 +105,90 @@ async def test_an_account_of_another_workspace_does_not_sign_in_here(api: Api, t
     assert (refused.status, right.status) == (401, 200)
 
 
-async def test_who_tries_too_often_has_to_wait(api: Api) -> None:
-    body = {"email": "guess@shop.example", "password": "wrong"}
+async def guess(api: Api, address: str, email: str, password: str | None = None) -> Answer:
+    """As a proxy tells of a client at the address. No password: a wrong one."""
+    body = {"email": email, "password": password or "a guess"}
+    return await api("POST", "/v1/sign-in", body, headers={"X-Forwarded-For": address})
 
-    statuses = [
-        (await api("POST", "/v1/sign-in", body)).status for _ in range(ALLOWED_IN_WINDOW + 1)
+
+@pytest.fixture
+def _window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One so long that it does not end within a test, and fewer hashes until it is full."""
+    assert (attempts.ALLOWED_OF_ACCOUNT, attempts.ALLOWED_OF_ADDRESS) == (10, 30)
+    monkeypatch.setattr(attempts, "WINDOW_SECONDS", _LONG)
+    monkeypatch.setattr(accounts, "ALLOWED_OF_ACCOUNT", ALLOWED_OF_ACCOUNT)
+    monkeypatch.setattr(accounts, "ALLOWED_OF_ADDRESS", ALLOWED_OF_ADDRESS)
+
+
+@pytest.mark.usefixtures("_window")
+async def test_an_address_that_tries_many_accounts_has_to_wait(api: Api) -> None:
+    address = new_address()
+    tried = [
+        await guess(api, address, f"{uuid.uuid4().hex}@shop.example")
+        for _ in range(ALLOWED_OF_ADDRESS + 1)
     ]
 
-    assert statuses == [401] * ALLOWED_IN_WINDOW + [429]
+    assert [one.status for one in tried] == [401] * ALLOWED_OF_ADDRESS + [429]
+    wait = int(tried[-1].headers["retry-after"])
+    assert (time.time() + wait) // _LONG == time.time() // _LONG + 1
+    assert (await guess(api, new_address(), "x@shop.example")).status == 401
 
 
-def test_attempts_are_forgotten_after_the_window_and_after_a_success() -> None:
-    now = 0.0
-    attempts = Attempts(clock=lambda: now)
-    for _ in range(ALLOWED_IN_WINDOW):
-        assert attempts.begin("a@b", "10.0.0.1")
-    assert not attempts.begin("a@b", "10.0.0.1")
-    assert attempts.begin("a@b", "10.0.0.2")
+@pytest.mark.usefixtures("_window")
+async def test_a_network_of_ipv6_is_one_address(api: Api) -> None:
+    network = f"2001:db8:{uuid.uuid4().hex[:4]}:{uuid.uuid4().hex[:4]}"
+    tried = [
+        await guess(api, f"{network}::{number:x}", f"{uuid.uuid4().hex}@shop.example")
+        for number in range(1, ALLOWED_OF_ADDRESS + 2)
+    ]
+    assert tried[-1].status == 429
 
-    now = WINDOW_SECONDS + 1
-    assert attempts.begin("a@b", "10.0.0.1")
-    attempts.succeeded("a@b", "10.0.0.1")
-    assert all(attempts.begin("a@b", "10.0.0.1") for _ in range(ALLOWED_IN_WINDOW))
+
+@pytest.mark.usefixtures("_window")
+async def test_an_account_that_is_tried_from_many_addresses_is_closed_to_strangers(
+    suite: Suite, api: Api, team: Team
+) -> None:
+    home, email, password = new_address(), team.owner.email, str(team.owner.password)
+    assert (await guess(api, home, email, password)).status == 200
+    replica = Api(suite.http, suite.replica_url)
+
+    tried = [
+        (await guess(replica if number % 2 else api, new_address(), email)).status
+        for number in range(ALLOWED_OF_ACCOUNT)
+    ]
+    assert tried == [401] * ALLOWED_OF_ACCOUNT
+    # By all replicas, for whoever it is, also with the right password.
+    assert (await guess(replica, new_address(), email)).status == 429
+    assert (await guess(api, new_address(), email, password)).status == 429
+
+    # But its owner is at home.
+    assert (await guess(api, home, email)).status == 401
+    assert (await guess(replica, home, email, password)).status == 200
+    for _ in range(ALLOWED_OF_ACCOUNT - 1):
+        assert (await guess(api, home, email)).status == 401
+    assert (await guess(api, home, email, password)).status == 429
+
+
+@pytest.mark.usefixtures("_window")
+async def test_an_e_mail_that_nobody_has_is_refused_as_one_that_somebody_has(
+    api: Api, team: Team
+) -> None:
+    told = []
+    for email in (team.owner.email, f"{uuid.uuid4().hex}@shop.example"):
+        tried = [await guess(api, new_address(), email) for _ in range(ALLOWED_OF_ACCOUNT + 1)]
+        told.append([(one.status, one.content) for one in tried])
+    assert told[0] == told[1]
+
+
+@pytest.mark.usefixtures("_window")
+async def test_a_right_password_is_no_guess(api: Api, team: Team) -> None:
+    address, email, password = new_address(), team.owner.email, str(team.owner.password)
+    for _ in range(ALLOWED_OF_ACCOUNT + 1):
+        assert (await guess(api, address, email, password)).status == 200
+
+
+def new_address() -> str:
+    return f"100.{'.'.join(str(byte) for byte in uuid.uuid4().bytes[:3])}"
 
 
 async def test_a_hash_with_old_parameters_is_made_anew_at_sign_in(
