@@ -10,10 +10,11 @@ import msgspec
 from fastapi import Request
 
 from libs.events.registry import UNREADABLE
+from libs.events.words import NotValid
 from libs.runtime.http import read_limited
 from libs.runtime.problems import BadRequest, Invalid, TooLarge
 from libs.runtime.texts import COMMON
-from libs.runtime.values import NotValid, check_of
+from libs.runtime.values import check_of
 
 BODY_LIMIT_BYTES: Final = 256 * 1024
 _NAME_SHOWN_CHARACTERS: Final = 80

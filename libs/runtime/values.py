@@ -12,22 +12,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
+from libs.events.api.values import MADE
 from libs.events.instants import EARLIEST, LATEST, utc_of
+from libs.events.words import NotValid, without_nul
 
 # JSON's numbers are doubles in most clients: beyond it, a whole number comes back as another one.
 NUMBER_MOST: Final = 2**53
 
 Check = Callable[[Any], Any]
-
-
-class NotValid(Exception):
-    """A value that is refused: the text ``invalid.<key>``. ``path`` is where it stands."""
-
-    def __init__(self, key: str, **variables: str | int) -> None:
-        super().__init__(key)
-        self.key = key
-        self.variables = variables
-        self.path: tuple[str, ...] = ()
 
 
 def check_of(kind: Any) -> Check | None:
@@ -38,8 +30,11 @@ def check_of(kind: Any) -> Check | None:
 
 def _check(info: inspect.Type) -> Check | None:
     match info:
-        case inspect.Metadata(type=inner):
-            return _check(inner)
+        case inspect.Metadata(type=inner, extra=extra):
+            made: Check | None = (extra or {}).get(MADE)
+            return made or _check(inner)
+        case inspect.StrType():
+            return without_nul
         case inspect.DateTimeType(tz=zone):
             if zone is not True:
                 raise TypeError("an instant in a request needs its zone: Instant")

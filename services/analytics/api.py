@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -12,8 +12,10 @@ from starlette.responses import Response
 
 from libs.events.actions import Action
 from libs.events.api.figures import By
+from libs.events.api.values import TimeZone
 from libs.events.registry import Instant
 from libs.events.visibility import sees_location, sight_of
+from libs.events.zones import zone_of
 from libs.runtime.bodies import invalid_field, read_query
 from libs.runtime.directory import Directory, WorkspaceDirectory
 from libs.runtime.http import caller_of, json_response
@@ -28,7 +30,6 @@ from services.analytics.warehouse import WarehouseUnavailable
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 # Two of the names that systems know are of no zone.
-_ZONES: Final = available_timezones() - {"localtime", "Factory"}
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LONGEST: Final = timedelta(days=3660)  # so that the period before it can be kept too
 
@@ -40,7 +41,7 @@ class _PeriodQuery(
 
     start: str
     end: str
-    time_zone: str | None = None
+    time_zone: TimeZone | None = None
 
 
 class _PerformanceQuery(_PeriodQuery, kw_only=True):
@@ -65,13 +66,11 @@ class Analyst:
         ]
 
     def zone(self, asked: str | None) -> ZoneInfo:
-        """The one asked for, else that of most of their locations. Errors: Invalid."""
+        """The one asked for, else that of most of their locations."""
         if asked is not None:
-            if asked not in _ZONES:
-                raise invalid_field("time_zone", TEXTS.say("invalid.time-zone"))
-            return ZoneInfo(asked)
+            return zone_of(asked)
         zones = Counter(location.time_zone for location in self._locations)
-        return ZoneInfo(min(zones, key=lambda zone: (-zones[zone], zone), default="UTC"))
+        return zone_of(min(zones, key=lambda zone: (-zones[zone], zone), default=None))
 
 
 def router(reports: Reports, tokens: ServiceTokens, directory: Directory) -> APIRouter:

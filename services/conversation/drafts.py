@@ -16,6 +16,7 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.asynchronous.collection import AsyncCollection
 
 from libs.events.api import Draft, DraftView
+from libs.events.words import is_blank
 from libs.runtime.combine import Combiner
 from libs.runtime.mongo import Document
 
@@ -47,7 +48,7 @@ class Drafts:
         self, workspace_id: str, member_id: str, conversation_id: str, draft: Draft
     ) -> DraftView:
         """In place of what was there; nothing is kept of an empty text."""
-        if not draft.text.strip():
+        if is_blank(draft.text):
             await self.delete(member_id, conversation_id)
             return DraftView()
         # As the database keeps it, so that it is answered alike now and later.

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from libs.events.directory import FieldState
 from libs.events.marks import FieldKind, FieldValue
+from libs.events.words import text_of
 from libs.runtime.directory import WorkspaceDirectory
 from services.conversation.telling import wrong
 
@@ -67,7 +68,7 @@ def required_fields(directory: WorkspaceDirectory) -> tuple[str, ...]:
 def _text(field: FieldState, value: FieldValue) -> FieldValue:
     if not isinstance(value, str):
         raise _Wrong("not-a-text")
-    text = value.strip()
+    text = text_of(value).strip()
     if not text:
         raise _Wrong("empty")
     longest = field.max_characters or TEXT_MAX_CHARACTERS

@@ -36,13 +36,17 @@ def keys_of(state: ConversationState) -> list[str]:
 
 
 def _marks(case: Case) -> list[str]:
-    marks = [f"{kind}:{mark}" for kind in _MARKS for mark in marks_of(case, kind)]
+    # A tag may have been given, and a card written, before tags had one spelling.
+    marks = [
+        f"{kind}:{folded(mark) if kind == 'tag' else mark}"
+        for kind in _MARKS
+        for mark in marks_of(case, kind)
+    ]
     return marks if case.priority == "none" else [*marks, f"priority:{case.priority}"]
 
 
 def _card(known: KnownAs) -> list[str]:
     """What the team knows of the customer."""
-    # A card may have been written before its tags had one spelling.
     keys = [f"customer_tag:{tag}" for tag in dict.fromkeys(map(folded, known.tags))]
     keys += [f"sales_plan:{plan}" for plan in known.sales_plans]
     if known.funnel_status != FIRST_STATUS:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from libs.events.activity import ActivityVariables
 from libs.events.directory import FieldState, LabelState
+from libs.events.zones import zone_of
 from libs.runtime.bodies import invalid_field
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.problems import Invalid
@@ -153,7 +154,4 @@ def _name(things: Mapping[str, LabelState] | Mapping[str, FieldState], thing_id:
 
 def _zone_of(directory: WorkspaceDirectory, location_id: str) -> ZoneInfo:
     location = directory.locations.get(location_id)
-    try:
-        return ZoneInfo(location.time_zone if location else "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
+    return zone_of(location.time_zone if location else None)

@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import structlog
 
 from libs.events.directory import GroupState, MemberState
+from libs.events.zones import zone_of
 from libs.runtime.backoff import pause
 from libs.runtime.directory import Directory
 from libs.runtime.language import FALLBACK
@@ -87,7 +87,7 @@ class DeliveryWorker:
         language = directory.language_of(member) or FALLBACK
         if delivery.kind != "case-in-group":
             location = directory.locations.get(delivery.location_id or "")
-            zone = ZoneInfo(location.time_zone if location else "UTC")
+            zone = zone_of(location.time_zone if location else None)
             about = HandedCase(member.name, name, delivery.channel, link, delivery.wanted_by, zone)
             return member.email, handed_case(delivery.kind, language, about)
         group = directory.groups.get(delivery.group_id or "")

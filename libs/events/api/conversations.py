@@ -9,6 +9,7 @@ from msgspec import Meta
 from libs.events.activity import ActivityVariables
 from libs.events.api.filters import Tab
 from libs.events.api.requests import RequestBody
+from libs.events.api.values import Text
 from libs.events.content import (
     Attachment,
     Content,
@@ -194,7 +195,7 @@ class GivenContent(RequestBody):
     """What a member writes: a ``Content``, of which nothing unknown is taken. How long its text may
     be, the channel says."""
 
-    text: str = ""
+    text: Text = ""
     attachments: Annotated[tuple[GivenAttachment, ...], Meta(max_length=ATTACHMENTS_AT_MOST)] = ()
     point: GivenPoint | None = None
 
@@ -243,7 +244,7 @@ class CommentsPage(Body):
 class Draft(RequestBody):
     """What a member has begun to write; an empty text is no draft."""
 
-    text: str
+    text: Text
     reply_to: _Id | None = None
 
 
@@ -272,13 +273,13 @@ class AllRead(Body):
 class EditMessage(RequestBody):
     """What the message is to say; its attachments stay."""
 
-    text: str
+    text: Text
 
 
 class AddNote(RequestBody):
     """``mentions``: ids of the members who are to be told of it."""
 
-    text: str
+    text: Text
     mentions: tuple[str, ...] = ()
 
 

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from libs.events.activity import ActivityKind, ActivityVariables
 from libs.events.api.conversations import LastMessage
 from libs.events.api.requests import RequestBody
+from libs.events.api.values import Line, Name, Text
 from libs.events.content import Channel
 from libs.events.conversation import CaseState
 from libs.events.customer import Card, FunnelStatus, Sex, Subscription, Visit
@@ -18,7 +19,7 @@ from libs.events.registry import Body, Instant
 UtmLabel = Literal["source", "medium", "campaign", "term", "content", "id"]
 # As many channels as one person is likely to write on.
 PHOTO_PLACES_AT_MOST: Final = 10
-PlanName = Annotated[str, Meta(min_length=1, max_length=100)]
+PlanName = Annotated[Name, Meta(min_length=1, max_length=100)]
 
 
 class BlockView(Body):
@@ -109,16 +110,16 @@ class CustomerCasePage(Body):
 class EditCustomer(RequestBody):
     """What is absent stays, null clears. ``fields``: custom fields by their ids."""
 
-    name: str | UnsetType | None = UNSET
-    external_id: str | UnsetType | None = UNSET
-    email: str | UnsetType | None = UNSET
-    phone: str | UnsetType | None = UNSET
+    name: Line | UnsetType | None = UNSET
+    external_id: Line | UnsetType | None = UNSET
+    email: Line | UnsetType | None = UNSET
+    phone: Line | UnsetType | None = UNSET
     sex: Sex | UnsetType | None = UNSET
-    country: str | UnsetType | None = UNSET
-    city: str | UnsetType | None = UNSET
-    address: str | UnsetType | None = UNSET
-    note: str | UnsetType | None = UNSET
-    mark: str | UnsetType | None = UNSET
+    country: Line | UnsetType | None = UNSET
+    city: Line | UnsetType | None = UNSET
+    address: Text | UnsetType | None = UNSET
+    note: Text | UnsetType | None = UNSET
+    mark: Line | UnsetType | None = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
     fields: dict[str, FieldValue | None] | UnsetType = UNSET
 

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from libs.events.api.requests import RequestBody
+from libs.events.api.values import Line, Name, TimeZone
 from libs.events.content import Channel
 from libs.events.directory import LocationState, MemberState, Role, WorkspaceState
 from libs.events.marks import FieldKind, LabelKind
@@ -23,12 +24,12 @@ OFFSET_HEADER: Final = "parley-directory-offset"
 class OpenWorkspace(RequestBody):
     """What ``parley bootstrap`` asks for. ``time_zone`` is a name of the IANA database."""
 
-    name: str
+    name: Name
     language: Language
-    location_name: str
-    time_zone: str
-    owner_name: str
-    owner_email: str
+    location_name: Name
+    time_zone: TimeZone
+    owner_name: Name
+    owner_email: Line
 
 
 class FirstStates(Body):
@@ -42,20 +43,20 @@ class FirstStates(Body):
 class NewLocation(RequestBody):
     """``time_zone`` is a name of the IANA database."""
 
-    name: str
-    time_zone: str = "UTC"
+    name: Name
+    time_zone: TimeZone = "UTC"
 
 
 class ChangeLocation(RequestBody):
-    name: str | None = None
-    time_zone: str | None = None
+    name: Name | None = None
+    time_zone: TimeZone | None = None
 
 
 class NewMember(RequestBody):
     """``location_ids`` empty: all locations. ``language`` null: the workspace's."""
 
-    name: str
-    email: str
+    name: Name
+    email: Line
     role: Role
     location_ids: tuple[str, ...] = ()
     language: Language | None = None
@@ -64,8 +65,8 @@ class NewMember(RequestBody):
 class ChangeMember(RequestBody):
     """``language`` null: the workspace's."""
 
-    name: str | None = None
-    email: str | None = None
+    name: Name | None = None
+    email: Line | None = None
     role: Role | None = None
     location_ids: tuple[str, ...] | None = None
     active: bool | None = None
@@ -81,12 +82,12 @@ class ChangeMe(RequestBody):
 class NewGroup(RequestBody):
     """``member_ids`` empty: everyone may see the group."""
 
-    name: str
+    name: Name
     member_ids: tuple[str, ...] = ()
 
 
 class ChangeGroup(RequestBody):
-    name: str | None = None
+    name: Name | None = None
     member_ids: tuple[str, ...] | None = None
 
 
@@ -94,7 +95,7 @@ class NewSource(RequestBody):
     """``credentials`` of telegram: ``bot_token``; of widget: ``identity_secret``, if wanted."""
 
     channel: Channel
-    name: str
+    name: Name
     location_id: str
     credentials: dict[str, str] = msgspec.field(default_factory=dict)
     allowed_origins: tuple[str, ...] = ()
@@ -103,7 +104,7 @@ class NewSource(RequestBody):
 class ChangeSource(RequestBody):
     """``connected`` true connects a source again that was disconnected with DELETE."""
 
-    name: str | None = None
+    name: Name | None = None
     location_id: str | None = None
     credentials: dict[str, str] | None = None
     allowed_origins: tuple[str, ...] | None = None
@@ -124,14 +125,14 @@ class NewLabel(RequestBody):
     """``position`` orders the labels of a kind."""
 
     kind: LabelKind
-    name: str
+    name: Name
     position: int = 0
 
 
 class ChangeLabel(RequestBody):
     """``active`` true offers a label again that was taken away with DELETE."""
 
-    name: str | None = None
+    name: Name | None = None
     position: int | None = None
     active: bool | None = None
 
@@ -139,7 +140,7 @@ class ChangeLabel(RequestBody):
 class FieldChoice(RequestBody):
     """``choice_id`` is given where a choice stays that is there already; a new one gets its own."""
 
-    name: str
+    name: Name
     choice_id: str | None = None
 
 
@@ -152,7 +153,7 @@ class NewField(RequestBody):
     """
 
     applies_to: Literal["case", "customer"]
-    name: str
+    name: Name
     kind: FieldKind
     required: bool = False
     minimum: float | None = None
@@ -168,7 +169,7 @@ class ChangeField(RequestBody):
     ``active`` true offers a field again that was taken away with DELETE.
     """
 
-    name: str | None = None
+    name: Name | None = None
     required: bool | None = None
     minimum: float | None = None
     maximum: float | None = None

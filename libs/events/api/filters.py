@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from libs.events.api.values import Name
 from libs.events.content import Channel
 from libs.events.customer import FunnelStatus
 from libs.events.marks import Priority
@@ -14,7 +15,7 @@ from libs.events.registry import Body, Instant
 Tab = Literal["new", "mine", "others", "done", "all", "unread", "important"]
 Sort = Literal["last_message", "waiting", "priority"]
 
-FilterId = Annotated[str, Meta(min_length=1, max_length=100)]
+FilterId = Annotated[Name, Meta(min_length=1, max_length=100)]
 
 
 class ConversationFilter(Body, forbid_unknown_fields=True):
@@ -64,7 +65,7 @@ class ListAsked(ConversationFilter, forbid_unknown_fields=True):
 
 
 class SaveFilter(Body, forbid_unknown_fields=True):
-    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    name: Annotated[Name, Meta(min_length=1, max_length=100)]
     filter: ListAsked
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from libs.events.content import Channel, Content
+from libs.events.words import is_blank
 from services.conversation.telling import TEXTS, wrong
 
 NOTE_MAX_CHARACTERS: Final = 10_000
@@ -26,14 +27,14 @@ TEXT_LIMITS: Final = {
 
 def check_content(channel: Channel, content: Content) -> None:
     """Errors: Invalid, naming the field."""
-    if not (content.text.strip() or content.attachments or content.point):
+    if is_blank(content.text) and not (content.attachments or content.point):
         raise wrong("content", "empty")
     _check_length(channel, content, "content.text")
 
 
 def check_edited(channel: Channel, content: Content) -> None:
     """What a message is to say after an edit. Errors: Invalid, naming ``text``."""
-    if not content.text.strip():
+    if is_blank(content.text):
         raise wrong("text", "empty")
     _check_length(channel, content, "text")
 
@@ -48,7 +49,7 @@ def _check_length(channel: Channel, content: Content, field: str) -> None:
 
 def check_note(text: str) -> None:
     """Errors: Invalid, naming the field."""
-    if not text.strip():
+    if is_blank(text):
         raise wrong("text", "empty")
     if len(text) > NOTE_MAX_CHARACTERS:
         raise wrong("text", "too-long", count=NOTE_MAX_CHARACTERS)

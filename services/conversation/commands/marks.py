@@ -6,6 +6,7 @@ from typing import Final
 from libs.events.api import ConversationView
 from libs.events.api.marks import ChangeMarks, MarkEmotion, SetFields, SetMark, SetPriority
 from libs.events.marks import MarkKind
+from libs.events.words import is_line
 from services.conversation.commands.base import Workplace
 from services.conversation.domain.marks import MARKS_AT_MOST, folded
 from services.conversation.fields import checked_values
@@ -113,7 +114,7 @@ def _tags(field: str, words: Sequence[str]) -> tuple[str, ...]:
             raise wrong(field, "empty-tag")
         if len(tag) > TAG_MAX_CHARACTERS:
             raise wrong(field, "tag-too-long", count=TAG_MAX_CHARACTERS)
-        if not tag.isprintable():
+        if not is_line(tag):
             raise wrong(field, "unprintable-tag")
         tags.append(tag)
     return tuple(dict.fromkeys(tags))

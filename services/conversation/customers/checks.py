@@ -7,6 +7,7 @@ from msgspec import UNSET
 
 from libs.events.activity import ActivityVariables
 from libs.events.api.customers import EditCustomer, RecordVisit
+from libs.events.words import is_line, text_of
 from services.conversation.domain.customer_card import CardValue
 from services.conversation.domain.marks import folded
 from services.conversation.telling import wrong
@@ -39,7 +40,7 @@ def card_changes(asked: EditCustomer) -> dict[str, CardValue]:
         value = getattr(asked, name)
         if value is UNSET:
             continue
-        text = value.strip() if value else ""
+        text = text_of(value).strip() if value else ""
         if len(text) > longest:
             raise wrong(name, "too-long", count=longest)
         changes[name] = text or None
@@ -74,4 +75,6 @@ def _tags(asked: tuple[str, ...]) -> tuple[str, ...]:
     for number, tag in enumerate(tags):
         if not 0 < len(tag) <= _TAG_CHARACTERS:
             raise wrong(f"tags.{number}", "length", longest=_TAG_CHARACTERS)
+        if not is_line(tag):
+            raise wrong(f"tags.{number}", "unprintable-tag")
     return tags

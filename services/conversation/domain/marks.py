@@ -10,6 +10,7 @@ from typing import Final, assert_never
 from msgspec.structs import replace
 
 from libs.events.marks import SINGLE, Emotion, FieldValue, MarkKind, Priority
+from libs.events.words import line_of
 from services.conversation.domain.events import stored
 from services.conversation.domain.life import Life, MemberEvent, RuleBroken
 from services.conversation.domain.state import Case, ConversationState
@@ -143,8 +144,12 @@ class Marks(Life):
     ) -> None:
         """What is both added and removed is added. Errors: TooManyMarks."""
         present = marks_of(self.case, kind)
-        added = tuple(dict.fromkeys(mark for mark in add if mark not in present))
-        removed = tuple(mark for mark in present if mark in remove and mark not in add)
+        # A tag may have been given before tags had one spelling.
+        known = {mark: folded(mark) if kind == "tag" else mark for mark in present}
+        added = tuple(dict.fromkeys(mark for mark in add if mark not in known.values()))
+        removed = tuple(
+            mark for mark, name in known.items() if {mark, name} & {*remove} and name not in add
+        )
         if not (added or removed):
             return
         event = MarksChanged(
@@ -200,8 +205,8 @@ class Marks(Life):
 
 
 def folded(tag: str) -> str:
-    """In lower case and with single blanks: a tag, of a case or of a customer, has one spelling."""
-    return " ".join(tag.split()).lower()
+    """In lower case, as one line: a tag, of a case or of a customer, has one spelling."""
+    return line_of(" ".join(tag.split()).lower())
 
 
 def marks_of(case: Case, kind: MarkKind) -> tuple[str, ...]:

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from libs.events.api.filters import ConversationFilter, Sort, Tab
 from libs.events.directory import LocationState, MemberState, Role
 from libs.events.marks import PRIORITIES
 from libs.events.visibility import visible_groups
+from libs.events.zones import zone_of
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
 from services.conversation.domain.marks import folded
@@ -241,8 +241,9 @@ def days_end(locations: Mapping[str, LocationState], now: datetime) -> dict[date
     """When today ends, and at which locations it does then."""
     ends: dict[datetime, list[str]] = defaultdict(list)
     for location_id, location in locations.items():
-        tomorrow = now.astimezone(ZoneInfo(location.time_zone)).date() + timedelta(days=1)
-        end = datetime.combine(tomorrow, time(), ZoneInfo(location.time_zone))
+        zone = zone_of(location.time_zone)
+        tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+        end = datetime.combine(tomorrow, time(), zone)
         ends[end.astimezone(UTC)].append(location_id)
     return ends
 

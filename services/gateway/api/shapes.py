@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from libs.events.api.requests import RequestBody
+from libs.events.api.values import Line, Name, Text
 from libs.events.content import Channel, Visibility
 from libs.events.directory import (
     AutoforwardState,
@@ -31,7 +32,7 @@ class ProblemDetails(Body):
 class SignIn(RequestBody):
     """``workspace_id`` is needed only where the password opens several workspaces."""
 
-    email: str
+    email: Line
     password: str
     workspace_id: str | None = None
 
@@ -62,7 +63,7 @@ class ChangePassword(RequestBody):
 
 
 class NameApiToken(RequestBody):
-    name: str
+    name: Name
 
 
 class ApiTokenView(Body):
@@ -171,7 +172,7 @@ class PostMessage(RequestBody):
     ``visibility``: a comment for all to read, or a direct message; null: as the last message was.
     """
 
-    text: str = ""
+    text: Text = ""
     attachments: tuple[str, ...] = ()
     reply_to: str | None = None
     close: bool = False

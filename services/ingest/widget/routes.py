@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from libs.events.api import CustomerTimeline
+from libs.events.api.values import Line, Text
 from libs.events.content import Channel, Content, Sender
 from libs.events.ids import IdKey, random_id
 from libs.events.inbound import InboundReceived
@@ -35,7 +36,7 @@ TEXT_MAX_CHARACTERS: Final = 4_000
 PAGE_SIZE: Final = 100
 _POSITION_MAX_DIGITS: Final = 15
 
-Label = Annotated[str, msgspec.Meta(max_length=200)]
+Label = Annotated[Line, msgspec.Meta(max_length=200)]
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -58,7 +59,7 @@ class MessageRequest(msgspec.Struct, frozen=True):
     """``message_id`` is made by the client and the same however often it tries."""
 
     message_id: UUID
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_MAX_CHARACTERS)]
+    text: Annotated[Text, msgspec.Meta(min_length=1, max_length=TEXT_MAX_CHARACTERS)]
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -100,7 +101,7 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
         if not messages.allows(visitor.visitor_id):
             raise TooMany("too many messages at once")
         asked = await _body(request, _MESSAGE)
-        if not asked.text.strip():
+        if not asked.text:
             raise Invalid("text: is blank")
         received = _received(deps.id_key, visitor, asked, datetime.now(UTC))
         await acceptor.accept(source.workspace_id, [received])

@@ -74,7 +74,7 @@ class SourceRules:
     ) -> list[Fact]:
         """``connected`` true: the same account again. Errors: NotThere, Refused, Clash."""
         now = there.source(source_id)
-        name = now.name if name is None else name
+        name = now.name if name is None else name_of("name", name)
         location_id = now.location_id if location_id is None else location_id
         origins = now.allowed_origins if allowed_origins is None else allowed_origins
         sealed = now.sealed_credentials
@@ -86,7 +86,7 @@ class SourceRules:
             raise Clash("source-disconnected")
         changed = SourceChanged(
             source_id=source_id,
-            name=name_of("name", name),
+            name=name,
             location_id=known("location_id", (location_id,), there.locations)[0],
             sealed_credentials=sealed,
             allowed_origins=_origins(now.channel, origins),

@@ -1,10 +1,11 @@
 """What a name, an e-mail address, a time zone and an origin are."""
 
 import re
-import zoneinfo
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from libs.events.words import NotValid, checked_name, line_of
+from libs.events.zones import ZONES
 from services.routing.domain.errors import Refused
 
 NAME_MAX_CHARACTERS: Final = 200
@@ -25,24 +26,22 @@ _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 # The token of a bot as the Bot API shows it ("Authorizing your bot", core.telegram.org/bots/api):
 # the bot's id, a colon, and 35 characters.
 _BOT_TOKEN: Final = re.compile(r"(?P<bot_id>[0-9]{1,20}):[A-Za-z0-9_-]{35}")
-_ZONES: Final = frozenset(zoneinfo.available_timezones())
 
 
 def name_of(field: str, text: str) -> str:
-    """Without the blanks around it. Errors: Refused."""
-    name = text.strip()
-    if not name:
-        raise Refused(field, "empty")
+    """In its one form. Errors: Refused."""
+    try:
+        name = checked_name(text)
+    except NotValid as error:
+        raise Refused(field, error.key) from error
     if len(name) > NAME_MAX_CHARACTERS:
         raise Refused(field, "too-long", count=NAME_MAX_CHARACTERS)
-    if not name.isprintable():
-        raise Refused(field, "unprintable")
     return name
 
 
 def email_of(field: str, text: str) -> str:
     """As it was written, without the blanks around it. Errors: Refused."""
-    email = text.strip()
+    email = line_of(text)
     if len(email) > EMAIL_MAX_CHARACTERS or _EMAIL.fullmatch(email) is None or ".." in email:
         raise Refused(field, "not-email")
     return email
@@ -50,7 +49,7 @@ def email_of(field: str, text: str) -> str:
 
 def time_zone_of(field: str, name: str) -> str:
     """Errors: Refused where the IANA database does not have it."""
-    if name not in _ZONES:
+    if name not in ZONES:
         raise Refused(field, "not-a-time-zone")
     return name
 

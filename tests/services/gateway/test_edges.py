@@ -1,6 +1,8 @@
 """What is at or beyond the limits of a value, asked through the gateway and all the services."""
 
 import asyncio
+import unicodedata
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -182,3 +184,71 @@ async def test_a_file_of_any_type_and_name_can_be_downloaded(
     assert (file.status, file.content) == (200, b"text")
     assert file.headers["content-type"].isascii()
     assert "filename*=UTF-8''" in file.headers["content-disposition"]
+
+
+BLANK = ("\u200b", "\u3164", "\x00", "\u00ad\u2800", "\u202e", " \n ")
+TWINS = ("Кава її", unicodedata.normalize("NFD", "Кава її"), "Ка\u00adва\u00a0 її\u200b")
+
+
+@pytest.mark.parametrize("blank", BLANK)
+async def test_what_nobody_sees_is_neither_said_nor_a_name(office: Office, blank: str) -> None:
+    one = await office.receive("Добрий день")
+    row = await _there(office, one)
+    customer = row["customer"]["customer_id"]
+    ask, owner, team = office.ask, office.owner, office.team
+    assert (await ask(owner, "POST", "/v1/conversations/{id}/take", one)).status == 200
+    bodies: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+        ("POST", "/v1/conversations/{id}/messages", one, {"text": blank}),
+        ("POST", "/v1/conversations/{id}/notes", one, {"text": blank}),
+        ("POST", "/v1/conversations/{id}/tags", one, {"add": [blank]}),
+        ("POST", "/v1/customers/{id}/sales-plans", customer, {"add": [blank]}),
+        ("PATCH", "/v1/customers/{id}", customer, {"tags": [blank]}),
+        ("POST", "/v1/saved-filters", "", {"name": blank, "filter": {}}),
+        ("POST", "/v1/labels", "", {"kind": "topic", "name": blank}),
+        ("POST", "/v1/groups", "", {"name": blank}),
+        ("POST", "/v1/locations", "", {"name": blank}),
+        ("POST", "/v1/fields", "", {"applies_to": "case", "name": blank, "kind": "text"}),
+        ("POST", "/v1/members", "", {"name": blank, "email": "a@b.example", "role": "operator"}),
+        ("PATCH", "/v1/locations/{id}", team.location_id, {"name": blank}),
+        ("POST", "/v1/api-tokens", "", {"name": blank}),
+    )
+    for method, path, thing, body in bodies:
+        answer = await ask(owner, method, path, thing, body)
+        assert answer.status == 422, (path, answer)
+    http, ingest = office.suite.http, office.suite.ingest_url
+    headers = {"origin": ORIGIN}
+    session = f"{ingest}/widget/{office.source_id}/session"
+    async with http.post(session, json={}, headers=headers) as answered:
+        headers["authorization"] = f"Bearer {(await answered.json())['token']}"
+    message = {"message_id": str(uuid.uuid4()), "text": blank}
+    async with http.post(
+        f"{ingest}/hooks/widget/{office.source_id}", json=message, headers=headers
+    ) as answered:
+        assert answered.status == 422
+
+
+async def test_names_that_look_alike_are_the_same(office: Office) -> None:
+    one = await office.receive("Добрий день")
+    await _there(office, one)
+    ask, owner = office.ask, office.owner
+    for twin in TWINS:
+        tagged = await ask(owner, "POST", "/v1/conversations/{id}/tags", one, {"add": [twin]})
+        assert tagged.body["case"]["tags"] == ["кава її"]
+        found = await owner("GET", f"/v1/conversations?tab=all&tag={quote(twin)}")
+        assert one in [row["conversation_id"] for row in found.body["items"]]
+    first, *others = TWINS
+    made = await ask(owner, "POST", "/v1/labels", "", {"kind": "topic", "name": first})
+    assert made.body["name"] == first
+    for twin in others:
+        again = await ask(owner, "POST", "/v1/labels", "", {"kind": "topic", "name": twin})
+        assert again.status == 422
+    gone = await ask(owner, "POST", "/v1/conversations/{id}/tags", one, {"remove": [TWINS[1]]})
+    assert "tags" not in gone.body["case"]
+
+
+@pytest.mark.parametrize("zone", ["localtime", "Factory", "posixrules", "right/UTC", "kyiv"])
+async def test_what_is_no_place_is_no_time_zone(office: Office, zone: str) -> None:
+    new = {"name": "Склад", "time_zone": zone}
+    assert (await office.ask(office.owner, "POST", "/v1/locations", "", new)).status == 422
+    one = f"/v1/locations/{office.team.location_id}"
+    assert (await office.owner("PATCH", one, {"time_zone": zone})).status == 422

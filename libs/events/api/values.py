@@ -1,0 +1,27 @@
+"""The types of what people write in requests: whoever reads a request gets it in its one form.
+
+``libs.runtime.bodies`` applies what a type is ``made`` by. A ``str`` that is none of these is kept
+as it is, but for NUL, which not everything can hold.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from libs.events.words import checked_line, checked_name, text_of
+from libs.events.zones import checked_zone
+
+MADE: Final = "made"
+
+
+def _made(make: Callable[[str], str], **schema: int) -> Meta:
+    return Meta(extra={MADE: make}, extra_json_schema=schema or None)
+
+
+# One line, which may be empty; one that says something; several lines, which may be empty.
+Line = Annotated[str, _made(checked_line)]
+Name = Annotated[str, _made(checked_name, minLength=1)]
+Text = Annotated[str, _made(text_of)]
+# Of the IANA database.
+TimeZone = Annotated[str, _made(checked_zone)]
