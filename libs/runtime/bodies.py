@@ -4,17 +4,18 @@ import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Final, get_args
+from types import NoneType, UnionType
+from typing import Any, Final, Union, get_args, get_origin
 
 import msgspec
 from fastapi import Request
 
-from libs.events.registry import UNREADABLE
+from libs.events.registry import UNREADABLE, Instant
 from libs.events.words import NotValid
 from libs.runtime.http import read_limited
 from libs.runtime.problems import BadRequest, Invalid, TooLarge
 from libs.runtime.texts import COMMON
-from libs.runtime.values import check_of
+from libs.runtime.values import check_of, known_values
 
 BODY_LIMIT_BYTES: Final = 256 * 1024
 _NAME_SHOWN_CHARACTERS: Final = 80
@@ -64,6 +65,7 @@ class BodyReader[T]:
             if not (may_be_newer or struct.__struct_config__.forbid_unknown_fields):
                 raise TypeError(f"{struct.__name__} would ignore unknown fields of a request")
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(body)
+        self._body = body
         self._check = check_of(body)
         self._limit = limit_bytes
 
@@ -76,7 +78,7 @@ class BodyReader[T]:
         try:
             decoded: T = self._decoder.decode(raw)
         except msgspec.ValidationError as error:
-            field, message = _named(str(error))
+            field, message = _named(str(error), self._body)
             raise invalid_field(field, message) from error
         except UNREADABLE as error:
             raise BadRequest(COMMON.say("bad-request.not-json")) from error
@@ -105,16 +107,41 @@ async def read_nothing(request: Request) -> bytes:
 
 
 def read_query[T: msgspec.Struct](request: Request, query: type[T]) -> T:
-    """The query's parameters as a struct, numbers out of their texts. Errors: Invalid."""
-    check_query(request, query.__struct_encode_fields__)
+    """The query's parameters as a struct, numbers out of their texts. Errors: Invalid.
+
+    What may be left out is left out: `null` is no value of a parameter, but a text as any other.
+    """
+    kinds = _kinds_of(query)
+    check_query(request, kinds)
+    given: dict[str, Any] = {}
+    for name, text in request.query_params.items():
+        field, kind = kinds[name]
+        try:
+            # A number is no instant, though msgspec would take one for seconds.
+            given[field] = msgspec.convert(text, kind, strict=kind == Instant)
+        except msgspec.ValidationError as error:
+            _, message = _named(str(error), kind)
+            raise invalid_field(name, message) from error
     try:
-        asked = msgspec.convert(dict(request.query_params), query, strict=False)
-    except msgspec.ValidationError as error:
-        raise invalid_field(*_named(str(error))) from error
+        asked = query(**given)
+    except TypeError as error:
+        missing = next(n for n, (field, _) in kinds.items() if f"'{field}'" in str(error))
+        raise invalid_field(missing, COMMON.say("invalid.missing-field")) from error
     if (check := _check_of_query(query)) is not None:
         with _refusals():
             check(asked)
     return asked
+
+
+@cache
+def _kinds_of(query: type[msgspec.Struct]) -> dict[str, tuple[str, Any]]:
+    """Of each parameter, the field and the type of what is given."""
+    kinds = {}
+    for one in msgspec.structs.fields(query):
+        given = [kind for kind in get_args(one.type) if kind is not NoneType]
+        optional = get_origin(one.type) in (Union, UnionType) and NoneType in get_args(one.type)
+        kinds[one.encode_name] = one.name, Union[*given] if optional else one.type
+    return kinds
 
 
 _check_of_query: Final = cache(check_of)
@@ -125,16 +152,20 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except NotValid as error:
-        field = ".".join(error.path)[:_NAME_SHOWN_CHARACTERS]
+        field = ".".join(error.path).replace(".[", "[")[:_NAME_SHOWN_CHARACTERS]
         raise invalid_field(field, COMMON.say(f"invalid.{error.key}", error.variables)) from error
 
 
 def check_query(request: Request, known: Collection[str]) -> None:
-    """That there is no other parameter: what is misspelt would be answered as if it were not asked
-    for. Errors: Invalid, naming it."""
-    for name in request.query_params:
+    """That there is no other parameter, and each once: what is misspelt, or said again, would be
+    answered as if it were not asked for. Errors: Invalid, naming it."""
+    met: set[str] = set()
+    for name, _ in request.query_params.multi_items():
         if name not in known:
             raise invalid_field(name[:_NAME_SHOWN_CHARACTERS], COMMON.say("invalid.unknown-field"))
+        if name in met:
+            raise invalid_field(name, COMMON.say("invalid.repeated"))
+        met.add(name)
 
 
 def invalid_field(field: str, message: str) -> Invalid:
@@ -151,7 +182,7 @@ async def _limited(request: Request, limit_bytes: int) -> bytes:
     return raw
 
 
-def _named(text: str) -> tuple[str, str]:
+def _named(text: str, kind: Any) -> tuple[str, str]:
     """The field's path and the complaint, out of msgspec's sentence (it never shows a value)."""
     at = _AT.search(text)
     path = at["path"] if at else ""
@@ -159,6 +190,8 @@ def _named(text: str) -> tuple[str, str]:
     for pattern, key in ((_UNKNOWN_FIELD, "unknown-field"), (_MISSING_FIELD, "missing-field")):
         if (match := pattern.search(message)) is not None:
             return ".".join(filter(None, (path, match["field"]))), COMMON.say(f"invalid.{key}")
+    if message.startswith("Invalid enum value") and (known := known_values(kind, path)):
+        return path, COMMON.say("invalid.one-of", {"known": ", ".join(known)})
     for pattern, key in _COMPLAINTS:
         if (match := pattern.fullmatch(message)) is not None:
             return path, COMMON.say(key, _variables(match))

@@ -5,6 +5,7 @@ A body or a query is made of the types of ``libs.events``; what must hold for ea
 not by whoever reads the request.
 """
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -88,7 +89,7 @@ def _of_struct(info: inspect.StructType, struct: type) -> Check | None:
 def _of_items(check: Check | None) -> Check | None:
     if check is None:
         return None
-    return lambda value: tuple(_at(str(n), check, one) for n, one in enumerate(value))
+    return lambda value: tuple(_at(f"[{n}]", check, one) for n, one in enumerate(value))
 
 
 def _of_entries(of_key: Check | None, of_value: Check | None) -> Check | None:
@@ -147,3 +148,38 @@ def _at(name: str, check: Check, value: Any) -> Any:
     except NotValid as error:
         error.path = (name, *error.path)
         raise
+
+
+def known_values(kind: Any, path: str) -> list[str]:
+    """The values that are known at the path, as msgspec writes it (``cups[0].kind``); none where
+    they are not told apart."""
+    info = inspect.type_info(kind)
+    for part in filter(None, re.split(r"[.\[]", path)):
+        info = _inner(info, part.rstrip("]"))
+    match _plain(info):
+        case inspect.LiteralType(values=values):
+            return [str(one) for one in values]
+        case inspect.EnumType(cls=enum):
+            return [str(one.value) for one in enum]
+    return []
+
+
+def _inner(info: inspect.Type, name: str) -> inspect.Type:
+    match _plain(info):
+        case inspect.StructType(fields=fields):
+            return next((f.type for f in fields if f.encode_name == name), inspect.AnyType())
+        case inspect.VarTupleType(item_type=item):
+            return item
+        case inspect.DictType(key_type=key, value_type=value):
+            return value if _plain(key) == inspect.StrType() else key
+    return inspect.AnyType()
+
+
+def _plain(info: inspect.Type) -> inspect.Type:
+    """Without what is said beside it, and without the null that may stand there too."""
+    if isinstance(info, inspect.Metadata):
+        return _plain(info.type)
+    if isinstance(info, inspect.UnionType):
+        kinds = [one for one in info.types if not isinstance(one, inspect.NoneType)]
+        return _plain(kinds[0]) if len(kinds) == 1 else info
+    return info

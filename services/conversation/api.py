@@ -30,7 +30,7 @@ from libs.events.api.cases import (
     TransferCase,
 )
 from libs.events.api.customers import RecordActivity
-from libs.events.api.filters import ListAsked
+from libs.events.api.filters import ListAsked, is_narrowed
 from libs.events.api.marks import ChangeMarks, MarkEmotion, SetFields, SetMark, SetPriority
 from libs.events.marks import MarkKind
 from libs.events.registry import Body, Instant
@@ -96,7 +96,11 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
             )
         else:
             listed = desk.inbox.page(
-                asked.tab or "new", asked, asked.sort, asked.cursor, asked.limit
+                asked.tab or ("all" if is_narrowed(asked) else "new"),
+                asked,
+                asked.sort,
+                asked.cursor,
+                asked.limit,
             )
         return Response(await desk.with_drafts(listed), media_type="application/json")
 

@@ -41,7 +41,8 @@ class Audit:
 
     async def page(self, cursor: str | None, limit: int) -> AuditPage:
         """Newest first. Errors: Invalid (the cursor)."""
-        before = place_of(cursor, _Before).version if cursor else self._version + 1
+        of = ("audit", self._id)
+        before = place_of(cursor, _Before, *of).version if cursor else self._version + 1
         commits = await self._store.read(self._id, before, limit + 1, backwards=True)
         entries = [
             entry
@@ -54,7 +55,7 @@ class Audit:
         return AuditPage(
             items=items,
             chain=None if cursor else await self._chain(),
-            next=cursor_of(_Before(items[-1].version)) if more else None,
+            next=cursor_of(_Before(items[-1].version), *of) if more else None,
         )
 
     async def _chain(self) -> ChainState:

@@ -57,7 +57,8 @@ class Timeline:
 
     async def page(self, cursor: str | None, limit: int, teller: Teller) -> TimelinePage:
         """Newest first; ``teller`` tells of the actions. Errors: Invalid (the cursor)."""
-        before = place_of(cursor, _Before).position if cursor else self._version + 1
+        of = ("timeline", self._id)
+        before = place_of(cursor, _Before, *of).position if cursor else self._version + 1
         found = await _first(limit + 1, self._backwards(before, limit + 1), is_item)
         rows = await self._rows(found[:limit])
         items = [
@@ -67,7 +68,7 @@ class Timeline:
         ]
         more = len(found) > limit
         return TimelinePage(
-            items=tuple(items), next=cursor_of(_Before(items[-1].position)) if more else None
+            items=tuple(items), next=cursor_of(_Before(items[-1].position), *of) if more else None
         )
 
     async def for_customer(self, after: int, limit: int) -> CustomerTimeline:

@@ -16,6 +16,7 @@ from libs.events.directory import (
     SourceState,
 )
 from libs.events.visibility import sees_group, sees_location
+from libs.runtime.cursors import Ids, cursor_of, place_of
 from libs.runtime.directory import WorkspaceDirectory
 from services.gateway.access import Actor
 from services.gateway.api import shapes
@@ -49,11 +50,13 @@ class Kind:
         thing = self.all_of(actor.directory).get(thing_id)
         return thing if thing is not None and self._may_see(actor, thing) else None
 
-    def page_of(self, actor: Actor, after: str, limit: int) -> tuple[list[Any], str | None]:
-        """Things by id, those behind ``after``, and the cursor of the next page."""
+    def page_of(self, actor: Actor, cursor: str | None, limit: int) -> tuple[list[Any], str | None]:
+        """Things by id, and the cursor of the next page. Errors: Invalid (the cursor)."""
+        after = place_of(cursor, Ids, self.path).id if cursor else ""
         things = self.all_of(actor.directory)
         ids = sorted(one for one in things if one > after and self._may_see(actor, things[one]))
-        return [things[one] for one in ids[:limit]], ids[limit - 1] if len(ids) > limit else None
+        more = cursor_of(Ids(ids[limit - 1]), self.path) if len(ids) > limit else None
+        return [things[one] for one in ids[:limit]], more
 
     def _may_see(self, actor: Actor, thing: Any) -> bool:
         return Action.MANAGE_DIRECTORY in actor.actions or self.visible(actor, thing)

@@ -13,6 +13,7 @@ from libs.runtime.cursors import Instants, cursor_of, place_of
 from libs.runtime.mongo import Document
 
 _KEPT_DAYS: Final = 90
+_LIST: Final = "notifications"
 
 
 class Notifications:
@@ -75,7 +76,7 @@ class MemberNotifications:
         """Errors: Invalid (the cursor)."""
         query: dict[str, Any] = dict(self._own)
         if cursor is not None:
-            last = place_of(cursor, Instants)
+            last = place_of(cursor, Instants, _LIST)
             query["$or"] = [
                 {"raised_at": {"$lt": last.at}},
                 {"raised_at": last.at, "_id": {"$lt": last.id}},
@@ -88,9 +89,9 @@ class MemberNotifications:
         )
         shown = found[:limit]
         last_shown = shown[-1] if len(found) > limit else None
-        more = (
-            cursor_of(Instants(last_shown["raised_at"], last_shown["_id"])) if last_shown else None
-        )
+        more = None
+        if last_shown is not None:
+            more = cursor_of(Instants(last_shown["raised_at"], last_shown["_id"]), _LIST)
         return NotificationPage(items=tuple(map(_view, shown)), next=more)
 
     async def mark_read(self, notification_id: str, at: datetime) -> NotificationView | None:

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from libs.events.activity import ActivityKind, ActivityVariables
 from libs.events.api.conversations import LastMessage
 from libs.events.api.requests import RequestBody
-from libs.events.api.values import Line, Name, Text
+from libs.events.api.values import Line, Name, Tag, Text
 from libs.events.content import Channel
 from libs.events.conversation import CaseState
 from libs.events.customer import Card, FunnelStatus, Sex, Subscription, Visit
@@ -120,7 +120,7 @@ class EditCustomer(RequestBody):
     address: Text | UnsetType | None = UNSET
     note: Text | UnsetType | None = UNSET
     mark: Line | UnsetType | None = UNSET
-    tags: tuple[str, ...] | UnsetType = UNSET
+    tags: tuple[Tag, ...] | UnsetType = UNSET
     fields: dict[str, FieldValue | None] | UnsetType = UNSET
 
 

@@ -57,11 +57,17 @@ class ConversationFilter(Body, forbid_unknown_fields=True):
 
 
 class ListAsked(ConversationFilter, forbid_unknown_fields=True):
-    """What a list is asked for by. ``q`` looks for words, in all tabs unless one is named."""
+    """What a list is asked for by. ``q`` looks for words. Words and filters look in all tabs unless
+    one is named; without any of them it is New."""
 
     q: Annotated[str, Meta(max_length=200)] | None = None
     tab: Tab | None = None
     sort: Sort = "last_message"
+
+
+def is_narrowed(asked: ConversationFilter) -> bool:
+    """Whether any filter is given."""
+    return any(getattr(asked, name) is not None for name in ConversationFilter.__struct_fields__)
 
 
 class SaveFilter(Body, forbid_unknown_fields=True):

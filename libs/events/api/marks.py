@@ -3,6 +3,7 @@
 import msgspec
 
 from libs.events.api.requests import RequestBody
+from libs.events.api.values import Tag
 from libs.events.marks import Emotion, FieldValue, Priority
 
 
@@ -13,8 +14,8 @@ class SetPriority(RequestBody):
 class ChangeMarks(RequestBody):
     """Tags, as words; topics, reasons and components, as ids of labels."""
 
-    add: tuple[str, ...] = ()
-    remove: tuple[str, ...] = ()
+    add: tuple[Tag, ...] = ()
+    remove: tuple[Tag, ...] = ()
 
 
 class SetMark(RequestBody):

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from libs.events.words import checked_line, checked_name, text_of
+from libs.events.words import checked_line, checked_name, line_of, text_of
 from libs.events.zones import checked_zone
 
 MADE: Final = "made"
@@ -22,6 +22,8 @@ def _made(make: Callable[[str], str], **schema: int) -> Meta:
 # One line, which may be empty; one that says something; several lines, which may be empty.
 Line = Annotated[str, _made(checked_line)]
 Name = Annotated[str, _made(checked_name, minLength=1)]
+# One line as far as it can be made one; whoever reads it says what is wrong with it.
+Tag = Annotated[str, _made(line_of)]
 Text = Annotated[str, _made(text_of)]
 # Of the IANA database.
 TimeZone = Annotated[str, _made(checked_zone)]

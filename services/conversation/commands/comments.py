@@ -28,7 +28,8 @@ class CommentCommands(Workplace):
         A comment is there for all the world to read; whose case it is, only for who may see that.
         Errors: Invalid (the cursor).
         """
-        after = place_of(cursor, Instants) if cursor else None
+        of = ("comments", conversation_id)
+        after = place_of(cursor, Instants, *of) if cursor else None
         post = post_of((await self._snapshot(conversation_id)).state.thread)
         if post is None:
             return CommentsPage(items=())
@@ -42,7 +43,7 @@ class CommentCommands(Workplace):
         last = rows[limit - 1] if more else None
         return CommentsPage(
             items=tuple(items),
-            next=cursor_of(Instants(last["active_at"], last["_id"])) if last else None,
+            next=cursor_of(Instants(last["active_at"], last["_id"]), *of) if last else None,
         )
 
     async def _under(

@@ -59,7 +59,8 @@ class Cases(Looking):
 
         Errors: NotFound, Unavailable, Invalid (the cursor).
         """
-        after = place_of(cursor, Instants) if cursor else None
+        of = ("cases", customer_id)
+        after = place_of(cursor, Instants, *of) if cursor else None
         found = await self._in_sight(customer_id)
         states = {one.thread.conversation_id: one for one in found.conversations}
         opened = _opened(found.customer)
@@ -81,7 +82,8 @@ class Cases(Looking):
             raise Unavailable from error
         last = Instants(page[-1].at, page[-1].case_id) if len(opened) > limit else None
         return CustomerCasePage(
-            items=tuple(_case(one, rows) for one in begun), next=cursor_of(last) if last else None
+            items=tuple(_case(one, rows) for one in begun),
+            next=cursor_of(last, *of) if last else None,
         )
 
     async def _rows(self, message_ids: Iterable[str]) -> dict[str, MessageRow]:

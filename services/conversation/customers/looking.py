@@ -47,7 +47,12 @@ class Looking(Workplace):
         for _ in range(_PAGES_AT_MOST):
             page = _conversations(
                 await self.inbox.page(
-                    "all", ConversationFilter(), "last_message", cursor, limit - len(shown)
+                    "all",
+                    ConversationFilter(),
+                    "last_message",
+                    cursor,
+                    limit - len(shown),
+                    of="customers",
                 )
             )
             cursor = page.next

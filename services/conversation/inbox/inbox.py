@@ -20,6 +20,7 @@ import msgspec
 
 from libs.events.api.filters import ConversationFilter, Sort, Tab
 from libs.events.directory import MemberState
+from libs.events.registry import Instant
 from libs.runtime.cursors import Place, cursor_of, place_of
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.left_out import left_out
@@ -47,11 +48,10 @@ _encode: Final = msgspec.json.Encoder().encode
 class _Place(Place, frozen=True):
     """After which row of which segment a page begins; ``since``: when the first page was read."""
 
-    sort: Sort
     segment: int
-    at: datetime
+    at: Instant
     id: str
-    since: datetime
+    since: Instant
 
 
 class EncodedPage(msgspec.Struct, omit_defaults=True):
@@ -130,16 +130,27 @@ class Inbox:
         return str(await self._rows.count_documents(condition)).encode()
 
     async def page(
-        self, tab: Tab, asked: ConversationFilter, sort: Sort, cursor: str | None, limit: int
+        self,
+        tab: Tab,
+        asked: ConversationFilter,
+        sort: Sort,
+        cursor: str | None,
+        limit: int,
+        *,
+        of: str = "conversations",
     ) -> bytes:
-        """An encoded ``ConversationPage``. Errors: Invalid (the cursor)."""
+        """An encoded ``ConversationPage``; ``of``: the list that its cursor is for.
+
+        Errors: Invalid (the cursor).
+        """
         segments = self._question(tab, asked).segments(sort)
-        after = place_of(cursor, _Place) if cursor else None
-        if after and (after.sort != sort or not 0 <= after.segment < len(segments)):
+        bound = (of, tab, sort, _asked(asked))
+        after = place_of(cursor, _Place, *bound) if cursor else None
+        if after and not 0 <= after.segment < len(segments):
             raise wrong("cursor", "other-order")
         # The conditions hold all that the member's rights make of the question.
-        key = repr((segments, cursor, limit))
-        return await self._lists.pages.get(key, lambda: self._read(sort, segments, after, limit))
+        key = repr((segments, cursor, limit, of))
+        return await self._lists.pages.get(key, lambda: self._read(bound, segments, after, limit))
 
     async def search(
         self, query: str, tab: Tab, asked: ConversationFilter, cursor: str | None, limit: int
@@ -149,7 +160,8 @@ class Inbox:
         A page may have fewer than ``limit`` and a next one all the same. Errors: Invalid (the
         cursor, or a query without a word).
         """
-        after = place_of(cursor, SearchPlace) if cursor else None
+        bound = ("search", query, tab, _asked(asked))
+        after = place_of(cursor, SearchPlace, *bound) if cursor else None
         looking = await self._search.looking(self._workspace_id, query, after)
         question = self._question(tab, asked)
         if question.excludes_all:
@@ -166,9 +178,9 @@ class Inbox:
                     break
         following = None
         if len(found) > limit:
-            following = cursor_of(found[limit - 1][1])
+            following = cursor_of(found[limit - 1][1], *bound)
         elif not looking.is_over and looking.place is not None:
-            following = cursor_of(looking.place)
+            following = cursor_of(looking.place, *bound)
         items = self._items(row for row, _ in found[:limit])
         return _encode(EncodedPage(items, following, looking.is_common))
 
@@ -196,7 +208,11 @@ class Inbox:
         return tuple(items)
 
     async def _read(
-        self, sort: Sort, segments: Sequence[Segment], after: _Place | None, limit: int
+        self,
+        bound: Sequence[object],
+        segments: Sequence[Segment],
+        after: _Place | None,
+        limit: int,
     ) -> bytes:
         since = after.since if after else datetime.now(UTC)
         found: list[tuple[int, Document]] = []
@@ -219,6 +235,11 @@ class Inbox:
         if len(found) > limit:
             number, last = found[limit - 1]
             at, last_id = segments[number].order.place(last)
-            following = cursor_of(_Place(sort, number, at, last_id, since))
+            following = cursor_of(_Place(number, at, last_id, since), *bound)
         items = self._items(row for _, row in found[:limit])
         return _encode(EncodedPage(items, following))
+
+
+def _asked(filters: ConversationFilter) -> dict[str, object]:
+    """The filters alone, whatever else was asked for beside them."""
+    return {name: getattr(filters, name) for name in ConversationFilter.__struct_fields__}

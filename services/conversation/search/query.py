@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Final
 
+from libs.events.registry import Instant
 from libs.runtime.cursors import Place
 from libs.runtime.mongo import Document
 from services.conversation.listing import Hints, Lister, Order, narrowed
@@ -37,7 +38,7 @@ _DAY: Final = timedelta(days=1)
 class SearchPlace(Place, frozen=True):
     """After which row of the query's ``word``-th word a page begins."""
 
-    at: datetime
+    at: Instant
     id: str
     word: int
 

@@ -56,7 +56,7 @@ from services.gateway.upstream import Upstream, passed_on, path_id
 _DRAFT: Final = "A draft is its member's alone; it goes when the message is sent."
 _LISTED: Final = (
     query_parameter("q", str, "Words to look for: names, texts, tags, numbers; all tabs then."),
-    query_parameter("tab", Tab, "Which cases."),
+    query_parameter("tab", Tab, "Which cases; all where a filter is given, else New."),
     query_parameter("sort", Sort, "In which order: the longest waiting, the most urgent first."),
     *query_parameters(ConversationFilter),
 )

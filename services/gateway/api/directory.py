@@ -1,23 +1,25 @@
 """The directory: read from memory, changed through routing, and shown to who changed it."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import Request
+from msgspec import Meta
 from starlette.responses import Response
 
 from libs.events.actions import Action
 from libs.events.api.directory import OFFSET_HEADER, ChangeMe, SourceHealth, WebhookRegistration
 from libs.events.directory import MemberState, SourceState
-from libs.runtime.bodies import invalid_field
+from libs.events.registry import Body
+from libs.runtime.bodies import read_query
 from libs.runtime.directory import Directory
 from libs.runtime.http import json_response
 from libs.runtime.problems import Conflict, Forbidden, NotFound, Unavailable
 from services.gateway.access import Access, Actor
 from services.gateway.accounts import Accounts
 from services.gateway.api.passing import REFUSED, read_body
-from services.gateway.api.routes import PAGE, Endpoint, Routes
+from services.gateway.api.routes import Endpoint, Routes, page
 from services.gateway.api.shapes import ConnectedSource, CreatedMember, SourceView, Webhook
 from services.gateway.sessions import Sessions
 from services.gateway.telling import TEXTS
@@ -32,6 +34,11 @@ _REMOVING: Final = {
     "labels": "Offer a label no longer; cases that have it keep it",
     "fields": "Offer a custom field no longer; what it says stays",
 }
+
+
+class _PageQuery(Body):
+    cursor: str | None = None
+    limit: Annotated[int, Meta(ge=1, le=_PAGE_MOST)] = _PAGE_DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class DirectoryApi:
             routes.add(
                 "GET", path, self._lister(kind),
                 name=f"list{kind.one}s", summary=f"The {what}s of the workspace",
-                answer=kind.page, query=PAGE, problems=(Forbidden,),
+                answer=kind.page, query=page(_PAGE_MOST), problems=(Forbidden,),
             )  # fmt: skip
             routes.add(
                 "GET", item, self._getter(kind),
@@ -97,9 +104,8 @@ class DirectoryApi:
     def _lister(self, kind: Kind) -> Endpoint:
         async def list_things(request: Request) -> Response:
             actor = (await self.access.actor(request.headers)).must(Action.READ)
-            things, following = kind.page_of(
-                actor, request.query_params.get("cursor", ""), _limit(request)
-            )
+            asked = read_query(request, _PageQuery)
+            things, following = kind.page_of(actor, asked.cursor, asked.limit)
             items = tuple(self._view(thing) for thing in things)
             return json_response(kind.page(items=items, next=following))
 
@@ -287,10 +293,3 @@ def _registering(source_id: str, offset: str) -> str:
 def _with(source: SourceView, *, registered: bool, error: str | None) -> ConnectedSource:
     webhook = Webhook(registered=registered, url=source.webhook_url, error=error)
     return ConnectedSource(**msgspec.structs.asdict(source), webhook=webhook)
-
-
-def _limit(request: Request) -> int:
-    text = request.query_params.get("limit", str(_PAGE_DEFAULT))
-    if not (text.isdecimal() and len(text) < 10 and int(text) > 0):
-        raise invalid_field("limit", TEXTS.say("invalid.limit"))
-    return min(int(text), _PAGE_MOST)

@@ -13,7 +13,7 @@ from libs.events.api.notifications import (
 )
 from services.gateway.access import Access
 from services.gateway.api.passing import ANSWERED, PassThrough
-from services.gateway.api.routes import PAGE, Routes
+from services.gateway.api.routes import Routes, page
 from services.gateway.upstream import Upstream
 
 _PERIOD: Final[tuple[dict[str, Any], ...]] = tuple(
@@ -72,7 +72,7 @@ def add_notification_routes(routes: Routes, access: Access, notify: Upstream) ->
     routes.add(
         "GET", "/v1/notifications", through.to("/v1/notifications", None),
         name="listNotifications", summary="What I was told, the newest first",
-        answer=NotificationPage, query=PAGE, problems=ANSWERED,
+        answer=NotificationPage, query=page(100), problems=ANSWERED,
     )  # fmt: skip
     routes.add(
         "POST", one, through.to(one, None),

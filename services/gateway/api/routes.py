@@ -40,20 +40,27 @@ _IDEMPOTENCY_KEY: Final = {
     "description": "The same key again gives the first answer again, and does nothing twice.",
     "schema": {"type": "string", "maxLength": 255},
 }
-PAGE: Final = (
-    {
-        "name": "cursor",
-        "in": "query",
-        "description": "`next` of the page before.",
-        "schema": {"type": "string"},
-    },
-    {
-        "name": "limit",
-        "in": "query",
-        "description": "How many at most.",
-        "schema": {"type": "integer", "minimum": 1},
-    },
-)
+
+
+def page(most: int) -> tuple[dict[str, Any], ...]:
+    """The parameters of a list whose pages have so many at most."""
+    return (
+        {
+            "name": "cursor",
+            "in": "query",
+            "description": "`next` of the page before, asked for with the same filters.",
+            "schema": {"type": "string"},
+        },
+        {
+            "name": "limit",
+            "in": "query",
+            "description": "How many at most.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": most},
+        },
+    )
+
+
+PAGE: Final = page(200)
 
 
 def query_parameter(name: str, kind: Any, description: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from libs.events.inbound import InboundReceived
 from libs.runtime.bodies import BodyReader, check_query
 from libs.runtime.http import json_response, read_limited
 from libs.runtime.limiter import Limiter, address_key
-from libs.runtime.problems import Forbidden, Invalid, TooLarge, TooMany, Unavailable
+from libs.runtime.problems import BadRequest, Forbidden, Invalid, TooLarge, TooMany, Unavailable
 from libs.runtime.sealing import CannotOpen, Sealer
 from libs.runtime.storage import StorageAway
 from services.ingest.accept import Acceptor
@@ -192,11 +192,14 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
 
 
 async def _body[T](request: Request, reader: BodyReader[T]) -> T:
-    """Errors: TooLarge, BadRequest, Invalid (it names the field, never what was in it)."""
+    """Errors: TooLarge, Invalid (it names the field, never what was in it)."""
     body = await read_limited(request, BODY_MAX_BYTES)
     if body is None:
         raise TooLarge(f"at most {BODY_MAX_BYTES} bytes")
-    return reader.decode(body or b"{}")
+    try:
+        return reader.decode(body or b"{}")
+    except BadRequest as error:
+        raise Invalid(error.detail) from error
 
 
 def _visitor(deps: WidgetDependencies, source: WidgetSource, asked: SessionRequest) -> Visitor:

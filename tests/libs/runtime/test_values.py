@@ -44,11 +44,11 @@ def read(**meeting: Any) -> Meeting:
 
 @pytest.mark.parametrize("instant", BEYOND)
 def test_an_instant_that_not_everything_can_hold_is_refused_by_its_name(instant: str) -> None:
-    for meeting, field in (({"at": instant}, "at"), ({"rounds": [instant]}, "rounds.0")):
+    for meeting, field in (({"at": instant}, "at"), ({"rounds": [instant]}, "rounds[0]")):
         with pytest.raises(Invalid) as refused:
             read(**meeting)
         assert refused.value.detail == (
-            f"meetings.0.{field}: must be a time within the years 1970 to 2199"
+            f"meetings[0].{field}: must be a time within the years 1970 to 2199"
         )
 
 

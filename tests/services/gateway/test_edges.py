@@ -147,13 +147,13 @@ async def test_what_is_nested_without_end_is_refused(office: Office) -> None:
     headers = {"origin": ORIGIN, "content-type": "application/json"}
     session = f"{ingest}/widget/{office.source_id}/session"
     async with http.post(session, data=nested, headers=headers) as answer:
-        assert answer.status == 400
+        assert answer.status == 422
     async with http.post(session, data=b"{}", headers=headers) as answer:
         token = (await answer.json())["token"]
     headers["authorization"] = f"Bearer {token}"
     for path in (f"/hooks/widget/{office.source_id}", f"/widget/{office.source_id}/files"):
         async with http.post(ingest + path, data=nested, headers=headers) as answer:
-            assert answer.status == 400, path
+            assert answer.status == 422, path
     frame = nested[:8_000].decode()
     live = f"{ingest}/widget/{office.source_id}/live"
     async with http.ws_connect(live, headers={"origin": ORIGIN}) as socket:
@@ -252,3 +252,45 @@ async def test_what_is_no_place_is_no_time_zone(office: Office, zone: str) -> No
     assert (await office.ask(office.owner, "POST", "/v1/locations", "", new)).status == 422
     one = f"/v1/locations/{office.team.location_id}"
     assert (await office.owner("PATCH", one, {"time_zone": zone})).status == 422
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("tab=null", "unread=null", "priority=null", "tab=mine&tab=done", "tag=a&tag=b"),
+        *("limit=0", "limit=201", "limit=1&limit=2", "sort=null", "flagged=maybe", "tag="),
+        *("cursor=x", "cursor=%00", "spam=1"),
+    ],
+)
+async def test_what_is_not_said_of_a_list_is_refused(office: Office, query: str) -> None:
+    answer = await office.owner("GET", f"/v1/conversations?{query}")
+    assert answer.status == 422, answer
+    assert answer.body["errors"][0]["field"] == query.partition("=")[0]
+
+
+async def test_a_filter_looks_everywhere_unless_a_tab_is_named(office: Office) -> None:
+    one = await office.receive("Де моє замовлення?")
+    await _there(office, one)
+    ask, owner = office.ask, office.owner
+    await ask(owner, "POST", "/v1/conversations/{id}/tags", one, {"add": ["seldom"]})
+    await ask(owner, "POST", "/v1/conversations/{id}/take", one)
+    for query, there in (("tag=seldom", True), ("tag=seldom&tab=new", False), ("", False)):
+        page = await ask(owner, "GET", f"/v1/conversations?{query}")
+        assert (one in [row["conversation_id"] for row in page.body["items"]]) is there, query
+
+
+async def test_lists_do_not_take_each_others_cursors(office: Office) -> None:
+    ask, owner = office.ask, office.owner
+    for name in ("A", "B", "C"):
+        await _there(office, await office.receive(name))
+        await ask(owner, "POST", "/v1/groups", "", {"name": f"Group {name}"})
+        await ask(owner, "POST", "/v1/labels", "", {"kind": "topic", "name": f"Topic {name}"})
+    lists = (
+        *("/v1/groups?limit=1", "/v1/labels?limit=1", "/v1/customers?limit=1"),
+        *("/v1/conversations?limit=1&tab=all", "/v1/conversations?limit=1&tab=all&unread=true"),
+    )
+    cursors = {path: (await owner("GET", path)).body["next"] for path in lists}
+    for path in lists:
+        for of, cursor in cursors.items():
+            answer = await owner("GET", f"{path}&cursor={cursor}")
+            assert answer.status == (200 if of == path else 422), (path, of, answer)
