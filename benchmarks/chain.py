@@ -28,6 +28,7 @@ from libs.eventstore.commits import GENESIS, Commit
 from libs.eventstore.store import AsyncEventStore
 from libs.eventstore.verifying import verify_all
 from services.conversation.customers.rows import CUSTOMERS
+from services.conversation.files import FILES
 from services.conversation.inbox.counts import Counts
 from services.conversation.kinds import Conversations
 from services.conversation.loading import Loader
@@ -74,7 +75,12 @@ async def measure_loading(database: AsyncDatabase[Document], figures: Figures) -
     inbox = database[INBOX]
     await inbox.insert_one(inbox_row(past.STREAM, snapshot))
     kind = Conversations(
-        inbox, database[MESSAGES], database[CUSTOMERS], Counts(inbox).wrote, landmarks
+        inbox,
+        database[MESSAGES],
+        database[CUSTOMERS],
+        database[FILES],
+        Counts(inbox).wrote,
+        landmarks,
     )
     epoch = datetime.fromtimestamp(0, UTC)
     pending = {

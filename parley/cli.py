@@ -145,7 +145,9 @@ def dlq_replay(topic: str, partition: int, offset: int) -> None:
 
 
 @cli.command()
-@click.argument("read_model", type=click.Choice(["inbox", "messages", "customers", "search"]))
+@click.argument(
+    "read_model", type=click.Choice(["inbox", "messages", "customers", "attachments", "search"])
+)
 def rebuild(read_model: str) -> None:
     """Build a read model again from the events, beside the live one, and swap it in."""
     from parley.rebuild import rebuild_read_model

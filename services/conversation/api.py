@@ -21,6 +21,7 @@ from libs.events.api import (
     SendMessage,
     Sent,
 )
+from libs.events.api.attachments import FindAttachments
 from libs.events.api.cases import (
     AddParticipant,
     AssignCase,
@@ -46,6 +47,7 @@ from services.conversation.timeline import Timeline
 
 DEFAULT_PAGE: Final = 50
 LONGEST_PAGE: Final = 200
+ATTACHMENTS_ASKED_AT_MOST: Final = 100
 
 _ONE: Final = "/v1/conversations/{conversation_id}"
 _MESSAGE: Final = _ONE + "/messages/{message_id}"
@@ -82,6 +84,7 @@ class _AfterQuery(Body):
 
 def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceTokens) -> None:
     verified = caller_of(tokens)
+    finding_files = BodyReader(FindAttachments)
     drafts_reader, reading_all = BodyReader(Draft), BodyReader(ReadAll)
 
     def desktop(request: Request) -> Desktop:
@@ -259,6 +262,11 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         found = Timeline(parts.store, parts.messages, snapshot_of(rows[0]))
         return json_response(await found.for_customer(asked.after, asked.limit))
 
+    async def attachments(request: Request) -> Response:
+        desk = desktop(request)
+        asked, _ = await finding_files.read(request)
+        return json_response(await desk.attachments_in_sight(asked.ids[:ATTACHMENTS_ASKED_AT_MOST]))
+
     async def erase_customer(request: Request) -> Response:
         caller = verified(request)
         customer_id: str = request.path_params["customer_id"]
@@ -328,6 +336,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
             acting_on_message(BodyReader(MarkEmotion), Desktop.mark_emotion),
         ),
         ("POST", "/v1/customers/{customer_id}/erase", erase_customer),
+        ("POST", "/internal/v1/attachments", attachments),
         ("GET", "/internal/v1/customer-timeline/{conversation_id}", customer_timeline),
     ]
     for method, path, endpoint in routes:

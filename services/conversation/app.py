@@ -46,6 +46,7 @@ from services.conversation.early import EARLY_DELETIONS
 from services.conversation.early import INDEXES as EARLY_INDEXES
 from services.conversation.engine import engine_of
 from services.conversation.erasing.erasing import Erasing
+from services.conversation.files import FILE_INDEXES, FILES
 from services.conversation.inbox.inbox import Lists
 from services.conversation.inbox.saved_filters import (
     SAVED_FILTER_INDEXES,
@@ -203,6 +204,7 @@ async def compose(
         drafts=Drafts(database[DRAFTS]),
         id_key=IdKey(key_bytes(settings.deployment_key)),
         numbers=engine.numbers,
+        files=database[FILES],
     )
     tokens = ServiceTokens(key_bytes(settings.service_key), runtime.service)
     app = service_app(runtime, "Parley conversation")
@@ -260,6 +262,7 @@ async def ensure_indexes(database: AsyncDatabase[Document]) -> None:
         database[MESSAGES].create_indexes(list(MESSAGE_INDEXES)),
         database[CUSTOMERS].create_indexes(list(CUSTOMER_INDEXES)),
         database[EARLY_DELETIONS].create_indexes(list(EARLY_INDEXES)),
+        database[FILES].create_indexes(list(FILE_INDEXES)),
     )
 
 

@@ -35,6 +35,7 @@ from services.conversation.domain.sent_message import SentMessage, SentMessageSt
 from services.conversation.domain.state import ConversationState
 from services.conversation.early import EARLY_DELETIONS, EarlyDeletions
 from services.conversation.erasing.erasures import Erasures
+from services.conversation.files import FILES
 from services.conversation.inbox.counts import Counts
 from services.conversation.kinds import Conversations, SentMessages
 from services.conversation.loading import Loader
@@ -102,7 +103,9 @@ def engine_of(
     )
     counts = Counts(inbox)
     landmarks = Landmarks(database, keyring)
-    conversations = Conversations(inbox, messages, customer_rows, counts.wrote, landmarks)
+    conversations = Conversations(
+        inbox, messages, customer_rows, database[FILES], counts.wrote, landmarks
+    )
     sent_messages = SentMessages(messages)
     customers = Customers(customer_rows)
     loader: Loader[ConversationState] = Loader(

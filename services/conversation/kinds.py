@@ -19,6 +19,7 @@ from services.conversation.domain.sent_message import (
     SentMessageState,
 )
 from services.conversation.domain.state import ConversationState
+from services.conversation.files import files_of, write_files
 from services.conversation.past.landmarks import Landmarks
 from services.conversation.publishing import conversation_messages, delivery_messages
 from services.conversation.rows import (
@@ -55,12 +56,14 @@ class Conversations:
         inbox: Rows,
         messages: Rows,
         customers: Rows,
+        files: Rows,
         written: Written,
         landmarks: Landmarks,
     ) -> None:
         self._inbox = inbox
         self._messages = messages
         self._customers = customers
+        self._files = files
         self._written = written
         self._landmarks = landmarks
 
@@ -104,6 +107,8 @@ class Conversations:
             writes.append(write_newer(self._messages, parts, [], update_part))
         if openings := openings_of(commits):
             writes.append(write_openings(self._customers, openings))
+        if files := files_of(commits):
+            writes.append(write_files(self._files, files))
         await asyncio.gather(*writes)
         self._written(snapshots)
         await erase_parts(self._messages, commits)

@@ -85,7 +85,7 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     add_customer_routes(by_tag["customers"], access, conversation, ingest)
     add_account_routes(by_tag["accounts"], accounts, sessions, access)
     add_attachment_routes(
-        by_tag["attachments"], access, ingest, settings.gateway_attachment_max_bytes
+        by_tag["attachments"], access, conversation, ingest, settings.gateway_attachment_max_bytes
     )
     directory_api = DirectoryApi(
         directory=directory,

@@ -4,6 +4,7 @@ One file a family of rules, as in ``domain``; ``Desktop`` is all of them togethe
 """
 
 from services.conversation.commands.activities import ActivityCommands
+from services.conversation.commands.attachments import AttachmentCommands
 from services.conversation.commands.base import Parts
 from services.conversation.commands.comments import CommentCommands
 from services.conversation.commands.corrections import CorrectionCommands
@@ -28,6 +29,7 @@ class Desktop(
     DraftCommands,
     ReadingCommands,
     CommentCommands,
+    AttachmentCommands,
 ):
     """What one member sees and does in their workspace."""
 

@@ -77,6 +77,7 @@ class Parts:
     drafts: Drafts
     id_key: IdKey
     numbers: CaseNumbers
+    files: Rows
 
 
 class Workplace:

@@ -18,6 +18,7 @@ from services.conversation.customers.rows import (
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.events import name_of
 from services.conversation.domain.sent_message import DeliveryChanged
+from services.conversation.files import FilesModel
 from services.conversation.loading import replay
 from services.conversation.rebuilding.rebuild import ReadModel
 from services.conversation.rows import (
@@ -142,6 +143,7 @@ def read_models(deployment_key: bytes) -> Mapping[str, Callable[[], ReadModel]]:
         "inbox": InboxModel,
         "messages": MessagesModel,
         "customers": CustomersModel,
+        "attachments": FilesModel,
         "search": lambda: SearchModel(deployment_key),
     }
 

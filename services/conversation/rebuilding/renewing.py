@@ -30,7 +30,11 @@ log = structlog.get_logger()
 READ_MODELS: Final = "conversation_read_models"
 # Those whose rows say something else in one release than in another, of the same commits.
 # The search's last: it is made of the customers' too.
-VERSIONS: Final[Mapping[str, int]] = {"customers": CUSTOMERS_VERSION, "search": SEARCH_VERSION}
+VERSIONS: Final[Mapping[str, int]] = {
+    "attachments": 1,
+    "customers": CUSTOMERS_VERSION,
+    "search": SEARCH_VERSION,
+}
 _LEASE: Final = timedelta(seconds=60)
 _LOOK_AGAIN_SECONDS: Final = 20.0
 

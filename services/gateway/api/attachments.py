@@ -1,26 +1,32 @@
 """Files: through the gateway in pieces, never whole in its memory."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
 from urllib.parse import quote
 
+import msgspec
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from libs.events.actions import Action
+from libs.events.api.attachments import AttachmentsInSight, FindAttachments
 from libs.events.content import Attachment
 from libs.runtime.problems import BadRequest, TooLarge, Unavailable
-from services.gateway.access import Access
-from services.gateway.api.passing import ANSWERED
+from services.gateway.access import Access, Actor
+from services.gateway.api.passing import ANSWERED, REFUSED, PassedOn
 from services.gateway.api.routes import Routes
 from services.gateway.telling import TEXTS
-from services.gateway.upstream import Upstream, path_id
+from services.gateway.upstream import Upstream, passed_on, path_id
 
+_ID: Final = re.compile(r"att_[0-9a-f]{30}")
 _FILE: Final[dict[str, Any]] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 
 
-def add_attachment_routes(routes: Routes, access: Access, ingest: Upstream, max_bytes: int) -> None:
+def add_attachment_routes(
+    routes: Routes, access: Access, conversation: Upstream, ingest: Upstream, max_bytes: int
+) -> None:
     path = "/v1/attachments"
 
     async def upload(request: Request) -> Response:
@@ -46,7 +52,12 @@ def add_attachment_routes(routes: Routes, access: Access, ingest: Upstream, max_
 
     async def download(request: Request) -> Response:
         actor = (await access.actor(request.headers)).must(Action.READ)
-        return await ingest.download(f"{path}/{path_id(request)}", actor)
+        attachment_id = path_id(request)
+        sight = await in_sight(conversation, actor, (attachment_id,))
+        shown = "own"
+        if sight.visible or sight.hidden:
+            shown = "all" if sight.visible else "no"
+        return await ingest.download(f"{path}/{attachment_id}?shown={shown}", actor)
 
     file_name = {
         "name": "file_name",
@@ -61,8 +72,30 @@ def add_attachment_routes(routes: Routes, access: Access, ingest: Upstream, max_
     )  # fmt: skip
     routes.add(
         "GET", path + "/{id}", download,
-        name="getAttachment", summary="The bytes of a file", answer=_FILE, problems=ANSWERED,
+        name="getAttachment", summary="The bytes of a file",
+        description="Of a message in a conversation that I may see, or one that I gave myself and "
+        "that is in no message yet.",
+        answer=_FILE, problems=ANSWERED,
     )  # fmt: skip
+
+
+async def in_sight(
+    conversation: Upstream, actor: Actor, ids: tuple[str, ...]
+) -> AttachmentsInSight:
+    """Which of the files are in conversations that the actor sees. Errors: Unavailable, what
+    conversation refuses."""
+    asked = tuple(one for one in ids if _ID.fullmatch(one))
+    if not asked:
+        return AttachmentsInSight()
+    status, body, headers = await conversation.call(
+        "POST",
+        "/internal/v1/attachments",
+        actor=actor,
+        body=msgspec.json.encode(FindAttachments(ids=asked)),
+    )
+    if status >= REFUSED:
+        raise PassedOn(passed_on(status, body, headers))
+    return msgspec.json.decode(body, type=AttachmentsInSight)
 
 
 class LimitedFile:

@@ -37,6 +37,7 @@ from libs.events.api.filters import (
 from libs.runtime.bodies import BodyReader, invalid_field
 from libs.runtime.problems import Conflict, Invalid
 from services.gateway.access import Access, Actor
+from services.gateway.api.attachments import in_sight
 from services.gateway.api.cases import add_case_routes
 from services.gateway.api.erasure import add_erasure_route
 from services.gateway.api.marks import add_mark_routes
@@ -78,7 +79,7 @@ def add_conversation_routes(
         asked, _ = await posting.read(request)
         if asked.close:
             actor.must(Action.CLOSE)
-        attachments = await _described(ingest, actor, asked.attachments)
+        attachments = await _described(conversation, ingest, actor, asked.attachments)
         message = SendMessage(
             content=GivenContent(text=asked.text, attachments=attachments),
             reply_to=asked.reply_to,
@@ -218,17 +219,23 @@ def _as_posted(answer: Response) -> Response:
 
 
 async def _described(
-    ingest: Upstream, actor: Actor, ids: tuple[str, ...]
+    conversation: Upstream, ingest: Upstream, actor: Actor, ids: tuple[str, ...]
 ) -> tuple[GivenAttachment, ...]:
-    """The attachments as they are stored. Errors: Invalid, Unavailable, what ingest refuses."""
+    """The attachments as they are stored: those given by who sends them, or in a message that they
+    see. Errors: Invalid, Unavailable, what ingest refuses."""
     if not ids:
         return ()
     if len(ids) > ATTACHMENTS_AT_MOST:
         raise invalid_field(
             "attachments", TEXTS.say("invalid.too-many", {"count": ATTACHMENTS_AT_MOST})
         )
+    sight = await in_sight(conversation, actor, ids)
+    asked = DescribeAttachments(
+        ids=tuple(one for one in ids if one not in sight.hidden),
+        own=tuple(one for one in ids if one not in sight.visible),
+    )
     status, body, headers = await ingest.call(
-        "POST", "/v1/attachments/describe", actor=actor, body=_encode(DescribeAttachments(ids=ids))
+        "POST", "/v1/attachments/describe", actor=actor, body=_encode(asked)
     )
     if status >= REFUSED:
         raise PassedOn(passed_on(status, body, headers))

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import Final, Literal
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
@@ -11,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from libs.events.api import DescribeAttachments, StoredAttachments
 from libs.events.content import Attachment
 from libs.events.ids import random_id
-from libs.runtime.bodies import BodyReader, check_query, invalid_field
+from libs.runtime.bodies import BodyReader, check_query, invalid_field, read_query
 from libs.runtime.headers import disposition, media_type_of
 from libs.runtime.http import json_response
 from libs.runtime.problems import NotFound, TooLarge, Unavailable
@@ -24,6 +25,13 @@ from services.ingest.metrics import ATTACHMENTS
 from services.ingest.telling import TEXTS
 
 _DESCRIBE_MAX: Final = 100
+
+
+class _Shown(msgspec.Struct):
+    """Who may see a file is conversation's to say: those who see a message with it, or, of one
+    that is in none, who gave it."""
+
+    shown: Literal["all", "own", "no"] = "all"
 
 
 class _Upload:
@@ -77,7 +85,7 @@ def attachment_routes(
         caller = caller_of(request)
         check_query(request, ("file_name",))
         try:
-            attachment = await _store(request, caller.workspace_id)
+            attachment = await _store(request, caller)
         except rules.RefusedFile as error:
             ATTACHMENTS.labels("outgoing", "refused").inc()
             raise invalid_field(error.field, error.told) from error
@@ -89,7 +97,7 @@ def attachment_routes(
         ATTACHMENTS.labels("outgoing", "stored").inc()
         return json_response(attachment, 201)
 
-    async def _store(request: Request, workspace_id: str) -> Attachment:
+    async def _store(request: Request, caller: Caller) -> Attachment:
         file_name = request.query_params.get("file_name", "")
         rules.check_name(file_name)
         declared = request.headers.get("content-length", "")
@@ -106,7 +114,7 @@ def attachment_routes(
         if declared.isdigit() and int(declared) > limit:
             raise too_large(limit)
         attachment_id = random_id("att")
-        await store.put(workspace_id, attachment_id, body.pieces(limit))
+        await store.put(caller.workspace_id, attachment_id, body.pieces(limit))
         attachment = Attachment(
             attachment_id=attachment_id,
             kind=kind,
@@ -115,7 +123,7 @@ def attachment_routes(
             file_name=file_name or None,
             size_bytes=body.size,
         )
-        await store.note(workspace_id, Note(attachment))
+        await store.note(caller.workspace_id, Note(attachment, member_id=caller.member_id))
         return attachment
 
     async def describe(request: Request) -> Response:
@@ -131,15 +139,29 @@ def attachment_routes(
             raise Unavailable(TEXTS.say("unavailable.storage")) from error
         return json_response(
             StoredAttachments(
-                items=tuple(n.attachment for n in notes if n is not None and n.missing is None)
+                items=tuple(
+                    note.attachment
+                    for note in notes
+                    if note is not None
+                    and note.missing is None
+                    and (
+                        note.attachment.attachment_id not in wanted.own
+                        or note.member_id == caller.member_id
+                    )
+                )
             )
         )
 
     async def get(request: Request) -> Response:
         caller = caller_of(request)
+        shown = read_query(request, _Shown).shown
         attachment_id = request.path_params["attachment_id"]
         try:
             note = await store.describe(caller.workspace_id, attachment_id)
+            if note is not None and (
+                shown == "no" or (shown == "own" and note.member_id != caller.member_id)
+            ):
+                note = None
             if note is not None and note.missing == UNREACHABLE:
                 note = await fetcher.again(caller.workspace_id, note)
             if note is None:

@@ -25,11 +25,13 @@ _PIECE_BYTES: Final = 256 * 1024
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``missing``: why the bytes are not here. ``source_id``: where they could be fetched."""
+    """``missing``: why the bytes are not here. ``source_id``: where they could be fetched.
+    ``member_id``: who gave it."""
 
     attachment: Attachment
     missing: str | None = None
     source_id: str | None = None
+    member_id: str | None = None
 
 
 _note = msgspec.json.Decoder(Note)

@@ -4,10 +4,13 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from pymongo.asynchronous.database import AsyncDatabase
 
+from libs.events.content import Attachment
 from libs.runtime.mongo import Document
 from services.conversation.customers.rows import CUSTOMERS
+from services.conversation.files import FILES
 from services.conversation.rebuilding.read_models import read_models
 from services.conversation.rebuilding.rebuild import Rebuilt, rebuild
 from services.conversation.rebuilding.renewing import (
@@ -23,7 +26,7 @@ from tests.services.conversation.world import DEPLOYMENT_KEY, World, eventually,
 pytestmark = pytest.mark.servers
 
 
-NAMES = ("inbox", "messages", "customers", "search")
+NAMES = ("inbox", "messages", "customers", "attachments", "search")
 
 
 async def rebuilt_of(database: AsyncDatabase[Document], name: str) -> Rebuilt:
@@ -157,3 +160,22 @@ async def test_no_two_make_the_same_rows_at_once(database: AsyncDatabase[Documen
     gone = datetime.now(UTC) - timedelta(minutes=1)
     await database[READ_MODELS].update_one({"_id": "search"}, {"$set": {"until": gone}})
     await rebuild_alone(database, DEPLOYMENT_KEY, "search", model())
+
+
+async def test_where_files_are_is_made_again_from_the_messages(
+    world: World, database: AsyncDatabase[Document]
+) -> None:
+    dima = await world.member("Dima")
+    file = Attachment(attachment_id="att_1", kind="image", media_type="image/png", reference="r")
+    async with serving(world):
+        for thread in ("1", "2"):
+            message = world.inbound(thread, 1)
+            content = replace(message.content, attachments=(file,))
+            await world.receive(replace(message, content=content))
+            await world.seen(dima, world.conversation_id(thread))
+        live = await database[FILES].find({"a": "att_1"}).sort("_id").to_list()
+        places = {row["c"] for row in live}
+        assert places == {world.conversation_id("1"), world.conversation_id("2")}
+        await database[FILES].delete_many({"a": "att_1"})
+        assert (await rebuilt_of(database, "attachments")).replaced == 2
+        assert await database[FILES].find({"a": "att_1"}).sort("_id").to_list() == live

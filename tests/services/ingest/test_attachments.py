@@ -59,6 +59,10 @@ async def test_uploads(live: Live) -> None:
     async with client.session.get(path) as answer:
         assert answer.status == 401
 
+    # Where it is in no message that who asks sees, it may be theirs who gave it, or nobody's.
+    assert (await client.call("GET", f"{path}?shown=no"))[0] == 404
+    assert (await client.call("GET", f"{path}?shown=some"))[0] == 422
+
     # What only claims to be an image is a file, and a page is never shown as one.
     status, page = await upload(client, b"<html>", "a.html", "text/html")
     assert page is not None
