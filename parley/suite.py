@@ -28,17 +28,20 @@ def service_environment(
 ) -> dict[str, str]:
     """One environment for all six: each service takes what is its own. ``given`` wins."""
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    # Told by one setting, also where another service tells it on.
+    ingest = given.get("PARLEY_INGEST_PUBLIC_URL", urls["ingest"])
+    gateway = given.get("PARLEY_GATEWAY_PUBLIC_URL", urls["gateway"])
     environment = {
         "PARLEY_KAFKA_BOOTSTRAP_SERVERS": servers.kafka_bootstrap,
         "PARLEY_MONGODB_URL": servers.mongodb_url,
         "PARLEY_ANALYTICS_CLICKHOUSE_DSN": servers.clickhouse_dsn,
         "PARLEY_INGEST_STORAGE_URL": (folder / "attachments").as_uri(),
         "PARLEY_CONVERSATION_ANCHOR_URL": (folder / "anchors").as_uri(),
-        "PARLEY_INGEST_PUBLIC_URL": urls["ingest"],
+        "PARLEY_INGEST_PUBLIC_URL": ingest,
         "PARLEY_INGEST_CONVERSATION_URL": urls["conversation"],
-        "PARLEY_GATEWAY_PUBLIC_URL": urls["gateway"],
-        "PARLEY_GATEWAY_INGEST_PUBLIC_URL": urls["ingest"],
-        "PARLEY_NOTIFY_CONSOLE_URL": urls["gateway"],
+        "PARLEY_GATEWAY_PUBLIC_URL": gateway,
+        "PARLEY_GATEWAY_INGEST_PUBLIC_URL": ingest,
+        "PARLEY_NOTIFY_CONSOLE_URL": gateway,
         # All of it runs on this machine, and so may the CRM that is tried with it.
         "PARLEY_WEBHOOKS_ALLOW_PRIVATE": "true",
     }

@@ -1,12 +1,13 @@
 """``parley up``: the whole suite on this machine, watched until it is told to stop."""
 
 import asyncio
+import hashlib
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +22,9 @@ from libs.devstack.stores import StoresApart
 from libs.runtime.settings import Settings, load
 from parley import compose
 from parley.bootstrap import BootstrapFailed, FirstWorkspace, bootstrap_workspace
+from parley.given import NotGiven, given_settings
 from parley.migrate import migrate_all
-from parley.suite import Suite
+from parley.suite import Suite, kept_keys
 
 FIRST_PORT: Final = 8100
 WATCH_S: Final = 0.5
@@ -55,22 +57,28 @@ def stack_folder() -> Path:
 
 def up_here() -> None:
     """Start, tell where to go, and watch. Errors: Failed."""
+    try:
+        given = given_settings(os.environ, compose.ENVIRONMENT)
+    except NotGiven as error:
+        raise Failed(str(error)) from error
     if compose.engine_answers():
         compose.up()
         return
     # A polite kill is a Ctrl-C: at whatever point it comes, all that was started is stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _up_on_devstack(click.echo)
+        _up_on_devstack(click.echo, given)
     except KeyboardInterrupt:
         click.echo("stopped")
     except _WORTH_A_SENTENCE as error:
         raise Failed(str(error)) from error
 
 
-def _up_on_devstack(say: Callable[[str], None]) -> None:
-    with Devstack(stack_folder(), say=say) as stack:
-        suite = Suite(stack.servers, stack_folder(), first_port=FIRST_PORT, say=say)
+def _up_on_devstack(say: Callable[[str], None], given: Mapping[str, str]) -> None:
+    key = kept_keys(stack_folder())["PARLEY_DEPLOYMENT_KEY"]
+    keys = hashlib.sha256(bytes.fromhex(key)).hexdigest()[:16]
+    with Devstack(stack_folder(), keys=keys, say=say) as stack:
+        suite = Suite(stack.servers, stack_folder(), first_port=FIRST_PORT, settings=given, say=say)
         say("making topics, indexes and tables")
         asyncio.run(migrate_all(suite.settings))
         with suite:

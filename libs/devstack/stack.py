@@ -32,7 +32,8 @@ class Devstack:
     What is given by address is used as it is and not started. ``say`` is told what is being done,
     a sentence at a time. As a context manager it is started on entering, and all of it stopped on
     leaving; should this process die, so do its servers (``libs.devstack.processes`` says how).
-    The data decide which MongoDB server is started, and stores that do not belong together are not.
+    The data decide which MongoDB server is started, and stores that do not belong together are not;
+    ``keys`` tells the keys that the data are sealed with from any others.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class Devstack:
         cache: Path | None = None,
         kafka_bootstrap: str | None = None,
         mongodb_url: str | None = None,
+        keys: str | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._folder = folder.resolve()
         self._cache = cache or cache_folder()
         self._given_kafka = kafka_bootstrap
         self._given_mongodb = mongodb_url
+        self._keys = keys
         self._say = say
         self._lock = FolderLock(self._folder)
         self._servers: Servers | None = None
@@ -84,7 +87,7 @@ class Devstack:
                 kept["MongoDB"] = program.data
             if self._given_kafka is None:
                 kept["Kafka"] = self._folder / "kafka" / "data"
-            stores = Stores(self._folder, kept)
+            stores = Stores(self._folder, kept, self._keys)
             stores.check()
             if program is not None:
                 self._start_mongodb(program, ports["mongodb"])

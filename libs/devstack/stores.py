@@ -21,12 +21,14 @@ class Stores:
     """The stores of the stack over ``folder``: each by its name, and where its data are.
 
     A store that is given by address is none of these. Data that an older version left without a
-    stamp are taken for this stack's.
+    stamp are taken for this stack's. ``keys``: what tells the keys that the data are sealed with
+    from any others, where the stack knows of keys.
     """
 
-    def __init__(self, folder: Path, stores: Mapping[str, Path]) -> None:
+    def __init__(self, folder: Path, stores: Mapping[str, Path], keys: str | None = None) -> None:
         self._folder = folder
         self._stores = dict(stores)
+        self._keys = keys
         self._path = folder / "stores.json"
 
     def check(self) -> None:
@@ -34,6 +36,9 @@ class Stores:
         known = self._known()
         if known is None:
             return
+        keys = known.get("keys")
+        if keys is not None and self._keys is not None and keys != self._keys:
+            raise StoresApart(self._told("the keys here are not those the data were sealed with"))
         names = set(known["stores"])
         if names != set(self._stores):
             here, given = sorted(names - set(self._stores)), sorted(set(self._stores) - names)
@@ -53,7 +58,9 @@ class Stores:
         for data in self._stores.values():
             data.mkdir(parents=True, exist_ok=True)
             (data / _STAMP).write_text(known["id"])
-        self._path.write_text(json.dumps({"id": known["id"], "stores": sorted(self._stores)}))
+        keys = self._keys or known.get("keys")
+        stamp = {"id": known["id"], "stores": sorted(self._stores), "keys": keys}
+        self._path.write_text(json.dumps(stamp))
 
     def _known(self) -> dict[str, str] | None:
         if not self._path.exists():

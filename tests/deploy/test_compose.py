@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,18 @@ KEYS = ("PARLEY_DEPLOYMENT_KEY", "PARLEY_SERVICE_KEY", "CLICKHOUSE_PASSWORD")
 
 @pytest.fixture(scope="module")
 def model() -> dict[str, Any]:
+    return model_with({})
+
+
+def model_with(given: Mapping[str, str]) -> dict[str, Any]:
+    """What Compose makes of the file where these are set."""
     go = shutil.which("go")
     if go is None:
         pytest.skip("the parser of Compose files is a Go module, and there is no Go here")
     read = subprocess.run(
         [go, "run", ".", str(ROOT / "docker-compose.yml")],
         cwd=Path(__file__).parent / "compose_model",
-        env=os.environ | dict.fromkeys(KEYS, "ab" * 32),
+        env=os.environ | dict.fromkeys(KEYS, "ab" * 32) | dict(given),
         capture_output=True,
         text=True,
         timeout=280,

@@ -106,6 +106,17 @@ def test_a_store_that_is_now_given_by_address_is_seen(together: Path) -> None:
         stores(together, *NAMES, "ClickHouse").check()
 
 
+def test_keys_that_the_data_were_not_sealed_with_are_seen(together: Path) -> None:
+    named = {name: together / name for name in NAMES}
+    Stores(together, named, "ours").check()  # an older version's: they are taken for ours
+    Stores(together, named, "ours").stamp()
+
+    stores(together, *NAMES).check()
+    Stores(together, named, "ours").check()
+    with pytest.raises(StoresApart, match="the keys here are not those the data were sealed with"):
+        Stores(together, named, "others").check()
+
+
 def test_a_second_stamp_changes_nothing(together: Path) -> None:
     before = json.loads((together / "stores.json").read_text())
     stores(together, *NAMES).stamp()
