@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 from libs.events.topics import Topic
 from libs.runtime.logs import configure_logs
 from libs.runtime.process import ServiceSpec, serve
-from libs.runtime.settings import SERVICES, Settings, SettingsError, load
+from libs.runtime.settings import SERVICES, MongoSettings, Settings, SettingsError, load
 from libs.runtime.storage import StorageAway
 from parley.services import service_spec
 
@@ -142,6 +142,38 @@ def dlq_replay(topic: str, partition: int, offset: int) -> None:
         click.echo(_run(again()))
     except (NoSuchDeadLetter, NotReplayable) as error:
         raise click.ClickException(str(error)) from error
+
+
+@cli.group("set-aside")
+def set_aside() -> None:
+    """Look at streams and messages that failed alone, and try them again."""
+
+
+@set_aside.command("list")
+def set_aside_list() -> None:
+    """Where each is, its stream, how many wait, and what kind of failure it was; no content."""
+    from parley.set_aside import messages_aside, streams_aside
+
+    async def listing() -> None:
+        settings = load(MongoSettings)
+        for one in (*await streams_aside(settings), *await messages_aside(settings)):
+            click.echo(one.told())
+
+    _run(listing())
+
+
+@set_aside.command("retry")
+@click.argument("streams", nargs=-1)
+def set_aside_retry(streams: tuple[str, ...]) -> None:
+    """Have the running services try again, these streams or all. Status 1 where some are left."""
+    from parley.set_aside import retry
+
+    left = _run(retry(load(MongoSettings), streams))
+    for one in left:
+        click.echo(one.told())
+    if not left:
+        click.echo("nothing is set aside any more")
+    sys.exit(bool(left))
 
 
 @cli.command()

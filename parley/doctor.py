@@ -11,6 +11,7 @@ from libs.events.topics import topic_specs
 from libs.runtime.mongo import PyMongoError, check_mongo, mongo_client
 from libs.runtime.settings import SERVICES, MongoSettings, Settings, SettingsError, load
 from parley.services import service_spec
+from parley.set_aside import told_of_set_aside
 
 
 async def examine(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -27,6 +28,8 @@ async def examine(environment: Mapping[str, str] = os.environ) -> list[str]:
     with_mongo = [settings for settings in loaded if isinstance(settings, MongoSettings)]
     if with_mongo:
         findings += await _mongo(with_mongo[0])
+    if len(loaded) == len(SERVICES) and not findings:
+        findings += await told_of_set_aside(with_mongo[0])
     return findings
 
 
