@@ -30,6 +30,7 @@ from libs.events.api.cases import (
     SetDue,
     TransferCase,
 )
+from libs.events.api.conversations import FindConversations
 from libs.events.api.customers import RecordActivity
 from libs.events.api.filters import ListAsked, is_narrowed
 from libs.events.api.marks import ChangeMarks, MarkEmotion, SetFields, SetMark, SetPriority
@@ -84,7 +85,7 @@ class _AfterQuery(Body):
 
 def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceTokens) -> None:
     verified = caller_of(tokens)
-    finding_files = BodyReader(FindAttachments)
+    finding, finding_files = BodyReader(FindConversations), BodyReader(FindAttachments)
     drafts_reader, reading_all = BodyReader(Draft), BodyReader(ReadAll)
 
     def desktop(request: Request) -> Desktop:
@@ -267,6 +268,11 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         asked, _ = await finding_files.read(request)
         return json_response(await desk.attachments_in_sight(asked.ids[:ATTACHMENTS_ASKED_AT_MOST]))
 
+    async def in_sight(request: Request) -> Response:
+        desk = desktop(request)
+        asked, _ = await finding.read(request)
+        return json_response(await desk.conversations_in_sight(asked.ids[:LONGEST_PAGE]))
+
     async def erase_customer(request: Request) -> Response:
         caller = verified(request)
         customer_id: str = request.path_params["customer_id"]
@@ -337,6 +343,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         ),
         ("POST", "/v1/customers/{customer_id}/erase", erase_customer),
         ("POST", "/internal/v1/attachments", attachments),
+        ("POST", "/internal/v1/conversations", in_sight),
         ("GET", "/internal/v1/customer-timeline/{conversation_id}", customer_timeline),
     ]
     for method, path, endpoint in routes:

@@ -99,7 +99,7 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     )
     directory_api.add_to(by_tag["directory"])
     add_crm_webhook_routes(by_tag["directory"], directory_api)
-    add_notification_routes(by_tag["notifications"], access, notify)
+    add_notification_routes(by_tag["notifications"], access, notify, conversation)
     add_metrics_routes(by_tag["metrics"], access, analytics)
     add_workspace_route(
         app, directory, accounts, routing, tokens, settings.gateway_directory_wait_seconds

@@ -167,6 +167,7 @@ class Announcer:
             source_id=case.event.case.source_id,
             channel=str(case.event.case.channel),
             created_at=now,
+            location_id=case.event.case.location_id,
         )
 
     async def _wait_for_groups(self, cases: Sequence[NewCase]) -> None:

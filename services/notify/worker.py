@@ -5,7 +5,9 @@ from typing import Final
 
 import structlog
 
+from libs.events.conversation import Audience
 from libs.events.directory import GroupState, MemberState
+from libs.events.visibility import may_see
 from libs.events.zones import zone_of
 from libs.runtime.backoff import pause
 from libs.runtime.directory import Directory
@@ -93,6 +95,9 @@ class DeliveryWorker:
         group = directory.groups.get(delivery.group_id or "")
         if not isinstance(group, GroupState):
             raise Gone("the group is no longer there")
+        location_id = delivery.location_id or (source.location_id if source else "")
+        if not may_see(member, Audience(location_id=location_id, group_id=group.group_id), group):
+            raise Gone("the member no longer sees such cases")
         in_group = CaseInGroup(member.name, group.name, name, delivery.channel, link)
         return member.email, case_in_group(language, in_group)
 

@@ -305,3 +305,13 @@ class CustomerTimeline(Body):
 
     items: tuple[CustomerMessage, ...]
     more: bool = False
+
+
+class FindConversations(RequestBody):
+    ids: tuple[str, ...]
+
+
+class ConversationsInSight(Body):
+    """Those of the ones asked for that a member may see."""
+
+    visible: tuple[str, ...] = ()

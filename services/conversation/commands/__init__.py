@@ -4,7 +4,6 @@ One file a family of rules, as in ``domain``; ``Desktop`` is all of them togethe
 """
 
 from services.conversation.commands.activities import ActivityCommands
-from services.conversation.commands.attachments import AttachmentCommands
 from services.conversation.commands.base import Parts
 from services.conversation.commands.comments import CommentCommands
 from services.conversation.commands.corrections import CorrectionCommands
@@ -16,6 +15,7 @@ from services.conversation.commands.marks import MarkCommands
 from services.conversation.commands.messages import MessageCommands
 from services.conversation.commands.queue import CommandQueue
 from services.conversation.commands.reading import ReadingCommands
+from services.conversation.commands.sight import SightCommands
 
 
 class Desktop(
@@ -29,7 +29,7 @@ class Desktop(
     DraftCommands,
     ReadingCommands,
     CommentCommands,
-    AttachmentCommands,
+    SightCommands,
 ):
     """What one member sees and does in their workspace."""
 

@@ -1,8 +1,14 @@
 """Notifications and figures, passed on to the services that keep them."""
 
+from collections.abc import Collection
 from typing import Any, Final, get_args
 
+import msgspec
+from fastapi import Request
+from starlette.responses import Response
+
 from libs.events.actions import Action
+from libs.events.api.conversations import ConversationsInSight, FindConversations
 from libs.events.api.figures import By, Performance, Summary
 from libs.events.api.notifications import (
     NotificationPage,
@@ -11,10 +17,10 @@ from libs.events.api.notifications import (
     NotificationView,
     SetNotificationRule,
 )
-from services.gateway.access import Access
-from services.gateway.api.passing import ANSWERED, PassThrough
+from services.gateway.access import Access, Actor
+from services.gateway.api.passing import ANSWERED, REFUSED, PassedOn, PassThrough
 from services.gateway.api.routes import Routes, page
-from services.gateway.upstream import Upstream
+from services.gateway.upstream import Upstream, passed_on
 
 _PERIOD: Final[tuple[dict[str, Any], ...]] = tuple(
     {
@@ -65,13 +71,29 @@ def add_metrics_routes(routes: Routes, access: Access, analytics: Upstream) -> N
     )  # fmt: skip
 
 
-def add_notification_routes(routes: Routes, access: Access, notify: Upstream) -> None:
+def add_notification_routes(
+    routes: Routes, access: Access, notify: Upstream, conversation: Upstream
+) -> None:
     through = PassThrough(access, notify)
+
+    async def listed(request: Request) -> Response:
+        actor = await access.actor(request.headers)
+        status, body, headers = await through.upstream.call(
+            "GET", _with_query("/v1/notifications", request), actor=actor
+        )
+        if status < REFUSED:
+            page = msgspec.json.decode(body, type=NotificationPage)
+            visible = await _visible(conversation, actor, {i.conversation_id for i in page.items})
+            items = tuple(one for one in page.items if one.conversation_id in visible)
+            body = msgspec.json.encode(msgspec.structs.replace(page, items=items))
+        return passed_on(status, body, headers)
+
     one = "/v1/notifications/{id}/read"
     rule = "/v1/notification-rules/case-in-group"
     routes.add(
-        "GET", "/v1/notifications", through.to("/v1/notifications", None),
+        "GET", "/v1/notifications", listed,
         name="listNotifications", summary="What I was told, the newest first",
+        description="Of conversations that I may see now: a page may have fewer than its limit.",
         answer=NotificationPage, query=page(100), problems=ANSWERED,
     )  # fmt: skip
     routes.add(
@@ -89,3 +111,23 @@ def add_notification_routes(routes: Routes, access: Access, notify: Upstream) ->
         name="setCaseInGroupRule", summary="How the members of a group are told of a new case",
         body=SetNotificationRule, answer=NotificationRule, problems=ANSWERED,
     )  # fmt: skip
+
+
+def _with_query(path: str, request: Request) -> str:
+    return f"{path}?{request.url.query}" if request.url.query else path
+
+
+async def _visible(conversation: Upstream, actor: Actor, ids: Collection[str]) -> set[str]:
+    """Which of the conversations the actor may see now. Errors: Unavailable, what conversation
+    refuses."""
+    if not ids:
+        return set()
+    status, body, headers = await conversation.call(
+        "POST",
+        "/internal/v1/conversations",
+        actor=actor,
+        body=msgspec.json.encode(FindConversations(ids=tuple(sorted(ids)))),
+    )
+    if status >= REFUSED:
+        raise PassedOn(passed_on(status, body, headers))
+    return set(msgspec.json.decode(body, type=ConversationsInSight).visible)

@@ -50,6 +50,7 @@ class Foreign:
     attachment_id: str
     strangers: list[Api]
     began: datetime
+    elsewhere: str
 
     @property
     def ids(self) -> list[str]:
@@ -104,6 +105,7 @@ async def foreign(suite: Suite) -> Foreign:
         file_id,
         strangers,
         began,
+        elsewhere,
     )
 
 
@@ -217,3 +219,33 @@ async def test_a_file_is_theirs_who_see_a_message_with_it_or_gave_it(foreign: Fo
     again = {"text": "again", "attachments": [foreign.attachment_id]}
     assert (await office.owner("POST", f"{conversation}/messages", again)).status == 201
     assert (await colleague("GET", path)).status == 200
+
+
+async def test_notifications_are_of_what_their_member_sees_now(foreign: Foreign) -> None:
+    office, owner = foreign.office, foreign.office.owner
+    there = {"location_ids": [office.team.location_id]}
+    member = await office.team.add(Role.OPERATOR, **there)
+    told = office.of(member)
+    conversation_id = await office.receive("нове")
+    path = f"/v1/conversations/{conversation_id}"
+    await answered(told, "GET", path, 404, 503)
+    assigned = await owner("POST", f"{path}/assign", {"member_id": member.member_id})
+    assert assigned.status == 200, assigned.content
+
+    async def listed() -> list[str]:
+        page = await told("GET", "/v1/notifications?limit=10")
+        return [one["conversation_id"] for one in page.body.get("items", ())]
+
+    async with asyncio.timeout(30):
+        while await listed() != [conversation_id]:  # noqa: ASYNC110  # in another process
+            await asyncio.sleep(0.05)
+
+    # when the case is in nobody's hands any more, and they go to another location
+    assert (await owner("POST", f"{path}/unassign")).status == 200
+    elsewhere = {"location_ids": [foreign.elsewhere]}
+    assert (await owner("PATCH", f"/v1/members/{member.member_id}", elsewhere)).status == 200
+
+    async with asyncio.timeout(30):
+        while await listed():  # noqa: ASYNC110  # in another process
+            await asyncio.sleep(0.05)
+    assert (await told("GET", path)).status == 404
