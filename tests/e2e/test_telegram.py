@@ -230,3 +230,70 @@ async def test_a_customer_is_seen_as_telegram_shows_them(company: Company) -> No
     with pytest.raises(Refused) as hidden:
         await outsider.get(url.removeprefix(company.suite.url("gateway")))
     assert hidden.value.status == 404
+
+
+async def test_a_button_is_sent_pressed_and_said(company: Company) -> None:
+    bot, _ = await company.connect_telegram()
+    olena = person()
+    await company.writes(bot, olena, "Thanks!")
+    row = await company.case_of("Olena")
+    path = f"/v1/conversations/{row['conversation_id']}"
+    await company.owner.post(f"{path}/take")
+    rows = [[{"text": "Good", "data": "rate:5"}, {"text": "Site", "url": "https://shop.example"}]]
+    await company.owner.post(f"{path}/messages", text="How was it?", buttons=rows)
+
+    async def was_sent() -> bool:
+        return len(bot.sent) == 1
+
+    await eventually("the question", was_sent)
+    keyboard = bot.sent[0].fields["reply_markup"]["inline_keyboard"]
+    assert keyboard[0][0] == {"text": "Good", "callback_data": "rate:5"}
+
+    await company.telegram.deliver(bot, bot.press(olena, bot.sent[0], "Good"))
+
+    async def is_said() -> Any:
+        items = await company.timeline(row["conversation_id"])
+        said = [item for item in items if item.get("content", {}).get("text") == "Good"]
+        return said[0] if said else None
+
+    said = await eventually("what the button says", is_said)
+    assert said["direction"] == "incoming"
+    assert said["sender"]["name"].startswith("Olena")
+    assert said["reply_to"]
+    # The person's application does not wait any longer.
+    assert (len(bot.answered), bot.pressed) == (1, [])
+
+    refused_rows: tuple[list[list[dict[str, str]]], ...] = (
+        [[{"text": "Both", "data": "x", "url": "https://x.example"}]],
+        [[{"text": "Neither"}]],
+        [[{"text": "Long", "data": "ї" * 33}]],
+        [[]],
+        [[{"text": "", "data": "x"}]],
+        [[{"text": "Odd", "url": "javascript:alert(1)"}]],
+        [[{"text": str(n), "data": "x"} for n in range(9)]],
+    )
+    for wrong in refused_rows:
+        with pytest.raises(Refused) as refused:
+            await company.owner.post(f"{path}/messages", text="?", buttons=wrong)
+        assert refused.value.status == 422, wrong
+
+
+async def test_a_source_with_other_credentials_hears_at_once(company: Company) -> None:
+    bot, source = await company.connect_telegram()
+    path = f"/v1/sources/{source['source_id']}"
+    again = company.telegram.add_bot(f"{bot.id}:{'N' * 35}")
+    other = {"credentials": {"bot_token": again.token}}
+    changed = await company.owner.call("PATCH", path, body=other)
+    assert changed["webhook"]["registered"] is True
+    olena = person()
+    assert (await company.writes(again, olena, "Do you hear me?"))["update_id"]
+    await company.case_of("Olena")
+    health = await company.owner.get(f"{path}/health")
+    assert health["registered"] is True
+    assert health["last_update_at"]
+
+    await company.owner.call("DELETE", path)
+    assert (await company.owner.get(f"{path}/health"))["registered"] is False
+    back = await company.owner.call("PATCH", path, body={**other, "connected": True})
+    assert back["webhook"]["registered"] is True
+    assert again.webhook["url"].endswith(source["source_id"])

@@ -12,6 +12,7 @@ from libs.events.api.requests import RequestBody
 from libs.events.api.values import Text
 from libs.events.content import (
     Attachment,
+    Button,
     Content,
     DeliveryState,
     Direction,
@@ -191,6 +192,21 @@ class GivenPoint(GeoPoint, forbid_unknown_fields=True):
     title: Annotated[str, Meta(max_length=200)] | None = None
 
 
+class GivenButton(RequestBody):
+    """What is under the message: ``data`` comes back when it is pressed, as a message that says
+    ``text``; ``url`` is opened instead. One of the two. ``data`` has at most 64 bytes in UTF-8."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=64)]
+    data: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    url: Annotated[str, Meta(pattern="^https?://[^ ]+$", max_length=2048)] | None = None
+
+
+type GivenButtons = Annotated[
+    tuple[Annotated[tuple[GivenButton, ...], Meta(min_length=1, max_length=8)], ...],
+    Meta(max_length=100),
+]
+
+
 class GivenContent(RequestBody):
     """What a member writes: a ``Content``, of which nothing unknown is taken. How long its text may
     be, the channel says."""
@@ -198,12 +214,16 @@ class GivenContent(RequestBody):
     text: Text = ""
     attachments: Annotated[tuple[GivenAttachment, ...], Meta(max_length=ATTACHMENTS_AT_MOST)] = ()
     point: GivenPoint | None = None
+    buttons: GivenButtons = ()
 
     def kept(self) -> Content:
         """As it stands in events."""
         point = self.point and GeoPoint(**msgspec.structs.asdict(self.point))
         attachments = (Attachment(**msgspec.structs.asdict(one)) for one in self.attachments)
-        return Content(text=self.text, attachments=tuple(attachments), point=point)
+        buttons = tuple(
+            tuple(Button(**msgspec.structs.asdict(one)) for one in row) for row in self.buttons
+        )
+        return Content(text=self.text, attachments=tuple(attachments), point=point, buttons=buttons)
 
 
 class SendMessage(RequestBody):

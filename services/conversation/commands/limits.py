@@ -25,11 +25,18 @@ TEXT_LIMITS: Final = {
 }
 
 
+# Telegram: Bot API, InlineKeyboardButton ("callback_data … 1-64 bytes"); a keyboard with more than
+# a hundred buttons is refused. Our widget shows none.
+BUTTONS_AT_MOST: Final = {Channel.TELEGRAM: 100, Channel.WIDGET: 0}
+BUTTON_DATA_MAX_BYTES: Final = 64
+
+
 def check_content(channel: Channel, content: Content) -> None:
     """Errors: Invalid, naming the field."""
     if is_blank(content.text) and not (content.attachments or content.point):
         raise wrong("content", "empty")
     _check_length(channel, content, "content.text")
+    _check_buttons(channel, content)
 
 
 def check_edited(channel: Channel, content: Content) -> None:
@@ -37,6 +44,20 @@ def check_edited(channel: Channel, content: Content) -> None:
     if is_blank(content.text):
         raise wrong("text", "empty")
     _check_length(channel, content, "text")
+
+
+def _check_buttons(channel: Channel, content: Content) -> None:
+    buttons = [button for row in content.buttons for button in row]
+    most = BUTTONS_AT_MOST[channel]
+    if buttons and not most:
+        raise wrong("content.buttons", "no-buttons", channel=TEXTS.say(f"channel.{channel}"))
+    if len(buttons) > most:
+        raise wrong("content.buttons", "too-many", count=most)
+    for button in buttons:
+        if (button.data is None) is (button.url is None):
+            raise wrong("content.buttons", "button-does-one")
+        if len((button.data or "").encode()) > BUTTON_DATA_MAX_BYTES:
+            raise wrong("content.buttons", "button-data-too-long", limit=BUTTON_DATA_MAX_BYTES)
 
 
 def _check_length(channel: Channel, content: Content, field: str) -> None:

@@ -81,7 +81,7 @@ def add_conversation_routes(
             actor.must(Action.CLOSE)
         attachments = await _described(conversation, ingest, actor, asked.attachments)
         message = SendMessage(
-            content=GivenContent(text=asked.text, attachments=attachments),
+            content=GivenContent(text=asked.text, attachments=attachments, buttons=asked.buttons),
             reply_to=asked.reply_to,
             close=asked.close,
             visibility=asked.visibility,

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from libs.events.api.conversations import GivenButtons
 from libs.events.api.requests import RequestBody
 from libs.events.api.values import Line, Name, Text
 from libs.events.content import Channel, Visibility
@@ -170,10 +171,12 @@ class PostMessage(RequestBody):
     """``attachments`` are ids that ``POST /v1/attachments`` gave. ``close``: and close the case.
 
     ``visibility``: a comment for all to read, or a direct message; null: as the last message was.
+    ``buttons``: rows of buttons under the message, where the channel has them.
     """
 
     text: Text = ""
     attachments: tuple[str, ...] = ()
+    buttons: GivenButtons = ()
     reply_to: str | None = None
     close: bool = False
     visibility: Visibility | None = None

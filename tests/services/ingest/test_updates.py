@@ -23,6 +23,7 @@ from services.ingest.telling import TEXTS
 from tests.services.ingest.conftest import BOT_ID, IDS, SOURCE_ID
 
 RECEIVED_AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+BIRTH = datetime(2013, 8, 14, tzinfo=UTC)
 GOLDEN = sorted((Path(__file__).parent / "updates").glob("*.json"))
 READER = Reader(SOURCE_ID, BOT_ID, IDS, partial(TEXTS.say, language="uk"))
 
@@ -181,11 +182,25 @@ def test_what_is_no_update(raw: bytes) -> None:
         read_update(raw)
 
 
-@pytest.mark.parametrize("date", [-1, 0, 10**18])
-def test_an_impossible_date_is_no_crash(date: int) -> None:
+@pytest.mark.parametrize("date", [-(10**18), -62_000_000_000, -1, 0, 1, 10**18, "x", None])
+def test_a_date_is_that_of_a_time_when_there_was_telegram(date: Any) -> None:
+    update = golden("edited_message")["update"]
+    message = update["edited_message"]
+    for name in ("date", "edit_date"):
+        message[name] = date
+        told = event_of(update)
+        assert BIRTH <= told.occurred_at <= RECEIVED_AT
+        assert told.sent_at is not None
+        assert BIRTH <= told.sent_at <= RECEIVED_AT
+
+
+def test_what_claims_to_be_a_name_is_of_a_names_length() -> None:
     update = golden("text")["update"]
-    update["message"]["date"] = date
-    assert event_of(update).occurred_at <= RECEIVED_AT
+    person = update["message"]["from"]
+    update["message"]["from"] = {**person, "first_name": "x" * 100_000, "username": "y" * 9_999}
+    sender = event_of(update).sender
+    assert len(sender.name) < 300
+    assert len(sender.username or "") < 300
 
 
 def test_no_reason_shows_what_was_written() -> None:
