@@ -22,6 +22,7 @@ from libs.events.content import Channel
 from libs.events.directory import SourceState
 from libs.runtime.backoff import pause
 from libs.runtime.directory import Directory
+from libs.runtime.left_out import left_out
 from libs.runtime.mongo import TRANSIENT, Document
 from libs.runtime.sealing import CannotOpen
 from libs.runtime.stopping import stopped_within
@@ -95,7 +96,8 @@ class Leaving:
                     document = await self._claimed({"due_at": {"$lte": datetime.now(UTC)}})
                     if document is None:
                         break
-                    await self._step(document)
+                    with left_out("leaving", document["_id"], TRANSIENT):
+                        await self._step(document)
             except TRANSIENT as error:
                 log.warning("webhooks are not taken off yet", error=repr(error))
             await stopped_within(stop, TICK_SECONDS)

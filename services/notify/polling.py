@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from libs.runtime.left_out import left_out
 from libs.runtime.mongo import TRANSIENT
 
 log = structlog.get_logger()
@@ -53,7 +54,8 @@ class Polling[T]:
         await self._slots.acquire()
         claimed = None
         try:
-            claimed = await self._claim()
+            with left_out(self._what, "one that is due", TRANSIENT):
+                claimed = await self._claim()
         finally:
             if claimed is None:
                 self._slots.release()
@@ -65,7 +67,9 @@ class Polling[T]:
 
     async def _handled(self, claimed: T) -> None:
         try:
-            await self._handle(claimed)
+            # One that fails on what it holds is tried again when its lease has ended.
+            with left_out(self._what, "one that was claimed", TRANSIENT):
+                await self._handle(claimed)
         except TRANSIENT as error:
             # Its lease ends by itself, to what is known then.
             log.warning("an end could not be written down", what=self._what, error=repr(error))

@@ -1,11 +1,12 @@
 """Keeps our attempts ours while we live, and takes on those of replicas that do not."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import structlog
 
+from libs.runtime.left_out import left_out
 from libs.runtime.mongo import TRANSIENT, Document
 from services.ingest.sending.attempts import (
     LEASE,
@@ -70,11 +71,12 @@ class Keeper:
             if not self._lanes.holds(one["_id"])
         ]
         begun = [one for one in lapsed if one["state"] == "begun" and not one.get("correction")]
-        uncertain = [_uncertain(one) for one in begun if await self._attempts.claim(one)]
+        claimed = [one for one in begun if await self._attempts.claim(one)]
+        uncertain = _each(claimed, _uncertain)
         if uncertain:
             log.warning("attempts without an end", count=len(uncertain))
             await self._lanes.finish(uncertain)
-        if ended := [ended_result(one) for one in lapsed if one["state"] == "ended"]:
+        if ended := _each([one for one in lapsed if one["state"] == "ended"], ended_result):
             await self._lanes.tell(ended)
         if self._lanes.may_send:
             # A correction that was begun is begun again, in its turn: done twice is done once.
@@ -102,9 +104,19 @@ class Keeper:
             if one["lane"] in busy:
                 continue
             if await self._attempts.claim(one):
-                self._lanes.enqueue(attempt_of(one))
+                for attempt in _each([one], attempt_of):
+                    self._lanes.enqueue(attempt)
             else:
                 busy.add(one["lane"])
+
+
+def _each[T](documents: Sequence[Document], make: Callable[[Document], T]) -> list[T]:
+    """Of each that can be read."""
+    made = []
+    for document in documents:
+        with left_out("attempt", document["_id"]):
+            made.append(make(document))
+    return made
 
 
 def _uncertain(document: Document) -> Result:

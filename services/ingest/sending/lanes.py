@@ -22,6 +22,7 @@ from libs.events.registry import Body
 from libs.runtime.combine import Combiner
 from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.kafka import Publisher, PublishFailed, outgoing
+from libs.runtime.left_out import left_out
 from libs.runtime.mongo import TRANSIENT
 from libs.runtime.problems import NotFound, Unavailable
 from services.ingest.accept import EVENT_SOURCE
@@ -35,7 +36,7 @@ from services.ingest.sending.attempts import (
     ended_result,
     result_of,
 )
-from services.ingest.sending.port import Ending, Failed, Later, Outcome, Sender
+from services.ingest.sending.port import Ending, Failed, Later, Outcome, Sender, Uncertain
 from services.ingest.sending.requests import Request, id_of
 from services.ingest.sources import OpenSource, SourceBook
 
@@ -164,12 +165,24 @@ class Lanes:
     async def _drain(self, conversation_id: str) -> None:
         lane = self._lanes[conversation_id]
         while lane and not self._stopping:
-            await self._work_off(lane[0])
+            await self._apart(lane[0])
             self._held.discard(lane.popleft().id)
             SEND_WAITING.set(len(self._held))
             async with self._room:
                 self._room.notify_all()
         del self._lanes[conversation_id]
+
+    async def _apart(self, attempt: Attempt) -> None:
+        """One that fails on what it holds keeps nobody else from being sent."""
+        with left_out("sending", attempt.id, SERVERS_AWAY):
+            await self._work_off(attempt)
+            return
+        # Whether the platform took it is not known, and it is not to be tried for ever.
+        sent = isinstance(attempt.request, OutboundRequested)
+        reason = "It was being sent when the sending failed"
+        ending = (Uncertain if sent else Failed)("no-end", reason, attempt.done)
+        with left_out("sending", attempt.id, SERVERS_AWAY):
+            await self._end(attempt, ending)
 
     async def _work_off(self, attempt: Attempt) -> None:
         """Until it has ended, or is no longer ours."""

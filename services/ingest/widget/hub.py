@@ -22,6 +22,7 @@ from libs.events.correcting import MessageDeleted
 from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope
 from libs.events.registry import InvalidBody, UnknownType
 from libs.events.topics import Topic
+from libs.runtime.left_out import left_out
 from libs.runtime.problems import Unavailable
 from services.ingest.widget.files import FileHandles
 
@@ -143,7 +144,8 @@ class WidgetHub:
             while not stop.is_set():
                 for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
                     for record in records:
-                        self._hand_on(record.key, record.headers, record.value)
+                        with left_out("widget", f"{record.partition}:{record.offset}"):
+                            self._hand_on(record.key, record.headers, record.value)
         finally:
             self._is_following = False
             await consumer.stop()
