@@ -183,7 +183,7 @@ class Messages(Blocking, Corrections):
                 content=written.content,
                 sender=written.sender,
                 reply_to=written.reply_to,
-                edited_at=min(written.occurred_at, written.received_at),
+                edited_at=written.happened_at,
             )
         )
 
@@ -283,7 +283,7 @@ class Messages(Blocking, Corrections):
             customer_id=written.customer_id,
             location_id=place.location_id,
         )
-        fact = min(written.occurred_at, written.received_at)
+        fact = written.happened_at
         self._trigger(
             MessageWithheld(
                 at=self.at(fact) if self.state else fact,
@@ -303,7 +303,7 @@ class Messages(Blocking, Corrections):
         )
 
     def _open(self, written: Written, place: Place, *, opened_by_customer: bool) -> None:
-        opened_at = min(written.occurred_at, written.received_at)
+        opened_at = written.happened_at
         number, before = _FIRST, None
         if self.state is not None:
             number = self.case.number + 1
@@ -332,11 +332,11 @@ class Messages(Blocking, Corrections):
         )
 
     def _before_the_case(self, written: Written) -> datetime | None:
-        fact = min(written.occurred_at, written.received_at)
+        fact = written.happened_at
         return fact if fact < self.case.opened_at else None
 
     def _fact(self, written: Written) -> datetime:
-        return self.at(min(written.occurred_at, written.received_at))
+        return self.at(written.happened_at)
 
 
 def _clocks_differ(state: ConversationState, last: Head) -> timedelta:

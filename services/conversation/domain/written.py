@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from libs.events.content import Channel, Content, Post, Sender, Visibility
+from libs.events.instants import EARLIEST
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -45,6 +46,12 @@ class Written(msgspec.Struct, frozen=True):
     permalink: str | None = None
     customer_name: str = ""
     sent_at: datetime | None = None
+
+    @property
+    def happened_at(self) -> datetime:
+        """Never later than receipt, and no earlier than all stores can keep, whatever a platform
+        says."""
+        return max(EARLIEST, min(self.occurred_at, self.received_at))
 
     def before_its_edit(self) -> "Written":
         """The message itself, of which nothing is known but this edit of it."""

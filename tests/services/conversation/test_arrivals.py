@@ -204,3 +204,11 @@ async def test_the_list_names_files_and_places(served: World) -> None:
             path = f"/v1/conversations/{conversation_id}"
             answer = await served.call(dima, "GET", path, language=language)
             assert answer.body["last_message"]["preview"] == name
+
+
+async def test_a_time_before_all_times_is_the_earliest_that_can_be_kept(served: World) -> None:
+    dima, conversation_id = await served.member("Dima"), served.conversation_id("1")
+    await served.receive(served.inbound("1", 1, "hello", at=datetime(1, 1, 1, tzinfo=UTC)))
+    await served.seen(dima, conversation_id)
+    [message] = await messages(served, dima, "1")
+    assert message["at"] == "1970-01-01T00:00:00Z"

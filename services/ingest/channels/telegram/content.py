@@ -34,10 +34,15 @@ _INT_MOST: Final = 2**53
 def content_of(
     message: TelegramMessage, source_id: str, ids: IdKey, external: str, say: Say
 ) -> Content:
+    if message.text:
+        # It has nothing beside it.
+        return Content(
+            text=message.text,
+            links=_links(message.text, message.entities, 0),
+            forwarded_from=_forwarded_from(message),
+        )
     told = words(message, say)
-    said, entities = message.text, message.entities
-    if not said:
-        said, entities = message.caption, message.caption_entities
+    said, entities = message.caption, message.caption_entities
     files = [*_files(message, source_id, ids)]
     if message.media_group_id is not None:
         files = [msgspec.structs.replace(one, external_message_id=external) for one in files]
