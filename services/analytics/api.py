@@ -29,7 +29,6 @@ from services.analytics.warehouse import WarehouseUnavailable
 
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
-# Two of the names that systems know are of no zone.
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LONGEST: Final = timedelta(days=3660)  # so that the period before it can be kept too
 

@@ -35,7 +35,7 @@ from services.conversation.search.words import (
     words_of,
 )
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 _BYTES: Final = 8
 _TEXT_BEGINNING: Final = 4
@@ -156,18 +156,24 @@ class Tokens:
 
     def _hashed(self, word: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """What goes into ``t`` and into ``p`` for a word of a text."""
-        indexed = [self._token(form) for form in self._forms.of(word)]
-        if len(word) <= _TEXT_BEGINNING:
-            return tuple(indexed), ()
-        indexed.append(self._beginning(word[:_TEXT_BEGINNING]))
-        sizes = (size for size in _FILTERED_BEGINNINGS if size <= len(word))
-        return tuple(indexed), tuple(self._beginning(word[:size]) for size in sizes)
+        indexed: list[int] = []
+        filtered: list[int] = []
+        for spelt in _spellings(word):
+            indexed += (self._token(form) for form in self._forms.of(spelt))
+            if len(spelt) > _TEXT_BEGINNING:
+                indexed.append(self._beginning(spelt[:_TEXT_BEGINNING]))
+                sizes = (size for size in _FILTERED_BEGINNINGS if size <= len(spelt))
+                filtered += (self._beginning(spelt[:size]) for size in sizes)
+        return tuple(indexed), tuple(filtered)
 
     def _hashed_name(self, word: str) -> tuple[int, ...]:
         """What goes into ``t`` for a word of a name."""
-        forms = (self._token(form) for form in self._forms.of(word))
-        beginnings = (self._beginning(word[:n]) for n in _NAME_BEGINNINGS if n <= len(word))
-        return (*forms, *beginnings)
+        indexed: list[int] = []
+        for spelt in _spellings(word):
+            indexed += (self._token(form) for form in self._forms.of(spelt))
+            sizes = (size for size in _NAME_BEGINNINGS if size <= len(spelt))
+            indexed += (self._beginning(spelt[:size]) for size in sizes)
+        return tuple(indexed)
 
     def of_number(self, number: int) -> int:
         """Of a case's number in its workspace."""
@@ -179,7 +185,7 @@ class Tokens:
 
     def wanted(self, query: str) -> list[Wanted]:
         """What a query looks for, at most so many words; the last may be the beginning of one."""
-        plain = normalised(query)
+        plain = normalised(query).replace("tel:", " ").replace("mailto:", " ")
         wanted = []
         for email in emails_of(plain):
             wanted.append(Wanted(email, (Alternative(self._token(f"@{email}")),)))
@@ -211,8 +217,8 @@ class Tokens:
                 if len(word) <= _CASE_NUMBER_ALONE:
                     return
             yield from self._phone_parts(word)
-        readings = [word] if (other := other_script(word)) is None else [word, other]
-        for reading in readings:
+        other = other_script(word)
+        for reading in (*_spellings(word), *([] if other is None else [other])):
             for form in self._forms.of(reading):
                 yield Alternative(self._token(form))
             if not unfinished or len(word) < _NAME_BEGINNINGS.start:
@@ -273,6 +279,11 @@ def is_common(query: str) -> bool:
 
 def _telling(words: Sequence[str]) -> list[str]:
     return [word for word in words if word not in STOP_WORDS]
+
+
+def _spellings(word: str) -> tuple[str, ...]:
+    """The word and, where it has an apostrophe, as it is written by who leaves it out."""
+    return (word, word.replace("'", "")) if "'" in word else (word,)
 
 
 def _parts(digits: str, size: int) -> Iterator[str]:

@@ -31,9 +31,11 @@ _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _HANDLE = re.compile(r"(?<![\w@.+-])@([a-z0-9_]{2,32})(?![\w@])")
 _UNDERSCORED = re.compile(r"(?<![\w@.+-])[a-z0-9]+_[a-z0-9_]*(?![\w@])")
 _DASHES: Final = r"\u2010-\u2015\u2212-"
-_PHONE = re.compile(rf"(?<![\w+#])\+?\d(?:[\s()./{_DASHES}]{{0,3}}\d){{6,17}}(?!\w)")
+# Between digits of one number; not the end of a line, where the next number begins.
+_BETWEEN: Final = rf"(?:[^\S\n]|[()./{_DASHES}]){{0,3}}"
+_PHONE = re.compile(rf"(?:\+|(?<![\w+]))\d(?:{_BETWEEN}\d){{6,17}}(?!\w)")
 # Fewer digits in several groups, such as (050) 12: a part of a number, or so many words.
-_GROUPS = re.compile(rf"(?<![\w+#])\+?\d(?:[\s()./{_DASHES}]{{0,3}}\d){{3,5}}(?!\w)")
+_GROUPS = re.compile(rf"(?:\+|(?<![\w+#]))\d(?:{_BETWEEN}\d){{3,5}}(?!\w)")
 _NUMBERED = re.compile(r"#\s?(\d{1,18})(?!\w)")
 _CYRILLIC = re.compile(r"[\u0400-\u04ff]")
 # Words that nearly every text has; nobody finds anything by them.

@@ -78,7 +78,9 @@ PHONES = ["+380501234568", "050 123 45 68", "(050) 123-45-68", "00380 50 123-45-
 
 
 @pytest.mark.parametrize("text", PHONES)
-@pytest.mark.parametrize("query", [*PHONES, "+38 (050) 123–45–68", "０５０ 123/45/68", "501234568"])
+@pytest.mark.parametrize(
+    "query", [*PHONES, "tel:+380501234568", "+38 (050) 123–45–68", "０５０ 123/45/68", "501234568"]
+)
 def test_a_telephone_number_is_found_by_any_spelling(query: str, text: str) -> None:
     assert finds(query, f"мой номер {text}, звоните")
     assert finds(query, text, named=True)
@@ -107,6 +109,12 @@ def test_and_by_a_part_of_four_digits_and_more(part: str) -> None:
     for text in ("+38 (050) 123-45-68", "звоните: 380501234568"):
         assert finds(part, text)
     assert not finds(part, "+380679998877")
+
+
+def test_numbers_on_lines_of_their_own_are_several() -> None:
+    text = "0501234568\n0671112233\nViber+380631110022"
+    for query in ("+380501234568", "+380671112233", "063 111 00 22"):
+        assert finds(query, text)
 
 
 def test_digits_in_groups_may_be_words_of_a_text_too() -> None:
@@ -142,6 +150,9 @@ def test_a_short_number_behind_a_sign_is_a_case_or_is_written_so() -> None:
         ("п`ять", "пʹять"),
         ("обʼєкт", 'об"єкти'),
         ("п＇ять", "п’ять"),
+        ("обєкт", "нові об'єкти"),
+        ("об'єкт", "нові обєкти"),
+        ("обєк", "об’єкту"),
         ("возврат", "воз\u200bврат"),
         ("воз\u00adврат", "возврат"),
         ("возврат", "возвра\u0301т"),
