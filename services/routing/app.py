@@ -112,7 +112,7 @@ async def compose(
     runtime.run("sweeper", sweep)
     runtime.run("permissions", follow_permissions)
     runtime.run("set aside", set_aside.run)
-    runtime.tells("directory", set_aside.told)
+    runtime.tells("streams", set_aside.told)
     runtime.consume("autoforward", consumer)
     runtime.ready_when("kafka", publisher.check)
     runtime.ready_when("mongodb", lambda: check_mongo(mongo))

@@ -1,6 +1,6 @@
 """One poisonous stream, planted by hand: it tells of itself, and all others go on."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import bson
@@ -11,8 +11,13 @@ from pymongo.asynchronous.database import AsyncDatabase
 from libs.eventstore.codec import to_document
 from libs.eventstore.commits import Commit, StoredEvent
 from libs.eventstore.store import AsyncEventStore
+from libs.runtime.directory import Directory
+from libs.runtime.kafka import Publisher
 from libs.runtime.mongo import Document
+from services.conversation.domain.conversation import Conversation
+from services.conversation.engine import engine_of
 from services.conversation.rows import COMMITS, INBOX
+from services.conversation.tasks import Done, Task, Unfit
 from tests.services.conversation.world import Answer, World, eventually, serving
 
 pytestmark = pytest.mark.servers
@@ -180,3 +185,39 @@ def test_the_server_takes_an_instant_that_python_cannot_hold() -> None:
     far = bson.encode({"at": DatetimeMS(9_000_000_000_000_000)})
     with pytest.raises(bson.errors.InvalidBSON):
         bson.decode(far)
+
+
+async def test_what_no_row_can_hold_is_refused_before_it_is_appended(
+    world: World, database: AsyncDatabase[Document]
+) -> None:
+    """The edges let no such instant in; were one to come by, the decision is the last to see it."""
+    bad, good = world.conversation_id("bad"), world.conversation_id("good")
+    async with serving(world):
+        dima = await world.member("Dima")
+        await world.receive(world.inbound("bad", 1), world.inbound("good", 1))
+        await world.seen(dima, bad)
+        await world.seen(dima, good)
+    never = datetime.fromisoformat("0001-01-01T00:00:00+23:59")
+    settings = world.settings
+    async with Publisher(settings.kafka_bootstrap_servers, settings.kafka_namespace) as publisher:
+        engine = engine_of(settings, database, publisher, Directory(settings), mark_later=False)
+
+        def assigned(conversation_id: str, cause: str, due_at: datetime) -> Task[Conversation]:
+            return Task(
+                world.workspace_id,
+                conversation_id,
+                cause,
+                lambda one: one.assign(dima, dima, due_at, manages=True),
+            )
+
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        outcomes = await engine.desk.handle(
+            [assigned(bad, "a", never), assigned(good, "b", tomorrow)]
+        )
+        # its own stream goes on as well, with what can be kept
+        outcomes += await engine.desk.handle([assigned(bad, "c", tomorrow)])
+
+    assert [type(outcome) for outcome in outcomes] == [Unfit, Done, Done]
+    commits = await AsyncEventStore(database[COMMITS]).load({bad: 0, good: 0})
+    assert [commits[one][-1].causes for one in (bad, good)] == [("c",), ("b",)]
+    assert not any(commit.pending for own in commits.values() for commit in own)
