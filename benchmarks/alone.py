@@ -26,7 +26,7 @@ from libs.events.ids import IdKey, random_id
 from libs.events.inbound import InboundReceived
 from libs.events.registry import Body
 from libs.runtime.kafka import Outgoing, Publisher, outgoing
-from libs.runtime.settings import Settings, key_bytes, load
+from libs.runtime.settings import SealedStoreSettings, key_bytes, load
 from libs.runtime.tokens import ServiceTokens
 from parley.migrate import migrate_all
 from parley.suite import READY_TIMEOUT_S, Suite
@@ -50,9 +50,11 @@ class Alone:
     member_id: str = field(default_factory=lambda: random_id("mbr"))
 
     def __post_init__(self) -> None:
-        settings = load(Settings, self.suite.settings)
+        settings = load(SealedStoreSettings, self.suite.settings)
         self._ids = IdKey(key_bytes(settings.deployment_key))
-        self._tokens = ServiceTokens(key_bytes(settings.service_key), "gateway")
+        self._tokens = ServiceTokens(
+            "gateway", bytes.fromhex(self.suite.settings["PARLEY_GATEWAY_SIGNING_KEY"])
+        )
         self._numbers = count(1)
 
     @property

@@ -36,7 +36,7 @@ from benchmarks.wire import Connection, Connections, WrongAnswer, fetch
 from libs.events.directory import LocationState, MemberState, Role
 from libs.events.ids import random_id
 from libs.runtime.mongo import Document, mongo_client
-from libs.runtime.settings import MongoSettings, key_bytes, load
+from libs.runtime.settings import SealedStoreSettings, key_bytes, load
 from services.conversation.rebuilding.read_models import read_models
 from services.conversation.rebuilding.rebuild import rebuild
 from services.conversation.search.words import word_forms
@@ -224,8 +224,8 @@ async def _known(world: Alone, member_id: str) -> None:
                 return
 
 
-def _settings(world: Alone) -> MongoSettings:
-    return load(MongoSettings, world.suite.settings)
+def _settings(world: Alone) -> SealedStoreSettings:
+    return load(SealedStoreSettings, world.suite.settings)
 
 
 def _key(world: Alone) -> bytes:

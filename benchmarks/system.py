@@ -19,8 +19,8 @@ from benchmarks.usage import Usage, usage
 from benchmarks.wire import Connections, WrongAnswer, fetch, request
 from libs.devstack.stack import Devstack, Servers
 from libs.events.topics import Topic
-from libs.runtime.settings import SERVICES, Settings, load
-from parley.bootstrap import bootstrap_workspace
+from libs.runtime.settings import SERVICES, load
+from parley.bootstrap import BootstrapSettings, bootstrap_workspace
 from parley.client import ApiClient
 from parley.doubles.bot_api import SECRET_HEADER
 from parley.migrate import migrate_all
@@ -188,7 +188,7 @@ async def connected(
 ) -> System:
     """A workspace, its owner signed in as the agent, and a source whose webhook is registered."""
     gateway = suite.url("gateway")
-    owner = await bootstrap_workspace(load(Settings, suite.settings), gateway, WORKSPACE)
+    owner = await bootstrap_workspace(load(BootstrapSettings, suite.settings), gateway, WORKSPACE)
     async with ApiClient(gateway) as api:
         token = (await api.sign_in(owner.email, owner.password or ""))["token"]
         location = (await api.get("/v1/locations"))["items"][0]

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 
 import aiohttp
 import msgspec
+from pydantic import Field
 
 from libs.runtime.http import ServiceClient
-from libs.runtime.settings import Settings, key_bytes
+from libs.runtime.settings import Settings, SigningKey, key_bytes
 from libs.runtime.tokens import ServiceTokens
+
+
+class BootstrapSettings(Settings):
+    cli_signing_key: SigningKey = Field(description="`parley bootstrap` signs its call with it")
 
 
 class BootstrapFailed(Exception):
@@ -34,13 +39,13 @@ class FirstWorkspace:
 
 
 async def bootstrap_workspace(
-    settings: Settings, gateway_url: str, workspace: Mapping[str, str]
+    settings: BootstrapSettings, gateway_url: str, workspace: Mapping[str, str]
 ) -> FirstWorkspace:
     """``workspace``: name, owner_name, owner_email, language, time_zone.
 
     Errors: BootstrapFailed.
     """
-    tokens = ServiceTokens(key_bytes(settings.service_key), "cli")
+    tokens = ServiceTokens("cli", key_bytes(settings.cli_signing_key))
     body = {"location_name": workspace["name"], **workspace}
     async with ServiceClient("gateway", gateway_url, tokens) as gateway:
         try:

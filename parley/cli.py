@@ -1,6 +1,7 @@
 """``parley``: what an operator or a newcomer types."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Coroutine
@@ -74,11 +75,11 @@ def migrate() -> None:
 @click.option("--time-zone", default="UTC", show_default=True, help="of the first location")
 def bootstrap(**workspace: str) -> None:
     """Make the first workspace with its owner; the password is random and shown once."""
-    from parley.bootstrap import BootstrapFailed, bootstrap_workspace
+    from parley.bootstrap import BootstrapFailed, BootstrapSettings, bootstrap_workspace
 
     url = workspace.pop("gateway_url")
     try:
-        made = _run(bootstrap_workspace(load(Settings), url, workspace))
+        made = _run(bootstrap_workspace(load(BootstrapSettings), url, workspace))
     except BootstrapFailed as error:
         raise click.ClickException(str(error)) from error
     click.echo(made.told())
@@ -214,6 +215,18 @@ def verify(conversation: str | None, keys: tuple[str, ...]) -> None:
     except NoSuchStream as error:
         raise click.ClickException(str(error)) from error
     sys.exit(bool(report.findings))
+
+
+@cli.command("keys")
+def keys_command() -> None:
+    """Print a key pair for each service, as settings; give each service only its own private one.
+
+    Those that the environment has already are printed again.
+    """
+    from parley.keys import service_keys
+
+    for name, key in service_keys(os.environ).items():
+        click.echo(f"{name}={key}")
 
 
 @cli.command("rotate-keys")

@@ -1,14 +1,17 @@
 """The suite by Docker Compose, where an engine answers."""
 
-import os
 import secrets
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Final
 
+from parley.keys import all_keys, write_secret
+
 FOLDER: Final = Path(__file__).resolve().parents[1]
 ENVIRONMENT: Final = FOLDER / ".env"
+# Of the servers' accounts, one for each client.
+PASSWORDS: Final = ("CLICKHOUSE_PASSWORD",)
 _ANSWER_TIMEOUT_S: Final = 10
 
 
@@ -27,19 +30,29 @@ def engine_answers() -> bool:
 
 
 def up() -> None:
-    """Make the keys if there are none, then start all in the foreground until Ctrl-C."""
-    if not ENVIRONMENT.exists():
-        keys = ("PARLEY_DEPLOYMENT_KEY", "PARLEY_SERVICE_KEY", "CLICKHOUSE_PASSWORD")
-        lines = [f"{name}={secrets.token_hex(32)}\n" for name in keys]
-        descriptor = os.open(ENVIRONMENT, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.writelines(lines)
+    """Make the keys that are missing, then start all in the foreground until Ctrl-C."""
+    keep_secrets(ENVIRONMENT)
     _compose("up", "--build", "--wait")
     _compose("run", "--rm", "bootstrap")
     try:
         _compose("logs", "--follow", "--tail", "20")
     except KeyboardInterrupt:
         down()
+
+
+def keep_secrets(path: Path) -> None:
+    """Add to ``path`` what it does not have yet; what is there stays as it is.
+
+    ``PARLEY_SERVICE_KEY`` of an older version is of no use any more, and goes.
+    """
+    lines = path.read_text().splitlines() if path.exists() else []
+    lines = [line for line in lines if not line.startswith("PARLEY_SERVICE_KEY=")]
+    pairs = (line.partition("=") for line in lines)
+    there = {name.strip(): value.strip(" '\"") for name, _, value in pairs}
+    wanted = all_keys(there)
+    wanted |= {name: there.get(name) or secrets.token_hex(32) for name in PASSWORDS}
+    kept = [line for line in lines if line.partition("=")[0].strip() not in wanted]
+    write_secret(path, "\n".join([*kept, *(f"{k}={v}" for k, v in wanted.items())]) + "\n")
 
 
 def down() -> None:

@@ -13,8 +13,8 @@ from typing import Any, Final
 import click
 
 from libs.devstack.stack import Devstack
-from libs.runtime.settings import Settings, load
-from parley.bootstrap import bootstrap_workspace
+from libs.runtime.settings import load
+from parley.bootstrap import BootstrapSettings, bootstrap_workspace
 from parley.client import ApiClient, eventually
 from parley.doubles.bot_api import BotApiDouble
 from parley.migrate import migrate_all
@@ -60,7 +60,7 @@ async def _tell(folder: Path) -> None:
             await asyncio.to_thread(suite.start)
             try:
                 owner = await bootstrap_workspace(
-                    load(Settings, suite.settings), suite.url("gateway"), WORKSPACE
+                    load(BootstrapSettings, suite.settings), suite.url("gateway"), WORKSPACE
                 )
                 async with ApiClient(suite.url("gateway")) as api:
                     await api.sign_in(owner.email, owner.password or "")

@@ -18,7 +18,7 @@ async def migrate_all(environment: Mapping[str, str] = os.environ) -> list[str]:
     )
     done = [f"kafka: made {', '.join(made)}" if made else "kafka: every topic is there"]
     for name in SERVICES:
-        spec = service_spec(name)
-        if spec.migrate is not None:
-            done.append(f"{name}: {await spec.migrate(load(spec.settings, environment))}")
+        migration = service_spec(name).migration
+        if migration is not None:
+            done.append(f"{name}: {await migration.run(load(migration.settings, environment))}")
     return done

@@ -1,7 +1,7 @@
 """``parley rebuild``: a read model made again from the events, while the services run."""
 
 from libs.runtime.mongo import mongo_client
-from libs.runtime.settings import MongoSettings, key_bytes, load
+from libs.runtime.settings import SealedStoreSettings, key_bytes, load
 from services.conversation.rebuilding.read_models import read_models
 from services.conversation.rebuilding.renewing import rebuild_alone
 
@@ -9,7 +9,7 @@ from services.conversation.rebuilding.renewing import rebuild_alone
 async def rebuild_read_model(name: str) -> str:
     """What was done, in a line. Errors: SettingsError, BeingRebuilt, and what MongoDB's
     driver raises."""
-    settings = load(MongoSettings)
+    settings = load(SealedStoreSettings)
     key = key_bytes(settings.deployment_key)
     client = mongo_client(settings.mongodb_url.get_secret_value(), "parley-rebuild")
     try:

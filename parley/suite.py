@@ -1,8 +1,6 @@
 """The six services as processes of this machine: for `parley up`, the tests and the benchmarks."""
 
-import json
 import os
-import secrets
 import sys
 import urllib.error
 import urllib.request
@@ -15,9 +13,9 @@ from libs.devstack.ports import free_port, port_is_free
 from libs.devstack.processes import ManagedProcess
 from libs.devstack.stack import Servers
 from libs.runtime.settings import SERVICES
+from parley.keys import kept_keys, own_settings
 
 READY_TIMEOUT_S: Final = 60.0
-_KEY_BYTES: Final = 32
 # Anybody may reach their ports; each has another one for its operator.
 PUBLIC: Final = ("gateway", "ingest")
 _OPERATIONS_AFTER: Final = 10
@@ -26,7 +24,7 @@ _OPERATIONS_AFTER: Final = 10
 def service_environment(
     servers: Servers, folder: Path, ports: Mapping[str, int], given: Mapping[str, str]
 ) -> dict[str, str]:
-    """One environment for all six: each service takes what is its own. ``given`` wins."""
+    """Of all six together: each process is given what is its own. ``given`` wins."""
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
     # Told by one setting, also where another service tells it on.
     ingest = given.get("PARLEY_INGEST_PUBLIC_URL", urls["ingest"])
@@ -52,22 +50,6 @@ def service_environment(
         if name != "gateway":
             environment[f"PARLEY_GATEWAY_{name.upper()}_URL"] = urls[name]
     return environment | kept_keys(folder) | dict(given)
-
-
-def kept_keys(folder: Path) -> dict[str, str]:
-    """The keys of this folder's installation, made at random the first time; only ours to read."""
-    path = folder / "keys.json"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        keys = {
-            name: secrets.token_hex(_KEY_BYTES)
-            for name in ("PARLEY_DEPLOYMENT_KEY", "PARLEY_SERVICE_KEY")
-        }
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(keys, file)
-    loaded: dict[str, str] = json.loads(path.read_text())
-    return loaded
 
 
 def service_ports(first: int | None) -> dict[str, int]:
@@ -116,7 +98,7 @@ class Suite:
                 (commands or {}).get(name, [*parley, "serve", name]),
                 log_path=folder / "logs" / f"{name}.log",
                 ready=_ready(self.url(name)),
-                environment=outside | self.settings,
+                environment=outside | own_settings(name, self.settings),
             )
             for name in SERVICES
         }

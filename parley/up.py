@@ -19,12 +19,18 @@ from libs.devstack.mongodb import NoMongodb
 from libs.devstack.processes import ManagedProcess, ProcessFailed
 from libs.devstack.stack import Devstack
 from libs.devstack.stores import StoresApart
-from libs.runtime.settings import Settings, load
+from libs.runtime.settings import load
 from parley import compose
-from parley.bootstrap import BootstrapFailed, FirstWorkspace, bootstrap_workspace
+from parley.bootstrap import (
+    BootstrapFailed,
+    BootstrapSettings,
+    FirstWorkspace,
+    bootstrap_workspace,
+)
 from parley.given import NotGiven, given_settings
+from parley.keys import kept_keys
 from parley.migrate import migrate_all
-from parley.suite import Suite, kept_keys
+from parley.suite import Suite
 
 FIRST_PORT: Final = 8100
 WATCH_S: Final = 0.5
@@ -82,7 +88,7 @@ def _up_on_devstack(say: Callable[[str], None], given: Mapping[str, str]) -> Non
         say("making topics, indexes and tables")
         asyncio.run(migrate_all(suite.settings))
         with suite:
-            settings = load(Settings, suite.settings)
+            settings = load(BootstrapSettings, suite.settings)
             gateway = suite.url("gateway")
             first = asyncio.run(bootstrap_workspace(settings, gateway, FIRST_WORKSPACE))
             say(_where_to_go(suite, first))

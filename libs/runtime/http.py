@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Final, Self
@@ -26,12 +26,11 @@ from libs.runtime.mongo import TRANSIENT
 from libs.runtime.problems import (
     NotFound,
     SetAside,
-    Unauthorized,
     Unavailable,
     install_problem_handlers,
 )
 from libs.runtime.process import Check, Runtime
-from libs.runtime.tokens import Caller, InvalidToken, ServiceTokens
+from libs.runtime.tokens import ServiceTokens
 from libs.runtime.tracing import span, trace_headers
 
 log = structlog.get_logger()
@@ -120,21 +119,6 @@ async def set_aside(request: Request, error: Exception) -> Response:
 def json_response(body: object, status: int = 200) -> Response:
     """Of msgspec structs and plain values, encoded in one go."""
     return Response(msgspec.json.encode(body), status, media_type="application/json")
-
-
-def caller_of(tokens: ServiceTokens) -> Callable[[Request], Caller]:
-    """A dependency: the caller that the request's bearer token proves. Errors: Unauthorized."""
-
-    def caller(request: Request) -> Caller:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            raise Unauthorized("a service token is needed")
-        try:
-            return tokens.verify(token)
-        except InvalidToken as error:
-            raise Unauthorized("the service token is not valid") from error
-
-    return caller
 
 
 def client_of(connection: HTTPConnection) -> str:

@@ -134,17 +134,23 @@ class Runtime:
 
 
 @dataclass(frozen=True)
-class ServiceSpec[S: Settings]:
-    """A service by its name, its settings and its composition root.
+class Migration[S: Settings]:
+    """Makes what a service needs on its servers and says what it did; safe to repeat. ``settings``
+    are what it needs for that: no key that only the service is to have."""
 
-    ``migrate`` makes what it needs on its servers and says what it did; safe to repeat. ``public``:
-    anybody may reach its port, so that limits hold there and it tells nothing of itself.
-    """
+    settings: type[S]
+    run: Callable[[S], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class ServiceSpec[S: Settings]:
+    """A service by its name, its settings and its composition root. ``public``: anybody may reach
+    its port, so that limits hold there and it tells nothing of itself."""
 
     name: str
     settings: type[S]
     compose: Callable[[S, Runtime], AbstractAsyncContextManager[ASGIApp]]
-    migrate: Callable[[S], Awaitable[str]] | None = None
+    migration: Migration[Any] | None = None
     public: bool = False
 
 

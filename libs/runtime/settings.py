@@ -8,15 +8,21 @@ import os
 from collections.abc import Mapping
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from libs.runtime.proxies import Network, trusted_networks
+from libs.runtime.tokens import KEY_BYTES, VerifyingKeys
 
 PREFIX: Final = "PARLEY_"
 SERVICES: Final = ("ingest", "conversation", "routing", "notify", "analytics", "gateway")
 # Read by the tools around the services, never by a service.
-_TOOLS: Final = ("PARLEY_DEVSTACK_", "PARLEY_TEST_", "PARLEY_BENCH_", "PARLEY_DEMO_")
+_TOOLS: Final = ("PARLEY_DEVSTACK_", "PARLEY_TEST_", "PARLEY_BENCH_", "PARLEY_DEMO_", "PARLEY_CLI_")
+# Who signs calls to services: they, and ``parley`` itself.
+CALLERS: Final = (*SERVICES, "cli")
+_GONE: Final = {
+    "PARLEY_SERVICE_KEY": "each service has a key of its own now, which `parley keys` makes"
+}
 _KEY_BYTES: Final = 32
 
 
@@ -46,16 +52,40 @@ def key_bytes(key: SecretStr) -> bytes:
     return bytes.fromhex(key.get_secret_value())
 
 
+def _signing_key(value: SecretStr) -> SecretStr:
+    if len(bytes.fromhex(_key(value).get_secret_value())) != KEY_BYTES:
+        raise ValueError(f"must have {KEY_BYTES} bytes ({2 * KEY_BYTES} digits)")
+    return value
+
+
+# A service's own, with which it signs its calls to others (Ed25519).
+SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]
+
+
+def _verifying_keys(value: object) -> object:
+    """``service:key`` pairs, comma separated. Errors: ValueError."""
+    keys: dict[str, list[bytes]] = {}
+    for pair in str(value).split(","):
+        name, _, key = pair.strip().partition(":")
+        try:
+            public = bytes.fromhex(key)
+        except ValueError as error:
+            raise ValueError("must be pairs of a service and its hexadecimal key") from error
+        if name not in CALLERS or len(public) != KEY_BYTES:
+            told = f"must name {', '.join(CALLERS)}, each with a key of {KEY_BYTES} bytes"
+            raise ValueError(told)
+        keys.setdefault(name, []).append(public)
+    return keys
+
+
 class Settings(BaseSettings):
-    """What every service is told. Keys are hexadecimal, at least 32 bytes, and have no default."""
+    """What all are told, tools too. Keys are hexadecimal and have no default."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     kafka_bootstrap_servers: str
     kafka_namespace: str = Field("", description="put before every topic and group name")
     kafka_replication_factor: int = Field(1, ge=1, description="of the topics that migrate makes")
-    deployment_key: Key = Field(description="ids and sealed credentials are made with it")
-    service_key: Key = Field(description="services sign their calls to each other with it")
     host: str = "127.0.0.1"
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     otlp_endpoint: str | None = Field(None, description="traces go there; off when not set")
@@ -94,9 +124,27 @@ class Settings(BaseSettings):
         return (init_settings,)
 
 
+class ServiceSettings(Settings):
+    """What every service is told. The public keys are of all that may call it."""
+
+    verifying_keys: Annotated[VerifyingKeys, BeforeValidator(_verifying_keys)] = Field(
+        description="the services' public keys, which `parley keys` makes: by them calls are known"
+    )
+
+
+class DeploymentSettings(Settings):
+    """Of those who derive ids or open what is sealed. At least 32 bytes."""
+
+    deployment_key: Key = Field(description="ids and sealed credentials are made with it")
+
+
 class MongoSettings(Settings):
     mongodb_url: SecretStr
     mongodb_database: str = Field("parley", min_length=1)
+
+
+class SealedStoreSettings(DeploymentSettings, MongoSettings):
+    """Of the tools that read what services have stored and sealed."""
 
 
 def load[S: Settings](settings: type[S], environment: Mapping[str, str] = os.environ) -> S:
@@ -104,7 +152,12 @@ def load[S: Settings](settings: type[S], environment: Mapping[str, str] = os.env
 
     Errors: SettingsError.
     """
-    complaints = [f"{name} is not a setting of Parley" for name in _unknown(settings, environment)]
+    complaints = [
+        f"{name} is not used any more: {_GONE[name]}"
+        if name in _GONE
+        else f"{name} is not a setting of Parley"
+        for name in _unknown(settings, environment)
+    ]
     names = {PREFIX + field.upper(): field for field in settings.model_fields}
     given = {field: environment[name] for name, field in names.items() if environment.get(name)}
     try:
@@ -123,9 +176,13 @@ def load[S: Settings](settings: type[S], environment: Mapping[str, str] = os.env
 
 def _unknown(settings: type[Settings], environment: Mapping[str, str]) -> list[str]:
     known = {PREFIX + field.upper() for field in settings.model_fields}
-    known |= {PREFIX + field.upper() for field in MongoSettings.model_fields}
+    for shared in (ServiceSettings, DeploymentSettings, MongoSettings):
+        known |= {PREFIX + field.upper() for field in shared.model_fields}
     prefix = settings.model_config.get("env_prefix", PREFIX)
-    own = [name for name in SERVICES if any(f.startswith(name) for f in settings.model_fields)]
+    # What is not a service but a tool is told a part of a service's settings.
+    whole = issubclass(settings, ServiceSettings)
+    fields = settings.model_fields if whole else ()
+    own = [name for name in SERVICES if any(f.startswith(name) for f in fields)]
     others = tuple(f"{prefix}{name.upper()}_" for name in SERVICES if name not in own)
     return sorted(
         name

@@ -7,10 +7,9 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from libs.events.actions import Action
 from libs.events.api.figures import By
 from libs.events.api.values import TimeZone
 from libs.events.registry import Instant
@@ -18,10 +17,11 @@ from libs.events.visibility import sees_location, sight_of
 from libs.events.zones import zone_of
 from libs.runtime.bodies import invalid_field, read_query
 from libs.runtime.directory import Directory, WorkspaceDirectory
-from libs.runtime.http import caller_of, json_response
-from libs.runtime.problems import Forbidden, Unavailable
+from libs.runtime.http import json_response
+from libs.runtime.problems import Unavailable
 from libs.runtime.texts import COMMON
-from libs.runtime.tokens import Caller, ServiceTokens
+from libs.runtime.tokens import Caller
+from libs.runtime.trust import caller_of
 from services.analytics.periods import Period, midnight
 from services.analytics.reports import Reports
 from services.analytics.telling import TEXTS
@@ -48,11 +48,9 @@ class _PerformanceQuery(_PeriodQuery, kw_only=True):
 
 
 class Analyst:
-    """Who asks: what they may see, and in whose days. Errors: Forbidden, Unavailable."""
+    """Who asks: what they may see, and in whose days. Errors: Unavailable."""
 
     def __init__(self, caller: Caller, directory: WorkspaceDirectory) -> None:
-        if not caller.may(Action.SEE_METRICS):
-            raise Forbidden(TEXTS.say("forbidden.action"))
         member = directory.members.get(caller.member_id)
         if member is None:
             raise Unavailable(COMMON.say("unavailable.unknown-member"))
@@ -72,15 +70,11 @@ class Analyst:
         return zone_of(min(zones, key=lambda zone: (-zones[zone], zone), default=None))
 
 
-def router(reports: Reports, tokens: ServiceTokens, directory: Directory) -> APIRouter:
-    routes = APIRouter(prefix="/v1/metrics")
-    caller_from = caller_of(tokens)
-
+def add_routes(app: FastAPI, reports: Reports, directory: Directory) -> None:
     def analyst_of(request: Request) -> Analyst:
-        caller = caller_from(request)
+        caller = caller_of(request)
         return Analyst(caller, directory.of(caller.workspace_id))
 
-    @routes.get("/summary")
     async def summary(request: Request) -> Response:
         analyst, asked = analyst_of(request), read_query(request, _PeriodQuery)
         zone = analyst.zone(asked.time_zone)
@@ -92,7 +86,6 @@ def router(reports: Reports, tokens: ServiceTokens, directory: Directory) -> API
         except WarehouseUnavailable as error:
             raise Unavailable(TEXTS.say("unavailable.figures")) from error
 
-    @routes.get("/performance")
     async def performance(request: Request) -> Response:
         analyst, asked = analyst_of(request), read_query(request, _PerformanceQuery)
         period = _period(asked, analyst.zone(asked.time_zone))
@@ -103,7 +96,8 @@ def router(reports: Reports, tokens: ServiceTokens, directory: Directory) -> API
         except WarehouseUnavailable as error:
             raise Unavailable(TEXTS.say("unavailable.figures")) from error
 
-    return routes
+    app.add_route("/v1/metrics/summary", summary, ["GET"])
+    app.add_route("/v1/metrics/performance", performance, ["GET"])
 
 
 def _period(asked: _PeriodQuery, zone: ZoneInfo) -> Period:

@@ -11,14 +11,15 @@ from libs.runtime.consumer import BatchConsumer
 from libs.runtime.directory import Directory
 from libs.runtime.http import service_app
 from libs.runtime.kafka import Publisher
-from libs.runtime.process import Runtime, ServiceSpec
+from libs.runtime.process import Migration, Runtime, ServiceSpec
 from libs.runtime.settings import key_bytes
 from libs.runtime.tokens import ServiceTokens
-from services.analytics.api import router
+from libs.runtime.trust import guard
+from services.analytics.api import add_routes
 from services.analytics.consumers import Projection
 from services.analytics.migrate import SchemaError, apply, migrate, pending
 from services.analytics.reports import Reports
-from services.analytics.settings import AnalyticsSettings
+from services.analytics.settings import AnalyticsSettings, WarehouseSettings
 from services.analytics.warehouse import (
     WarehouseUnavailable,
     database_of,
@@ -64,9 +65,16 @@ async def compose(settings: AnalyticsSettings, runtime: Runtime) -> AsyncIterato
     runtime.ready_when("clickhouse", warehouse.check)
     runtime.ready_when("kafka", publisher.check)
     app = service_app(runtime, "Parley analytics")
-    tokens = ServiceTokens(key_bytes(settings.service_key), "analytics")
-    app.include_router(router(Reports(warehouse), tokens, directory))
+    add_routes(app, Reports(warehouse), directory)
+    guard(
+        app,
+        ServiceTokens(
+            "analytics", key_bytes(settings.analytics_signing_key), settings.verifying_keys
+        ),
+    )
     yield app
 
 
-SERVICE: Final = ServiceSpec("analytics", AnalyticsSettings, compose, migrate)
+SERVICE: Final = ServiceSpec(
+    "analytics", AnalyticsSettings, compose, Migration(WarehouseSettings, migrate)
+)

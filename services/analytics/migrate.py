@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from services.analytics.settings import AnalyticsSettings
+from services.analytics.settings import WarehouseSettings
 from services.analytics.warehouse import Warehouse, database_of, is_embedded, open_warehouse
 
 log = structlog.get_logger()
@@ -50,7 +50,7 @@ def migrations(folder: Path = FOLDER) -> list[Migration]:
     return [Migration(path.name, path.read_text()) for path in sorted(folder.glob("*.sql"))]
 
 
-async def migrate(settings: AnalyticsSettings) -> str:
+async def migrate(settings: WarehouseSettings) -> str:
     """Bring a server's schema up to date; what was done, in words.
 
     An embedded engine belongs to the running service, which migrates it at its start: here

@@ -5,7 +5,7 @@ from urllib.parse import urlparse
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from libs.runtime.settings import Settings
+from libs.runtime.settings import ServiceSettings, Settings, SigningKey
 
 _SCHEMES: Final = ("chdb", "clickhouse", "http", "https")
 
@@ -16,12 +16,16 @@ def _dsn(value: SecretStr) -> SecretStr:
     return value
 
 
-class AnalyticsSettings(Settings):
+class WarehouseSettings(Settings):
     """``analytics_clickhouse_database`` wins over a database named in a server's address."""
 
-    analytics_port: int = 8105
     analytics_clickhouse_dsn: Annotated[SecretStr, AfterValidator(_dsn)] = Field(
         description="chdb:///folder in this process, or clickhouse://user:password@host:8123/db"
     )
     analytics_clickhouse_database: str | None = Field(None, pattern="^[A-Za-z_][A-Za-z0-9_]*$")
+
+
+class AnalyticsSettings(ServiceSettings, WarehouseSettings):
+    analytics_signing_key: SigningKey = Field(description="analytics signs its calls with it")
+    analytics_port: int = 8105
     analytics_flush_interval_seconds: float = Field(0.5, gt=0, le=10)

@@ -37,10 +37,9 @@ from libs.events.api.marks import ChangeMarks, MarkEmotion, SetFields, SetMark, 
 from libs.events.marks import MarkKind
 from libs.events.registry import Body, Instant
 from libs.runtime.bodies import BodyReader, read_nothing, read_query
-from libs.runtime.http import caller_of, json_response
+from libs.runtime.http import json_response
 from libs.runtime.idempotency import Answers, Personal
-from libs.runtime.problems import Forbidden
-from libs.runtime.tokens import ServiceTokens
+from libs.runtime.trust import caller_of
 from services.conversation.commands import Desktop, Parts
 from services.conversation.refusals import no_such_conversation
 from services.conversation.rows import find_rows, snapshot_of
@@ -83,13 +82,12 @@ class _AfterQuery(Body):
     limit: Limit = DEFAULT_PAGE
 
 
-def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceTokens) -> None:
-    verified = caller_of(tokens)
+def add_routes(app: FastAPI, parts: Parts, answers: Answers) -> None:
     finding, finding_files = BodyReader(FindConversations), BodyReader(FindAttachments)
     drafts_reader, reading_all = BodyReader(Draft), BodyReader(ReadAll)
 
     def desktop(request: Request) -> Desktop:
-        return Desktop(parts, verified(request))
+        return Desktop(parts, caller_of(request))
 
     async def conversations(request: Request) -> Response:
         desk = desktop(request)
@@ -135,7 +133,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
 
     def acting(act: Act) -> Endpoint:
         async def endpoint(request: Request) -> Response:
-            caller = verified(request)
+            caller = caller_of(request)
 
             async def work(cause: str) -> Response:
                 desk = Desktop(parts, caller)
@@ -149,7 +147,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         reader: BodyReader[T], act: Callable[[Desktop, str, str, T], Awaitable[ConversationView]]
     ) -> Endpoint:
         async def endpoint(request: Request) -> Response:
-            caller = verified(request)
+            caller = caller_of(request)
             body, raw = await reader.read(request)
 
             async def work(cause: str) -> Response:
@@ -164,7 +162,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         reader: BodyReader[T], write: Callable[[Desktop, str, str, T], Writing]
     ) -> Endpoint:
         async def endpoint(request: Request) -> Response:
-            caller = verified(request)
+            caller = caller_of(request)
             body, raw = await reader.read(request)
 
             async def work(cause: str) -> Response:
@@ -180,7 +178,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         act: Callable[[Desktop, str, str, str, T], Awaitable[ConversationView]],
     ) -> Endpoint:
         async def endpoint(request: Request) -> Response:
-            caller = verified(request)
+            caller = caller_of(request)
             body, raw = await reader.read(request)
             message_id: str = request.path_params["message_id"]
 
@@ -193,7 +191,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         return endpoint
 
     async def delete_message(request: Request) -> Response:
-        caller = verified(request)
+        caller = caller_of(request)
         message_id: str = request.path_params["message_id"]
 
         async def work(cause: str) -> Response:
@@ -203,7 +201,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         return await answers.once(request, caller, await read_nothing(request), work)
 
     async def resend(request: Request) -> Response:
-        caller = verified(request)
+        caller = caller_of(request)
         message_id: str = request.path_params["message_id"]
 
         async def work(cause: str) -> Response:
@@ -227,7 +225,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         return Response(status_code=204)
 
     async def read_all(request: Request) -> Response:
-        caller = verified(request)
+        caller = caller_of(request)
         asked, raw = await reading_all.read(request)
 
         async def work(cause: str) -> Response:
@@ -244,7 +242,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         return acting_with(BodyReader(SetMark), lambda desk, *asked: desk.set_mark(kind, *asked))
 
     async def remove_participant(request: Request) -> Response:
-        caller, who = verified(request), str(request.path_params["member_id"])
+        caller, who = caller_of(request), str(request.path_params["member_id"])
 
         async def work(cause: str) -> Response:
             desk = Desktop(parts, caller)
@@ -253,9 +251,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         return await answers.once(request, caller, await read_nothing(request), work)
 
     async def customer_timeline(request: Request) -> Response:
-        caller = verified(request)
-        if caller.service != "ingest":
-            raise Forbidden("only ingest asks on a customer's behalf")
+        caller = caller_of(request)
         asked = read_query(request, _AfterQuery)
         rows = await find_rows(parts.inbox, [_id(request)])
         if not rows or rows[0]["workspace"] != caller.workspace_id:
@@ -274,7 +270,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceToke
         return json_response(await desk.conversations_in_sight(asked.ids[:LONGEST_PAGE]))
 
     async def erase_customer(request: Request) -> Response:
-        caller = verified(request)
+        caller = caller_of(request)
         customer_id: str = request.path_params["customer_id"]
 
         async def work(cause: str) -> Response:

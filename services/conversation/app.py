@@ -28,10 +28,11 @@ from libs.runtime.kafka import Publisher
 from libs.runtime.mongo import TRANSIENT, Document, check_mongo, mongo_client
 from libs.runtime.outbox import SetAsideStreams
 from libs.runtime.problems import Unavailable
-from libs.runtime.process import Runtime, ServiceSpec
-from libs.runtime.settings import key_bytes
+from libs.runtime.process import Migration, Runtime, ServiceSpec
+from libs.runtime.settings import MongoSettings, key_bytes
 from libs.runtime.stopping import stopped_within
 from libs.runtime.tokens import ServiceTokens
+from libs.runtime.trust import guard
 from services.conversation.anchors.anchor import AnchorKey
 from services.conversation.anchors.storage import open_anchors
 from services.conversation.anchors.writing import AnchorWriter
@@ -206,14 +207,19 @@ async def compose(
         numbers=engine.numbers,
         files=database[FILES],
     )
-    tokens = ServiceTokens(key_bytes(settings.service_key), runtime.service)
     app = service_app(runtime, "Parley conversation")
     app.add_exception_handler(UnknownEvent, _newer)
     for broken in UNREADABLE:
         app.add_exception_handler(broken, problem_of_set_aside)
-    add_routes(app, parts, answers, tokens)
-    add_customer_routes(app, parts, answers, tokens)
-    add_saved_filter_routes(app, saved, answers, tokens)
+    add_routes(app, parts, answers)
+    add_customer_routes(app, parts, answers)
+    add_saved_filter_routes(app, saved, answers)
+    guard(
+        app,
+        ServiceTokens(
+            "conversation", key_bytes(settings.conversation_signing_key), settings.verifying_keys
+        ),
+    )
     yield app
 
 
@@ -243,7 +249,7 @@ def _anchor_writer(settings: ConversationSettings) -> AnchorWriter:
     )
 
 
-async def migrate(settings: ConversationSettings) -> str:
+async def migrate(settings: MongoSettings) -> str:
     """Make the indexes."""
     client = mongo_client(settings.mongodb_url.get_secret_value(), "parley-migrate")
     async with client:
@@ -266,4 +272,6 @@ async def ensure_indexes(database: AsyncDatabase[Document]) -> None:
     )
 
 
-SERVICE: Final = ServiceSpec("conversation", ConversationSettings, compose, migrate)
+SERVICE: Final = ServiceSpec(
+    "conversation", ConversationSettings, compose, Migration(MongoSettings, migrate)
+)

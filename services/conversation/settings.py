@@ -2,10 +2,16 @@
 
 from pydantic import Field, Json, SecretStr
 
-from libs.runtime.settings import MongoSettings
+from libs.runtime.settings import (
+    DeploymentSettings,
+    MongoSettings,
+    ServiceSettings,
+    SigningKey,
+)
 
 
-class ConversationSettings(MongoSettings):
+class ConversationSettings(ServiceSettings, DeploymentSettings, MongoSettings):
+    conversation_signing_key: SigningKey = Field(description="conversation signs its calls with it")
     conversation_port: int = Field(8102, ge=0, le=65_535)
     conversation_routing_timeout_seconds: float = Field(
         5, gt=0, description="a case that waited longer for routing is shown in New"

@@ -13,6 +13,7 @@ from libs.runtime.http import ServiceClient, service_app
 from libs.runtime.mongo import check_mongo, mongo_client
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.settings import key_bytes
+from libs.runtime.trust import guard
 from services.gateway.access import Access
 from services.gateway.accounts import Accounts
 from services.gateway.api.accounts import add_account_routes
@@ -66,7 +67,9 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
         namespace=settings.kafka_namespace,
     )
 
-    tokens = ReusedTokens(key_bytes(settings.service_key), runtime.service)
+    tokens = ReusedTokens(
+        "gateway", key_bytes(settings.gateway_signing_key), settings.verifying_keys
+    )
 
     async def upstream(service: str, url: str) -> Upstream:
         return Upstream(service, await runtime.enter(ServiceClient(service, url, tokens)))
@@ -101,13 +104,12 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     add_crm_webhook_routes(by_tag["directory"], directory_api)
     add_notification_routes(by_tag["notifications"], access, notify, conversation)
     add_metrics_routes(by_tag["metrics"], access, analytics)
-    add_workspace_route(
-        app, directory, accounts, routing, tokens, settings.gateway_directory_wait_seconds
-    )
+    add_workspace_route(app, directory, accounts, routing, settings.gateway_directory_wait_seconds)
     app.add_api_websocket_route(
         "/v1/live", Live(hub, access, settings.max_sockets_per_address).serve
     )
     document(app, described, settings.gateway_public_url, _TAGS)
+    guard(app, tokens, public=("/v1/", "/openapi.json"))
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

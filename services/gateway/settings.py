@@ -4,13 +4,14 @@ from typing import Final
 
 from pydantic import Field
 
-from libs.runtime.settings import MongoSettings
+from libs.runtime.settings import MongoSettings, ServiceSettings, SigningKey
 
 MEGABYTE: Final = 1_000_000
 _URL: Final = "^https?://"
 
 
-class GatewaySettings(MongoSettings):
+class GatewaySettings(ServiceSettings, MongoSettings):
+    gateway_signing_key: SigningKey = Field(description="the gateway signs its calls with it")
     gateway_port: int = Field(8100, ge=0, le=65535)
     gateway_operations_port: int = Field(
         8110, ge=0, le=65535, description="/metrics and the details of /readyz, for operators"

@@ -17,7 +17,7 @@ from libs.runtime.http import ServiceClient
 from libs.runtime.language import HEADER as ACCEPT_LANGUAGE
 from libs.runtime.language import spoken
 from libs.runtime.problems import NotFound, Unavailable
-from libs.runtime.tokens import ServiceTokens
+from libs.runtime.tokens import ServiceTokens, VerifyingKeys
 from services.gateway.access import Actor
 from services.gateway.metrics import UPSTREAM_FAILURES
 from services.gateway.telling import TEXTS
@@ -41,8 +41,14 @@ class ReusedTokens(ServiceTokens):
     What a token carries is part of what it is found by, so a changed role gets a new one at once.
     """
 
-    def __init__(self, key: bytes, service: str, clock: Callable[[], float] = time.monotonic):
-        super().__init__(key, service)
+    def __init__(
+        self,
+        service: str,
+        signing_key: bytes,
+        verifying_keys: VerifyingKeys | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(service, signing_key, verifying_keys)
         self._clock = clock
         self._issued: OrderedDict[tuple[str, str, str, frozenset[str]], tuple[float, str]]
         self._issued = OrderedDict()

@@ -14,7 +14,7 @@ from libs.events.ids import IdKey, random_id
 from libs.events.topics import Topic
 from libs.runtime.consumer import BatchConsumer, Handler, Wanted
 from libs.runtime.directory import Directory
-from libs.runtime.http import ServiceClient, caller_of, service_app
+from libs.runtime.http import ServiceClient, service_app
 from libs.runtime.kafka import Publisher
 from libs.runtime.mongo import TRANSIENT, Document, mongo_client
 from libs.runtime.process import Runtime, ServiceSpec
@@ -22,6 +22,7 @@ from libs.runtime.sealing import Sealer
 from libs.runtime.settings import key_bytes
 from libs.runtime.storage import open_storage
 from libs.runtime.tokens import ServiceTokens
+from libs.runtime.trust import guard
 from services.ingest.accept import Acceptor
 from services.ingest.attachments.fetch import TRANSIENT as STORAGE_TRANSIENT
 from services.ingest.attachments.fetch import Fetcher, may_have_attachments
@@ -77,7 +78,9 @@ class _Composition:
         self.deployment_key = key_bytes(settings.deployment_key)
         self.ids = IdKey(self.deployment_key)
         self.sealer = Sealer(self.deployment_key, SEAL_PURPOSE)
-        self.tokens = ServiceTokens(key_bytes(settings.service_key), "ingest")
+        self.tokens = ServiceTokens(
+            "ingest", key_bytes(settings.ingest_signing_key), settings.verifying_keys
+        )
         self.directory = Directory(settings)
         self.sources = SourceBook(self.directory, self.sealer)
         options = {k: v.get_secret_value() for k, v in settings.ingest_storage_options.items()}
@@ -159,17 +162,17 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
         ordered=False,
     )
 
-    caller = caller_of(parts.tokens)
     app = service_app(runtime, "Parley ingest")
     routes: list[BaseRoute] = [
         *await _compose_widget(parts, hooks),
-        *attachment_routes(parts.store, fetcher, caller),
-        *photo_routes(Photos(parts.sources, bots), caller),
+        *attachment_routes(parts.store, fetcher),
+        *photo_routes(Photos(parts.sources, bots)),
         *registration_routes(
-            parts.directory, parts.sources, registrar, leaving, settings.ingest_public_url, caller
+            parts.directory, parts.sources, registrar, leaving, settings.ingest_public_url
         ),
     ]
     app.router.routes[:0] = routes
+    guard(app, parts.tokens, public=("/widget", "/hooks/widget/"))
     hook = telegram_hook(
         parts.sources, parts.directory, Acceptor(hooks), moves, registrar, parts.ids
     )

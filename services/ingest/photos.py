@@ -5,7 +5,7 @@ forgotten there is then none to delete.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,7 @@ from libs.events.api.customers import PhotoPlace, PhotoPlaces
 from libs.events.content import Channel
 from libs.runtime.bodies import BodyReader
 from libs.runtime.problems import NotFound, Unavailable
-from libs.runtime.tokens import Caller
+from libs.runtime.trust import caller_of
 from services.ingest.attachments.rules import HEAD_BYTES, image_type
 from services.ingest.channels.telegram import api
 from services.ingest.channels.telegram.photo import fetch_photo, find_photo
@@ -89,7 +89,7 @@ class Photos:
         return source if source.workspace_id == workspace_id else None
 
 
-def photo_routes(photos: Photos, caller_of: Callable[[Request], Caller]) -> list[BaseRoute]:
+def photo_routes(photos: Photos) -> list[BaseRoute]:
     """Within the workspace of the caller's token. Errors: 401, 404, 422, 503."""
     reader = BodyReader(PhotoPlaces)
 

@@ -1,7 +1,6 @@
 """Telling a platform where our webhook is, once this replica knows the source, and that it is no
 more, once the source is disconnected."""
 
-from collections.abc import Callable
 from typing import Final
 
 from starlette.requests import Request
@@ -17,6 +16,7 @@ from libs.runtime.http import json_response
 from libs.runtime.mongo import TRANSIENT
 from libs.runtime.problems import BadRequest, NotFound, Unavailable
 from libs.runtime.tokens import Caller
+from libs.runtime.trust import caller_of
 from services.ingest.leaving import Leaving
 from services.ingest.registrar import Registrar
 from services.ingest.sources import SourceBook
@@ -35,7 +35,6 @@ def registration_routes(
     registrar: Registrar,
     leaving: Leaving,
     public_url: str,
-    caller_of: Callable[[Request], Caller],
 ) -> list[BaseRoute]:
     """``POST /internal/v1/sources/{source_id}/register?offset=``: the offset of its state.
 

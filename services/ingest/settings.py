@@ -2,12 +2,18 @@
 
 from pydantic import Field, Json, SecretStr
 
-from libs.runtime.settings import MongoSettings
+from libs.runtime.settings import (
+    DeploymentSettings,
+    MongoSettings,
+    ServiceSettings,
+    SigningKey,
+)
 
 
-class IngestSettings(MongoSettings):
+class IngestSettings(ServiceSettings, DeploymentSettings, MongoSettings):
     """Units are in the names; addresses are base URLs without a slash at the end."""
 
+    ingest_signing_key: SigningKey = Field(description="ingest signs its calls with it")
     ingest_port: int = Field(8101, ge=0, le=65535)
     ingest_operations_port: int = Field(
         8111, ge=0, le=65535, description="/metrics and the details of /readyz, for operators"

@@ -3,18 +3,16 @@
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Request
+from fastapi import FastAPI, Request
 from msgspec import Meta
 from starlette.responses import Response
 
-from libs.events.actions import Action
 from libs.events.api.notifications import NotificationRules, SetNotificationRule
 from libs.events.registry import Body
 from libs.runtime.bodies import BodyReader, read_nothing, read_query
-from libs.runtime.http import caller_of, json_response
-from libs.runtime.problems import Forbidden, NotFound
-from libs.runtime.texts import COMMON
-from libs.runtime.tokens import Caller, ServiceTokens
+from libs.runtime.http import json_response
+from libs.runtime.problems import NotFound
+from libs.runtime.trust import caller_of
 from services.notify.notifications import Notifications
 from services.notify.rules import CASE_IN_GROUP, Rules, view
 
@@ -26,46 +24,36 @@ class _PageQuery(Body):
     limit: Annotated[int, Meta(ge=1, le=MOST_AT_ONCE)] = 50
 
 
-def router(notifications: Notifications, rules: Rules, tokens: ServiceTokens) -> APIRouter:
-    routes = APIRouter(prefix="/v1")
-    caller_from = caller_of(tokens)
+def add_routes(app: FastAPI, notifications: Notifications, rules: Rules) -> None:
     wanted_rule = BodyReader(SetNotificationRule)
 
-    def member(request: Request) -> Caller:
-        caller = caller_from(request)
-        if not caller.member_id:
-            raise Forbidden(COMMON.say("forbidden.members-only"))
-        return caller
-
-    @routes.get("/notifications")
     async def of_member(request: Request) -> Response:
-        caller, asked = member(request), read_query(request, _PageQuery)
+        caller, asked = caller_of(request), read_query(request, _PageQuery)
         own = notifications.of(caller.workspace_id, caller.member_id)
         return json_response(await own.page(asked.cursor, asked.limit))
 
-    @routes.post("/notifications/{notification_id}/read")
-    async def read(request: Request, notification_id: str) -> Response:
-        caller = member(request)
+    async def read(request: Request) -> Response:
+        caller = caller_of(request)
         await read_nothing(request)
         own = notifications.of(caller.workspace_id, caller.member_id)
-        found = await own.mark_read(notification_id, datetime.now(UTC))
+        found = await own.mark_read(request.path_params["notification_id"], datetime.now(UTC))
         if found is None:
             raise NotFound
         return json_response(found)
 
-    @routes.get("/notification-rules")
     async def all_rules(request: Request) -> Response:
-        caller = caller_from(request)
+        caller = caller_of(request)
         found = await rules.of([caller.workspace_id])
         return json_response(NotificationRules(items=(view(found[caller.workspace_id]),)))
 
-    @routes.put(f"/notification-rules/{CASE_IN_GROUP}")
     async def put_rule(request: Request) -> Response:
-        caller = caller_from(request)
-        if not caller.may(Action.MANAGE_DIRECTORY):
-            raise Forbidden(COMMON.say("forbidden.action"))
+        caller = caller_of(request)
         wanted, _raw = await wanted_rule.read(request)
         await rules.put(caller.workspace_id, wanted)
         return json_response(view(wanted))
 
-    return routes
+    rule = f"/v1/notification-rules/{CASE_IN_GROUP}"
+    app.add_route("/v1/notifications", of_member, ["GET"])
+    app.add_route("/v1/notifications/{notification_id}/read", read, ["POST"])
+    app.add_route("/v1/notification-rules", all_rules, ["GET"])
+    app.add_route(rule, put_rule, ["PUT"])

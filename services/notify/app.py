@@ -30,7 +30,8 @@ from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.sealing import Sealer
 from libs.runtime.settings import key_bytes
 from libs.runtime.tokens import ServiceTokens
-from services.notify.api import router
+from libs.runtime.trust import guard
+from services.notify.api import add_routes
 from services.notify.consumers import GROUP, Announcer
 from services.notify.crm.deliveries import CrmDeliveries
 from services.notify.crm.posting import Poster
@@ -121,8 +122,11 @@ async def compose(settings: NotifySettings, runtime: Runtime) -> AsyncIterator[A
     runtime.ready_when("directory", directory.table.check)
 
     app = service_app(runtime, "Parley notify")
-    tokens = ServiceTokens(key_bytes(settings.service_key), "notify")
-    app.include_router(router(notifications, rules, tokens))
+    add_routes(app, notifications, rules)
+    guard(
+        app,
+        ServiceTokens("notify", key_bytes(settings.notify_signing_key), settings.verifying_keys),
+    )
     yield app
 
 

@@ -6,7 +6,12 @@ from urllib.parse import urlparse
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 from pydantic import field_validator as validates
 
-from libs.runtime.settings import MongoSettings
+from libs.runtime.settings import (
+    DeploymentSettings,
+    MongoSettings,
+    ServiceSettings,
+    SigningKey,
+)
 
 SMTP_SCHEMES: Final = ("smtp", "smtps", "smtp+starttls")
 
@@ -29,13 +34,14 @@ def _address(value: str | None) -> str | None:
     return value
 
 
-class NotifySettings(MongoSettings):
+class NotifySettings(ServiceSettings, DeploymentSettings, MongoSettings):
     """Without ``notify_smtp_url`` nothing is sent by e-mail; an empty text is as good as none.
 
     ``smtp`` turns to TLS where the server offers it, ``smtp+starttls`` insists on it, ``smtps`` is
     TLS from the first byte. User and password stand in the URL, percent-encoded.
     """
 
+    notify_signing_key: SigningKey = Field(description="notify signs its calls with it")
     notify_port: int = Field(8104, ge=0, le=65535)
     notify_console_url: str = Field(
         pattern="^https?://", description="where the team opens a case; links in e-mails begin so"

@@ -26,6 +26,7 @@ from libs.runtime.sealing import Sealer
 from libs.runtime.settings import key_bytes
 from libs.runtime.stopping import stopped_within
 from libs.runtime.tokens import ServiceTokens
+from libs.runtime.trust import guard
 from services.routing import consumers, credentials
 from services.routing.api import DirectoryApi
 from services.routing.consumers import Autoforward
@@ -121,16 +122,18 @@ async def compose(
     app = service_app(runtime, "Parley routing")
     sealer = Sealer(deployment_key, credentials.PURPOSE)
     sources = SourceRules(credentials.Credentials(ids, sealer).connection)
-    tokens = ServiceTokens(key_bytes(settings.service_key), "routing")
-    api = DirectoryApi(service, sources, answers, tokens, ids)
-    router = api.router()
+    api = DirectoryApi(service, sources, answers, ids)
+    api.add_to(app)
     add_crm_webhook_routes(
-        router,
+        app,
         api,
         Sealer(deployment_key, CRM_PURPOSE),
         allow_private=settings.webhooks_allow_private,
     )
-    app.include_router(router)
+    guard(
+        app,
+        ServiceTokens("routing", key_bytes(settings.routing_signing_key), settings.verifying_keys),
+    )
     yield app
 
 

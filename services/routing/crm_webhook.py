@@ -4,7 +4,7 @@ import base64
 import secrets
 from typing import Final
 
-from fastapi import APIRouter, Request
+from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from libs.events.api.directory import OFFSET_HEADER, ChangeCrmWebhook, CrmWebhook
@@ -13,6 +13,7 @@ from libs.runtime.bodies import BodyReader, invalid_field, read_nothing
 from libs.runtime.outside import NotOutside, check_host, checked_url
 from libs.runtime.problems import NotFound
 from libs.runtime.sealing import Sealer
+from libs.runtime.trust import caller_of
 from services.routing.api import DirectoryApi, answered
 from services.routing.domain.crm_webhook import change_crm_webhook, remove_crm_webhook
 
@@ -23,13 +24,13 @@ _SECRET_SIGN: Final = "whsec_"  # noqa: S105  # what stands before each secret
 
 
 def add_crm_webhook_routes(
-    router: APIRouter, api: DirectoryApi, sealer: Sealer, *, allow_private: bool
+    app: FastAPI, api: DirectoryApi, sealer: Sealer, *, allow_private: bool
 ) -> None:
     """``PATCH`` and ``DELETE /v1/crm-webhook``. ``sealer`` is the one for the purpose above."""
     changing = BodyReader(ChangeCrmWebhook)
 
     async def change(request: Request) -> Response:
-        caller = api.manager(request)
+        caller = caller_of(request)
         asked, _raw = await changing.read(request)
         if asked.url is not None:
             try:
@@ -54,12 +55,12 @@ def add_crm_webhook_routes(
         return answered(CrmWebhook(url=webhook.url, secret=shown), 200, outcome)
 
     async def remove(request: Request) -> Response:
-        caller = api.manager(request)
+        caller = caller_of(request)
         await read_nothing(request)
         outcome = await api.changed(
             caller, random_id("req"), "remove_crm_webhook", remove_crm_webhook
         )
         return Response(status_code=204, headers={OFFSET_HEADER: str(outcome.offset)})
 
-    router.add_api_route("/crm-webhook", change, methods=["PATCH"])
-    router.add_api_route("/crm-webhook", remove, methods=["DELETE"])
+    app.add_route("/v1/crm-webhook", change, ["PATCH"])
+    app.add_route("/v1/crm-webhook", remove, ["DELETE"])

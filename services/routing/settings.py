@@ -2,10 +2,16 @@
 
 from pydantic import Field
 
-from libs.runtime.settings import MongoSettings
+from libs.runtime.settings import (
+    DeploymentSettings,
+    MongoSettings,
+    ServiceSettings,
+    SigningKey,
+)
 
 
-class RoutingSettings(MongoSettings):
+class RoutingSettings(ServiceSettings, DeploymentSettings, MongoSettings):
+    routing_signing_key: SigningKey = Field(description="routing signs its calls with it")
     routing_port: int = Field(8103, ge=0, le=65535)
     routing_sweep_seconds: float = Field(
         2, gt=0, description="how often stored but unpublished changes are looked for"

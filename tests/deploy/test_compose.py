@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from libs.runtime.settings import SERVICES, load
+from parley.compose import PASSWORDS, keep_secrets
+from parley.keys import all_keys, signing_key_name
 from parley.services import service_spec
 
 ROOT = Path(__file__).parents[2]
-KEYS = ("PARLEY_DEPLOYMENT_KEY", "PARLEY_SERVICE_KEY", "CLICKHOUSE_PASSWORD")
+KEYS = all_keys({}) | dict.fromkeys(PASSWORDS, "ab" * 32)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def model_with(given: Mapping[str, str]) -> dict[str, Any]:
     read = subprocess.run(
         [go, "run", ".", str(ROOT / "docker-compose.yml")],
         cwd=Path(__file__).parent / "compose_model",
-        env=os.environ | dict.fromkeys(KEYS, "ab" * 32) | dict(given),
+        env=os.environ | KEYS | dict(given),
         capture_output=True,
         text=True,
         timeout=280,
@@ -87,3 +89,43 @@ def test_servers_are_healthy_before_the_migration_and_it_before_the_services(
     for name in SERVICES:
         condition = services[name]["depends_on"]["migrate"]["condition"]
         assert condition == "service_completed_successfully"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_no_secret_but_its_own(model: dict[str, Any], name: str) -> None:
+    environment = model["services"][name]["environment"]
+
+    secrets = {setting for setting, value in environment.items() if value in KEYS.values()}
+
+    sealed = {"PARLEY_DEPLOYMENT_KEY"} if name not in ("gateway", "analytics") else set()
+    assert secrets == {signing_key_name(name), "PARLEY_VERIFYING_KEYS", *sealed}
+    assert ("PARLEY_ANALYTICS_CLICKHOUSE_DSN" in environment) is (name == "analytics")
+
+
+def test_the_tools_have_no_services_secret(model: dict[str, Any]) -> None:
+    for tool, own in (("migrate", set()), ("bootstrap", {"PARLEY_CLI_SIGNING_KEY"})):
+        environment = model["services"][tool]["environment"]
+        secrets = {setting for setting, value in environment.items() if value in KEYS.values()}
+        assert secrets - {"PARLEY_VERIFYING_KEYS"} == own
+
+
+def test_the_secrets_of_an_older_version_stay_and_those_missing_are_made(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    deployment_key, service_key = "cd" * 32, "ef" * 32
+    path.write_text(
+        f"# ours\nPARLEY_DEPLOYMENT_KEY={deployment_key}\nPARLEY_SERVICE_KEY={service_key}\n"
+        "CLICKHOUSE_PASSWORD='secret'\nPARLEY_LOG_LEVEL=DEBUG\n"
+    )
+
+    keep_secrets(path)
+    first = path.read_text()
+    keep_secrets(path)
+
+    kept = dict(line.split("=", 1) for line in first.splitlines() if "=" in line)
+    assert path.read_text() == first
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert first.startswith("# ours\n")
+    assert kept["PARLEY_DEPLOYMENT_KEY"] == deployment_key
+    assert (kept["CLICKHOUSE_PASSWORD"], kept["PARLEY_LOG_LEVEL"]) == ("secret", "DEBUG")
+    assert service_key not in first
+    assert set(KEYS) <= set(kept)

@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from libs.runtime.settings import Settings, load
-from parley.bootstrap import bootstrap_workspace
+from libs.runtime.settings import load
+from parley.bootstrap import BootstrapSettings, bootstrap_workspace
 from parley.client import ApiClient, eventually
 from parley.doubles.bot import Bot
 from parley.doubles.bot_api import BotApiDouble
@@ -27,7 +27,7 @@ async def _bootstrapped(suite: Suite, name: str, owner: str) -> tuple[str, str]:
         "time_zone": "Europe/Kyiv",
     }
     made = await bootstrap_workspace(
-        load(Settings, suite.settings), suite.url("gateway"), workspace
+        load(BootstrapSettings, suite.settings), suite.url("gateway"), workspace
     )
     return made.email, made.password or ""
 

@@ -127,7 +127,7 @@ async def test_another_workspaces_conversation_is_not_there(company: Company) ->
     ("setting", "value", "said"),
     [
         ("PARLEY_DEPLOYMENT_KEY", "", "PARLEY_DEPLOYMENT_KEY is missing"),
-        ("PARLEY_SERVICE_KEY", "abc", "PARLEY_SERVICE_KEY is wrong"),
+        ("PARLEY_INGEST_SIGNING_KEY", "abc", "PARLEY_INGEST_SIGNING_KEY is wrong"),
         ("PARLEY_INGEST_TELEGRAM_AIP_URL", "http://x", "PARLEY_INGEST_TELEGRAM_AIP_URL is not"),
     ],
 )

@@ -96,8 +96,8 @@ class Replica:
             ready=lambda: _is_ready(url),
             environment=outside | settings,
         )
-        key = bytes.fromhex(suite.settings["PARLEY_SERVICE_KEY"])
-        self.client = ServiceClient("conversation", url, ServiceTokens(key, "gateway"))
+        key = bytes.fromhex(suite.settings["PARLEY_GATEWAY_SIGNING_KEY"])
+        self.client = ServiceClient("conversation", url, ServiceTokens("gateway", key))
 
     async def stand_still_at(
         self, step: str, do: Callable[[], Awaitable[Any]]

@@ -14,7 +14,7 @@ from libs.events.ids import IdKey
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.directory import Directory, WorkspaceDirectory
 from libs.runtime.language import default_to
-from libs.runtime.problems import Problem, Unavailable
+from libs.runtime.problems import Forbidden, Problem, Unavailable
 from libs.runtime.texts import COMMON
 from libs.runtime.tokens import Caller
 from libs.runtime.tracing import trace_headers
@@ -49,7 +49,7 @@ from services.conversation.rows import Rows, find_rows
 from services.conversation.sealing.store import SealedStore
 from services.conversation.search.query import Search
 from services.conversation.tasks import Done, NotThere, Task
-from services.conversation.telling import Teller, wrong
+from services.conversation.telling import TEXTS, Teller, wrong
 from services.conversation.timeline import Timeline
 from services.conversation.views import conversation_view, timeline_item
 
@@ -156,6 +156,11 @@ class Workplace:
             source = self._directory.sources.get(conversation.state.thread.source_id)
             if source is not None and not source.connected:
                 raise SourceDisconnected(source.source_id)
+
+    def _must_close(self) -> None:
+        """Asked where another command is to close too. Errors: Forbidden."""
+        if not self._caller.may(Action.CLOSE):
+            raise Forbidden(TEXTS.say("forbidden.close"))
 
     def _close(self, conversation: Conversation) -> None:
         """As the aggregate does, where the fields that every case is to have are filled in."""

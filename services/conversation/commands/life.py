@@ -2,16 +2,14 @@
 
 from msgspec.structs import replace
 
-from libs.events.actions import Action
 from libs.events.api import ConversationView
 from libs.events.api.cases import SendToCrm
 from libs.events.conversation import Audience
-from libs.runtime.problems import Forbidden, Unavailable
+from libs.runtime.problems import Unavailable
 from services.conversation.commands.base import Workplace
 from services.conversation.commands.queue import NOT_NOW
 from services.conversation.domain.conversation import Conversation
 from services.conversation.publishing import audience_of
-from services.conversation.telling import TEXTS
 
 
 class LifeCommands(Workplace):
@@ -63,8 +61,8 @@ class LifeCommands(Workplace):
         """Errors: NoCase, CaseTaken, CaseNotTaken, CaseDone; Forbidden and those of ``close`` if
         it is to close."""
         me, manages = self._member.member_id, self._manages
-        if asked.close and not self._caller.may(Action.CLOSE):
-            raise Forbidden(TEXTS.say("forbidden.close"))
+        if asked.close:
+            self._must_close()
 
         def decide(conversation: Conversation) -> None:
             conversation.send_to_crm(me, manages=manages)

@@ -48,6 +48,8 @@ class MessageCommands(Workplace):
         check_content(snapshot.state.thread.channel, content)
         if message.visibility == "public" and snapshot.state.thread.post is None:
             raise wrong("visibility", "public")
+        if message.close:
+            self._must_close()
         quoted = None
         if message.reply_to is not None:
             timeline = Timeline(self._parts.store, self._parts.messages, snapshot)

@@ -16,9 +16,9 @@ from libs.events.api.customers import (
     SplitCustomer,
 )
 from libs.runtime.bodies import BodyReader, read_nothing, read_query
-from libs.runtime.http import caller_of, json_response
+from libs.runtime.http import json_response
 from libs.runtime.idempotency import Answers, Personal
-from libs.runtime.tokens import ServiceTokens
+from libs.runtime.trust import caller_of
 from services.conversation.api import Endpoint, PageQuery
 from services.conversation.commands import Parts
 from services.conversation.commands.activities import ActivityCommands
@@ -36,32 +36,29 @@ class CustomersDesktop(CustomerCommands, Cases, ActivityCommands):
 type _Act = Callable[[CustomersDesktop, str, str], Awaitable[CustomerView]]
 
 
-def add_customer_routes(
-    app: FastAPI, parts: Parts, answers: Answers, tokens: ServiceTokens
-) -> None:
-    verified = caller_of(tokens)
+def add_customer_routes(app: FastAPI, parts: Parts, answers: Answers) -> None:
 
     async def customers(request: Request) -> Response:
-        desk = CustomersDesktop(parts, verified(request))
+        desk = CustomersDesktop(parts, caller_of(request))
         asked = read_query(request, PageQuery)
         return json_response(await desk.customers(asked.cursor, asked.limit))
 
     async def customer(request: Request) -> Response:
-        desk = CustomersDesktop(parts, verified(request))
+        desk = CustomersDesktop(parts, caller_of(request))
         return json_response(await desk.customer(_id(request)))
 
     async def cases(request: Request) -> Response:
-        desk = CustomersDesktop(parts, verified(request))
+        desk = CustomersDesktop(parts, caller_of(request))
         asked = read_query(request, PageQuery)
         return json_response(await desk.cases(_id(request), asked.cursor, asked.limit))
 
     async def photo_places(request: Request) -> Response:
-        desk = CustomersDesktop(parts, verified(request))
+        desk = CustomersDesktop(parts, caller_of(request))
         return json_response(await desk.photo_places(_id(request)))
 
     def acting(act: _Act) -> Endpoint:
         async def endpoint(request: Request) -> Response:
-            caller = verified(request)
+            caller = caller_of(request)
 
             async def work(cause: str) -> Response:
                 desk = CustomersDesktop(parts, caller)
@@ -80,7 +77,7 @@ def add_customer_routes(
         reader = BodyReader(body_type)
 
         async def endpoint(request: Request) -> Response:
-            caller = verified(request)
+            caller = caller_of(request)
             body, raw = await reader.read(request)
 
             async def work(cause: str) -> Response:

@@ -20,11 +20,12 @@ from starlette.responses import Response
 from libs.events.api.filters import ListAsked, SavedFilter, SavedFilters, SaveFilter
 from libs.events.ids import random_id
 from libs.runtime.bodies import BodyReader, read_nothing
-from libs.runtime.http import caller_of, json_response
+from libs.runtime.http import json_response
 from libs.runtime.idempotency import Answers
 from libs.runtime.mongo import Document
-from libs.runtime.problems import Conflict, Forbidden, NotFound
-from libs.runtime.tokens import Caller, ServiceTokens
+from libs.runtime.problems import Conflict, NotFound
+from libs.runtime.tokens import Caller
+from libs.runtime.trust import caller_of
 from services.conversation.rows import Rows
 from services.conversation.search.tokens import Found, Tokens
 from services.conversation.telling import TEXTS
@@ -110,23 +111,14 @@ class Saved:
         await self._collection.delete_one({"_id": filter_id, **_own(caller)})
 
 
-def add_saved_filter_routes(
-    app: FastAPI, saved: Saved, answers: Answers, tokens: ServiceTokens
-) -> None:
-    verified = caller_of(tokens)
+def add_saved_filter_routes(app: FastAPI, saved: Saved, answers: Answers) -> None:
     reader = BodyReader(SaveFilter)
 
-    def member(request: Request) -> Caller:
-        caller = verified(request)
-        if not caller.member_id:
-            raise Forbidden(TEXTS.say("forbidden.members-only"))
-        return caller
-
     async def every(request: Request) -> Response:
-        return json_response(await saved.of(member(request)))
+        return json_response(await saved.of(caller_of(request)))
 
     async def add(request: Request) -> Response:
-        caller = member(request)
+        caller = caller_of(request)
         wanted, raw = await reader.read(request)
 
         async def work(_cause: str) -> Response:
@@ -140,12 +132,12 @@ def add_saved_filter_routes(
         return json_response(await saved.get(caller, filter_id), _CREATED)
 
     async def change(request: Request) -> Response:
-        caller = member(request)
+        caller = caller_of(request)
         wanted, _ = await reader.read(request)
         return json_response(await saved.change(caller, request.path_params["filter_id"], wanted))
 
     async def delete(request: Request) -> Response:
-        caller = member(request)
+        caller = caller_of(request)
         await read_nothing(request)
         await saved.delete(caller, request.path_params["filter_id"])
         return Response(status_code=204)

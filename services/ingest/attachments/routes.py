@@ -1,7 +1,7 @@
 """Attachments for the other services: put one there, ask what it is, get its bytes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Final, Literal
 
 import msgspec
@@ -18,6 +18,7 @@ from libs.runtime.http import json_response
 from libs.runtime.problems import NotFound, TooLarge, Unavailable
 from libs.runtime.storage import StorageAway
 from libs.runtime.tokens import Caller
+from libs.runtime.trust import caller_of
 from services.ingest.attachments import rules
 from services.ingest.attachments.fetch import UNREACHABLE, Fetcher
 from services.ingest.attachments.store import AttachmentStore, Note
@@ -72,9 +73,7 @@ def too_large(limit: int) -> TooLarge:
     )
 
 
-def attachment_routes(
-    store: AttachmentStore, fetcher: Fetcher, caller_of: Callable[[Request], Caller]
-) -> list[BaseRoute]:
+def attachment_routes(store: AttachmentStore, fetcher: Fetcher) -> list[BaseRoute]:
     """Everything happens within the workspace of the caller's token.
 
     Errors: 401, 404, 413, 422 (an executable, an empty file, too long a name), 503 (storage away).

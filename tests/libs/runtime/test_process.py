@@ -15,6 +15,7 @@ from libs.runtime.http import service_app
 from libs.runtime.problems import Conflict
 from libs.runtime.process import Check, Runtime, ServiceSpec, Task, running, serve
 from libs.runtime.settings import Settings, load
+from tests.support.trust import SERVICE_KEYS
 
 KEY = bytes(32).hex()
 SETTINGS = load(
@@ -22,7 +23,7 @@ SETTINGS = load(
     {
         "PARLEY_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
         "PARLEY_DEPLOYMENT_KEY": KEY,
-        "PARLEY_SERVICE_KEY": KEY,
+        **SERVICE_KEYS,
     },
 )
 

@@ -6,14 +6,26 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from libs.runtime.sealing import CannotOpen, Sealer
-from libs.runtime.tokens import LEEWAY_SECONDS, Caller, InvalidToken, ServiceTokens
+from libs.runtime.tokens import (
+    LEEWAY_SECONDS,
+    Caller,
+    InvalidToken,
+    ServiceTokens,
+    public_key_of,
+)
+from tests.support.trust import SIGNING_KEYS, VERIFYING_KEYS, tokens_of
 
 KEY = bytes(range(32))
 
 
-def token(key: bytes = KEY, algorithm: str = "HS256", **changes: Any) -> str:
+OTHERS_KEY = Ed25519PrivateKey.from_private_bytes(SIGNING_KEYS["notify"])
+GATEWAYS_KEY = Ed25519PrivateKey.from_private_bytes(SIGNING_KEYS["gateway"])
+
+
+def token(key: Any = GATEWAYS_KEY, algorithm: str = "EdDSA", **changes: Any) -> str:
     claims = {
         "iss": "gateway",
         "aud": "routing",
@@ -27,9 +39,9 @@ def token(key: bytes = KEY, algorithm: str = "HS256", **changes: Any) -> str:
 
 
 def test_a_token_tells_who_calls_and_what_they_may() -> None:
-    issued = ServiceTokens(KEY, "gateway").issue("routing", "wsp_1", "mbr_1", ["read", "note"])
+    issued = tokens_of("gateway").issue("routing", "wsp_1", "mbr_1", ["read", "note"])
 
-    caller = ServiceTokens(KEY, "routing").verify(issued)
+    caller = tokens_of("routing").verify(issued)
 
     assert caller == Caller("gateway", "wsp_1", "mbr_1", frozenset({"read", "note"}))
     assert caller.may("note")
@@ -41,8 +53,12 @@ def test_a_token_tells_who_calls_and_what_they_may() -> None:
     [
         token(exp=int(time.time()) - 60),
         token(aud="ingest"),
-        token(bytes(32)),
-        token(algorithm="HS512", key=KEY * 2),
+        token(OTHERS_KEY),  # who has one service's key is no other service
+        token(iss="notify"),
+        token(iss="nobody"),
+        token(iss=None),
+        # An attack on libraries: the public key is no secret, and so none to sign with.
+        token(VERIFYING_KEYS["gateway"][0], "HS256"),
         token(exp=None),
         token(workspace=None),
         token(member=None),
@@ -53,15 +69,15 @@ def test_a_token_tells_who_calls_and_what_they_may() -> None:
         "not a token",
         ".".join([base64.b64encode(b'{"alg":"none"}').decode(), token().split(".")[1], ""]),
     ],
-    ids=range(13),
+    ids=range(16),
 )
 def test_a_token_that_is_not_valid(wrong: str) -> None:
     with pytest.raises(InvalidToken):
-        ServiceTokens(KEY, "routing").verify(wrong)
+        tokens_of("routing").verify(wrong)
 
 
 def test_a_token_is_valid_again_and_again_until_it_expires() -> None:
-    tokens = ServiceTokens(KEY, "routing")
+    tokens = tokens_of("routing")
     expires_at = int(time.time()) + 2
     issued = token(exp=expires_at - LEEWAY_SECONDS)
 
@@ -70,6 +86,16 @@ def test_a_token_is_valid_again_and_again_until_it_expires() -> None:
     time.sleep(max(0.0, expires_at - time.time()))
     with pytest.raises(InvalidToken):
         tokens.verify(issued)
+
+
+def test_a_key_is_changed_while_both_are_known() -> None:
+    new = bytes(range(32))
+    both = {"gateway": (*VERIFYING_KEYS["gateway"], public_key_of(new))}
+    routing = ServiceTokens("routing", SIGNING_KEYS["routing"], both)
+
+    for key in (SIGNING_KEYS["gateway"], new):
+        issued = ServiceTokens("gateway", key).issue("routing", "wsp_1")
+        assert routing.verify(issued).service == "gateway"
 
 
 def test_what_is_sealed_opens_for_its_owner() -> None:

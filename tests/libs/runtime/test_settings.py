@@ -3,18 +3,29 @@
 import pytest
 from pydantic import Field
 
-from libs.runtime.settings import MongoSettings, Settings, SettingsError, key_bytes, load
+from libs.runtime.settings import (
+    DeploymentSettings,
+    MongoSettings,
+    ServiceSettings,
+    Settings,
+    SettingsError,
+    SigningKey,
+    key_bytes,
+    load,
+)
+from tests.support.trust import SERVICE_KEYS, VERIFYING_KEYS
 
 KEY = bytes(range(32)).hex()
 ENVIRONMENT = {
     "PARLEY_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092",
     "PARLEY_DEPLOYMENT_KEY": KEY,
-    "PARLEY_SERVICE_KEY": KEY,
+    **SERVICE_KEYS,
     "PARLEY_MONGODB_URL": "mongodb://user:secret-password@127.0.0.1",
 }
 
 
-class NotifySettings(MongoSettings):
+class NotifySettings(ServiceSettings, DeploymentSettings, MongoSettings):
+    notify_signing_key: SigningKey = Field(description="notify signs with it")
     notify_port: int = Field(8104, ge=0, le=65535)
     notify_conversation_url: str = Field(description="where conversation answers")
 
@@ -42,6 +53,26 @@ def test_what_is_right_is_read() -> None:
 
     assert (settings.notify_port, settings.host) == (0, "127.0.0.1")
     assert key_bytes(settings.deployment_key) == bytes(range(32))
+    assert settings.verifying_keys == VERIFYING_KEYS
+
+
+def test_a_key_that_is_being_changed_stands_beside_its_next() -> None:
+    there = ENVIRONMENT["PARLEY_VERIFYING_KEYS"]
+    keys = {"PARLEY_VERIFYING_KEYS": f"{there}, gateway:{KEY}"}
+
+    settings = load(
+        NotifySettings, ENVIRONMENT | keys | {"PARLEY_NOTIFY_CONVERSATION_URL": "http://c"}
+    )
+
+    assert settings.verifying_keys["gateway"] == (*VERIFYING_KEYS["gateway"], bytes(range(32)))
+
+
+def test_the_one_key_of_all_services_is_no_more() -> None:
+    """Who upgrades is told what to do; a process that went on with it would answer nobody."""
+    assert complaint(PARLEY_SERVICE_KEY=KEY) == (
+        "PARLEY_SERVICE_KEY is not used any more: "
+        "each service has a key of its own now, which `parley keys` makes"
+    )
 
 
 def test_a_missing_one_is_named_with_its_purpose() -> None:
@@ -64,7 +95,13 @@ def test_an_unknown_one_is_named() -> None:
         ("PARLEY_LOG_LEVEL", "LOUD"),
         ("PARLEY_SHUTDOWN_TIMEOUT_SECONDS", "-7.5"),
         ("PARLEY_DEPLOYMENT_KEY", "xyz"),
-        ("PARLEY_SERVICE_KEY", "00" * 31),
+        ("PARLEY_DEPLOYMENT_KEY", "00" * 31),
+        ("PARLEY_NOTIFY_SIGNING_KEY", "00" * 31),
+        ("PARLEY_NOTIFY_SIGNING_KEY", "00" * 33),
+        ("PARLEY_VERIFYING_KEYS", KEY),
+        ("PARLEY_VERIFYING_KEYS", f"gateway:{KEY},"),
+        ("PARLEY_VERIFYING_KEYS", f"somebody:{KEY}"),
+        ("PARLEY_VERIFYING_KEYS", f"gateway:{KEY[2:]}"),
     ],
 )
 def test_a_wrong_one_is_named_without_its_value(name: str, value: str) -> None:
@@ -79,13 +116,15 @@ def test_an_empty_one_is_not_set() -> None:
     settings = load(MongoSettings, ENVIRONMENT | {"PARLEY_MONGODB_DATABASE": ""})
 
     assert settings.mongodb_database == "parley"
-    assert complaint(PARLEY_SERVICE_KEY="").startswith("PARLEY_SERVICE_KEY is missing")
+    assert complaint(PARLEY_VERIFYING_KEYS="").startswith("PARLEY_VERIFYING_KEYS is missing")
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
-    sentence = complaint(PARLEY_SERVICE_KEY=None, PARLEY_NOTIFY_PORT="x", PARLEY_NONSENSE="1")
+    sentence = complaint(
+        PARLEY_NOTIFY_SIGNING_KEY=None, PARLEY_NOTIFY_PORT="x", PARLEY_NONSENSE="1"
+    )
 
-    for name in ("PARLEY_SERVICE_KEY", "PARLEY_NOTIFY_PORT", "PARLEY_NONSENSE"):
+    for name in ("PARLEY_NOTIFY_SIGNING_KEY", "PARLEY_NOTIFY_PORT", "PARLEY_NONSENSE"):
         assert name in sentence
 
 

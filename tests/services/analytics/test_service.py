@@ -14,18 +14,17 @@ from libs.runtime.http import ServiceClient
 from libs.runtime.kafka import Outgoing, Publisher, outgoing
 from libs.runtime.process import running
 from libs.runtime.settings import SettingsError, load
-from libs.runtime.tokens import ServiceTokens
 from libs.runtime.topics import create_topics
 from services.analytics.app import SERVICE
 from services.analytics.migrate import migrate
 from services.analytics.settings import AnalyticsSettings
 from tests.services.analytics.stories import START, Story
 from tests.support.kafka import publish_state, read_records
+from tests.support.trust import SERVICE_KEYS, tokens_of
 
 pytestmark = pytest.mark.servers
 
-SERVICE_KEY = bytes(range(32, 64))
-TOKENS = ServiceTokens(SERVICE_KEY, "gateway")
+TOKENS = tokens_of("gateway")
 PERIOD = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}
 
 
@@ -60,7 +59,7 @@ async def environment(
         "PARLEY_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
         "PARLEY_KAFKA_NAMESPACE": kafka_namespace,
         "PARLEY_DEPLOYMENT_KEY": bytes(range(32)).hex(),
-        "PARLEY_SERVICE_KEY": SERVICE_KEY.hex(),
+        **SERVICE_KEYS,
         "PARLEY_ANALYTICS_CLICKHOUSE_DSN": clickhouse_dsn,
         "PARLEY_ANALYTICS_CLICKHOUSE_DATABASE": clickhouse_database,
         "PARLEY_ANALYTICS_FLUSH_INTERVAL_SECONDS": "0.1",

@@ -11,9 +11,9 @@ from libs.events.directory import Role
 from libs.events.inbound import CorrectionFailed
 from libs.events.outbound import OutboundDeleteRequested, OutboundEditRequested
 from libs.runtime.http import ServiceClient
-from libs.runtime.tokens import ServiceTokens
 from tests.services.conversation.test_commands import a_new_case
-from tests.services.conversation.world import MANAGER, SERVICE_KEY, World, eventually
+from tests.services.conversation.world import MANAGER, World, eventually
+from tests.support.trust import tokens_of
 
 pytestmark = pytest.mark.servers
 
@@ -85,7 +85,7 @@ async def test_the_customer_does_not_see_what_was_taken_back(served: World) -> N
 async def of_customer(world: World, conversation_id: str) -> dict[str, str]:
     """What the widget would show, as ingest reads it: the messages' texts by their ids."""
     assert world.client is not None
-    tokens = ServiceTokens(SERVICE_KEY, "ingest")
+    tokens = tokens_of("ingest")
     async with ServiceClient("conversation", world.client._base_url, tokens) as ingest:
         path = f"/internal/v1/customer-timeline/{conversation_id}"
         status, raw, _ = await ingest.call("GET", path, workspace_id=world.workspace_id)

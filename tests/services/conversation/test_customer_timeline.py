@@ -7,8 +7,8 @@ import pytest
 
 from libs.events.ids import random_id
 from libs.runtime.http import ServiceClient
-from libs.runtime.tokens import ServiceTokens
-from tests.services.conversation.world import SERVICE_KEY, World
+from tests.services.conversation.world import World
+from tests.support.trust import tokens_of
 
 pytestmark = pytest.mark.servers
 
@@ -25,7 +25,7 @@ async def test_a_customer_reads_on_from_any_position(served: World) -> None:
 
     assert served.client is not None
     url = served.client._base_url
-    tokens = ServiceTokens(SERVICE_KEY, "ingest")
+    tokens = tokens_of("ingest")
     async with ServiceClient("conversation", url, tokens) as ingest:
 
         async def page(after: int, limit: int = 50, workspace_id: str = "") -> tuple[int, Any]:

@@ -35,18 +35,17 @@ from libs.runtime.http import ServiceClient
 from libs.runtime.kafka import Publisher, outgoing
 from libs.runtime.process import ServiceSpec, running
 from libs.runtime.settings import load
-from libs.runtime.tokens import ServiceTokens
 from libs.runtime.topics import create_topics
 from services.conversation.app import compose
 from services.conversation.settings import ConversationSettings
-from services.routing.permissions import actions_of
+from services.routing.permissions import PERMISSIONS, actions_of
 from tests.support.kafka import envelope, publish_state, read_records
+from tests.support.trust import SERVICE_KEYS, tokens_of
 
 DEPLOYMENT_KEY = bytes(range(32))
-SERVICE_KEY = bytes(range(32, 64))
-AGENT = frozenset({Action.READ, Action.TAKE, Action.ANSWER, Action.NOTE, Action.CLOSE})
+AGENT = PERMISSIONS[Role.OPERATOR]
 MANAGER = AGENT | {Action.MANAGE_CASES, Action.REOPEN}
-MODERATOR = frozenset({Action.READ, Action.NOTE, Action.CLOSE, Action.CLOSE_UNTAKEN})
+MODERATOR = PERMISSIONS[Role.MODERATOR]
 
 _sequence = count(1)
 
@@ -341,7 +340,7 @@ def settings_of(
             "PARLEY_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
             "PARLEY_KAFKA_NAMESPACE": namespace,
             "PARLEY_DEPLOYMENT_KEY": DEPLOYMENT_KEY.hex(),
-            "PARLEY_SERVICE_KEY": SERVICE_KEY.hex(),
+            **SERVICE_KEYS,
             "PARLEY_MONGODB_URL": mongodb_url,
             "PARLEY_MONGODB_DATABASE": database,
             "PARLEY_CONVERSATION_ANCHOR_URL": "memory:///",
@@ -371,7 +370,7 @@ async def serving(world: World, on_step: StepHook | None = None) -> AsyncIterato
         ConversationSettings,
         lambda settings, runtime: compose(settings, runtime, on_step),
     )
-    tokens = ServiceTokens(SERVICE_KEY, "gateway")
+    tokens = tokens_of("gateway")
     async with running(spec, world.settings) as (url, failure), aiohttp.ClientSession() as session:
         await eventually(lambda: _ready(session, url))
         async with ServiceClient("conversation", url, tokens) as client:

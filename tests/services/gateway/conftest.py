@@ -32,8 +32,8 @@ from services.notify.app import SERVICE as NOTIFY
 from services.notify.settings import NotifySettings
 from services.routing.app import SERVICE as ROUTING
 from services.routing.settings import RoutingSettings
+from tests.support.trust import SERVICE_KEYS, tokens_of
 
-SERVICE_KEY = bytes(range(32, 64))
 NOBODY_LISTENS = "http://127.0.0.1:9"  # the discard port
 BOT_TOKEN = "4839574812:AAFD39kkdpWt3ywyRZergyOLMaJhac60qcq"
 
@@ -144,7 +144,7 @@ async def suite(
         "PARLEY_MONGODB_URL": mongodb_url,
         "PARLEY_MONGODB_DATABASE": unique,
         "PARLEY_DEPLOYMENT_KEY": bytes(range(32)).hex(),
-        "PARLEY_SERVICE_KEY": SERVICE_KEY.hex(),
+        **SERVICE_KEYS,
         "PARLEY_WEBHOOKS_ALLOW_PRIVATE": "true",
         "PARLEY_TRUSTED_PROXIES": "127.0.0.1",
     }
@@ -210,7 +210,7 @@ async def suite(
         services = (routing_url, conversation_url, ingest_url, notify_url, analytics_url)
         for address in (*services, url, replica_url):
             await _ready(http, address)
-        cli = ServiceTokens(SERVICE_KEY, "cli")
+        cli = tokens_of("cli")
         yield Suite(url, replica_url, ingest_url, http, publisher, cli, mongo, environment)
         await mongo.drop_database(unique)
 

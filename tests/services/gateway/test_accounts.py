@@ -10,11 +10,9 @@ import pytest
 from argon2 import PasswordHasher
 
 from libs.events.directory import Role
-from libs.runtime.tokens import ServiceTokens
 from services.gateway import accounts, attempts
 from services.gateway.sessions import CACHED_SECONDS
 from tests.services.gateway.conftest import (
-    SERVICE_KEY,
     Answer,
     Api,
     Suite,
@@ -22,6 +20,7 @@ from tests.services.gateway.conftest import (
     new_team,
     open_workspace,
 )
+from tests.support.trust import tokens_of
 
 pytestmark = pytest.mark.servers
 
@@ -57,7 +56,7 @@ async def test_an_owner_signs_in_with_the_password_that_was_shown_once(
 
 
 async def test_only_the_command_line_opens_workspaces(suite: Suite, api: Api, team: Team) -> None:
-    other = ServiceTokens(SERVICE_KEY, "notify").issue("gateway", "")
+    other = tokens_of("notify").issue("gateway", "")
 
     refused = await api.with_token(other)("POST", "/internal/v1/workspaces", {})
     unknown = await team.owner.api("POST", "/internal/v1/workspaces", {})

@@ -22,6 +22,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from pymongo import AsyncMongoClient
 from yarl import URL
 
+from libs.events.actions import Action
 from libs.events.content import Channel, Content
 from libs.events.directory import SourceState
 from libs.events.envelope import Envelope
@@ -41,6 +42,7 @@ from services.ingest.app import SERVICE
 from services.ingest.sending.requests import Request
 from services.ingest.settings import IngestSettings
 from tests.support.kafka import Tap, envelope, publish_state
+from tests.support.trust import SERVICE_KEYS, tokens_of
 
 WORKSPACE = "wsp_test"
 TOPICS = (Topic.CONVERSATION, Topic.DELIVERY, Topic.DIRECTORY, Topic.INBOUND, Topic.OUTBOUND)
@@ -50,7 +52,6 @@ SECRET = "s3cret-token"
 ANNA = 42
 BORIS = 43
 DEPLOYMENT_KEY = bytes(range(32))
-SERVICE_KEY = bytes(range(32, 64))
 IDS = IdKey(DEPLOYMENT_KEY)
 SOURCE_ID = IDS.source(WORKSPACE, "telegram", BOT_ID)
 
@@ -82,7 +83,7 @@ class Ingest:
         self.bootstrap = bootstrap
         self.namespace = namespace
         self.environment = environment
-        self.tokens = ServiceTokens(SERVICE_KEY, "gateway")
+        self.tokens = tokens_of("gateway")
 
     def settings(self, **changes: str) -> IngestSettings:
         return load(IngestSettings, self.environment | changes)
@@ -152,7 +153,7 @@ class Client:
         data: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> tuple[int, bytes, dict[str, str]]:
-        token = self.tokens.issue("ingest", workspace_id)
+        token = self.tokens.issue("ingest", workspace_id, "mbr_1", list(Action))
         body = io.BytesIO(data) if data is not None else None
         async with self.session.request(
             method, path, data=body, headers={"authorization": f"Bearer {token}", **(headers or {})}
@@ -292,7 +293,7 @@ def environment_of(
         "PARLEY_MONGODB_URL": mongodb_url,
         "PARLEY_MONGODB_DATABASE": database,
         "PARLEY_DEPLOYMENT_KEY": DEPLOYMENT_KEY.hex(),
-        "PARLEY_SERVICE_KEY": SERVICE_KEY.hex(),
+        **SERVICE_KEYS,
         "PARLEY_INGEST_PUBLIC_URL": "http://127.0.0.1:1",
         "PARLEY_INGEST_CONVERSATION_URL": "http://127.0.0.1:1",
         "PARLEY_INGEST_TELEGRAM_API_URL": "http://127.0.0.1:1",

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
+from libs.events.actions import Action
 from libs.events.api import StoredAttachments
 from libs.events.content import Attachment, Content
 from parley.doubles.bot import Bot
@@ -104,7 +105,7 @@ async def files(live: Live) -> set[str]:
 
 
 async def test_a_body_that_says_it_is_too_large_is_not_read(live: Live) -> None:
-    token = live.client.tokens.issue("ingest", WORKSPACE)
+    token = live.client.tokens.issue("ingest", WORKSPACE, "mbr_1", list(Action))
     head = f"POST /v1/attachments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
     status_line = await live.client.answer_to(f"{head}Content-Length: {FILE_MAX_BYTES + 1}\r\n\r\n")
     assert b" 413 " in status_line

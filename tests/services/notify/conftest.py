@@ -48,16 +48,15 @@ from libs.runtime.http import ServiceClient
 from libs.runtime.kafka import Position, Publisher, outgoing
 from libs.runtime.process import running
 from libs.runtime.settings import load
-from libs.runtime.tokens import ServiceTokens
 from libs.runtime.topics import create_topics
 from services.notify import polling
 from services.notify.app import SERVICE
 from services.notify.settings import NotifySettings
 from tests.services.notify.smtp_server import SmtpServer, smtp_server
 from tests.support.kafka import envelope, read_records
+from tests.support.trust import SERVICE_KEYS, tokens_of
 
-SERVICE_KEY = bytes(range(32, 64))
-TOKENS = ServiceTokens(SERVICE_KEY, "gateway")
+TOKENS = tokens_of("gateway")
 TOPICS = (Topic.CONVERSATION, Topic.DIRECTORY, Topic.NOTIFICATION)
 OPENED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -243,7 +242,7 @@ class Client:
         path: str,
         member: MemberState = ANNA,
         *,
-        actions: tuple[str, ...] = (),
+        actions: tuple[str, ...] = ("read",),
         body: object = None,
         query: dict[str, str] | None = None,
     ) -> tuple[int, Any]:
@@ -381,7 +380,7 @@ async def notify(
         "PARLEY_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
         "PARLEY_KAFKA_NAMESPACE": shared_namespace,
         "PARLEY_DEPLOYMENT_KEY": bytes(range(32)).hex(),
-        "PARLEY_SERVICE_KEY": SERVICE_KEY.hex(),
+        **SERVICE_KEYS,
         "PARLEY_MONGODB_URL": mongodb_url,
         "PARLEY_MONGODB_DATABASE": mongodb_name,
         "PARLEY_NOTIFY_CONSOLE_URL": "https://inbox.example/",

@@ -2,11 +2,12 @@ import pytest
 
 from libs.runtime.settings import SettingsError, load
 from services.notify.settings import NotifySettings
+from tests.support.trust import SERVICE_KEYS
 
 ENVIRONMENT = {
     "PARLEY_KAFKA_BOOTSTRAP_SERVERS": "kafka.example:9092",
     "PARLEY_DEPLOYMENT_KEY": "00" * 32,
-    "PARLEY_SERVICE_KEY": "11" * 32,
+    **SERVICE_KEYS,
     "PARLEY_MONGODB_URL": "mongodb://mongo.example",
     "PARLEY_NOTIFY_CONSOLE_URL": "https://inbox.example",
     "PARLEY_NOTIFY_SMTP_URL": "smtp+starttls://user:p%40ss@mail.example:587",

@@ -18,9 +18,9 @@ from libs.runtime.topics import create_topics
 from services.routing.app import SERVICE
 from services.routing.settings import RoutingSettings
 from tests.support.kafka import read_records
+from tests.support.trust import SERVICE_KEYS, tokens_of
 
 DEPLOYMENT_KEY = bytes(range(32))
-SERVICE_KEY = bytes(range(32, 64))
 TOPICS = (Topic.DIRECTORY, Topic.CONVERSATION, Topic.COMMANDS)
 BOT_TOKEN = "4839574812:AAFD39kkdpWt3ywyRZergyOLMaJhac60qcq"
 
@@ -119,7 +119,7 @@ class Routing:
             running(service, load(RoutingSettings, self.environment | changes)) as (url, _failure),
             aiohttp.ClientSession(url) as session,
         ):
-            yield Client(session, ServiceTokens(SERVICE_KEY, "gateway"))
+            yield Client(session, tokens_of("gateway"))
 
     async def records(self, count: int) -> list[Any]:
         """At least ``count`` records of the directory's topic."""
@@ -145,7 +145,7 @@ async def routing(
             "PARLEY_MONGODB_URL": mongodb_url,
             "PARLEY_MONGODB_DATABASE": mongodb_name,
             "PARLEY_DEPLOYMENT_KEY": DEPLOYMENT_KEY.hex(),
-            "PARLEY_SERVICE_KEY": SERVICE_KEY.hex(),
+            **SERVICE_KEYS,
             "PARLEY_ROUTING_SWEEP_SECONDS": "0.2",
         },
     )

@@ -18,11 +18,11 @@ from tests.services.routing.conftest import (
     BOT_TOKEN,
     DEPLOYMENT_KEY,
     NEW_WORKSPACE,
-    SERVICE_KEY,
     Client,
     Routing,
     headers_of,
 )
+from tests.support.trust import tokens_of
 
 pytestmark = pytest.mark.servers
 
@@ -262,8 +262,8 @@ async def test_what_is_not_valid_is_named(client: Client) -> None:
 
 async def test_who_may_not_is_refused(client: Client) -> None:
     await client.open_workspace()
-    stranger = ServiceTokens(bytes(32), "gateway")
-    ingest = ServiceTokens(SERVICE_KEY, "ingest")
+    stranger = ServiceTokens("gateway", bytes(32))
+    ingest = tokens_of("ingest")
     body = {"name": "Lviv"}
 
     assert (await client.call("POST", "/v1/locations", body, actions=())).status == 403

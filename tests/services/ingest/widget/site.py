@@ -29,16 +29,16 @@ from libs.runtime.http import ServiceClient, service_app
 from libs.runtime.kafka import Publisher, outgoing
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.sealing import Sealer
-from libs.runtime.settings import Settings, key_bytes
+from libs.runtime.settings import DeploymentSettings, key_bytes
 from libs.runtime.storage import open_storage
-from libs.runtime.tokens import ServiceTokens
 from services.ingest.attachments.store import AttachmentStore
 from services.ingest.widget.files import FileHandles
 from services.ingest.widget.hub import WidgetHub
 from services.ingest.widget.routes import WidgetDependencies, WidgetLimits, widget_routes
 from services.ingest.widget.visitors import VisitorTokens
-from tests.services.ingest.widget.team import SERVICE_KEY, Team
+from tests.services.ingest.widget.team import Team
 from tests.support.kafka import envelope, of_newer_version, publish_state
+from tests.support.trust import SERVICE_KEYS, tokens_of
 
 DEPLOYMENT_KEY = "d1" * 32
 ORIGIN = "https://shop.example"
@@ -49,7 +49,7 @@ def environment_for(bootstrap: str, namespace: str) -> dict[str, str]:
         "PARLEY_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
         "PARLEY_KAFKA_NAMESPACE": namespace,
         "PARLEY_DEPLOYMENT_KEY": DEPLOYMENT_KEY,
-        "PARLEY_SERVICE_KEY": SERVICE_KEY,
+        **SERVICE_KEYS,
     }
 
 
@@ -60,14 +60,14 @@ def widget_service(
     follows_directory: bool = True,
     publishes_to: str | None = None,
     storage: ObjectStore | None = None,
-) -> ServiceSpec[Settings]:
+) -> ServiceSpec[DeploymentSettings]:
     """Only the widget of ingest. ``publishes_to``: another namespace, where no topic is.
 
     ``storage``: where the files are; without one there are none.
     """
 
     @asynccontextmanager
-    async def compose(settings: Settings, runtime: Runtime) -> AsyncIterator[ASGIApp]:
+    async def compose(settings: DeploymentSettings, runtime: Runtime) -> AsyncIterator[ASGIApp]:
         key = key_bytes(settings.deployment_key)
         directory = Directory(settings)
         files = FileHandles(key)
@@ -83,7 +83,7 @@ def widget_service(
         runtime.ready_when("widget hub", hub.check)
         namespace = settings.kafka_namespace if publishes_to is None else publishes_to
         publisher = Publisher(settings.kafka_bootstrap_servers, namespace, 2)
-        tokens = ServiceTokens(key_bytes(settings.service_key), "ingest")
+        tokens = tokens_of("ingest")
         deps = WidgetDependencies(
             directory=directory,
             publisher=await runtime.enter(publisher),
@@ -102,7 +102,7 @@ def widget_service(
         app.router.routes.extend(widget_routes(deps))
         yield app
 
-    return ServiceSpec("ingest", Settings, compose)
+    return ServiceSpec("ingest", DeploymentSettings, compose)
 
 
 @dataclass(frozen=True)

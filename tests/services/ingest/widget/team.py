@@ -7,9 +7,8 @@ from typing import Any, Final
 from aiohttp import ClientSession
 
 from libs.events.actions import Action
-from libs.runtime.tokens import ServiceTokens
+from tests.support.trust import tokens_of
 
-SERVICE_KEY: Final = "5e" * 32
 MAY: Final = (Action.READ, Action.TAKE, Action.ANSWER, Action.NOTE, Action.CLOSE)
 WAIT_SECONDS: Final = 20
 
@@ -20,7 +19,7 @@ class Team:
     def __init__(self, http: ClientSession, url: str, workspace_id: str, member_id: str) -> None:
         self._http, self._url = http, url
         self._workspace_id, self.member_id = workspace_id, member_id
-        self._tokens = ServiceTokens(bytes.fromhex(SERVICE_KEY), "gateway")
+        self._tokens = tokens_of("gateway")
 
     async def call(self, method: str, path: str, body: object = None) -> Any:
         status, answer = await self._ask(method, path, body)
