@@ -53,6 +53,12 @@ class ApiClient:
         self._token = signed_in["token"]
         return signed_in
 
+    async def sign_in_first(self, email: str, password: str, chosen: str) -> dict[str, Any]:
+        """With the temporary password that somebody gave, which ``chosen`` takes the place of."""
+        signed_in = await self.sign_in(email, password)
+        await self.post("/v1/me/password", current_password=password, new_password=chosen)
+        return signed_in
+
     async def get(self, path: str, **query: str) -> Any:
         return await self.call("GET", path, query=query)
 

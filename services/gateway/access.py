@@ -21,6 +21,12 @@ class SignInNeeded(Unauthorized):
         return answer
 
 
+class PasswordIsTemporary(Forbidden):
+    """Somebody else has seen it: it opens nothing but the choice of another."""
+
+    kind, title, texts = "password-is-temporary", "Choose a password of your own first", TEXTS
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """The member on whose behalf a request is made, with their workspace's directory."""
@@ -51,15 +57,26 @@ class Access:
         self._sessions = sessions
         self._directory = directory
 
-    async def actor(self, headers: Mapping[str, str]) -> Actor:
-        """Errors: SignInNeeded (401), Unavailable."""
+    async def actor(self, headers: Mapping[str, str], *, with_any_password: bool = False) -> Actor:
+        """``with_any_password``: also a temporary one. Errors: SignInNeeded (401), Unavailable,
+        PasswordIsTemporary (403)."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise SignInNeeded(TEXTS.say("sign-in.no-token"))
-        return await self.actor_of(token.strip())
+        return await self.actor_of(token.strip(), with_any_password=with_any_password)
 
-    async def actor_of(self, token: str) -> Actor:
-        """Errors: SignInNeeded, Unavailable."""
+    async def in_person(
+        self, headers: Mapping[str, str], *, with_any_password: bool = False
+    ) -> Actor:
+        """Somebody who signed in: for what an API token must not do, lest it outlive itself or
+        its limits. Errors: Forbidden, and those of ``actor``."""
+        actor = await self.actor(headers, with_any_password=with_any_password)
+        if actor.principal.kind != "session":
+            raise Forbidden(TEXTS.say("forbidden.api-token"))
+        return actor
+
+    async def actor_of(self, token: str, *, with_any_password: bool = False) -> Actor:
+        """Errors: as of ``actor``."""
         principal = await self._sessions.find(token)
         actor = self.seen_as(principal) if principal else None
         if actor is None:
@@ -67,6 +84,8 @@ class Access:
             await self._directory.table.check()
             raise SignInNeeded(TEXTS.say("sign-in.token-gone"))
         default_to(actor.directory.language_of(actor.member))
+        if actor.principal.must_change_password and not with_any_password:
+            raise PasswordIsTemporary
         return actor
 
     def seen_as(self, principal: Principal) -> Actor | None:
@@ -75,4 +94,8 @@ class Access:
         member = directory.members.get(principal.member_id)
         if member is None or not member.active:
             return None
-        return Actor(principal, member, directory, directory.actions_of(member))
+        actions = directory.actions_of(member)
+        # A token has at most what it was made with, and never more than its member has by now.
+        if principal.scope is not None:
+            actions &= principal.scope
+        return Actor(principal, member, directory, actions)

@@ -12,6 +12,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from libs.events.ids import random_id
+from libs.runtime.bodies import invalid_field
 from libs.runtime.mongo import Document
 from libs.runtime.problems import Conflict, TooMany, Unauthorized
 from services.gateway.attempts import (
@@ -127,10 +128,18 @@ class Accounts:
         return account
 
     async def change_password(
-        self, workspace_id: str, member_id: str, current: str, new: str
+        self,
+        workspace_id: str,
+        member_id: str,
+        current: str,
+        new: str,
+        context: Iterable[str],
     ) -> None:
-        """Errors: Invalid, WrongSignIn, Conflict, TooMany."""
-        check_new_password(new)
+        """``context``: words that the new one must not be made of. Errors: Invalid, WrongSignIn,
+        Conflict, TooMany."""
+        check_new_password(new, context)
+        if new == current:
+            raise invalid_field("new_password", TEXTS.say("invalid.password-same"))
         attempt = await self._begin_attempt(
             {f"password {workspace_id} {member_id}": ALLOWED_OF_ACCOUNT}
         )
@@ -143,10 +152,19 @@ class Accounts:
             raise Conflict(TEXTS.say("conflict.password-changed"))
 
     async def create(
-        self, workspace_id: str, member_id: str, email: str, *, temporary: bool
+        self,
+        workspace_id: str,
+        member_id: str,
+        email: str,
+        *,
+        temporary: bool,
+        password: str | None = None,
     ) -> str:
-        """A new account's random password, to be shown once. Errors: EmailTaken, TooMany."""
-        password = random_password()
+        """A new account's password, a random one unless given, to be shown once.
+
+        Errors: EmailTaken, TooMany.
+        """
+        password = password or random_password()
         document = {
             "_id": random_id("acc"),
             "workspace_id": workspace_id,
@@ -160,6 +178,19 @@ class Accounts:
             await self._accounts.insert_one(document)
         except DuplicateKeyError as error:
             raise EmailTaken from error
+        return password
+
+    async def is_still(self, account: Account, temporary_password: str) -> bool:
+        """Whether the account has the first password still. Errors: TooMany."""
+        return account.password_is_temporary and await self._passwords.verify(
+            temporary_password, account.password_hash
+        )
+
+    async def give_another_password(self, account: Account) -> str:
+        """A temporary one, at random, to be shown once. Errors: Conflict, TooMany."""
+        password = random_password()
+        if not await self._set_password(account, password, temporary=True):
+            raise Conflict(TEXTS.say("conflict.password-changed"))
         return password
 
     async def of_member(self, workspace_id: str, member_id: str) -> Account | None:

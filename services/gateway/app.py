@@ -99,6 +99,7 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
         ingest=ingest,
         ingest_public_url=settings.gateway_ingest_public_url.rstrip("/"),
         wait_seconds=settings.gateway_directory_wait_seconds,
+        password_key=key_bytes(settings.gateway_signing_key),
     )
     directory_api.add_to(by_tag["directory"])
     add_crm_webhook_routes(by_tag["directory"], directory_api)

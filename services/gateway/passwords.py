@@ -1,8 +1,10 @@
 """Passwords: argon2id in threads, a few at a time, and the same work for an unknown account."""
 
 import asyncio
+import base64
+import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -10,6 +12,7 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from libs.runtime.bodies import invalid_field
 from libs.runtime.problems import TooMany
+from services.gateway.guessable import is_guessable
 from services.gateway.metrics import PASSWORD_SECONDS
 from services.gateway.telling import TEXTS
 
@@ -73,8 +76,18 @@ def random_password() -> str:
     return secrets.token_urlsafe(_RANDOM_BYTES)
 
 
-def check_new_password(password: str) -> None:
-    """Errors: Invalid, naming ``new_password``."""
+def derived_password(key: bytes, *parts: str) -> str:
+    """Like a random one, but the same again for the same parts: kept nowhere, and yet not lost
+    with the answer that showed it."""
+    digest = hmac.digest(key, b"first password\0" + "\0".join(parts).encode(), "sha256")
+    return base64.urlsafe_b64encode(digest[:_RANDOM_BYTES]).decode()
+
+
+def check_new_password(password: str, context: Iterable[str]) -> None:
+    """``context``: words of the person and the workspace. Errors: Invalid, naming
+    ``new_password``."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         told = TEXTS.say("invalid.password", {"least": MIN_LENGTH, "most": MAX_LENGTH})
         raise invalid_field("new_password", told)
+    if is_guessable(password, context):
+        raise invalid_field("new_password", TEXTS.say("invalid.password-guessable"))

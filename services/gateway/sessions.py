@@ -29,6 +29,7 @@ API_TOKEN_PREFIX: Final = "pat_"  # noqa: S105  # what such a token begins with
 CACHED_SECONDS: Final = 3.0
 CACHED_AT_MOST: Final = 20_000
 API_TOKENS_AT_MOST: Final = 100
+API_TOKEN_LIFETIME: Final = timedelta(days=366)  # the longest, and where nothing else is asked
 _TOKEN_BYTES: Final = 32
 _TOKEN_MAX_CHARACTERS: Final = 100
 
@@ -37,13 +38,19 @@ Ended = Callable[[Iterable[str]], None]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whose token it is. ``key`` is the token's SHA-256; ``expires_at`` None: until deleted."""
+    """Whose token it is. ``key`` is the token's SHA-256; ``expires_at`` None: until deleted.
+
+    ``scope``: what an API token may be used for, of what its member may do; None: all of it.
+    ``must_change_password``: the session was begun with a password that somebody else has seen.
+    """
 
     key: str
     kind: Literal["session", "api_token"]
     workspace_id: str
     member_id: str
     expires_at: datetime | None = None
+    scope: frozenset[str] | None = None
+    must_change_password: bool = False
 
     def is_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now
@@ -54,6 +61,8 @@ class ApiToken:
     token_id: str
     name: str
     created_at: datetime
+    expires_at: datetime
+    actions: tuple[str, ...] | None
 
 
 class Sessions:
@@ -74,8 +83,16 @@ class Sessions:
         await self._sessions.create_index("expires_at", name="expiry", expireAfterSeconds=0)
         await self._sessions.create_index(member, name="member")
         await self._tokens.create_index(member, name="member")
+        await self._tokens.create_index("expires_at", name="expiry", expireAfterSeconds=0)
+        # Those of a version that knew no expiry do not stay for ever either.
+        await self._tokens.update_many(
+            {"expires_at": {"$exists": False}},
+            {"$set": {"expires_at": datetime.now(UTC) + API_TOKEN_LIFETIME}},
+        )
 
-    async def begin(self, workspace_id: str, member_id: str) -> tuple[str, datetime]:
+    async def begin(
+        self, workspace_id: str, member_id: str, *, must_change_password: bool = False
+    ) -> tuple[str, datetime]:
         """A new session's token, and when it expires."""
         token, key = _new_token(SESSION_PREFIX)
         now = datetime.now(UTC)
@@ -88,6 +105,7 @@ class Sessions:
                 "member_id": member_id,
                 "created_at": now,
                 "expires_at": expires_at,
+                **({"must_change_password": True} if must_change_password else {}),
             },
         )
         return token, expires_at
@@ -104,7 +122,8 @@ class Sessions:
         else:
             SESSION_LOOKUPS.labels("store").inc()
             principal = await self._look_up(token, key)
-            if principal is None:
+            if principal is None or principal.must_change_password:
+                # Of the latter there is nothing to save, and on every replica it ends at once.
                 self._cache.pop(key, None)
             else:
                 self._remember(principal)
@@ -127,24 +146,29 @@ class Sessions:
     async def end(self, principal: Principal) -> None:
         await self._end(self._sessions, {"_id": principal.key})
 
-    async def end_others(self, principal: Principal) -> None:
-        """All sessions of the member but this one. API tokens go on."""
-        await self._end(
-            self._sessions,
-            {
-                "workspace_id": principal.workspace_id,
-                "member_id": principal.member_id,
-                "_id": {"$ne": principal.key},
-            },
+    async def password_changed(self, principal: Principal, *, end_api_tokens: bool) -> None:
+        """All other sessions of the member end, and their API tokens where that is asked; this
+        one may be used for everything."""
+        member = {"workspace_id": principal.workspace_id, "member_id": principal.member_id}
+        await self._end(self._sessions, {**member, "_id": {"$ne": principal.key}})
+        if end_api_tokens:
+            await self._end(self._tokens, member)
+        await self._sessions.update_one(
+            {"_id": principal.key}, {"$unset": {"must_change_password": ""}}
         )
 
-    async def end_all_of(self, workspace_id: str, member_id: str) -> None:
-        """Sessions and API tokens of a member who is gone."""
+    async def end_all_of(
+        self, workspace_id: str, member_id: str, *, api_tokens: bool = True
+    ) -> None:
+        """Sessions and API tokens of a member who is gone, or whose password is another's."""
         query = {"workspace_id": workspace_id, "member_id": member_id}
         await self._end(self._sessions, query)
-        await self._end(self._tokens, query)
+        if api_tokens:
+            await self._end(self._tokens, query)
 
-    async def create_api_token(self, owner: Principal, name: str) -> tuple[str, ApiToken] | None:
+    async def create_api_token(
+        self, owner: Principal, name: str, actions: Iterable[str], expires_at: datetime
+    ) -> tuple[str, ApiToken] | None:
         """The token, which is shown this once, and what is kept of it; None: too many already."""
         member = {"workspace_id": owner.workspace_id, "member_id": owner.member_id}
         if await self._tokens.count_documents(member, limit=API_TOKENS_AT_MOST) == (
@@ -152,7 +176,13 @@ class Sessions:
         ):
             return None
         token, key = _new_token(API_TOKEN_PREFIX)
-        kept = ApiToken(random_id("tok"), name, _milliseconds(datetime.now(UTC)))
+        kept = ApiToken(
+            random_id("tok"),
+            name,
+            _milliseconds(datetime.now(UTC)),
+            _milliseconds(expires_at),
+            tuple(sorted(actions)),
+        )
         await _insert(
             self._tokens,
             {
@@ -160,6 +190,8 @@ class Sessions:
                 "token_id": kept.token_id,
                 "name": name,
                 "created_at": kept.created_at,
+                "expires_at": kept.expires_at,
+                "actions": kept.actions,
                 **member,
             },
         )
@@ -170,7 +202,7 @@ class Sessions:
         found = self._tokens.find(
             {"workspace_id": owner.workspace_id, "member_id": owner.member_id}
         )
-        tokens = [ApiToken(d["token_id"], d["name"], d["created_at"]) async for d in found]
+        tokens = [_api_token(document) async for document in found]
         return sorted(tokens, key=lambda token: (token.created_at, token.token_id))
 
     async def delete_api_token(self, owner: Principal, token_id: str) -> bool:
@@ -204,8 +236,15 @@ class Sessions:
             return None
         if found is None:
             return None
+        scope = found.get("actions")
         return Principal(
-            key, kind, found["workspace_id"], found["member_id"], found.get("expires_at")
+            key,
+            kind,
+            found["workspace_id"],
+            found["member_id"],
+            found.get("expires_at"),
+            frozenset(scope) if scope is not None else None,
+            found.get("must_change_password", False),
         )
 
     def _remember(self, principal: Principal) -> None:
@@ -213,6 +252,18 @@ class Sessions:
         self._cache.move_to_end(principal.key)
         if len(self._cache) > CACHED_AT_MOST:
             self._cache.popitem(last=False)
+
+
+def _api_token(document: Document) -> ApiToken:
+    """``actions`` None: of a version that knew no scopes, all that the member may do."""
+    scope = document.get("actions")
+    return ApiToken(
+        document["token_id"],
+        document["name"],
+        document["created_at"],
+        document["expires_at"],
+        tuple(scope) if scope is not None else None,
+    )
 
 
 async def _insert(tokens: AsyncCollection[Document], document: Document) -> None:

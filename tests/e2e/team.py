@@ -59,7 +59,8 @@ class Company:
             role=role,
         )
         client = await self._stack.enter_async_context(ApiClient(self.suite.url("gateway")))
-        await client.sign_in(member["email"], member["password"])
+        chosen = f"one of my own {uuid.uuid4().hex[:8]}"
+        await client.sign_in_first(member["email"], member["password"], chosen)
         return client, member["member_id"]
 
     async def another_company(self) -> ApiClient:

@@ -1,5 +1,7 @@
 """Signing in and out, one's own account, API tokens."""
 
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Final
 
 from fastapi import Request
@@ -22,7 +24,7 @@ from services.gateway.api.shapes import (
     SignedIn,
     SignIn,
 )
-from services.gateway.sessions import API_TOKENS_AT_MOST, Principal, Sessions
+from services.gateway.sessions import API_TOKEN_LIFETIME, API_TOKENS_AT_MOST, Principal, Sessions
 from services.gateway.telling import TEXTS
 from services.gateway.upstream import path_id
 
@@ -37,13 +39,6 @@ def add_account_routes(
     changing = BodyReader(ChangePassword, _BODY_BYTES)
     naming = BodyReader(NameApiToken, _BODY_BYTES)
 
-    async def in_person(request: Request) -> Actor:
-        """Somebody who signed in: what an API token must not do, lest it outlive itself."""
-        actor = await access.actor(request.headers)
-        if actor.principal.kind != "session":
-            raise Forbidden(TEXTS.say("forbidden.api-token"))
-        return actor
-
     async def sign_in(request: Request) -> Response:
         asked, _ = await signing_in.read(request)
         account = await accounts.sign_in(
@@ -52,7 +47,11 @@ def add_account_routes(
         actor = access.seen_as(Principal("", "session", account.workspace_id, account.member_id))
         if actor is None:
             raise WrongSignIn
-        token, expires_at = await sessions.begin(account.workspace_id, account.member_id)
+        token, expires_at = await sessions.begin(
+            account.workspace_id,
+            account.member_id,
+            must_change_password=account.password_is_temporary,
+        )
         answer = SignedIn(
             token=token,
             expires_at=expires_at,
@@ -64,12 +63,12 @@ def add_account_routes(
         return json_response(answer)
 
     async def sign_out(request: Request) -> Response:
-        actor = await in_person(request)
+        actor = await access.in_person(request.headers, with_any_password=True)
         await sessions.end(actor.principal)
         return Response(status_code=204)
 
     async def me(request: Request) -> Response:
-        actor = await access.actor(request.headers)
+        actor = await access.actor(request.headers, with_any_password=True)
         account = await accounts.of_member(actor.workspace_id, actor.member_id)
         answer = Me(
             workspace=_workspace(actor),
@@ -80,43 +79,48 @@ def add_account_routes(
         return json_response(answer)
 
     async def change_password(request: Request) -> Response:
-        actor = await in_person(request)
+        actor = await access.in_person(request.headers, with_any_password=True)
         asked, _ = await changing.read(request)
         await accounts.change_password(
             actor.workspace_id,
             actor.member_id,
             asked.current_password,
             asked.new_password,
+            (actor.member.email, actor.member.name, _workspace(actor).name),
         )
-        await sessions.end_others(actor.principal)
+        await sessions.password_changed(actor.principal, end_api_tokens=asked.end_api_tokens)
         return Response(status_code=204)
 
     async def create_api_token(request: Request) -> Response:
-        actor = await in_person(request)
+        actor = await access.in_person(request.headers)
         asked, _ = await naming.read(request)
         name = asked.name.strip()
         if not (0 < len(name) <= _NAME_CHARACTERS and name.isprintable()):
             raise invalid_field("name", TEXTS.say("invalid.name", {"longest": _NAME_CHARACTERS}))
-        made = await sessions.create_api_token(actor.principal, name)
+        actions = actor.actions if asked.actions is None else frozenset(asked.actions)
+        if not actions <= actor.actions:
+            more = ", ".join(sorted(actions - actor.actions))
+            raise Forbidden(TEXTS.say("forbidden.scope", {"actions": more}))
+        latest = datetime.now(UTC) + API_TOKEN_LIFETIME
+        expires_at = asked.expires_at or latest
+        if not datetime.now(UTC) < expires_at <= latest:
+            raise invalid_field(
+                "expires_at", TEXTS.say("invalid.expiry", {"days": API_TOKEN_LIFETIME.days})
+            )
+        made = await sessions.create_api_token(actor.principal, name, actions, expires_at)
         if made is None:
             raise Conflict(TEXTS.say("conflict.api-tokens", {"count": API_TOKENS_AT_MOST}))
         token, kept = made
-        answer = NewApiToken(
-            token_id=kept.token_id, name=kept.name, created_at=kept.created_at, token=token
-        )
-        return json_response(answer, 201)
+        return json_response(NewApiToken(**asdict(kept), token=token), 201)
 
     async def api_tokens(request: Request) -> Response:
         actor = await access.actor(request.headers)
         kept = await sessions.api_tokens(actor.principal)
-        views = (
-            ApiTokenView(token_id=one.token_id, name=one.name, created_at=one.created_at)
-            for one in kept
-        )
-        return json_response(ApiTokens(items=tuple(views)))
+        views = tuple(ApiTokenView(**asdict(one)) for one in kept)
+        return json_response(ApiTokens(items=views))
 
     async def delete_api_token(request: Request) -> Response:
-        actor = await in_person(request)
+        actor = await access.in_person(request.headers)
         if not await sessions.delete_api_token(actor.principal, path_id(request)):
             raise NotFound
         return Response(status_code=204)
@@ -138,11 +142,15 @@ def add_account_routes(
     routes.add(
         "POST", "/v1/me/password", change_password,
         name="changePassword", summary="Change my password; my other sessions end",
+        description="The first thing to do with a password that somebody else has given: before "
+        "nothing else is answered but `GET /v1/me` and signing out.",
         status=204, body=ChangePassword, problems=(WrongSignIn, Forbidden, Conflict, TooMany),
     )  # fmt: skip
     routes.add(
         "POST", "/v1/api-tokens", create_api_token,
         name="createApiToken", summary="Make an API token; it is shown this once",
+        description="It may do what its `actions` say and its member may still do, until it "
+        "expires; never what concerns members, passwords and API tokens.",
         status=201, body=NameApiToken, answer=NewApiToken, problems=(Forbidden, Conflict),
     )  # fmt: skip
     routes.add(

@@ -1,6 +1,6 @@
 """The directory: read from memory, changed through routing, and shown to who changed it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -11,16 +11,25 @@ from starlette.responses import Response
 from libs.events.actions import Action
 from libs.events.api.directory import OFFSET_HEADER, ChangeMe, SourceHealth, WebhookRegistration
 from libs.events.directory import MemberState, SourceState
+from libs.events.reach import reach_of
 from libs.events.registry import Body
-from libs.runtime.bodies import read_query
+from libs.runtime.bodies import BodyReader, read_query
 from libs.runtime.directory import Directory
 from libs.runtime.http import json_response
-from libs.runtime.problems import Conflict, Forbidden, NotFound, Unavailable
+from libs.runtime.problems import Conflict, Forbidden, NotFound, TooMany, Unavailable
 from services.gateway.access import Access, Actor
 from services.gateway.accounts import Accounts
 from services.gateway.api.passing import REFUSED, read_body
 from services.gateway.api.routes import Endpoint, Routes, page
-from services.gateway.api.shapes import ConnectedSource, CreatedMember, SourceView, Webhook
+from services.gateway.api.shapes import (
+    ConnectedSource,
+    CreatedMember,
+    ResetPassword,
+    SourceView,
+    TemporaryPassword,
+    Webhook,
+)
+from services.gateway.passwords import derived_password
 from services.gateway.sessions import Sessions
 from services.gateway.telling import TEXTS
 from services.gateway.things import KINDS, MEMBERS, SOURCES, Kind
@@ -51,6 +60,9 @@ class DirectoryApi:
     ingest: Upstream
     ingest_public_url: str
     wait_seconds: float
+    # What first passwords are derived with, where they have to be the same again.
+    password_key: bytes
+    resetting: BodyReader[ResetPassword] = field(default_factory=lambda: BodyReader(ResetPassword))
 
     def add_to(self, routes: Routes) -> None:
         for kind in KINDS:
@@ -84,6 +96,14 @@ class DirectoryApi:
                 status=200 if is_source else 204, answer=ConnectedSource if is_source else None,
                 summary=_REMOVING.get(kind.path, f"Remove a {what}"),
             )  # fmt: skip
+        routes.add(
+            "POST", "/v1/members/{id}/password", self._reset_password,
+            name="resetPassword", summary="Give a member another password, shown this once",
+            description="A temporary one. Their sessions end. For members in person, and of "
+            "members who have no more rights than oneself.",
+            body=ResetPassword, answer=TemporaryPassword,
+            problems=(Forbidden, Conflict, TooMany, Unavailable),
+        )  # fmt: skip
         routes.add(
             "PATCH", "/v1/me", self._change_me,
             name="changeMe", summary="Choose the language that I am spoken to in",
@@ -120,13 +140,13 @@ class DirectoryApi:
 
     def _adder(self, kind: Kind) -> Endpoint:
         async def add_thing(request: Request) -> Response:
-            actor, answer = await self.write(request, f"/v1/{kind.path}")
+            actor, answer = await self.write(request, f"/v1/{kind.path}", in_person=kind is MEMBERS)
             if answer.status_code >= REFUSED:
                 return answer
             thing_id = msgspec.json.decode(bytes(answer.body))[kind.id_field]
             view = self._view(_found(kind, actor, thing_id))
             if kind is MEMBERS:
-                view = await self._with_account(actor, view)
+                view = await self._with_account(actor, view, request.headers.get("idempotency-key"))
             elif kind is SOURCES:
                 view = await self._with_webhook(
                     actor, view, _registering(view.source_id, answer.headers[OFFSET_HEADER])
@@ -138,7 +158,9 @@ class DirectoryApi:
     def _changer(self, kind: Kind) -> Endpoint:
         async def change_thing(request: Request) -> Response:
             thing_id = path_id(request)
-            actor, answer = await self.write(request, f"/v1/{kind.path}/{thing_id}")
+            actor, answer = await self.write(
+                request, f"/v1/{kind.path}/{thing_id}", in_person=kind is MEMBERS
+            )
             if answer.status_code >= REFUSED:
                 return answer
             thing = _found(kind, actor, thing_id)
@@ -156,7 +178,9 @@ class DirectoryApi:
     def _remover(self, kind: Kind) -> Endpoint:
         async def remove_thing(request: Request) -> Response:
             thing_id = path_id(request)
-            actor, answer = await self.write(request, f"/v1/{kind.path}/{thing_id}")
+            actor, answer = await self.write(
+                request, f"/v1/{kind.path}/{thing_id}", in_person=kind is MEMBERS
+            )
             if answer.status_code >= REFUSED:
                 return answer
             if kind is MEMBERS:
@@ -206,10 +230,16 @@ class DirectoryApi:
         return passed_on(status, body, headers)
 
     async def write(
-        self, request: Request, path: str, action: Action | None = Action.MANAGE_DIRECTORY
+        self,
+        request: Request,
+        path: str,
+        action: Action | None = Action.MANAGE_DIRECTORY,
+        *,
+        in_person: bool = False,
     ) -> tuple[Actor, Response]:
         """Routing's answer, once this replica shows the change."""
-        actor = (await self.access.actor(request.headers)).must(action)
+        asking = self.access.in_person if in_person else self.access.actor
+        actor = (await asking(request.headers)).must(action)
         body = None if request.method == "DELETE" else await read_body(request)
         key = request.headers.get("idempotency-key")
         status, content, headers = await self.routing.call(
@@ -226,17 +256,54 @@ class DirectoryApi:
             await self.directory.table.wait_for(int(offset), self.wait_seconds)
         return actor, answer
 
-    async def _with_account(self, actor: Actor, member: MemberState) -> CreatedMember:
-        """A repeat of the request finds the account there and shows no password."""
-        password = None
-        if await self.accounts.of_member(actor.workspace_id, member.member_id) is None:
+    async def _reset_password(self, request: Request) -> Response:
+        """Also where the account is missing, because a process died before it was made."""
+        actor = (await self.access.in_person(request.headers)).must(Action.MANAGE_DIRECTORY)
+        member: MemberState = _found(MEMBERS, actor, path_id(request))
+        asked, _ = await self.resetting.read(request)
+        if member.member_id == actor.member_id:
+            raise Forbidden(TEXTS.say("forbidden.own-password"))
+        if not member.active:
+            raise Conflict(TEXTS.say("conflict.member-inactive"))
+        own, theirs = (
+            reach_of(one, actor.directory.roles[one.role].actions) for one in (actor.member, member)
+        )
+        if not own.covers(theirs):
+            raise Forbidden(TEXTS.say("forbidden.above"))
+        account = await self.accounts.of_member(actor.workspace_id, member.member_id)
+        if account is None:
+            password = (await self._with_account(actor, member, None)).password or ""
+        else:
+            password = await self.accounts.give_another_password(account)
+        await self.sessions.end_all_of(
+            actor.workspace_id, member.member_id, api_tokens=asked.end_api_tokens
+        )
+        return json_response(TemporaryPassword(member_id=member.member_id, password=password))
+
+    async def _with_account(
+        self, actor: Actor, member: MemberState, key: str | None
+    ) -> CreatedMember:
+        """With the password that is shown once; with an ``Idempotency-Key`` each repeat shows it,
+        for as long as it is the account's, for the first answer may have been lost."""
+        password = key and derived_password(
+            self.password_key, actor.workspace_id, actor.member_id, member.member_id, key
+        )
+        account = await self.accounts.of_member(actor.workspace_id, member.member_id)
+        if account is not None:
+            if not password or not await self.accounts.is_still(account, password):
+                password = None
+        else:
             stale = await self.accounts.of_email(actor.workspace_id, member.email)
             former = actor.directory.members.get(stale.member_id) if stale else None
             if former is not None:
                 # A crash came between its member's change of address and the account's.
                 await self.accounts.follow_email(actor.workspace_id, former.member_id, former.email)
             password = await self.accounts.create(
-                actor.workspace_id, member.member_id, member.email, temporary=True
+                actor.workspace_id,
+                member.member_id,
+                member.email,
+                temporary=True,
+                password=password,
             )
         return CreatedMember(**msgspec.structs.asdict(member), password=password)
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from libs.events.actions import Action
 from libs.events.api.conversations import GivenButtons
 from libs.events.api.requests import RequestBody
 from libs.events.api.values import Line, Name, Text
@@ -15,7 +16,7 @@ from libs.events.directory import (
     MemberState,
     WorkspaceState,
 )
-from libs.events.registry import Body
+from libs.events.registry import Body, Instant
 
 
 class ProblemDetails(Body):
@@ -59,18 +60,44 @@ class Me(Body):
 
 
 class ChangePassword(RequestBody):
+    """My other sessions end; my API tokens too with ``end_api_tokens``."""
+
     current_password: str
     new_password: str
+    end_api_tokens: bool = False
+
+
+class ResetPassword(RequestBody):
+    """The member's sessions end; their API tokens too with ``end_api_tokens``."""
+
+    end_api_tokens: bool = False
+
+
+class TemporaryPassword(Body):
+    """``password`` is shown this once, and has to be changed at the first sign-in."""
+
+    member_id: str
+    password: str
 
 
 class NameApiToken(RequestBody):
+    """``actions``: what it may be used for, of what I may do (`actions` of `GET /v1/me`); all that
+    I may now where it is left out. ``expires_at``: a year from now at the latest, which it is
+    where it is left out."""
+
     name: Name
+    actions: tuple[Action, ...] | None = None
+    expires_at: Instant | None = None
 
 
 class ApiTokenView(Body):
+    """``actions`` null: of an older version, all that its member may do."""
+
     token_id: str
     name: str
     created_at: datetime
+    expires_at: datetime
+    actions: tuple[str, ...] | None
 
 
 class NewApiToken(ApiTokenView):

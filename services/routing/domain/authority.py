@@ -1,34 +1,20 @@
 """Nobody gives, changes or takes away more than they have, and somebody owns the workspace: asked
 of all that is about to happen.
 
-What a member has are the actions of their role, and the locations that they are restricted to. An
-owner is never bound by locations: one who restricted themselves could not undo it.
+What a member has are the actions of their role, in the locations that they are restricted to.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from libs.events.directory import MemberState, Role
+from libs.events.reach import Reach, reach_of
 from services.routing.domain import facts
 from services.routing.domain.errors import Beyond, Clash
 from services.routing.domain.facts import Fact
 from services.routing.domain.workspace import Workspace
 from services.routing.permissions import actions_of
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """``locations`` None: everywhere."""
-
-    actions: frozenset[str]
-    locations: frozenset[str] | None
-
-    def covers(self, other: "Reach") -> bool:
-        if not other.actions <= self.actions:
-            return False
-        if self.locations is None:
-            return True
-        return other.locations is not None and other.locations <= self.locations
 
 
 def within(there: Workspace, member_id: str, happened: Sequence[Fact]) -> Sequence[Fact]:
@@ -39,7 +25,7 @@ def within(there: Workspace, member_id: str, happened: Sequence[Fact]) -> Sequen
     member = there.members.get(member_id)
     if member is None or not member.active:
         raise Beyond(member_id)
-    own = _reach(member.role, member.location_ids)
+    own = _of_member(member)
     for fact in happened:
         if not all(own.covers(concerned) for concerned in _concerned(there, fact)):
             raise Beyond(type(fact).__name__)
@@ -70,7 +56,8 @@ def _concerned(there: Workspace, fact: Fact) -> Iterator[Reach]:
     """What is had before and after the fact by whom or what it changes."""
     match fact:
         case facts.MemberJoined() | facts.MemberChanged():
-            yield _reach(fact.role, fact.location_ids)
+            # As the fact makes them: only the role and the locations are looked at.
+            yield _of_member(MemberState(**msgspec.structs.asdict(fact)))
             if (before := there.members.get(fact.member_id)) is not None:
                 yield _of_member(before)
         case facts.MemberDeactivated() | facts.MemberReactivated():
@@ -100,7 +87,7 @@ def _concerned(there: Workspace, fact: Fact) -> Iterator[Reach]:
 
 
 def _of_member(member: MemberState) -> Reach:
-    return _reach(member.role, member.location_ids)
+    return reach_of(member, actions_of(member.role))
 
 
 def _of_source(there: Workspace, source_id: str) -> Iterator[Reach]:
@@ -110,8 +97,3 @@ def _of_source(there: Workspace, source_id: str) -> Iterator[Reach]:
 
 def _at(location_id: str) -> Reach:
     return Reach(frozenset(), frozenset({location_id}))
-
-
-def _reach(role: Role, location_ids: Sequence[str]) -> Reach:
-    everywhere = role is Role.OWNER or not location_ids
-    return Reach(frozenset(actions_of(role)), None if everywhere else frozenset(location_ids))

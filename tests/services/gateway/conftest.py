@@ -107,6 +107,14 @@ class Member:
     api: Api
 
 
+async def choose_password(api: Api, current: str) -> str:
+    """Another one, which is the answer."""
+    new = f"one of my own {uuid.uuid4().hex[:8]}"
+    body = {"current_password": current, "new_password": new}
+    assert (await api("POST", "/v1/me/password", body)).status == 204
+    return new
+
+
 @dataclass(frozen=True)
 class Team:
     """A workspace with its owner signed in."""
@@ -116,12 +124,13 @@ class Team:
     owner: Member
 
     async def add(self, role: Role, **fields: object) -> Member:
-        """A member, signed in with the password that the answer showed."""
+        """A member, signed in, with a password of their own."""
         email = f"{uuid.uuid4().hex[:8]}@shop.example"
         body = {"name": "Dima", "email": email, "role": role, **fields}
         made = (await self.owner.api("POST", "/v1/members", body)).body
         api = await self.owner.api.with_token(None).sign_in(email, made["password"])
-        return Member(made["member_id"], email, made["password"], api)
+        password = await choose_password(api, made["password"])
+        return Member(made["member_id"], email, password, api)
 
     async def group(self, name: str, *members: Member) -> str:
         body = {"name": name, "member_ids": [member.member_id for member in members]}

@@ -57,6 +57,7 @@ async def test_the_document_has_every_route_that_the_api_promises(document: Any)
         "GET /v1/me",
         "PATCH /v1/me",
         "POST /v1/me/password",
+        "POST /v1/members/{id}/password",
         "POST /v1/api-tokens",
         "GET /v1/api-tokens",
         "DELETE /v1/api-tokens/{id}",
