@@ -8,7 +8,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from libs.eventstore.codec import commit_id
 from libs.runtime.mongo import Document
 from services.conversation.rows import COMMITS
-from tests.services.conversation.world import World, eventually, serving
+from tests.services.conversation.world import MANAGER, World, eventually, serving
 
 pytestmark = pytest.mark.servers
 
@@ -27,7 +27,7 @@ async def conversation_of_five(world: World, member_id: str) -> str:
 
 async def audit(world: World, member_id: str, conversation_id: str, **query: str) -> Any:
     path = f"/v1/conversations/{conversation_id}/audit"
-    answer = await world.call(member_id, "GET", path, query=query)
+    answer = await world.call(member_id, "GET", path, query=query, actions=MANAGER)
     assert answer.status == 200, answer
     return answer.body
 
@@ -77,7 +77,8 @@ async def test_a_conversation_of_another_workspace_has_no_log(served: World) -> 
     await other.settled()
     conversation_id = await conversation_of_five(served, dima)
 
-    answer = await other.call(stranger, "GET", f"/v1/conversations/{conversation_id}/audit")
+    path = f"/v1/conversations/{conversation_id}/audit"
+    answer = await other.call(stranger, "GET", path, actions=MANAGER)
 
     assert answer.status == 404
 

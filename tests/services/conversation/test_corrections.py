@@ -274,7 +274,7 @@ async def test_what_was_attempted_is_forgotten_with_the_customer(served: World) 
     await eventually(is_told)
     before = datetime.now(UTC).isoformat()
     customer_id = edited.body["customer"]["customer_id"]
-    erased = await served.call(dima, "POST", f"/v1/customers/{customer_id}/erase")
+    erased = await served.call(dima, "POST", f"/v1/customers/{customer_id}/erase", actions=MANAGER)
     assert erased.status == 200
 
     message = await shown(served, dima, conversation_id, message_id)

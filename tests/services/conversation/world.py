@@ -44,7 +44,7 @@ from tests.support.trust import SERVICE_KEYS, tokens_of
 
 DEPLOYMENT_KEY = bytes(range(32))
 AGENT = PERMISSIONS[Role.OPERATOR]
-MANAGER = AGENT | {Action.MANAGE_CASES, Action.REOPEN}
+MANAGER = AGENT | {Action.MANAGE_CASES, Action.AUDIT, Action.ERASE}
 MODERATOR = PERMISSIONS[Role.MODERATOR]
 
 _sequence = count(1)

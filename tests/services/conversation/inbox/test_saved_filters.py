@@ -4,7 +4,7 @@ import pytest
 
 from libs.runtime.language import LANGUAGES
 from services.conversation.inbox import saved_filters
-from tests.services.conversation.world import World
+from tests.services.conversation.world import MANAGER, World
 
 pytestmark = pytest.mark.servers
 
@@ -87,7 +87,7 @@ async def test_words_that_name_a_forgotten_customer_go_with_them(served: World) 
         assert saved.status == 201
 
     customer_id = view["customer"]["customer_id"]
-    erased = await served.call(dima, "POST", f"/v1/customers/{customer_id}/erase")
+    erased = await served.call(dima, "POST", f"/v1/customers/{customer_id}/erase", actions=MANAGER)
     assert erased.status == 200
 
     async def of(member_id: str, language: str) -> list[tuple[str, object, bool]]:

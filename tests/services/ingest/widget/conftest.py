@@ -18,7 +18,7 @@ from pymongo import AsyncMongoClient
 from libs.runtime.kafka import Publisher
 from libs.runtime.limiter import Rate
 from libs.runtime.process import running
-from libs.runtime.settings import Settings, load
+from libs.runtime.settings import DeploymentSettings, load
 from libs.runtime.topics import create_topics
 from services.conversation.app import SERVICE as CONVERSATION
 from services.conversation.settings import ConversationSettings
@@ -66,7 +66,7 @@ class Stack:
             publishes_to=publishes_to,
             storage=storage,
         )
-        settings = load(Settings, environment_for(self.bootstrap, self.namespace))
+        settings = load(DeploymentSettings, environment_for(self.bootstrap, self.namespace))
         async with running(spec, settings) as (url, _):
             if follows_directory:
                 await ready(self.http, url)
@@ -123,7 +123,7 @@ async def stack(
     environment = environment_for(kafka_bootstrap, widget_namespace)
     database = "test_" + uuid.uuid4().hex[:8]
     mongo = {"PARLEY_MONGODB_URL": mongodb_url, "PARLEY_MONGODB_DATABASE": database}
-    own = load(Settings, environment)
+    own = load(DeploymentSettings, environment)
     anchors = {"PARLEY_CONVERSATION_ANCHOR_URL": "memory:///"}
     desk = load(ConversationSettings, environment | mongo | anchors)
     async with (
