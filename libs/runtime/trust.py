@@ -93,6 +93,7 @@ TRUST: Final[Mapping[str, Mapping[str, Operation]]] = {
             Action.ANSWER,
             f"PATCH {_CONVERSATION}/messages/{{}}",
             f"DELETE {_CONVERSATION}/messages/{{}}",
+            f"POST {_CONVERSATION}/messages/{{}}/resend",
         ),
         **_on_case(Action.NOTE, "notes"),
         **_all(Action.NOTE, f"PUT {_CONVERSATION}/draft"),

@@ -43,7 +43,6 @@ def settings(proxies: str) -> Settings:
         {
             "PARLEY_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
             "PARLEY_DEPLOYMENT_KEY": KEY,
-            "PARLEY_SERVICE_KEY": KEY,
             "PARLEY_TRUSTED_PROXIES": proxies,
         },
     )
