@@ -72,6 +72,7 @@ TRUST: Final[Mapping[str, Mapping[str, Operation]]] = {
             f"GET {_CUSTOMER}/photo-places",
             "GET /v1/saved-filters",
             "POST /v1/saved-filters",
+            "POST /internal/v1/attachments",
             "PUT /v1/saved-filters/{}",
             "DELETE /v1/saved-filters/{}",
         ),
