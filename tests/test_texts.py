@@ -37,13 +37,12 @@ PROGRAMS: Final = {
     "services/ingest/widget/access.py": "widget.js, which tells the visitor in its own texts",
     "services/ingest/widget/hub.py": "widget.js",
     "services/ingest/widget/routes.py": "widget.js",
-    "libs/runtime/http.py": "another service's: its token is not valid",
-    "services/gateway/api/workspaces.py": "parley bootstrap's",
 }
 # Said to another service, in a file whose other words are for people.
 TO_SERVICES: Final = {
-    "only the gateway opens workspaces",
-    "only ingest asks on a customer's behalf",
+    "a service token is needed",
+    "the service token is not valid",
+    "another service may ask this, this one may not",
     "offset: the directory's offset of the source's state is needed",
 }
 # Where the words of a call stand that refuses; the others' are variables and names of texts.

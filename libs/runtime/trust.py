@@ -123,7 +123,12 @@ TRUST: Final[Mapping[str, Mapping[str, Operation]]] = {
     },
     "ingest": {
         **_all(Action.ANSWER, "POST /v1/attachments", "POST /v1/attachments/describe"),
-        **_all(Action.READ, "GET /v1/attachments/{}", "POST /v1/photos"),
+        **_all(
+            Action.READ,
+            "GET /v1/attachments/{}",
+            "GET /internal/v1/sources/{}/health",
+            "POST /v1/photos",
+        ),
         **_all(
             Action.MANAGE_DIRECTORY,
             "POST /internal/v1/sources/{}/register",
@@ -202,7 +207,7 @@ class _Guarded:
             raise Unauthorized("the service token is not valid") from error
         asked = self._asked
         if caller.service != asked.caller:
-            raise Forbidden(f"only {asked.caller} may ask this")
+            raise Forbidden("another service may ask this, this one may not")
         if asked.member and not caller.member_id:
             raise Forbidden(COMMON.say("forbidden.members-only"))
         if asked.action is not None and not caller.may(asked.action):
