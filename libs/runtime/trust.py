@@ -73,6 +73,7 @@ TRUST: Final[Mapping[str, Mapping[str, Operation]]] = {
             "GET /v1/saved-filters",
             "POST /v1/saved-filters",
             "POST /internal/v1/attachments",
+            "POST /internal/v1/conversations",
             "PUT /v1/saved-filters/{}",
             "DELETE /v1/saved-filters/{}",
         ),
