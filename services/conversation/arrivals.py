@@ -18,15 +18,18 @@ import msgspec
 from libs.events.content import Content
 from libs.events.ids import IdKey
 from libs.events.inbound import InboundDeleted, InboundReceived
-from libs.runtime.consumer import Received
+from libs.runtime.consumer import Received, Transient
 from services.conversation.domain.albums import joined, without_part
 from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.state import ConversationState
 from services.conversation.domain.written import Place, Written
 from services.conversation.early import EarlyDeletions
+from services.conversation.loading import Loader
 from services.conversation.message_rows import deletion_of, edit_of, last_edit_of
 from services.conversation.rows import Rows, find_rows
 from services.conversation.sealing.store import SealedStore
 from services.conversation.tasks import Task
+from services.conversation.timeline import Timeline
 
 type Decide = Callable[[Conversation], None]
 type Inbound = InboundReceived | InboundDeleted
@@ -38,7 +41,9 @@ _DELETION_BYTES = 2_000
 @dataclass(slots=True)
 class _Known:
     """``sent``: rows by conversation and the platform's id; ``rows`` by message id. ``causes``:
-    which messages came in. ``contents``: albums as they are after what was decided so far."""
+    which messages came in. ``contents``: albums as they are after what was decided so far.
+    ``erased``: messages from before their customer was forgotten, for the last of so many
+    ``erasures``."""
 
     sent: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     rows: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -46,13 +51,31 @@ class _Known:
     contents: dict[str, Content] = field(default_factory=dict)
     edited_at: dict[str, datetime] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
+    erasures: dict[str, int] = field(default_factory=dict)
+    erased: set[str] = field(default_factory=set)
+
+    def told_of(self, body: Inbound, written: Written) -> Written:
+        """What was erased stays so, whatever is told of it later, and whenever that was made."""
+        return written.forgotten() if body.message_id in self.erased else written
+
+    def refuse_erased_since(self, conversation: Conversation) -> None:
+        """Errors: Transient (the customer was forgotten after the messages were looked up)."""
+        erasures = conversation.state.erasures if conversation.state else 0
+        if erasures > self.erasures.get(conversation.stream, erasures):
+            raise Transient("the customer is just being forgotten")
 
 
 class Arrivals:
     def __init__(
-        self, store: SealedStore, messages: Rows, early: EarlyDeletions, ids: IdKey
+        self,
+        store: SealedStore,
+        loader: Loader[ConversationState],
+        messages: Rows,
+        early: EarlyDeletions,
+        ids: IdKey,
     ) -> None:
         self._store = store
+        self._loader = loader
         self._messages = messages
         self._early = early
         self._ids = ids
@@ -119,7 +142,28 @@ class Arrivals:
             known.causes = {(stream, one) for stream, some in applied.items() for one in some}
         if ids and causes:
             known.rows = {row["_id"]: row for row in await find_rows(self._messages, ids)}
+        await self._look_for_erased(bodies, known)
         return known
+
+    async def _look_for_erased(self, bodies: Sequence[Inbound], known: _Known) -> None:
+        """What changes a message is little of all that comes, and who was forgotten are few."""
+        changing = [
+            body
+            for body in bodies
+            if isinstance(body, InboundReceived) and (body.kind == "edit" or body.album)
+        ]
+        if not changing:
+            return
+        loaded = await self._loader.carefully({body.conversation_id for body in changing})
+        for stream, one in loaded.items():
+            known.erasures[stream] = one.snapshot.state.erasures if one.snapshot else 0
+        for body in changing:
+            snapshot = loaded[body.conversation_id].snapshot
+            if snapshot is not None and snapshot.state.forgotten:
+                timeline = Timeline(self._store, self._messages, snapshot)
+                placed = await timeline.find(body.message_id)
+                if placed is not None and placed[0] < snapshot.state.forgotten:
+                    known.erased.add(body.message_id)
 
     async def _by_external(self, wanted: Mapping[str, set[str]]) -> list[Mapping[str, Any]]:
         if not wanted:
@@ -166,10 +210,13 @@ class Arrivals:
         earliest = min(parts, key=lambda part: part[1].occurred_at)[1]
         now = content or first.content
         written = msgspec.structs.replace(self._written(earliest, known, blocked), content=now)
+        written = known.told_of(first, written)
+        now = written.content
         known.contents[message_id] = now
         known.causes |= {(conversation_id, cause) for cause in causes}
 
         def decide(conversation: Conversation) -> None:
+            known.refuse_erased_since(conversation)
             if not is_there:
                 conversation.arrive(written, first.direction, place)
             conversation.join(written, first.direction)
@@ -259,19 +306,21 @@ def _edit(
         covers |= set() if is_there else {album[1]}
         present = _content_now(message_id, known)
         content = joined(present, body.content) if present else body.content
-        known.contents[message_id] = content
-        written = msgspec.structs.replace(written, content=content)
+        written = known.told_of(body, msgspec.structs.replace(written, content=content))
+        known.contents[message_id] = written.content
         known.causes.add(album)
     elif not is_there and cause is not None:
         covers = {cause}
     latest = known.edited_at.get(message_id) or last_edit_of(known.rows.get(message_id, {}))
     if is_there and latest is not None and latest > body.occurred_at:
         return None
+    written = known.told_of(body, written)
     known.edited_at[message_id] = body.occurred_at
     if cause is not None:
         known.causes.add(key)
 
     def decide(conversation: Conversation) -> None:
+        known.refuse_erased_since(conversation)
         if not is_there:
             conversation.arrive(written.before_its_edit(), body.direction, place)
         conversation.edit(written, body.direction, place)

@@ -133,7 +133,7 @@ def engine_of(
     numbers = CaseNumbers(database[COUNTERS])
     teller = CustomerTeller(desk, customer_rows, keyring, Erasures(database, keyring))
     early = EarlyDeletions(database[EARLY_DELETIONS])
-    arrivals = Arrivals(store, messages, early, IdKey(key_bytes(settings.deployment_key)))
+    arrivals = Arrivals(store, loader, messages, early, IdKey(key_bytes(settings.deployment_key)))
     handlers: dict[Topic, Handler] = {
         Topic.INBOUND: InboundHandler(desk, directory, arrivals, numbers, blocked),
         Topic.DELIVERY: DeliveryHandler(sent_desk, desk, conversations.find, store, messages),

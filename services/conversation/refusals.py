@@ -14,6 +14,7 @@ from services.conversation.domain.assignment import HandedOnByTransfer, NotForMe
 from services.conversation.domain.corrections import (
     AlreadyDeleted,
     ChannelRefuses,
+    MessageForgotten,
     NoTextToEdit,
     NotSentYet,
     WrittenByAnother,
@@ -44,7 +45,7 @@ from services.conversation.domain.participants import (
     ResponsibleStays,
     TooManyParticipants,
 )
-from services.conversation.domain.sending import MessageForgotten, NotFailed, TriedTooOften
+from services.conversation.domain.sending import NotFailed, TriedTooOften
 from services.conversation.domain.transfer import (
     AlreadyOffered,
     AlreadyResponsible,

@@ -195,6 +195,9 @@ def _message(
 
 def _content(event: MessageEvent, row: MessageRow | None) -> tuple[Content, datetime | None]:
     edit = edit_of(row) if row else None
+    if edit and event.content.erased:
+        # Whatever came of it later, what was erased is not told again.
+        return event.content, edit[1]
     return edit or (event.content, None)
 
 

@@ -50,6 +50,10 @@ class AlreadyDeleted(RuleBroken):
         self.at = at
 
 
+class MessageForgotten(RuleBroken):
+    """What the message said was erased with its customer."""
+
+
 class NoTextToEdit(RuleBroken):
     """Text was no part of it, and the platform cannot put a part in."""
 
@@ -162,9 +166,11 @@ class Corrections(Life):
         """Whatever state the case is in: a mistake is a mistake. To say the same is nothing.
 
         Errors: WrittenElsewhere, WrittenByAnother, AlreadyDeleted, NotSentYet, ChannelRefuses,
-        NoTextToEdit, NobodyToAnswer.
+        NoTextToEdit, NobodyToAnswer, MessageForgotten.
         """
         self._refuse_unless_changeable(by, sent, "edit", manages)
+        if sent.content.erased:
+            raise MessageForgotten
         if sent.content.text == content.text:
             return
         if not sent.content.text and len(sent.content.attachments) != 1:

@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from libs.events.content import Content, DeliveryState, Visibility
-from services.conversation.domain.corrections import AlreadyDeleted
+from services.conversation.domain.corrections import AlreadyDeleted, MessageForgotten
 from services.conversation.domain.events import Event, stored
 from services.conversation.domain.life import (
     CaseClosed,
@@ -44,10 +44,6 @@ class NotFailed(RuleBroken):
     def __init__(self, delivery: DeliveryState) -> None:
         super().__init__(f"its delivery is {delivery}")
         self.delivery = delivery
-
-
-class MessageForgotten(RuleBroken):
-    """What the message said was erased with its customer."""
 
 
 class TriedTooOften(RuleBroken):

@@ -53,6 +53,10 @@ class Written(msgspec.Struct, frozen=True):
         says."""
         return max(EARLIEST, min(self.occurred_at, self.received_at))
 
+    def forgotten(self) -> "Written":
+        """Of a message that was erased: that it was edited, and nothing of what it says."""
+        return replace(self, content=Content.blank(), sender=Sender.blank(), reply_to=None)
+
     def before_its_edit(self) -> "Written":
         """The message itself, of which nothing is known but this edit of it."""
         return replace(self, occurred_at=self.sent_at or self.occurred_at, sent_at=None)

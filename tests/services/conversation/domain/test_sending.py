@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from libs.events.content import Content
 from services.conversation.domain.conversation import Conversation
-from services.conversation.domain.corrections import AlreadyDeleted
+from services.conversation.domain.corrections import AlreadyDeleted, MessageForgotten
 from services.conversation.domain.events import Event
 from services.conversation.domain.life import (
     AlreadyDone,
@@ -27,7 +27,6 @@ from services.conversation.domain.messages import MessageReceived, MessageSent
 from services.conversation.domain.sending import (
     ATTEMPTS_AT_MOST,
     AnswerTakenBack,
-    MessageForgotten,
     MessageResent,
     NotFailed,
     SendingFailed,
