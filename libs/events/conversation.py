@@ -198,6 +198,17 @@ class CaseTakenOver(ConversationEvent):
     member_id: str
 
 
+@public("parley.case.member-gone.v1", Topic.CONVERSATION)
+class MemberGone(ConversationEvent):
+    """``member_id`` was deactivated, and has nothing to do with the case any more. ``returned``: it
+    was theirs, and is in its group's New again, of which owner and admins are to be told, once for
+    each ``deactivation``."""
+
+    member_id: str
+    returned: bool
+    deactivation: int
+
+
 @public("parley.case.due-changed.v1", Topic.CONVERSATION)
 class CaseDueChanged(ConversationEvent):
     """``case.due_at`` is another one, or none."""

@@ -19,6 +19,7 @@ class NotificationRaised(Body):
         "transfer-offered",
         "crm-not-reached",
         "not-delivered",
+        "member-gone",
     ]
     conversation_id: str
     case_id: str

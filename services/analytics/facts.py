@@ -15,6 +15,7 @@ from libs.events.conversation import (
     CaseTaken,
     CaseUnassigned,
     ConversationEvent,
+    MemberGone,
     MessageReceived,
     MessageSent,
     Response,
@@ -33,6 +34,7 @@ _MOVES: Final = (
     CaseForwarded,
     CaseClosed,
     CaseReopened,
+    MemberGone,
 )
 
 

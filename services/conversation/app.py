@@ -41,6 +41,7 @@ from services.conversation.commands import CommandQueue, Parts
 from services.conversation.customers import beginnings
 from services.conversation.customers.api import add_customer_routes
 from services.conversation.customers.rows import CUSTOMER_INDEXES, CUSTOMERS
+from services.conversation.departures import Departures
 from services.conversation.domain.events import UnknownEvent
 from services.conversation.drafts import Drafts
 from services.conversation.early import EARLY_DELETIONS
@@ -148,6 +149,7 @@ async def compose(
     runtime.run("directory", directory.table.run)
     runtime.run("commands queue", queue.run)
     runtime.run("routing timeouts", timeouts.run)
+    runtime.run("departures", Departures(engine.desk, database[INBOX], directory).run)
     runtime.run("anchors", _anchor_writer(settings).run)
     runtime.run("marker", lambda stop: outbox.run_marker(stop, retry_on=PASSING))
     runtime.run("sweeper", lambda stop: outbox.run_sweeper(interval, stop, retry_on=PASSING))

@@ -3,7 +3,7 @@
 What the team writes asks besides for its sending, on ``parley.outbound``.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -36,15 +36,15 @@ from services.conversation.domain import (
 )
 from services.conversation.domain.aggregate import Aggregate, Change
 from services.conversation.domain.conversation import Conversation
-from services.conversation.domain.events import encode, name_of
+from services.conversation.domain.events import Event, encode, name_of
 from services.conversation.domain.sent_message import SentMessage
 from services.conversation.domain.state import NO_CASE, ConversationState, Offer, case_id_of
 from services.conversation.outbound import outbound_requests
 
 SOURCE: Final = "/parley/conversation"
 
-# Those of which, beside the case, there is only to tell who did it.
-_OF_A_MEMBER: Final[dict[type[life.MemberEvent], Callable[..., Body]]] = {
+# Those whose public event says, beside the case, what the stored one does under the same names.
+_ALIKE: Final[dict[type[Event[Any]], type[Body]]] = {
     life.CaseTaken: public.CaseTaken,
     life.CaseClosed: public.CaseClosed,
     life.CaseReopened: public.CaseReopened,
@@ -54,8 +54,13 @@ _OF_A_MEMBER: Final[dict[type[life.MemberEvent], Callable[..., Body]]] = {
     assignment.CaseForwarded: public.CaseForwarded,
     assignment.CaseTakenOver: public.CaseTakenOver,
     assignment.CaseDueChanged: public.CaseDueChanged,
+    assignment.MemberGone: public.MemberGone,
+    transfer.TransferOffered: public.TransferOffered,
+    transfer.TransferWithdrawn: public.TransferWithdrawn,
     transfer.TransferAccepted: public.TransferAccepted,
     transfer.TransferDeclined: public.TransferDeclined,
+    participants.ParticipantAdded: public.ParticipantAdded,
+    participants.ParticipantRemoved: public.ParticipantRemoved,
     participants.ParticipantLeft: public.ParticipantLeft,
     blocking.CustomerBlocked: public.CustomerBlocked,
     blocking.CustomerUnblocked: public.CustomerUnblocked,
@@ -64,7 +69,22 @@ _OF_A_MEMBER: Final[dict[type[life.MemberEvent], Callable[..., Body]]] = {
     marks.Flagged: marking.Flagged,
     marks.Unflagged: marking.Unflagged,
     marks.PrioritySet: marking.PrioritySet,
+    marks.MarksChanged: marking.MarksChanged,
+    marks.FieldsSet: marking.FieldsSet,
+    marks.MessageMarked: marking.MessageMarked,
+    notes.NoteAdded: public.NoteAdded,
+    activities.ActivityRecorded: public.ActivityRecorded,
+    sending.SendingFailed: public_sending.SendingFailed,
     erasure.CustomerErased: public.CustomerErased,
+    erasure.AttachmentsErased: public.AttachmentsErased,
+}
+_OWN_FIELDS: Final = {
+    stored: [
+        name
+        for name in body.__struct_fields__
+        if name not in public.ConversationEvent.__struct_fields__
+    ]
+    for stored, body in _ALIKE.items()
 }
 
 
@@ -195,46 +215,15 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
         "audience_before": audience_of(change.before),
         "audience_after": audience_of(change.after),
     }
+    kind = type(change.event)
+    if (alike := _ALIKE.get(kind)) is not None:
+        own = {name: getattr(change.event, name) for name in _OWN_FIELDS[kind]}
+        return alike(**own, **common)
     match change.event:
         case life.CaseOpened() as event:
             return public.CaseOpened(member_id=event.member_id, **common)
         case life.CaseRouted() as event:
             return public.CaseRouted(reason=event.reason, **common)
-        case life.MemberEvent() as event if type(event) in _OF_A_MEMBER:
-            return _OF_A_MEMBER[type(event)](member_id=event.member_id, **common)
-        case transfer.TransferOffered() as event:
-            return public.TransferOffered(member_id=event.member_id, to=event.to, **common)
-        case transfer.TransferWithdrawn() as event:
-            return public.TransferWithdrawn(member_id=event.member_id, to=event.to, **common)
-        case participants.ParticipantAdded() as event:
-            return public.ParticipantAdded(
-                member_id=event.member_id, participant=event.participant, **common
-            )
-        case participants.ParticipantRemoved() as event:
-            return public.ParticipantRemoved(
-                member_id=event.member_id, participant=event.participant, **common
-            )
-        case marks.MarksChanged() as event:
-            return marking.MarksChanged(
-                member_id=event.member_id,
-                kind=event.kind,
-                added=event.added,
-                removed=event.removed,
-                **common,
-            )
-        case marks.FieldsSet() as event:
-            return marking.FieldsSet(member_id=event.member_id, values=event.values, **common)
-        case marks.MessageMarked() as event:
-            return marking.MessageMarked(
-                message_id=event.message_id,
-                member_id=event.member_id,
-                emotion=event.emotion,
-                **common,
-            )
-        case erasure.AttachmentsErased() as event:
-            return public.AttachmentsErased(
-                member_id=event.member_id, attachment_ids=event.attachment_ids, **common
-            )
         case messages.MessageReceived() as event:
             return public.MessageReceived(
                 message=_received(event),
@@ -262,16 +251,6 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
                 content=event.content if event.is_known else None,
                 **common,
             )
-        case sending.SendingFailed() as event:
-            return public_sending.SendingFailed(
-                message_id=event.message_id,
-                attempt=event.attempt,
-                member_id=event.member_id,
-                state=event.state,
-                reason=event.reason,
-                reason_code=event.reason_code,
-                **common,
-            )
         case sending.AnswerTakenBack() as event:
             return public_sending.AnswerTakenBack(
                 message_id=event.message_id,
@@ -290,14 +269,6 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
                 response=_response(event),
                 **common,
             )
-        case notes.NoteAdded() as event:
-            return public.NoteAdded(
-                note_id=event.note_id,
-                member_id=event.member_id,
-                text=event.text,
-                mentions=event.mentions,
-                **common,
-            )
         case watermarks.WatermarkMoved() as event:
             return watermark.WatermarkMoved(state=event.state, up_to=event.up_to, **common)
         case naming.CustomerKnown() as event:
@@ -308,14 +279,6 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
                 card=event.card or Card(),
                 funnel_status=event.funnel_status,
                 sales_plans=event.sales_plans,
-                **common,
-            )
-        case activities.ActivityRecorded() as event:
-            return public.ActivityRecorded(
-                activity_id=event.activity_id,
-                activity=event.activity,
-                member_id=event.member_id,
-                variables=event.variables,
                 **common,
             )
     raise TypeError(f"{type(change.event).__name__} has no public event")

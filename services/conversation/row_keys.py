@@ -29,10 +29,17 @@ def keys_of(state: ConversationState) -> list[str]:
         return []
     shown = [f"location:{case.location_id}", *(f"member:{one}" for one in case.people)]
     marks = [*_marks(case), *([FLAGGED] if state.flagged else []), *_card(state.shown_as)]
+    if case.offer is not None:
+        marks.append(offered_by(case.offer.offered_by))
     keys = [f"{case.state}/{one}" for one in (*shown, *marks)]
     if state.unread:
         keys += [UNREAD, *(f"{UNREAD}/{one}" for one in shown)]
     return [case.state, *keys]
+
+
+def offered_by(member_id: str) -> str:
+    """Of a case that the member has offered to somebody."""
+    return f"offered_by:{member_id}"
 
 
 def _marks(case: Case) -> list[str]:

@@ -98,6 +98,14 @@ def trace_of(event: Event[Any]) -> Trace | None:
             reason = Reason(event.reason_code, event.reason)
             variables: dict[str, Variable] = {"reason": reason}
             return Trace(key=_key(event), case=event.case, variant=correction, variables=variables)
+        case assignment.MemberGone(member_id=member_id):
+            return Trace(
+                key=_key(event),
+                case=event.case,
+                variant="responsible" if event.returned else "",
+                variables={"member": Member(member_id)},
+                other_member_id=member_id,
+            )
         case life.MemberEvent():
             return _by_member(event)
     return None

@@ -15,6 +15,7 @@ from libs.events.conversation import (
     CaseReopened,
     CaseRouted,
     CaseSentToCrm,
+    MemberGone,
     NoteAdded,
     TransferOffered,
 )
@@ -108,6 +109,7 @@ async def compose(settings: NotifySettings, runtime: Runtime) -> AsyncIterator[A
             TransferOffered,
             NoteAdded,
             SendingFailed,
+            MemberGone,
             CaseSentToCrm,
         ),
         ordered=False,

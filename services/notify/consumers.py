@@ -18,6 +18,7 @@ from libs.events.notification import NotificationRaised
 from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.directory import Directory
 from services.notify.deliveries import Deliveries, Delivery
+from services.notify.departures import MEMBER_GONE, departures_of
 from services.notify.handed import ASSIGNED, OFFERED, Handed, email, handed_of, notification
 from services.notify.in_app import InApp
 from services.notify.mentions import MENTION, mentions_of
@@ -88,6 +89,11 @@ class Announcer:
             if (raised := undelivered_of(one.envelope, self._directory, self._ids))
         }
         await self._in_app.tell(NOT_DELIVERED, undelivered)
+        gone: dict[str, tuple[str, NotificationRaised]] = {}
+        for one in batch:
+            for raised in departures_of(one.envelope, self._directory, self._ids):
+                gone.setdefault(raised.notification_id, (one.envelope.workspace_id, raised))
+        await self._in_app.tell(MEMBER_GONE, gone)
         await self._tell_of_hands(
             [h for one in batch if (h := handed_of(one.envelope, self._directory))]
         )

@@ -5,7 +5,15 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from services.conversation.domain.events import stored
-from services.conversation.domain.life import Answers, Life, MemberEvent, RuleBroken, anybody, held
+from services.conversation.domain.life import (
+    Answers,
+    CaseEvent,
+    Life,
+    MemberEvent,
+    RuleBroken,
+    anybody,
+    held,
+)
 from services.conversation.domain.state import Case, ConversationState
 
 
@@ -77,6 +85,25 @@ class CaseDueChanged(MemberEvent, frozen=True, kw_only=True):
             case=replace(state.case, due_at=self.due_at),
             moved_back=replace(state.moved_back, due=self.at),
         )
+
+
+@stored("conversation.member-gone.v1")
+class MemberGone(CaseEvent, frozen=True, kw_only=True):
+    """``member_id`` is no active member any more, and has nothing to do with the open case from now
+    on. ``returned``: it was theirs, and is in its group's New again. ``deactivation`` tells one
+    time that they went from another."""
+
+    member_id: str
+    returned: bool
+    deactivation: int
+
+    def change(self, state: ConversationState) -> ConversationState:
+        case = _new_again(state.case, state.case.group_id) if self.returned else state.case
+        offer = case.offer
+        if offer and self.member_id in (offer.member_id, offer.offered_by):
+            offer = None
+        others = tuple(one for one in case.participants if one != self.member_id)
+        return replace(state, case=replace(case, participants=others, offer=offer))
 
 
 class Assignment(Life):
@@ -152,6 +179,24 @@ class Assignment(Life):
                     case=self.case.number,
                     member_id=member_id,
                     joined=self._joined(former, member_id, answers),
+                )
+            )
+
+    def member_gone(self, member_id: str, deactivation: int) -> None:
+        """Whoever is deactivated keeps nobody from an open case, and is offered none. It is nothing
+        to a case that they have nothing to do with, and to a done one, which tells who had it."""
+        if self.state is None or self.case.state == "done":
+            return
+        case = self.case
+        offering = (case.offer.offered_by,) if case.offer else ()
+        if member_id in (*case.people, *offering):
+            self._trigger(
+                MemberGone(
+                    at=self.at(self.now),
+                    case=case.number,
+                    member_id=member_id,
+                    returned=case.responsible == member_id,
+                    deactivation=deactivation,
                 )
             )
 

@@ -87,7 +87,7 @@ BROKEN: list[RuleBroken] = [
     messages.SourceDisconnected("src_1"),
     sending.NotFailed("queued"),
     sending.NotFailed("sent"),
-    sending.MessageForgotten(),
+    corrections.MessageForgotten(),
     sending.TriedTooOften(10),
     corrections.ChannelRefuses(Channel.TELEGRAM, "edit", timedelta(hours=48)),
     corrections.ChannelRefuses(Channel.TELEGRAM, "delete", timedelta(hours=48)),
@@ -108,6 +108,7 @@ VARIANTS: list[Event[Any]] = [
     life.CaseReopened(at=AT, case=2, member_id="mem_2", responsible="mem_2"),
     assignment.CaseAssigned(at=AT, case=2, member_id="mem_1", responsible="mem_2"),
     assignment.CaseDueChanged(at=AT, case=2, member_id="mem_1", due_at=None),
+    assignment.MemberGone(at=AT, case=2, member_id="mem_1", returned=False, deactivation=4),
     marks.MarksChanged(at=AT, case=2, member_id="mem_1", kind="tag", added=("vip", "new")),
     marks.MarksChanged(at=AT, case=2, member_id="mem_1", kind="topic", removed=("lbl_1",)),
     *(

@@ -195,6 +195,9 @@ OTHERS_DOING: Final = (
     Doing("the customer edits", (), lambda c, by: c.edit(written(1, NOW), "incoming", PLACE)),
     Doing("the customer deletes", (), lambda c, by: c.deleted_elsewhere("msg_1", "incoming", NOW)),
     Doing("the account's owner writes", (), lambda c, by: c.seen_sent(written(9, NOW), PLACE)),
+    Doing("who has it is deactivated", (), lambda c, by: c.member_gone(RESPONSIBLE.name, 1)),
+    Doing("a participant is deactivated", (), lambda c, by: c.member_gone(PARTICIPANT.name, 1)),
+    Doing("whom it is offered to is deactivated", (), lambda c, by: c.member_gone(OFFERED.name, 1)),
     Doing("a sending fails", (), lambda c, by: c.sending_failed(
         _failed_of_responsible(), 1, "failed", NOW
     )),

@@ -42,7 +42,6 @@ from libs.events.directory import (
 from libs.events.envelope import Envelope, read_envelope
 from libs.events.ids import random_id
 from libs.events.registry import Body
-from libs.events.sending import SendingFailed
 from libs.events.topics import Topic
 from libs.runtime.http import ServiceClient
 from libs.runtime.kafka import Position, Publisher, outgoing
@@ -150,24 +149,6 @@ def noted(author: MemberState, *mentioned: MemberState, number: int = 1) -> Enve
         member_id=author.member_id,
         text="Look at this",
         mentions=tuple(member.member_id for member in mentioned),
-    )
-    return case_event(number, 3, event)
-
-
-def undelivered(
-    sender: MemberState, responsible: MemberState | None = None, number: int = 1
-) -> Envelope:
-    """A message that did not arrive, in a case of the group Sales."""
-    event = SendingFailed(
-        case=case_facts(
-            number, SALES.group_id, responsible=responsible.member_id if responsible else None
-        ),
-        recorded_at=OPENED,
-        audience_after=Audience(location_id="loc_a", group_id=SALES.group_id),
-        message_id="msg_1",
-        attempt=1,
-        member_id=sender.member_id,
-        state="failed",
     )
     return case_event(number, 3, event)
 

@@ -23,8 +23,8 @@ from tests.services.notify.conftest import (
     given_to,
     noted,
     routed,
-    undelivered,
 )
+from tests.services.notify.happenings import gone, undelivered
 from tests.services.notify.smtp_server import SmtpServer
 
 pytestmark = pytest.mark.servers
@@ -273,4 +273,19 @@ async def test_whose_message_did_not_arrive_is_told_or_who_has_the_case(
 
     assert (told["kind"], own["kind"]) == ("not-delivered", "not-delivered")
     assert own["conversation_id"] == "cnv_1"
+    assert smtp.recipients == []
+
+
+async def test_owners_are_told_once_that_cases_of_who_went_are_new_again(
+    notify: Notify, smtp: SmtpServer
+) -> None:
+    async with notify.running() as client:
+        await notify.tell(gone(GONE, 1), gone(GONE, 2), gone(GONE, 1), gone(GONE, 3, 9))
+
+        (again, first) = await eventually(
+            lambda: client.notifications(OLGA), lambda told: len(told) == 2
+        )
+        assert await client.notifications(ANNA) == []
+
+    assert (first["kind"], again["kind"]) == ("member-gone", "member-gone")
     assert smtp.recipients == []

@@ -59,6 +59,7 @@ def acts_of(member_id: str) -> dict[str, Act]:
         "remove_participant": lambda c, step: c.remove_participant(
             member_id, other(step), manages=manages(step)
         ),
+        "gone": lambda c, step: c.member_gone(other(step), step),
         "leave": lambda c, step: c.leave(member_id),
         "open_by_hand": lambda c, step: c.open_by_hand(member_id, "loc_1", step),
         "send_to_crm": lambda c, step: c.send_to_crm(member_id, manages=manages(step)),

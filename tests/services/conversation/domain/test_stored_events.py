@@ -129,6 +129,7 @@ EXAMPLES: dict[str, Event[Any]] = {
         assignment.CaseUnassigned(at=AT, case=2, member_id="mem_2"),
         assignment.CaseForwarded(at=AT, case=2, member_id="mem_2", group_id="grp_1"),
         assignment.CaseTakenOver(at=AT, case=2, member_id="mem_3", joined=("mem_2",)),
+        assignment.MemberGone(at=AT, case=2, member_id="mem_2", returned=True, deactivation=4),
         assignment.CaseDueChanged(at=AT, case=2, member_id="mem_2", due_at=AT),
         transfer.TransferOffered(at=AT, case=2, member_id="mem_2", to="mem_3"),
         transfer.TransferAccepted(at=AT, case=2, member_id="mem_3", joined=("mem_2",)),
