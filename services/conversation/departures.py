@@ -15,12 +15,12 @@ from pymongo import ASCENDING
 
 from libs.events.directory import MemberState
 from libs.runtime.directory import Directory
+from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.stopping import stopped_within
 from services.conversation.desk import Desk
 from services.conversation.domain.conversation import Conversation
 from services.conversation.domain.state import ConversationState
-from services.conversation.loading import UNREADABLE
 from services.conversation.row_keys import offered_by
 from services.conversation.rows import Rows
 from services.conversation.sweeping import PASSING
@@ -87,7 +87,8 @@ class Departures:
             after = ""
             while rows := await self._theirs(workspace_id, member_id, after):
                 tasks = [self._task(workspace_id, member_id, row) for row in rows]
-                freed += await self._free(tasks)
+                with left_out("departure", rows[0]["_id"], PASSING):
+                    freed += await self._free(tasks)
                 after = rows[-1]["_id"]
         return freed
 
@@ -102,14 +103,19 @@ class Departures:
         ).to_list()
 
     async def _free(self, tasks: Sequence[Task[Conversation]]) -> int:
-        """A conversation that cannot be read or written keeps no other one: it is set aside."""
         try:
             outcomes = await self._desk.handle(tasks)
-        except UNREADABLE:
-            if len(tasks) > 1:
-                return sum([await self._free([task]) for task in tasks])
-            log.warning("a case of a member who went is not freed", conversation=tasks[0].stream)
-            return 0
+        except PASSING:
+            raise
+        except Exception:
+            if len(tasks) == 1:
+                raise
+            # One of them is the trouble, and it alone is left.
+            freed = 0
+            for task in tasks:
+                with left_out("departure", task.stream, PASSING):
+                    freed += await self._free([task])
+            return freed
         return sum(isinstance(outcome, Done) and bool(outcome.changes) for outcome in outcomes)
 
     def _task(self, workspace_id: str, member_id: str, row: Document) -> Task[Conversation]:
