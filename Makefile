@@ -16,7 +16,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down demo test crash crash-kafka lint bench native migrate lock clean
+.PHONY: help up down demo test fuzz crash crash-kafka lint bench native migrate lock clean
 .DELETE_ON_ERROR:
 
 help:  ## Show this help
@@ -33,6 +33,9 @@ demo: $(INSTALLED)  ## Play one conversation through Telegram's webhook, from qu
 
 test: $(INSTALLED)  ## Run all tests but the crash tests (ARGS="-k widget" narrows it)
 	$(PYTHON) -m pytest -m "not crash" $(ARGS)
+
+fuzz: $(INSTALLED)  ## Ask the public edges for all that their OpenAPI lets one say (by hand)
+	PARLEY_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) $(PYTHON) -m pytest -s tests/services/gateway/test_fuzz.py $(ARGS)
 
 crash: $(INSTALLED)  ## Kill services and servers under load, and count what was lost
 	$(PYTHON) -m pytest tests/crash $(ARGS)

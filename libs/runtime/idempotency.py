@@ -20,7 +20,7 @@ from starlette.responses import Response
 from libs.events.ids import random_id
 from libs.runtime.bodies import invalid_field
 from libs.runtime.mongo import TRANSIENT, Document
-from libs.runtime.problems import Problem, Unavailable
+from libs.runtime.problems import Invalid, Problem, Unavailable
 from libs.runtime.texts import COMMON
 from libs.runtime.tokens import Caller
 
@@ -79,13 +79,9 @@ class Answers:
         (the store does not answer, or did not keep the answer: it is to be asked again with the
         same key), the work's.
         """
-        key = request.headers.get(HEADER)
+        key = key_of(request)
         if key is None:
             return await work(random_id("req"))
-        if not (0 < len(key) <= KEY_MAX_CHARACTERS and key.isprintable()):
-            raise invalid_field(
-                HEADER, COMMON.say("invalid.idempotency-key", {"limit": KEY_MAX_CHARACTERS})
-            )
         name = _digest(caller.workspace_id, caller.member_id, key)
         asked = _digest(request.method, request.url.path, raw.decode("utf-8", "replace"))
         try:
@@ -104,7 +100,7 @@ class Answers:
                 log.warning("answer not kept", error=type(error).__name__)
                 raise Unavailable(COMMON.say("unavailable.not-confirmed")) from error
         if kept["asked"] != asked:
-            raise invalid_field(HEADER, COMMON.say("invalid.idempotency-key-used"))
+            raise key_used()
         if (body := await self._opened(kept)) is None:
             # Its person was erased. It is not done again: the same cause tells what is there now.
             return await _outcome(work, f"http-{name}")
@@ -140,6 +136,21 @@ class Answers:
                 raise Unavailable(COMMON.say("unavailable.first-answer")) from None
             return first
         return document
+
+
+def key_of(request: Request) -> str | None:
+    """None where the request has no key. Errors: Invalid."""
+    key = request.headers.get(HEADER)
+    if key is not None and not (0 < len(key) <= KEY_MAX_CHARACTERS and key.isprintable()):
+        raise invalid_field(
+            HEADER, COMMON.say("invalid.idempotency-key", {"limit": KEY_MAX_CHARACTERS})
+        )
+    return key
+
+
+def key_used() -> Invalid:
+    """The refusal of a key that was given with another request before."""
+    return invalid_field(HEADER, COMMON.say("invalid.idempotency-key-used"))
 
 
 async def _outcome(work: Work, cause: str) -> Response:

@@ -135,8 +135,10 @@ class Accounts:
         new: str,
         context: Iterable[str],
     ) -> None:
-        """``context``: words that the new one must not be made of. Errors: Invalid, WrongSignIn,
-        Conflict, TooMany."""
+        """``context``: words that the new one must not be made of.
+
+        Errors: Invalid (a wrong current one, or a new one that will not do), Conflict, TooMany.
+        """
         check_new_password(new, context)
         if new == current:
             raise invalid_field("new_password", TEXTS.say("invalid.password-same"))
@@ -146,7 +148,7 @@ class Accounts:
         account = await self.of_member(workspace_id, member_id)
         hashed = account.password_hash if account else None
         if not await self._passwords.verify(current, hashed) or account is None:
-            raise WrongSignIn(TEXTS.say("sign-in.current-password"))
+            raise invalid_field("current_password", TEXTS.say("sign-in.current-password"))
         await attempt.take_back()
         if not await self._set_password(account, new, temporary=False):
             raise Conflict(TEXTS.say("conflict.password-changed"))

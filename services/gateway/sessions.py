@@ -5,6 +5,7 @@ query. This bounds how long a token still works after it was ended on another re
 replica that ended it, it is forgotten at once.
 """
 
+import base64
 import contextlib
 import hashlib
 import secrets
@@ -167,15 +168,26 @@ class Sessions:
             await self._end(self._tokens, query)
 
     async def create_api_token(
-        self, owner: Principal, name: str, actions: Iterable[str], expires_at: datetime
+        self,
+        owner: Principal,
+        name: str,
+        actions: Iterable[str],
+        expires_at: datetime,
+        *,
+        secret: bytes | None = None,
     ) -> tuple[str, ApiToken] | None:
-        """The token, which is shown this once, and what is kept of it; None: too many already."""
+        """The token, which is shown this once, and what is kept of it; None: too many already.
+
+        ``secret``: the token is made of it, so that the same again is the one that was made before.
+        """
         member = {"workspace_id": owner.workspace_id, "member_id": owner.member_id}
+        token, key = _new_token(API_TOKEN_PREFIX, secret)
+        if secret and (before := await self._tokens.find_one({"_id": key})):
+            return token, _api_token(before)
         if await self._tokens.count_documents(member, limit=API_TOKENS_AT_MOST) == (
             API_TOKENS_AT_MOST
         ):
             return None
-        token, key = _new_token(API_TOKEN_PREFIX)
         kept = ApiToken(
             random_id("tok"),
             name,
@@ -272,8 +284,9 @@ async def _insert(tokens: AsyncCollection[Document], document: Document) -> None
         await tokens.insert_one(document)
 
 
-def _new_token(prefix: str) -> tuple[str, str]:
-    token = prefix + secrets.token_urlsafe(_TOKEN_BYTES)
+def _new_token(prefix: str, secret: bytes | None = None) -> tuple[str, str]:
+    made_of = secret or secrets.token_bytes(_TOKEN_BYTES)
+    token = prefix + base64.urlsafe_b64encode(made_of).rstrip(b"=").decode()
     return token, _key(token)
 
 

@@ -1,5 +1,6 @@
 """Signing in and out, one's own account, API tokens."""
 
+import hmac
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Final
@@ -10,6 +11,7 @@ from starlette.responses import Response
 from libs.events.directory import WorkspaceState
 from libs.runtime.bodies import BodyReader, invalid_field
 from libs.runtime.http import client_of, json_response
+from libs.runtime.idempotency import key_of, key_used
 from libs.runtime.problems import Conflict, Forbidden, NotFound, TooMany, Unavailable
 from services.gateway.access import Access, Actor
 from services.gateway.accounts import Accounts, WorkspaceNeeded, WrongSignIn
@@ -107,10 +109,14 @@ def add_account_routes(
             raise invalid_field(
                 "expires_at", TEXTS.say("invalid.expiry", {"days": API_TOKEN_LIFETIME.days})
             )
-        made = await sessions.create_api_token(actor.principal, name, actions, expires_at)
+        made = await sessions.create_api_token(
+            actor.principal, name, actions, expires_at, secret=_secret_of(request)
+        )
         if made is None:
             raise Conflict(TEXTS.say("conflict.api-tokens", {"count": API_TOKENS_AT_MOST}))
         token, kept = made
+        if (kept.name, frozenset(kept.actions or ())) != (name, actions):
+            raise key_used()
         return json_response(NewApiToken(**asdict(kept), token=token), 201)
 
     async def api_tokens(request: Request) -> Response:
@@ -128,12 +134,12 @@ def add_account_routes(
     routes.add(
         "POST", "/v1/sign-in", sign_in,
         name="signIn", summary="Sign in with e-mail and password",
-        body=SignIn, answer=SignedIn, signed_in=False,
+        body=SignIn, answer=SignedIn, signed_in=False, once=False,
         problems=(WrongSignIn, WorkspaceNeeded, TooMany, Unavailable),
     )  # fmt: skip
     routes.add(
         "POST", "/v1/sign-out", sign_out,
-        name="signOut", summary="End this session", status=204, problems=(Forbidden,),
+        name="signOut", summary="End this session", status=204, once=False, problems=(Forbidden,),
     )  # fmt: skip
     routes.add(
         "GET", "/v1/me", me,
@@ -144,7 +150,8 @@ def add_account_routes(
         name="changePassword", summary="Change my password; my other sessions end",
         description="The first thing to do with a password that somebody else has given: before "
         "nothing else is answered but `GET /v1/me` and signing out.",
-        status=204, body=ChangePassword, problems=(WrongSignIn, Forbidden, Conflict, TooMany),
+        status=204, body=ChangePassword, once=False,
+        problems=(Forbidden, Conflict, TooMany),
     )  # fmt: skip
     routes.add(
         "POST", "/v1/api-tokens", create_api_token,
@@ -162,6 +169,17 @@ def add_account_routes(
         name="deleteApiToken", summary="End one of my API tokens",
         status=204, problems=(Forbidden,),
     )  # fmt: skip
+
+
+def _secret_of(request: Request) -> bytes | None:
+    """What an API token is made of where there is an ``Idempotency-Key``: asked again, the answer
+    is the same, and neither the token nor anything that it could be made of is kept anywhere. Only
+    whoever has the session can ask again."""
+    key = key_of(request)
+    if key is None:
+        return None
+    _, _, session = request.headers.get("authorization", "").partition(" ")
+    return hmac.digest(session.strip().encode(), f"api token {key}".encode(), "sha256")
 
 
 def _workspace(actor: Actor) -> WorkspaceState:

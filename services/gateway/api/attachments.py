@@ -68,7 +68,8 @@ def add_attachment_routes(
     routes.add(
         "POST", path, upload,
         name="uploadAttachment", summary="Give a file that a message is to carry",
-        status=201, body=_FILE, answer=Attachment, query=(file_name,), problems=ANSWERED,
+        status=201, body=_FILE, answer=Attachment, query=(file_name,), once=False,
+        problems=ANSWERED,
     )  # fmt: skip
     routes.add(
         "GET", path + "/{id}", download,

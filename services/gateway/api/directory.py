@@ -112,7 +112,7 @@ class DirectoryApi:
         )  # fmt: skip
         routes.add(
             "POST", "/v1/sources/{id}/register", self._register,
-            name="registerSource", summary="Ask the platform again to send its updates",
+            name="registerSource", summary="Ask the platform again to send its updates", once=False,
             answer=ConnectedSource, problems=(Forbidden, Unavailable),
         )  # fmt: skip
         routes.add(

@@ -98,7 +98,7 @@ def add_notification_routes(
     )  # fmt: skip
     routes.add(
         "POST", one, through.to(one, None),
-        name="readNotification", summary="Mark a notification as read",
+        name="readNotification", summary="Mark a notification as read", once=False,
         answer=NotificationView, problems=ANSWERED,
     )  # fmt: skip
     routes.add(

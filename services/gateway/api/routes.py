@@ -130,12 +130,14 @@ class Routes:
         query: Sequence[dict[str, Any]] = (),
         problems: Problems = (),
         signed_in: bool = True,
+        once: bool = True,
         description: str | None = None,
     ) -> None:
         """``answer`` and ``body``: a struct, answered or taken as JSON, or OpenAPI's ``content``.
 
         ``name`` is the operation's id. Problems that follow from the rest are added: 401 where one
-        must be signed in, those of a body, 404 where the path has an id. What is not told of here,
+        must be signed in, those of a body, 404 where the path has an id. ``once``: a POST takes
+        ``Idempotency-Key``; not one that may be repeated as it is. What is not told of here,
         a parameter or a body, is refused and not ignored, so that each may answer 422.
         """
         in_path = _IN_PATH.findall(path)
@@ -152,7 +154,7 @@ class Routes:
                     for one in in_path
                 ),
                 *query,
-                *([_IDEMPOTENCY_KEY] if method == "POST" else []),
+                *([_IDEMPOTENCY_KEY] if method == "POST" and once else []),
             ]
         }
         if body is not None:
@@ -243,9 +245,10 @@ The public API of Parley, a team inbox for every channel a company's customers w
 
 Sign in with `POST /v1/sign-in`, or make an API token, and send it as `Authorization: Bearer …`.
 Refusals are RFC 9457 problems. What a member may not see is answered as 404. Times are RFC 3339 in
-UTC. Pages are asked for with `cursor` and `limit`. `Idempotency-Key` makes a POST safe to repeat.
-What is told to people (problems, system messages) is in the language of `Accept-Language`, of `en`,
-`ru` and `uk`, else in the member's own (`PATCH /v1/me`), else in the workspace's.
+UTC. Pages are asked for with `cursor` and `limit`. `Idempotency-Key` makes a POST safe to repeat
+where it is declared. What is told to people (problems, system messages) is in the language of
+`Accept-Language`, of `en`, `ru` and `uk`, else in the member's own (`PATCH /v1/me`), else in the
+workspace's.
 
 `/v1/live` is a WebSocket. Its first frame is `{"token": "…", "cursor": null}`; then come `ready`,
 `event`, `gone`, `notification`, `reload` and `ping` frames, each with the `cursor` to resume from.

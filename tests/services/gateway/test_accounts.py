@@ -251,10 +251,28 @@ async def test_changing_the_password_ends_the_other_sessions(api: Api, team: Tea
     short = await team.owner.api("POST", "/v1/me/password", change | {"new_password": "short"})
     done = await team.owner.api("POST", "/v1/me/password", change)
 
-    assert (wrong.status, short.status, done.status) == (401, 422, 204)
+    assert (wrong.status, short.status, done.status) == (422, 422, 204)
+    # Who is signed in stays so: a client signs its user out on 401.
+    assert wrong.body["errors"][0]["field"] == "current_password"
     assert (await other("GET", "/v1/me")).status == 401
     assert (await team.owner.api("GET", "/v1/me")).status == 200
     assert await api.sign_in(team.owner.email, "a better one 1")
+
+
+async def test_an_api_token_is_made_once_for_a_key(api: Api, team: Team) -> None:
+    owner, headers = team.owner.api, {"idempotency-key": "pager 1"}
+    first = await owner("POST", "/v1/api-tokens", {"name": "Pager"}, headers)
+    again = await owner("POST", "/v1/api-tokens", {"name": "Pager"}, headers)
+    other = await owner("POST", "/v1/api-tokens", {"name": "Other"}, headers)
+    assert (first.status, again.status, other.status) == (201, 201, 422)
+    assert again.body == first.body
+    listed = await owner("GET", "/v1/api-tokens")
+    assert [one["name"] for one in listed.body["items"]] == ["Pager"]
+    assert (await api.with_token(again.body["token"])("GET", "/v1/me")).status == 200
+    # Of another session the key makes another token: it cannot be told the first one's.
+    second = await api.sign_in(team.owner.email, team.owner.password)
+    made = await second("POST", "/v1/api-tokens", {"name": "Pager"}, headers)
+    assert made.body["token"] != first.body["token"]
 
 
 async def test_an_api_token_is_shown_once_works_and_ends(team: Team) -> None:

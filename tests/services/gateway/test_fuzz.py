@@ -94,7 +94,7 @@ def _ingest(source_id: str) -> dict[str, Any]:
     update, message, session, file = bodies
     text: dict[str, Any] = {"schema": {"type": "string"}}
     source = {"name": "source_id", "in": "path", "required": True}
-    source["schema"] = {"type": "string", "enum": [source_id, "src_unknown"]}  # type: ignore[assignment]
+    source["schema"] = {"type": "string", "enum": [source_id, "src_unknown"]}
     link = {"name": "link", "in": "path", "required": True, **text}
     after = {"name": "after", "in": "query", **text}
     secret = {"name": SECRET_HEADER, "in": "header", **text}
