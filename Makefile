@@ -16,7 +16,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down demo test fuzz crash crash-kafka lint bench native migrate lock clean
+.PHONY: help up down demo test fuzz crash crash-kafka lint bench siege native migrate lock clean
 .DELETE_ON_ERROR:
 
 help:  ## Show this help
@@ -52,6 +52,9 @@ lint: $(INSTALLED)  ## Check style, types, imports between parts, and the length
 
 bench: $(INSTALLED)  ## Measure the suite and the bare drivers beside it (SIZE=large for 100k conversations)
 	$(PYTHON) -m benchmarks $(SIZE)
+
+siege: $(INSTALLED)  ## See what one stranger costs gateway and ingest: headers, pings, silence
+	$(PYTHON) -m benchmarks.siege
 
 native:  ## Build a MongoDB-compatible server in Rust, once for this user; much faster than the default
 	@if "$(NATIVE)/bin/secantusd-rs" --version 2>/dev/null | grep -qF "$(SECANTUS_VERSION)"; then \

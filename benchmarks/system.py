@@ -177,7 +177,12 @@ def started(
         suite = Suite(
             stack.servers,
             folder,
-            settings={"PARLEY_INGEST_TELEGRAM_API_URL": double.url},
+            settings={
+                "PARLEY_INGEST_TELEGRAM_API_URL": double.url,
+                # What is measured is the suite's limit, not the one that an operator sets.
+                "PARLEY_GATEWAY_REQUESTS_PER_SECOND_OF_TOKEN": "1000000",
+                "PARLEY_GATEWAY_REQUESTS_PER_SECOND_OF_WORKSPACE": "1000000",
+            },
             say=say,
         )
         asyncio.run(migrate_all(suite.settings))

@@ -86,6 +86,28 @@ class Limiter:
         return bucket
 
 
+class Limiters:
+    """One thing counted in several ways (by visitor, by address): all have to let it through."""
+
+    def __init__(self, *rates: Rate, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limiters = [Limiter(rate, clock=clock) for rate in rates]
+        self._clock = clock
+
+    def wait_seconds(self, *keys: str) -> float:
+        """0 where all let it through, which is counted in all; else how long to wait, and it is
+        counted in none. ``keys`` in the order of the rates."""
+        now = self._clock()
+        taken: list[Bucket] = []
+        for limiter, key in zip(self._limiters, keys, strict=True):
+            bucket = limiter.bucket(key)
+            if not bucket.takes(now):
+                for one in taken:
+                    one.give_back()
+                return bucket.wait_seconds
+            taken.append(bucket)
+        return 0.0
+
+
 class Places:
     """So many at once for each key: open sockets, work that is being done."""
 

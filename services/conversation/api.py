@@ -124,7 +124,8 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers) -> None:
         desk = desktop(request)
         asked = read_query(request, PageQuery)
         found = await desk.audit(_id(request))
-        return json_response(await found.page(asked.cursor, asked.limit))
+        async with parts.long_work.turn(caller_of(request).workspace_id):
+            return json_response(await found.page(asked.cursor, asked.limit))
 
     async def comments(request: Request) -> Response:
         desk = desktop(request)

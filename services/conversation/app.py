@@ -25,11 +25,13 @@ from libs.runtime.http import service_app
 from libs.runtime.http import set_aside as problem_of_set_aside
 from libs.runtime.idempotency import Answers
 from libs.runtime.kafka import Publisher
+from libs.runtime.long_work import LongWork
 from libs.runtime.mongo import TRANSIENT, Document, check_mongo, mongo_client
 from libs.runtime.outbox import SetAsideStreams
 from libs.runtime.problems import Unavailable
 from libs.runtime.process import Migration, Runtime, ServiceSpec
 from libs.runtime.settings import MongoSettings, key_bytes
+from libs.runtime.sharing import SharedReads
 from libs.runtime.stopping import stopped_within
 from libs.runtime.tokens import ServiceTokens
 from libs.runtime.trust import guard
@@ -80,6 +82,12 @@ log = structlog.get_logger()
 
 _DIRECTORY_POLL_SECONDS: Final = 0.05
 _RECEIPTS_LINGER_SECONDS: Final = 0.1
+
+
+# The past and the audit read whole streams, on the same loop as the commands: a few at a time.
+_LONG_AT_ONCE: Final = 2
+_LONG_WAITING: Final = 12
+_LONG_IN_ALL: Final = 3
 
 
 @asynccontextmanager
@@ -208,6 +216,8 @@ async def compose(
         id_key=IdKey(key_bytes(settings.deployment_key)),
         numbers=engine.numbers,
         files=database[FILES],
+        long_work=LongWork(_LONG_AT_ONCE, _LONG_WAITING, _LONG_IN_ALL),
+        chains=SharedReads(),
     )
     app = service_app(runtime, "Parley conversation")
     app.add_exception_handler(UnknownEvent, _newer)

@@ -13,6 +13,7 @@ from libs.eventstore.commits import Commit
 from libs.eventstore.store import AsyncEventStore
 from libs.eventstore.verifying import verify_stream
 from libs.runtime.cursors import Place, cursor_of, place_of
+from libs.runtime.sharing import SharedReads
 
 
 class _Trace(msgspec.Struct, frozen=True):
@@ -32,12 +33,22 @@ _trace: Final = msgspec.json.Decoder(_Trace)
 
 
 class Audit:
-    """Of the conversation whose version is given: who has that was allowed to see it."""
+    """Of the conversation whose version is given: who has that was allowed to see it.
 
-    def __init__(self, store: AsyncEventStore, conversation_id: str, version: int) -> None:
+    ``chains``: who asks for the same chain at once shares its reading.
+    """
+
+    def __init__(
+        self,
+        store: AsyncEventStore,
+        conversation_id: str,
+        version: int,
+        chains: SharedReads[ChainState],
+    ) -> None:
         self._store = store
         self._id = conversation_id
         self._version = version
+        self._chains = chains
 
     async def page(self, cursor: str | None, limit: int) -> AuditPage:
         """Newest first. Errors: Invalid (the cursor)."""
@@ -54,7 +65,7 @@ class Audit:
         more = len(entries) > limit
         return AuditPage(
             items=items,
-            chain=None if cursor else await self._chain(),
+            chain=None if cursor else await self._chains.get(self._id, self._chain),
             next=cursor_of(_Before(items[-1].version), *of) if more else None,
         )
 

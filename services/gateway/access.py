@@ -10,6 +10,7 @@ from libs.events.directory import MemberState
 from libs.runtime.directory import Directory, WorkspaceDirectory
 from libs.runtime.language import default_to
 from libs.runtime.problems import Forbidden, Unauthorized
+from services.gateway.quotas import Quotas
 from services.gateway.sessions import Principal, Sessions
 from services.gateway.telling import TEXTS
 
@@ -53,17 +54,20 @@ class Actor:
 
 
 class Access:
-    def __init__(self, sessions: Sessions, directory: Directory) -> None:
+    def __init__(self, sessions: Sessions, directory: Directory, quotas: Quotas) -> None:
         self._sessions = sessions
         self._directory = directory
+        self.quotas = quotas
 
     async def actor(self, headers: Mapping[str, str], *, with_any_password: bool = False) -> Actor:
-        """``with_any_password``: also a temporary one. Errors: SignInNeeded (401), Unavailable,
-        PasswordIsTemporary (403)."""
+        """``with_any_password``: also a temporary one. Errors: SignInNeeded (401), QuotaUsed (429),
+        Unavailable, PasswordIsTemporary (403)."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise SignInNeeded(TEXTS.say("sign-in.no-token"))
-        return await self.actor_of(token.strip(), with_any_password=with_any_password)
+        actor = await self.actor_of(token.strip(), with_any_password=with_any_password)
+        self.quotas.take(actor.principal)
+        return actor
 
     async def in_person(
         self, headers: Mapping[str, str], *, with_any_password: bool = False

@@ -27,9 +27,11 @@ from services.gateway.api.routes import Described, Routes, document
 from services.gateway.api.workspaces import add_workspace_route
 from services.gateway.live.feed import Feed
 from services.gateway.live.hub import Hub
+from services.gateway.live.positions import Cursors
 from services.gateway.live.socket import Live
 from services.gateway.live.watch import Watch
 from services.gateway.passwords import Passwords
+from services.gateway.quotas import Quotas
 from services.gateway.security import SecurityHeaders
 from services.gateway.sessions import Sessions
 from services.gateway.settings import GatewaySettings
@@ -58,8 +60,12 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     await sessions.ensure_indexes()
 
     directory = Directory(settings)
-    access = Access(sessions, directory)
-    hub = Hub(directory)
+    quotas = Quotas(
+        settings.gateway_requests_per_second_of_token,
+        settings.gateway_requests_per_second_of_workspace,
+    )
+    access = Access(sessions, directory, quotas)
+    hub = Hub(directory, Cursors(key_bytes(settings.gateway_signing_key)))
     sessions.ended = hub.end
     feed = Feed(
         hub,
@@ -117,7 +123,7 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["authorization", "content-type", "idempotency-key"],
-            expose_headers=["retry-after"],
+            expose_headers=["retry-after", "ratelimit", "ratelimit-policy"],
             max_age=_CORS_MAX_AGE_SECONDS,
         )
 

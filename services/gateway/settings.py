@@ -34,6 +34,12 @@ class GatewaySettings(ServiceSettings, MongoSettings):
     )
     gateway_session_hours: float = Field(24 * 14, gt=0, description="a sign-in lasts this long")
     gateway_attachment_max_bytes: int = Field(100 * MEGABYTE, gt=0)
+    gateway_requests_per_second_of_token: float = Field(
+        100, gt=0, description="in the long run, of this replica; three seconds' worth at once"
+    )
+    gateway_requests_per_second_of_workspace: float = Field(
+        1000, gt=0, description="likewise, of all its members together"
+    )
     gateway_directory_wait_seconds: float = Field(
         10, gt=0, description="how long the maker of a directory's change waits to see it"
     )

@@ -48,6 +48,8 @@ async def world(
             folder,
             settings={
                 "PARLEY_INGEST_TELEGRAM_API_URL": gate.url,
+                "PARLEY_GATEWAY_REQUESTS_PER_SECOND_OF_TOKEN": "1000000",
+                "PARLEY_GATEWAY_REQUESTS_PER_SECOND_OF_WORKSPACE": "1000000",
                 # Anchors are written while parts are killed, and no test waits a minute for one.
                 "PARLEY_CONVERSATION_ANCHOR_INTERVAL_SECONDS": "2",
             },

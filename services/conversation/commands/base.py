@@ -8,13 +8,16 @@ from msgspec.structs import replace
 
 from libs.events.actions import Action
 from libs.events.api import ConversationView, Sent, TimelineItem, TimelinePage
+from libs.events.api.audit import ChainState
 from libs.events.api.filters import ConversationCounts
 from libs.events.directory import MemberState
 from libs.events.ids import IdKey
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.directory import Directory, WorkspaceDirectory
 from libs.runtime.language import default_to
+from libs.runtime.long_work import LongWork
 from libs.runtime.problems import Forbidden, Problem, Unavailable
+from libs.runtime.sharing import SharedReads
 from libs.runtime.texts import COMMON
 from libs.runtime.tokens import Caller
 from libs.runtime.tracing import trace_headers
@@ -78,6 +81,8 @@ class Parts:
     id_key: IdKey
     numbers: CaseNumbers
     files: Rows
+    long_work: LongWork
+    chains: SharedReads[ChainState]
 
 
 class Workplace:
@@ -123,21 +128,23 @@ class Workplace:
         if as_of is None:
             timeline = Timeline(self._parts.store, self._parts.messages, present)
             return await timeline.page(cursor, limit, self._teller(present))
-        past = await self._past(present, as_of)
-        timeline = self._parts.history.timeline(past, as_of, present.state.forgotten)
-        page = await timeline.page(cursor, limit, self._teller(present))
+        async with self._parts.long_work.turn(self._caller.workspace_id):
+            past = await self._past(present, as_of)
+            timeline = self._parts.history.timeline(past, as_of, present.state.forgotten)
+            page = await timeline.page(cursor, limit, self._teller(present))
         return replace(page, as_of=as_of, erased=_erased_since(past, present))
 
     async def audit(self, conversation_id: str) -> Audit:
         snapshot = await self._snapshot(conversation_id)
-        return Audit(self._parts.commits, conversation_id, snapshot.version)
+        return Audit(self._parts.commits, conversation_id, snapshot.version, self._parts.chains)
 
     async def view(self, conversation_id: str, as_of: datetime | None) -> ConversationView:
         """Errors: Invalid (``as_of``), NotBegun."""
         present = await self._snapshot(conversation_id)
         if as_of is None:
             return conversation_view(present)
-        past = await self._past(present, as_of)
+        async with self._parts.long_work.turn(self._caller.workspace_id):
+            past = await self._past(present, as_of)
         view = conversation_view(past)
         return replace(view, as_of=as_of, erased=_erased_since(past, present))
 

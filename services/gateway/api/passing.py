@@ -11,6 +11,7 @@ from libs.runtime.http import read_limited
 from libs.runtime.problems import Forbidden, Problem, TooLarge, Unavailable
 from services.gateway.access import Access
 from services.gateway.api.routes import Endpoint, Problems
+from services.gateway.quotas import takes_long
 from services.gateway.telling import TEXTS
 from services.gateway.upstream import Upstream, path_id
 
@@ -33,7 +34,10 @@ class PassThrough:
             actor = (await self.access.actor(request.headers)).must(action)
             body = await read_body(request) if takes_body else None
             there = path.format(**{name: path_id(request, name) for name in request.path_params})
-            return await self.upstream.pass_on(request, actor, there, body)
+            if not takes_long(request):
+                return await self.upstream.pass_on(request, actor, there, body)
+            async with self.access.quotas.long_turn(actor.workspace_id):
+                return await self.upstream.pass_on(request, actor, there, body)
 
         return endpoint
 

@@ -1,5 +1,6 @@
 """What goes over a live socket, and who is shown what."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -29,18 +30,27 @@ _INTERNAL: Final = (
 class Happening:
     """One event as it was read. Its frames are encoded once, however many sockets show it.
 
-    ``cursor`` is where to go on after it.
+    ``cursor`` is where to go on after it; ``seal`` makes it, where somebody is shown the event.
     """
 
-    __slots__ = ("_frames", "body", "cursor", "offset", "place", "size_bytes")
+    __slots__ = ("_cursor", "_frames", "_seal", "body", "offset", "place", "size_bytes")
 
-    def __init__(self, body: Body, place: int, offset: int, size_bytes: int, cursor: str) -> None:
+    def __init__(
+        self, body: Body, place: int, offset: int, size_bytes: int, seal: Callable[[], str]
+    ) -> None:
         self.body = body
         self.place = place
         self.offset = offset
         self.size_bytes = size_bytes
-        self.cursor = cursor
+        self._seal = seal
+        self._cursor: str | None = None
         self._frames: dict[Shown, str] = {}
+
+    @property
+    def cursor(self) -> str:
+        if self._cursor is None:
+            self._cursor = self._seal()
+        return self._cursor
 
     @property
     def received_at(self) -> datetime | None:

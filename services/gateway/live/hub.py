@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from libs.events.conversation import ConversationEvent, CustomerErased
@@ -13,7 +14,7 @@ from libs.runtime.directory import Directory, WorkspaceDirectory
 from services.gateway.live.frames import PING, RELOAD, Happening, ready, shown_to
 from services.gateway.live.history import History
 from services.gateway.live.order import LastSequences, Seen
-from services.gateway.live.positions import Positions, Vector
+from services.gateway.live.positions import Cursors, Positions, Vector
 from services.gateway.metrics import GAPS, REPEATS
 from services.gateway.sessions import Principal
 
@@ -68,8 +69,9 @@ class Subscriber:
 class Hub:
     """Takes what is read from Kafka and hands it to those who may see it."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, cursors: Cursors) -> None:
         self._directory = directory
+        self._cursors = cursors
         self._subscribers: dict[str, set[Subscriber]] = {}
         self._sequences = LastSequences()
         self._ids = LastSequences()
@@ -83,15 +85,17 @@ class Hub:
         self._positions = positions
         self._history = History(positions.vector)
         for subscriber in self._everybody():
-            subscriber.reload(positions.cursor())
+            subscriber.reload(self._present(subscriber.principal.workspace_id))
 
     def take(self, envelope: Envelope, place: int, offset: int, size_bytes: int) -> None:
         """Show an event that was read; ``positions`` have moved past it already."""
         if self._seen(envelope) is Seen.REPEAT:
             REPEATS.inc()
             return
-        happening = Happening(envelope.body, place, offset, size_bytes, self._positions.cursor())
-        self._history.add(envelope.workspace_id, happening, self._positions.vector)
+        workspace_id, vector = envelope.workspace_id, self._positions.vector
+        seal = partial(self._cursors.seal, workspace_id, self._positions.shape, vector)
+        happening = Happening(envelope.body, place, offset, size_bytes, seal)
+        self._history.add(workspace_id, happening, vector)
         if isinstance(envelope.body, CustomerErased):
             # What was said before is among it. Who was away reloads, which is rare and harmless.
             self._history.forget(envelope.workspace_id, self._positions.vector)
@@ -113,22 +117,25 @@ class Hub:
         """The positions have moved, by all that was fetched at once."""
         for workspace_id in self._missing:
             for subscriber in self._subscribers.get(workspace_id, ()):
-                subscriber.reload(self._positions.cursor())
+                subscriber.reload(self._present(workspace_id))
         self._missing.clear()
         self._moved.set()
         self._moved = asyncio.Event()
 
-    async def wait_for(self, cursor: str, timeout_seconds: float) -> Vector | None:
-        """The vector of ``cursor`` once this replica has read as far; None: it cannot be served.
+    async def wait_for(
+        self, workspace_id: str, cursor: str, timeout_seconds: float
+    ) -> Vector | None:
+        """The vector of the workspace's ``cursor`` once this replica has read as far; None: it
+        cannot be served.
 
         Another replica may have shown more than this one has read yet.
         """
-        vector = self._positions.read(cursor)
+        vector = self._read(workspace_id, cursor)
         try:
             async with asyncio.timeout(timeout_seconds):
                 while vector is not None and not self._positions.reached(vector):
                     await self._moved.wait()
-                    vector = self._positions.read(cursor)
+                    vector = self._read(workspace_id, cursor)
         except TimeoutError:
             return None
         return vector
@@ -146,9 +153,9 @@ class Hub:
             # Its own cursor again, not the present one: it may break off before it has them all.
             subscriber.offer(Waiting(ready(cursor), "ready"))
         elif cursor is not None:
-            subscriber.reload(self._positions.cursor())
+            subscriber.reload(self._present(workspace_id))
         else:
-            subscriber.offer(Waiting(ready(self._positions.cursor()), "ready"))
+            subscriber.offer(Waiting(ready(self._present(workspace_id)), "ready"))
         directory = self._directory.of(workspace_id)
         for happening in missed or ():
             _offer(subscriber, directory, happening, live=False)
@@ -195,8 +202,14 @@ class Hub:
             # Never on Kafka as it should be; what is missing is to be asked for, not to be guessed.
             GAPS.inc()
             for subscriber in self._subscribers.get(envelope.workspace_id, ()):
-                subscriber.reload(self._positions.cursor())
+                subscriber.reload(self._present(envelope.workspace_id))
         return seen
+
+    def _present(self, workspace_id: str) -> str:
+        return self._cursors.seal(workspace_id, self._positions.shape, self._positions.vector)
+
+    def _read(self, workspace_id: str, cursor: str) -> Vector | None:
+        return self._cursors.open(workspace_id, self._positions.shape, cursor)
 
 
 def _offer(

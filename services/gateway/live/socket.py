@@ -84,7 +84,9 @@ class Live:
         return await self._access.actor_of(hello.token)
 
     async def _show(self, websocket: WebSocket, actor: Actor, cursor: str | None) -> None:
-        since = await self._hub.wait_for(cursor, CATCH_UP_SECONDS) if cursor is not None else None
+        since = None
+        if cursor is not None:
+            since = await self._hub.wait_for(actor.workspace_id, cursor, CATCH_UP_SECONDS)
         subscriber = self._hub.join(actor.principal, cursor, since)
         SOCKETS.inc()
         ends = (

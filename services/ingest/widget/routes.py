@@ -1,5 +1,6 @@
 """The widget's public face: its script, a visitor's session, messages in, history, live answers."""
 
+import math
 from datetime import UTC, datetime
 from typing import Annotated, Final
 from uuid import UUID
@@ -16,13 +17,13 @@ from libs.events.content import Channel, Content, Sender
 from libs.events.ids import IdKey, random_id
 from libs.events.inbound import InboundReceived
 from libs.runtime.bodies import BodyReader, check_query
-from libs.runtime.http import json_response, read_limited
-from libs.runtime.limiter import Limiter, address_key
+from libs.runtime.http import client_of, json_response, read_limited
+from libs.runtime.limiter import Limiters
 from libs.runtime.problems import BadRequest, Forbidden, Invalid, TooLarge, TooMany, Unavailable
 from libs.runtime.sealing import CannotOpen, Sealer
 from libs.runtime.storage import StorageAway
 from services.ingest.accept import Acceptor
-from services.ingest.widget.access import WidgetSource, cross_origin_route, visitor_of
+from services.ingest.widget.access import Endpoint, WidgetSource, cross_origin_route, visitor_of
 from services.ingest.widget.dependencies import WidgetDependencies, WidgetLimits
 from services.ingest.widget.files import FileHandles, FileRequest, available, download
 from services.ingest.widget.live import live_route
@@ -35,6 +36,7 @@ BODY_MAX_BYTES: Final = 64 * 1024
 TEXT_MAX_CHARACTERS: Final = 4_000
 PAGE_SIZE: Final = 100
 _POSITION_MAX_DIGITS: Final = 15
+_LONGEST_WAIT_SECONDS: Final = 3600.0
 
 Label = Annotated[Line, msgspec.Meta(max_length=200)]
 
@@ -77,14 +79,22 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
 
     Put them before any ``/hooks/{channel}/{source_id}``: one of them is ``/hooks/widget/…``.
     """
-    sessions = Limiter(deps.limits.sessions)
-    messages = Limiter(deps.limits.messages)
-    files = Limiter(deps.limits.files)
+    limits = deps.limits
+    requests = Limiters(limits.of_an_address, limits.of_a_source)
+    sessions = Limiters(limits.sessions)
+    messages = Limiters(limits.messages, limits.messages_of_an_address, limits.messages_of_a_source)
+    files = Limiters(limits.files)
     acceptor = Acceptor(deps.publisher)
 
+    def limited(endpoint: Endpoint) -> Endpoint:
+        async def answer(request: Request, source: WidgetSource) -> Response:
+            _check(requests, "requests", client_of(request), source.state.source_id)
+            return await endpoint(request, source)
+
+        return answer
+
     async def session(request: Request, source: WidgetSource) -> Response:
-        if not sessions.allows(address_key(request.client.host if request.client else "")):
-            raise TooMany("too many sessions were asked for from this address")
+        _check(sessions, "sessions of this address", client_of(request))
         asked = await _body(request, _SESSION)
         visitor = _visitor(deps, source, asked)
         token, expires_at = deps.tokens.issue(visitor)
@@ -98,8 +108,7 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
 
     async def receive(request: Request, source: WidgetSource) -> Response:
         visitor = visitor_of(request, deps.tokens, source)
-        if not messages.allows(visitor.visitor_id):
-            raise TooMany("too many messages at once")
+        _check(messages, "messages", visitor.visitor_id, client_of(request), visitor.source_id)
         asked = await _body(request, _MESSAGE)
         if not asked.text:
             raise Invalid("text: is blank")
@@ -132,8 +141,7 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
 
     async def link(request: Request, source: WidgetSource) -> Response:
         visitor = visitor_of(request, deps.tokens, source)
-        if not files.allows(visitor.visitor_id):
-            raise TooMany("too many files at once")
+        _check(files, "files", visitor.visitor_id)
         asked = await _body(request, _FILE)
         conversation_id = deps.id_key.conversation(visitor.source_id, visitor.visitor_id)
         token = deps.files.link(visitor.source_id, conversation_id, asked)
@@ -155,40 +163,48 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
         cross_origin_route(
             "/widget/{source_id}/session",
             deps.directory,
-            session,
+            limited(session),
             method="POST",
             origin_required=True,
         ),
         cross_origin_route(
             "/hooks/widget/{source_id}",
             deps.directory,
-            receive,
+            limited(receive),
             method="POST",
             origin_required=False,
         ),
         cross_origin_route(
             "/widget/{source_id}/messages",
             deps.directory,
-            history,
+            limited(history),
             method="GET",
             origin_required=False,
         ),
         cross_origin_route(
             "/widget/{source_id}/files",
             deps.directory,
-            link,
+            limited(link),
             method="POST",
             origin_required=False,
         ),
         cross_origin_route(
             "/widget/{source_id}/files/{link}",
             deps.directory,
-            file,
+            limited(file),
             method="GET",
             origin_required=False,
         ),
         live_route(deps),
     ]
+
+
+def _check(limiters: Limiters, what: str, *keys: str) -> None:
+    """Errors: TooMany."""
+    wait = limiters.wait_seconds(*keys)
+    if wait:
+        seconds = math.ceil(min(wait, _LONGEST_WAIT_SECONDS))
+        raise TooMany(f"too many {what} at once", retry_after=seconds)
 
 
 async def _body[T](request: Request, reader: BodyReader[T]) -> T:

@@ -34,7 +34,13 @@ from tests.services.ingest.widget.team import Team
 
 READY_SECONDS = 20
 # All tests come from one address; the limits have tests of their own.
-GENEROUS = WidgetLimits(sessions=Rate(100_000, 1))
+GENEROUS = WidgetLimits(
+    sessions=Rate(100_000, 1),
+    messages_of_an_address=Rate(100_000, 1),
+    messages_of_a_source=Rate(100_000, 1),
+    of_an_address=Rate(100_000, 1),
+    of_a_source=Rate(100_000, 1),
+)
 
 
 @dataclass(frozen=True)

@@ -241,6 +241,27 @@ async def test_sessions_are_limited_by_address_and_messages_by_visitor(stack: St
         assert (await site.session())[0] == 429
 
 
+async def test_messages_are_limited_by_address_and_by_source_too(stack: Stack) -> None:
+    """Many visitors of one address are one address, and what stops one source stops no other."""
+    limits = WidgetLimits(messages_of_an_address=Rate(5, 0.1), messages_of_a_source=Rate(3, 0.001))
+    async with stack.another(limits=limits) as url:
+        one, other = await stack.site(url=url), await stack.site(url=url)
+        statuses = [
+            (await site.send((await site.visitor())["token"]))[0]
+            for site in (one, one, one, one, other, other, other)
+        ]
+        assert statuses == [202, 202, 202, 429, 202, 202, 429]
+
+
+async def test_whatever_is_asked_is_limited_by_address(stack: Stack) -> None:
+    async with stack.another(limits=WidgetLimits(of_an_address=Rate(6, 0.1))) as url:
+        # The site looks for itself once.
+        site = await stack.site(url=url)
+        visitor = await site.visitor()
+        statuses = [(await site.messages(visitor["token"]))[0] for _ in range(6)]
+        assert (statuses[0], statuses[-1]) == (200, 429)
+
+
 async def test_a_replica_that_has_not_caught_up_says_so(stack: Stack, site: Site) -> None:
     async with stack.another(follows_directory=False) as url:
         behind = dataclasses.replace(site, url=url)

@@ -7,7 +7,7 @@ import time
 import jwt
 import pytest
 
-from libs.runtime.limiter import Limiter, Rate, address_key
+from libs.runtime.limiter import Limiter, Limiters, Rate, address_key
 from services.ingest.widget.visitors import (
     LIFETIME_SECONDS,
     InvalidVisitorToken,
@@ -82,6 +82,18 @@ def test_a_bucket_lets_a_burst_through_and_then_the_rate() -> None:
     assert limiter.allows("b")
     now = 1.0
     assert [limiter.allows("a") for _ in range(2)] == [True, False]
+
+
+def test_who_is_not_let_through_by_one_is_counted_by_none() -> None:
+    now = 0.0
+    limiters = Limiters(
+        Rate(burst=1, per_second=1), Rate(burst=2, per_second=0.1), clock=lambda: now
+    )
+    assert limiters.wait_seconds("ann", "home") == 0
+    assert limiters.wait_seconds("ann", "home") == 1
+    assert limiters.wait_seconds("bob", "home") == 0
+    assert limiters.wait_seconds("eva", "home") == 10
+    assert limiters.wait_seconds("eva", "office") == 0
 
 
 def test_buckets_are_bounded_and_the_one_unseen_for_longest_goes() -> None:
