@@ -245,18 +245,11 @@ The public API of Parley, a team inbox for every channel a company's customers w
 
 Sign in with `POST /v1/sign-in`, or make an API token, and send it as `Authorization: Bearer …`.
 Refusals are RFC 9457 problems. What a member may not see is answered as 404. Times are RFC 3339 in
-<<<<<<< HEAD
-UTC. Pages are asked for with `cursor` and `limit`. `Idempotency-Key` makes a POST safe to repeat
-where it is declared. What is told to people (problems, system messages) is in the language of
-`Accept-Language`, of `en`, `ru` and `uk`, else in the member's own (`PATCH /v1/me`), else in the
-workspace's.
-=======
 UTC. A token and a workspace may ask so much a second, and so much at once that takes long: beyond
-it is 429, with `Retry-After`, and for a quota `RateLimit` and `RateLimit-Policy`.
-Pages are asked for with `cursor` and `limit`. `Idempotency-Key` makes a POST safe to repeat.
+it is 429, with `Retry-After`, and for a quota `RateLimit` and `RateLimit-Policy`. Pages are asked
+for with `cursor` and `limit`. `Idempotency-Key` makes a POST safe to repeat where it is declared.
 What is told to people (problems, system messages) is in the language of `Accept-Language`, of `en`,
 `ru` and `uk`, else in the member's own (`PATCH /v1/me`), else in the workspace's.
->>>>>>> 5db27fc (limits: quotas, turns for long work, sealed cursors, widget's addresses)
 
 `/v1/live` is a WebSocket. Its first frame is `{"token": "…", "cursor": null}`; then come `ready`,
 `event`, `gone`, `notification`, `reload` and `ping` frames, each with the `cursor` to resume from.
