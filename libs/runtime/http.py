@@ -56,6 +56,8 @@ def service_app(runtime: Runtime, title: str, *, documented: bool = False) -> Fa
         openapi_url="/openapi.json" if documented else None,
         docs_url=None,
         redoc_url=None,
+        # A redirect would lead to whatever host the request names.
+        redirect_slashes=False,
     )
     install_problem_handlers(app)
     for error in TRANSIENT:

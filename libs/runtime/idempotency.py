@@ -70,8 +70,18 @@ class Answers:
             "at", name="expiry", expireAfterSeconds=int(KEPT_FOR.total_seconds())
         )
 
-    async def once(self, request: Request, caller: Caller, raw: bytes, work: Work) -> Response:
+    async def once(
+        self,
+        request: Request,
+        caller: Caller,
+        raw: bytes,
+        work: Work,
+        may_see: Callable[[], Awaitable[object]] | None = None,
+    ) -> Response:
         """Do ``work`` with its cause, or give the answer it gave before.
+
+        ``may_see`` is asked before an answer that tells of somebody is given again: who asks may
+        have lost sight of them since. It raises what they are answered then.
 
         ``raw`` is the request's body. Without the header the cause is a new one. Only what the
         work decided is kept: an answer, or a refusal below 500; a failure may be tried again.
@@ -88,6 +98,7 @@ class Answers:
             kept = await self._collection.find_one({"_id": name})
         except TRANSIENT as error:
             raise Unavailable from error
+        repeated = kept is not None
         if kept is None:
             answer = await _outcome(work, f"http-{name}")
             if answer.status_code >= _SERVER_ERROR:
@@ -101,6 +112,8 @@ class Answers:
                 raise Unavailable(COMMON.say("unavailable.not-confirmed")) from error
         if kept["asked"] != asked:
             raise key_used()
+        if repeated and may_see is not None and "owners" in kept:
+            await may_see()
         if (body := await self._opened(kept)) is None:
             # Its person was erased. It is not done again: the same cause tells what is there now.
             return await _outcome(work, f"http-{name}")

@@ -38,7 +38,8 @@ from libs.events.marks import MarkKind
 from libs.events.registry import Body, Instant
 from libs.runtime.bodies import BodyReader, read_nothing, read_query
 from libs.runtime.http import json_response
-from libs.runtime.idempotency import Answers, Personal
+from libs.runtime.idempotency import Answers, Personal, Work
+from libs.runtime.tokens import Caller
 from libs.runtime.trust import caller_of
 from services.conversation.commands import Desktop, Parts
 from services.conversation.refusals import no_such_conversation
@@ -132,6 +133,14 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers) -> None:
         asked = read_query(request, PageQuery)
         return json_response(await desk.comments(_id(request), asked.cursor, asked.limit))
 
+    async def once(request: Request, caller: Caller, raw: bytes, work: Work) -> Response:
+        """The first answer again is only for who still sees the conversation."""
+
+        async def may_see() -> object:
+            return await Desktop(parts, caller).view(_id(request), None)
+
+        return await answers.once(request, caller, raw, work, may_see)
+
     def acting(act: Act) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             caller = caller_of(request)
@@ -140,7 +149,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers) -> None:
                 desk = Desktop(parts, caller)
                 return _personal(desk, await act(desk, _id(request), cause))
 
-            return await answers.once(request, caller, await read_nothing(request), work)
+            return await once(request, caller, await read_nothing(request), work)
 
         return endpoint
 
@@ -155,7 +164,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers) -> None:
                 desk = Desktop(parts, caller)
                 return _personal(desk, await act(desk, _id(request), cause, body))
 
-            return await answers.once(request, caller, raw, work)
+            return await once(request, caller, raw, work)
 
         return endpoint
 
@@ -170,7 +179,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers) -> None:
                 desk = Desktop(parts, caller)
                 return _personal(desk, await write(desk, _id(request), cause, body), 201)
 
-            return await answers.once(request, caller, raw, work)
+            return await once(request, caller, raw, work)
 
         return endpoint
 
@@ -187,7 +196,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers) -> None:
                 desk = Desktop(parts, caller)
                 return _personal(desk, await act(desk, message_id, _id(request), cause, body))
 
-            return await answers.once(request, caller, raw, work)
+            return await once(request, caller, raw, work)
 
         return endpoint
 
@@ -199,7 +208,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers) -> None:
             desk = Desktop(parts, caller)
             return _personal(desk, await desk.delete_message(message_id, _id(request), cause))
 
-        return await answers.once(request, caller, await read_nothing(request), work)
+        return await once(request, caller, await read_nothing(request), work)
 
     async def resend(request: Request) -> Response:
         caller = caller_of(request)
@@ -209,7 +218,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers) -> None:
             desk = Desktop(parts, caller)
             return _personal(desk, await desk.resend(message_id, _id(request), cause), 201)
 
-        return await answers.once(request, caller, await read_nothing(request), work)
+        return await once(request, caller, await read_nothing(request), work)
 
     async def put_draft(request: Request) -> Response:
         desk = desktop(request)
@@ -249,7 +258,7 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers) -> None:
             desk = Desktop(parts, caller)
             return _personal(desk, await desk.remove_participant(who, _id(request), cause))
 
-        return await answers.once(request, caller, await read_nothing(request), work)
+        return await once(request, caller, await read_nothing(request), work)
 
     async def customer_timeline(request: Request) -> Response:
         caller = caller_of(request)

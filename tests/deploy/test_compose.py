@@ -129,3 +129,19 @@ def test_the_secrets_of_an_older_version_stay_and_those_missing_are_made(tmp_pat
     assert (kept["CLICKHOUSE_PASSWORD"], kept["PARLEY_LOG_LEVEL"]) == ("secret", "DEBUG")
     assert service_key not in first
     assert set(KEYS) <= set(kept)
+
+
+def test_the_stores_are_reached_by_the_services_alone(model: dict[str, Any]) -> None:
+    assert model["networks"]["stores"]["internal"] is True
+    for name, service in model["services"].items():
+        is_store = name in ("kafka", "mongodb", "clickhouse")
+        assert set(service["networks"]) == ({"stores"} if is_store else {"default", "stores"}), name
+
+
+def test_nothing_takes_the_whole_machine_or_more_rights_than_it_began_with(
+    model: dict[str, Any],
+) -> None:
+    for name, service in model["services"].items():
+        assert int(service["mem_limit"]) <= 4 * 2**30, name
+        assert 0 < service["pids_limit"] <= 2048, name
+        assert service["security_opt"] == ["no-new-privileges:true"], name

@@ -17,7 +17,8 @@ from libs.events.api.customers import (
 )
 from libs.runtime.bodies import BodyReader, read_nothing, read_query
 from libs.runtime.http import json_response
-from libs.runtime.idempotency import Answers, Personal
+from libs.runtime.idempotency import Answers, Personal, Work
+from libs.runtime.tokens import Caller
 from libs.runtime.trust import caller_of
 from services.conversation.api import Endpoint, PageQuery
 from services.conversation.commands import Parts
@@ -56,6 +57,14 @@ def add_customer_routes(app: FastAPI, parts: Parts, answers: Answers) -> None:
         desk = CustomersDesktop(parts, caller_of(request))
         return json_response(await desk.photo_places(_id(request)))
 
+    async def once(request: Request, caller: Caller, raw: bytes, work: Work) -> Response:
+        """The first answer again is only for who still sees the customer."""
+
+        async def may_see() -> object:
+            return await CustomersDesktop(parts, caller).customer(_id(request))
+
+        return await answers.once(request, caller, raw, work, may_see)
+
     def acting(act: _Act) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             caller = caller_of(request)
@@ -65,7 +74,7 @@ def add_customer_routes(app: FastAPI, parts: Parts, answers: Answers) -> None:
                 answer = json_response(await act(desk, _id(request), cause))
                 return Personal(answer, desk.told_of)
 
-            return await answers.once(request, caller, await read_nothing(request), work)
+            return await once(request, caller, await read_nothing(request), work)
 
         return endpoint
 
@@ -85,7 +94,7 @@ def add_customer_routes(app: FastAPI, parts: Parts, answers: Answers) -> None:
                 answer = json_response(await act(desk, _id(request), cause, body), status)
                 return Personal(answer, desk.told_of)
 
-            return await answers.once(request, caller, raw, work)
+            return await once(request, caller, raw, work)
 
         return endpoint
 

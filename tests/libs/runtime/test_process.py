@@ -185,6 +185,17 @@ async def test_the_method_is_named_in_its_problem() -> None:
         assert (await answer.json(content_type=None))["type"].endswith("method-not-allowed")
 
 
+async def test_a_slash_too_many_leads_nowhere() -> None:
+    async with (
+        running(service(), SETTINGS) as (url, _),
+        aiohttp.ClientSession(url) as session,
+        session.get(
+            "/things/a/", headers={"host": "evil.example"}, allow_redirects=False
+        ) as answer,
+    ):
+        assert (answer.status, answer.headers.get("location")) == (404, None)
+
+
 async def test_requests_are_counted_by_route_and_not_by_path() -> None:
     async with running(service(), SETTINGS) as (url, _), aiohttp.ClientSession(url) as session:
         for path in ("/things/one", "/things/two", "/no/such/path"):

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from libs.events.directory import Role, WorkspaceState
+from libs.events.directory import MemberState, Role, WorkspaceState
 from libs.events.ids import random_id
-from tests.services.conversation.world import MANAGER, World
+from tests.services.conversation.world import MANAGER, World, eventually
 
 pytestmark = pytest.mark.servers
 
@@ -239,3 +239,29 @@ async def test_the_caller_is_answered_in_their_language(served: World) -> None:
     await served.settled()
     assert (await said(None))[2] == "Dima бере звернення"
     assert await said("en-GB") == english
+
+
+async def test_a_first_answer_is_given_again_only_to_who_still_sees_it(served: World) -> None:
+    dima = await served.member("Dima")
+    case = await a_new_case(served, dima)
+    first = await served.call(dima, "POST", f"{case}/flag", key="flag")
+    again = await served.call(dima, "POST", f"{case}/flag", key="flag")
+
+    await served.directory(
+        MemberState(
+            member_id=dima,
+            name="Dima",
+            email="dima@coffee.example",
+            role=Role.OPERATOR,
+            location_ids=("loc_elsewhere",),
+        )
+    )
+
+    async def is_out_of_sight() -> bool:
+        return (await served.call(dima, "GET", case)).status == 404
+
+    await eventually(is_out_of_sight)
+    later = await served.call(dima, "POST", f"{case}/flag", key="flag")
+
+    assert (first.status, again) == (200, first)
+    assert later.status == 404
