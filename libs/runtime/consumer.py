@@ -9,6 +9,7 @@ Handlers must tolerate repetition: after a crash the batch comes again.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -28,6 +29,7 @@ from libs.runtime.metrics import (
     CONSUMER_STOPPED,
 )
 from libs.runtime.policy import Handler, Policy, Received, Refused, Stop, Wanted
+from libs.runtime.reading import Reader, read_on
 from libs.runtime.stopping import stopped_within
 
 log = structlog.get_logger()
@@ -37,6 +39,7 @@ POLL_MS: Final = 250
 COMMIT_INTERVAL_SECONDS: Final = 1.0
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 10.0
+_LAST_COMMIT_SECONDS: Final = 5.0
 
 
 class Transient(Exception):
@@ -119,7 +122,13 @@ class BatchConsumer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until ``stop`` is set, then commit what is durable and leave the group."""
-        self._consumer = consumer = AIOKafkaConsumer(
+        await read_on(self._read, stop, self._group)
+
+    async def _read(self, stop: asyncio.Event) -> None:
+        # What another consumer had here before may be another member's by now.
+        self._durable.clear()
+        self._forget_stops()
+        self._consumer = consumer = Reader(
             bootstrap_servers=self._bootstrap_servers,
             group_id=self._group,
             enable_auto_commit=False,
@@ -146,7 +155,10 @@ class BatchConsumer:
         finally:
             committer.cancel()
             await asyncio.gather(committer, return_exceptions=True)
-            await self.commit()
+            # aiokafka tries as long as there is no coordinator.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_COMMIT_SECONDS):
+                    await self.commit()
             await consumer.stop()
 
     async def check(self) -> None:
@@ -260,9 +272,12 @@ class BatchConsumer:
         async with self._busy:
             await self.commit()
             # Whoever gets them stops there too, if it does not know better.
-            for tp in self._stopped:
-                CONSUMER_STOPPED.labels(tp.topic, self._group, tp.partition).set(0)
-            self._stopped.clear()
+            self._forget_stops()
+
+    def _forget_stops(self) -> None:
+        for tp in self._stopped:
+            CONSUMER_STOPPED.labels(tp.topic, self._group, tp.partition).set(0)
+        self._stopped.clear()
 
     def got_partitions(self) -> None:
         self._assigned_anew = True

@@ -12,6 +12,7 @@ from libs.events.topics import Topic
 from libs.runtime.kafka import patient
 from libs.runtime.left_out import left_out
 from libs.runtime.problems import Unavailable
+from libs.runtime.reading import Reader, read_on
 from libs.runtime.texts import COMMON
 
 log = structlog.get_logger()
@@ -46,8 +47,11 @@ class Follower:
             raise Unavailable(COMMON.say("unavailable.not-read"))
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until ``stop`` is set. Errors: KafkaError."""
-        consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
+        """Until ``stop`` is set."""
+        await read_on(self._read, stop, f"follower of {self._topic}")
+
+    async def _read(self, stop: asyncio.Event) -> None:
+        consumer = Reader(
             self._topic,
             bootstrap_servers=self._bootstrap_servers,
             enable_auto_commit=False,

@@ -75,6 +75,11 @@ PRODUCERS_MADE_ANEW = Counter(
     "Moves when the process gives up what it could not publish and begins with a new producer: the"
     " broker refused a batch, or acknowledged nothing for long. Often: look at Kafka's log.",
 )
+CONSUMERS_MADE_ANEW = Counter(
+    "parley_consumers_made_anew_total",
+    "Moves when a consumer could not go on, or not begin, and another one takes its place.",
+    ["consumer"],
+)
 HTTP_REQUESTS = Counter(
     "parley_http_requests_total",
     "Moves for each HTTP request answered.",

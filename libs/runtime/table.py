@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
 from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope, sequence_in
 from libs.events.registry import InvalidBody, NewerType, UnknownType, all_types, family_of
@@ -13,6 +13,7 @@ from libs.events.topics import Topic
 from libs.runtime.left_out import left_out
 from libs.runtime.metrics import DEAD_LETTERS, TABLE_NEWER
 from libs.runtime.problems import Unavailable
+from libs.runtime.reading import Reader, read_on
 from libs.runtime.texts import COMMON
 
 log = structlog.get_logger()
@@ -89,15 +90,24 @@ class CompactedTable:
             raise Unavailable(COMMON.say("unavailable.behind")) from error
 
     async def run(self, stop: asyncio.Event) -> None:
-        consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap_servers, enable_auto_commit=False
+        """Until ``stop`` is set."""
+        await read_on(self._read, stop, f"table of {self._topic.value}")
+
+    async def _read(self, stop: asyncio.Event) -> None:
+        consumer = Reader(
+            bootstrap_servers=self._bootstrap_servers,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
         )
         try:
             await consumer.start()
             consumer.assign([self._partition])
-            await consumer.seek_to_beginning(self._partition)
-            ends = await consumer.end_offsets([self._partition])
-            await self._move(self._next, ends[self._partition])
+            if self._end_at_start is None:
+                await consumer.seek_to_beginning(self._partition)
+                ends = await consumer.end_offsets([self._partition])
+                await self._move(self._next, ends[self._partition])
+            else:
+                consumer.seek(self._partition, self._next)
             while not stop.is_set():
                 fetched = await consumer.getmany(timeout_ms=POLL_MS)
                 for record in fetched.get(self._partition, []):

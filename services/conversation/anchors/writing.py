@@ -25,6 +25,7 @@ from libs.events.topics import Topic
 from libs.eventstore.chain import Head
 from libs.runtime.kafka import GROUP_MEMBER, patient
 from libs.runtime.left_out import left_out
+from libs.runtime.reading import Reader, read_on
 from libs.runtime.stopping import stopped_within
 from libs.runtime.storage import StorageAway
 from services.conversation.anchors.anchor import AnchorKey, Before
@@ -66,8 +67,13 @@ class AnchorWriter:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Gather and write until ``stop``; what was not written is met again."""
+        await read_on(self._read, stop, "anchors")
+
+    async def _read(self, stop: asyncio.Event) -> None:
+        # Perhaps another's partitions by now; what was gathered of them may be written twice.
+        self._positions.clear()
         patience = min(self._interval_seconds / 2, _LONGEST_WAIT_SECONDS)
-        consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
+        consumer = Reader(
             *(self._namespace + topic.value for topic in _TOPICS),
             bootstrap_servers=self._bootstrap_servers,
             group_id=self._namespace + GROUP,

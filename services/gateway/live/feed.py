@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from libs.events.envelope import InvalidEnvelope, read_envelope, sequence_in
@@ -14,6 +14,7 @@ from libs.events.topics import Topic
 from libs.runtime.left_out import left_out
 from libs.runtime.metrics import DEAD_LETTERS
 from libs.runtime.problems import Unavailable
+from libs.runtime.reading import Reader, read_on
 from services.gateway.live.hub import Hub
 from services.gateway.live.positions import Positions
 from services.gateway.telling import TEXTS
@@ -41,8 +42,11 @@ class Feed:
             raise Unavailable(TEXTS.say("unavailable.not-read"))
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Follow the topics until ``stop`` is set. Errors: KafkaError."""
-        consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
+        """Follow the topics until ``stop`` is set."""
+        await read_on(self._read, stop, "live")
+
+    async def _read(self, stop: asyncio.Event) -> None:
+        consumer = Reader(
             *self._topics,
             bootstrap_servers=self._bootstrap_servers,
             enable_auto_commit=False,
@@ -51,7 +55,7 @@ class Feed:
         )
         try:
             await consumer.start()
-            await self._begin(consumer, MESSAGES_BEFORE)
+            await self._begin_or_go_on(consumer)
             while not stop.is_set():
                 try:
                     fetched = await consumer.getmany(timeout_ms=POLL_MS)
@@ -71,7 +75,23 @@ class Feed:
         finally:
             await consumer.stop()
 
-    async def _begin(self, consumer: "AIOKafkaConsumer[bytes, bytes]", before: int) -> None:
+    async def _begin_or_go_on(self, consumer: Reader) -> None:
+        """A consumer that takes another's place goes on where that was: no socket misses anything,
+        and none has to reload."""
+        if self._end_at_start is None:
+            await self._begin(consumer, MESSAGES_BEFORE)
+            return
+        partitions = sorted(consumer.assignment())
+        vector = self._positions.vector
+        if len(partitions) != len(vector):
+            await self._begin(consumer, 0)
+            return
+        consumer.unsubscribe()
+        consumer.assign(partitions)
+        for partition in partitions:
+            consumer.seek(partition, vector[self._place(partition)])
+
+    async def _begin(self, consumer: Reader, before: int) -> None:
         # Assigned by hand: a change of the metadata must not lose the positions.
         partitions = sorted(consumer.assignment())
         consumer.unsubscribe()

@@ -8,8 +8,9 @@ from typing import Final
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import OffsetOutOfRangeError
 
 from libs.events.api import CustomerMessage
 from libs.events.content import Channel, Content
@@ -24,6 +25,7 @@ from libs.events.registry import InvalidBody, UnknownType
 from libs.events.topics import Topic
 from libs.runtime.left_out import left_out
 from libs.runtime.problems import Unavailable
+from libs.runtime.reading import Reader, read_on
 from services.ingest.widget.files import FileHandles
 
 log = structlog.get_logger()
@@ -103,6 +105,7 @@ class WidgetHub:
         self._bootstrap_servers = bootstrap_servers
         self._subscriptions: dict[str, set[Subscription]] = {}
         self._is_following = False
+        self._next: dict[TopicPartition, int] = {}
 
     async def check(self) -> None:
         """Errors: Unavailable."""
@@ -126,26 +129,38 @@ class WidgetHub:
                 del self._subscriptions[conversation_id]
 
     async def run(self, stop: asyncio.Event) -> None:
+        """Until ``stop`` is set. Errors: RuntimeError where there is no topic."""
+        await read_on(self._read, stop, "widget")
+
+    async def _read(self, stop: asyncio.Event) -> None:
         partitions = await self._partitions()
-        # No reset: should a position be lost with the log, the process ends and the clients read
-        # the history again, instead of missing what was in between.
-        consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
+        # No reset: should a position be lost with the log, the clients read the history again,
+        # instead of missing what was in between.
+        consumer = Reader(
             bootstrap_servers=self._bootstrap_servers,
             enable_auto_commit=False,
             auto_offset_reset="none",
         )
-        await consumer.start()
         try:
+            await consumer.start()
             ends = await consumer.end_offsets(partitions)
             consumer.assign(partitions)
             for partition in partitions:
-                consumer.seek(partition, ends[partition])
+                # One that takes another's place goes on where that was.
+                consumer.seek(partition, self._next.setdefault(partition, ends[partition]))
             self._is_following = True
             while not stop.is_set():
-                for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
+                for partition, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
                     for record in records:
                         with left_out("widget", f"{record.partition}:{record.offset}"):
                             self._hand_on(record.key, record.headers, record.value)
+                    self._next[partition] = records[-1].offset + 1
+        except OffsetOutOfRangeError:
+            self._next.clear()
+            for subscriptions in self._subscriptions.values():
+                for subscription in subscriptions:
+                    subscription.leave_out()
+            raise
         finally:
             self._is_following = False
             await consumer.stop()
@@ -156,8 +171,8 @@ class WidgetHub:
         A consumer does not tell them by itself: what it knows of topics is as old as its start.
         """
         admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap_servers)
-        await admin.start()
         try:
+            await admin.start()
             async with asyncio.timeout(TOPIC_WAIT_SECONDS):
                 while True:
                     [topic] = await admin.describe_topics([self._topic])

@@ -7,12 +7,14 @@ import pytest
 
 from libs.events.commands import RouteCase
 from libs.runtime.consumer import (
+    COMMIT_INTERVAL_SECONDS,
     Received,
     Refused,
     Transient,
     of_types,
 )
 from libs.runtime.kafka import Outgoing
+from parley.client import eventually
 from tests.libs.runtime.consuming import GROUP, TOPIC, Broker, Effects, causes, command, running
 
 pytestmark = pytest.mark.servers
@@ -30,11 +32,10 @@ async def test_offsets_are_committed_only_after_the_effects(broker: Broker) -> N
     consumer = broker.consumer(slow)
     async with running(consumer):
         await asyncio.wait_for(entered.wait(), 20)
-        await asyncio.sleep(0.6)  # more than twice the interval of commits
+        await asyncio.sleep(1.5 * COMMIT_INTERVAL_SECONDS)
         before = await broker.committed()
         release.set()
-        await asyncio.sleep(0.6)
-        after = await broker.committed()
+        after = await eventually("a commit", broker.committed, 30)
 
     assert before == {}
     assert list(after.values()) == [3]

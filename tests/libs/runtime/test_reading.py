@@ -1,0 +1,108 @@
+"""A consumer that cannot begin, or cannot go on, is made anew, and nothing is missed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from libs.events.topics import Topic
+from libs.runtime import consumer as consumer_module
+from libs.runtime import table as table_module
+from libs.runtime.consumer import BatchConsumer
+from libs.runtime.reading import Reader
+from libs.runtime.topics import create_topics
+from parley.client import eventually
+from tests.libs.runtime.consuming import GROUP, TOPIC, Broker, Effects, running
+from tests.libs.runtime.test_table import Groups, put
+from tests.support.between import Between
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+async def away(kafka_bootstrap: str) -> AsyncIterator[Between]:
+    """The way to the broker, closed."""
+    between = Between(kafka_bootstrap)
+    await between.open()
+    await between.close()
+    yield between
+    await between.close()
+
+
+@pytest.fixture
+def readers(monkeypatch: pytest.MonkeyPatch) -> list[Reader]:
+    """The consumers that are made, as they are made."""
+    made: list[Reader] = []
+
+    class Kept(Reader):
+        async def start(self) -> None:
+            made.append(self)
+            await super().start()
+
+    monkeypatch.setattr(consumer_module, "Reader", Kept)
+    monkeypatch.setattr(table_module, "Reader", Kept)
+    return made
+
+
+async def test_a_consumer_begins_once_its_broker_is_there(
+    broker: Broker, away: Between, readers: list[Reader]
+) -> None:
+    effects = Effects()
+    consumer = BatchConsumer(
+        [TOPIC],
+        GROUP,
+        effects,
+        bootstrap_servers=away.address,
+        namespace=broker.namespace,
+        publisher=broker.publisher,
+    )
+    await broker.put("a", "b")
+    async with running(consumer) as task:
+
+        async def tried_again() -> bool:
+            return len(readers) > 1
+
+        await eventually("another try", tried_again, 30)
+        assert not task.done()
+
+        await away.open()
+        await effects.wait(lambda seen: set(seen) == {"a", "b"})
+
+
+@pytest.mark.parametrize("dies", ["_fetcher._fetch_task", "_client._sync_task"])
+async def test_a_consumer_that_would_be_silent_for_ever_is_made_anew(
+    broker: Broker, readers: list[Reader], dies: str
+) -> None:
+    effects = Effects()
+    await broker.put("a", key="one")
+    async with running(broker.consumer(effects)):
+        await effects.wait(lambda seen: seen == ["a"])
+        await killed(readers[-1], dies)
+        await broker.put("b", key="one")
+
+        await effects.wait(lambda seen: "b" in seen)
+
+    assert list(dict.fromkeys(effects.seen)) == ["a", "b"]
+    assert list((await broker.committed()).values()) == [2]
+
+
+async def test_a_table_goes_on_where_it_was(
+    broker: Broker, kafka_bootstrap: str, readers: list[Reader]
+) -> None:
+    await create_topics(kafka_bootstrap, broker.namespace, topics=[Topic.DIRECTORY])
+    groups = Groups(kafka_bootstrap, broker.namespace)
+    async with groups.following() as table:
+        await table.wait_for(await put(broker.publisher, "g1", "One"), 30)
+        await killed(readers[-1], "_fetcher._fetch_task")
+
+        await table.wait_for(await put(broker.publisher, "g2", "Two"), 30)
+
+    assert groups.applied == [("g1", "One"), ("g2", "Two")]
+
+
+async def killed(reader: Reader, path: str) -> None:
+    """As by an error that aiokafka did not expect."""
+    part, _, task = path.partition(".")
+    dying: asyncio.Task[None] = getattr(getattr(reader, part), task)
+    dying.cancel()
+    await asyncio.wait([dying])

@@ -1,0 +1,72 @@
+"""The feed of the live sockets outlives its consumer: nothing missed, nothing shown twice."""
+
+import asyncio
+
+import pytest
+
+from libs.runtime.directory import Directory
+from libs.runtime.reading import Reader
+from libs.runtime.settings import load
+from parley.client import eventually
+from services.gateway.live import feed as module
+from services.gateway.live.feed import Feed
+from services.gateway.live.hub import Hub
+from services.gateway.live.positions import Positions
+from services.gateway.settings import GatewaySettings
+from tests.services.gateway.conftest import Suite, Team, a_case, audience
+from tests.services.gateway.sockets import publish, received
+
+pytestmark = pytest.mark.servers
+
+
+class Begun(Hub):
+    """Counts how often its sockets would have to reload."""
+
+    times = 0
+
+    def begin(self, positions: Positions) -> None:
+        self.times += 1
+        super().begin(positions)
+
+
+async def test_a_consumer_in_anothers_place_goes_on_where_that_was(
+    suite: Suite, staff: tuple[Team, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Reader] = []
+
+    class Kept(Reader):
+        async def start(self) -> None:
+            made.append(self)
+            await super().start()
+
+    monkeypatch.setattr(module, "Reader", Kept)
+    settings = load(GatewaySettings, suite.environment)
+    hub = Begun(Directory(settings))
+    feed = Feed(
+        hub,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        namespace=settings.kafka_namespace,
+    )
+    stop = asyncio.Event()
+    running = asyncio.create_task(feed.run(stop))
+    case, everybody = a_case(staff[0]), audience(staff[0])
+
+    async def is_read(subject: str, sequence: int) -> bool:
+        return hub._sequences._last.get(subject) == sequence
+
+    async def begun() -> bool:
+        return hub.times > 0
+
+    try:
+        await eventually("a beginning", begun, 30)
+        await publish(suite, staff[0], (received(case, everybody, everybody), 1))
+        await eventually("the first", lambda: is_read(case.conversation_id, 1), 30)
+        for part in (made[-1]._fetcher._fetch_task, made[-1]._client._sync_task):
+            part.cancel()
+        await publish(suite, staff[0], (received(case, everybody, everybody), 2))
+        await eventually("the second", lambda: is_read(case.conversation_id, 2), 30)
+    finally:
+        stop.set()
+        await running
+
+    assert (len(made), hub.times) == (2, 1)
