@@ -12,10 +12,10 @@ from parley.suite import Suite
 from tests.crash.load import Load
 from tests.crash.stop_at import STATUS
 
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 120.0
 # A transaction that a killed process left open is held by MongoDB for up to a minute
 # (transactionLifetimeLimitSeconds), and with it the rows that it had written.
-RECOVERED_WITHIN_S = 90.0
+RECOVERED_WITHIN_S = 120.0
 STOPS_WITHIN_S = 30.0
 AWAY_S = 1.0
 _POLL_S = 0.1
