@@ -11,7 +11,7 @@ from parley.client import eventually
 from services.gateway.live import feed as module
 from services.gateway.live.feed import Feed
 from services.gateway.live.hub import Hub
-from services.gateway.live.positions import Positions
+from services.gateway.live.positions import Cursors, Positions
 from services.gateway.settings import GatewaySettings
 from tests.services.gateway.conftest import Suite, Team, a_case, audience
 from tests.services.gateway.sockets import publish, received
@@ -41,7 +41,7 @@ async def test_a_consumer_in_anothers_place_goes_on_where_that_was(
 
     monkeypatch.setattr(module, "Reader", Kept)
     settings = load(GatewaySettings, suite.environment)
-    hub = Begun(Directory(settings))
+    hub = Begun(Directory(settings), Cursors(bytes(32)))
     feed = Feed(
         hub,
         bootstrap_servers=settings.kafka_bootstrap_servers,
