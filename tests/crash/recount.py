@@ -40,6 +40,8 @@ def cases_of(timeline: Iterable[Json]) -> list[Case]:
             cases[item["case_id"]] = Case(item["case_id"], at)
             continue
         case = cases[item["case_id"]]
+        # A message says when it was written; the case counts from its opening.
+        at = max(at, case.opened_at)
         match item["kind"], item.get("key") or item.get("direction"):
             case "system", "case-taken":
                 case.responsibles.append(item["member_id"])
