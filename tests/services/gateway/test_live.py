@@ -173,6 +173,7 @@ async def test_a_delivery_is_shown_to_those_who_may_see_its_conversation(
         "case_id": "cas_9",
         "message_id": "msg_9",
         "state": "delivered",
+        "attempt": 1,
     }
 
 
