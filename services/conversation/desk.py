@@ -10,7 +10,7 @@ its own first effect.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -129,6 +129,12 @@ class Desk[S, A: Aggregate[Any]]:
         for error in broken.values():
             raise error
         return [outcomes[task] for task in tasks]
+
+    async def finish(self, streams: Collection[str]) -> None:
+        """See to the end what was left half-way of these streams. Errors: StreamSetAside, and the
+        driver's and the broker's."""
+        loaded = await self._loader.carefully(streams)
+        await self._outbox.take_up(commit for one in loaded.values() for commit in one.pending)
 
     async def _handle(self, tasks: Sequence[Task[A]]) -> "_Progress[S, A]":
         progress: _Progress[S, A] = _Progress()

@@ -83,6 +83,8 @@ class Undone:
                 tries += 1
                 if tries == _READ_AT_MOST:
                     raise Transient("the conversations go on while their messages are looked up")
+                # Who wrote it down may have stopped before the rows had it.
+                await self._conversations.finish(first)
                 await asyncio.sleep(_READ_AGAIN_SECONDS)
         return refused
 
