@@ -173,8 +173,12 @@ class LastingProducer:
         self._making = asyncio.create_task(self._replace(old), name="producer")
 
     async def _replace(self, old: _Producer) -> None:
+        ending = asyncio.ensure_future(old.abandon())
         try:
-            await old.abandon()
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await asyncio.gather(ending, return_exceptions=True)
+            raise
         except Exception:  # nothing of it is used any more, and the next one must come all the same
             log.exception("the old producer did not end as it should")
         self._forget()

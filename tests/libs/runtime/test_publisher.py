@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from libs.events.commands import RouteCase
 from libs.events.envelope import read_envelope
 from libs.events.topics import Topic
-from libs.runtime.kafka import Outgoing, Publisher, PublishFailed, outgoing
+from libs.runtime.kafka import Outgoing, Publisher, PublishFailed, Unpublishable, outgoing
 from libs.runtime.metrics import PRODUCERS_MADE_ANEW
 from libs.runtime.outbox import kafka_message, public_message
 from libs.runtime.topics import create_topics
@@ -51,7 +51,7 @@ async def test_a_message_that_is_too_large_is_refused(
     async with Publisher(kafka_bootstrap, kafka_namespace) as publisher:
         for _ in range(2):
             await publisher.publish([MESSAGE])
-            with pytest.raises(PublishFailed):
+            with pytest.raises(Unpublishable):
                 await publisher.publish([large])
         assert await publisher.publish([MESSAGE])
         await publisher.check()
@@ -66,7 +66,7 @@ async def test_what_is_too_large_to_be_sent_at_all_gives_up_nothing_else(
 
     async with Publisher(kafka_bootstrap, kafka_namespace) as publisher:
         await publisher.publish([MESSAGE])
-        with pytest.raises(PublishFailed):
+        with pytest.raises(Unpublishable):
             await publisher.publish([MESSAGE, large])
         assert await publisher.publish([MESSAGE])
 

@@ -86,7 +86,8 @@ async def test_a_file_is_saved_by_a_link_that_needs_no_more(shelf: Files) -> Non
     got, content, headers = await shelf.saved(answer["url"])
 
     assert (status, got, content) == (200, 200, PRICES)
-    assert headers["content-disposition"] == "attachment; filename*=UTF-8''prices.csv"
+    both = """attachment; filename="prices.csv"; filename*=UTF-8''prices.csv"""  # RFC 6266, 5
+    assert headers["content-disposition"] == both
     assert headers["cache-control"] == "private, no-store"
     assert headers["x-content-type-options"] == "nosniff"
     assert file["reference"] not in ("", "ours alone")
