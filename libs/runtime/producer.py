@@ -92,9 +92,8 @@ class LastingProducer:
         Errors: KafkaError. Whoever is cancelled meanwhile has given up: the messages may be written
         all the same, before those of the same partition that are sent later.
         """
-        await self._usable.wait()
-        producer = self._producer
-        assert producer is not None  # noqa: S101  # usable
+        while (producer := self._producer) is None:
+            await self._usable.wait()
         began = time.monotonic()
         waiting: list[asyncio.Future[RecordMetadata]] = []
         try:
@@ -144,7 +143,9 @@ class LastingProducer:
     def _forget(self) -> None:
         """What was left, once its producer has ended."""
         while self._left:
-            self._left.popleft()[1].exception()
+            _, one = self._left.popleft()
+            if one.done():  # it is not where the old producer did not end as it should
+                one.exception()
 
     def _look(self, producer: _Producer) -> None:
         """Whether somebody gave up long ago what is still not written."""
