@@ -26,23 +26,23 @@ from libs.eventstore.codec import to_document
 from libs.eventstore.commits import GENESIS, Commit
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.mongo import Document
-from services.conversation.customers.rows import CUSTOMERS, openings_of
 from services.conversation.domain.aggregate import Snapshot
-from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.domain.conversation.state import ConversationState
+from services.conversation.domain.conversation.written import Place, Written
 from services.conversation.domain.sent_message import Receipt, SentIn, SentMessage
-from services.conversation.domain.state import ConversationState
-from services.conversation.domain.written import Place, Written
-from services.conversation.publishing import (
+from services.conversation.privacy.keyring import Keyring, Wanted
+from services.conversation.privacy.sealed_payload import Owner
+from services.conversation.privacy.sealed_store import Key, SealedStore
+from services.conversation.publishing.conversations import (
     conversation_messages,
     delivery_messages,
     stored_events,
 )
-from services.conversation.rows import COMMITS, INBOX, MESSAGES, delivery_row, inbox_row
-from services.conversation.sealing.keyring import Keyring, Wanted
-from services.conversation.sealing.payload import Owner
-from services.conversation.sealing.store import Key, SealedStore
-from services.conversation.search.entries import Entries
-from services.conversation.search.index import SEARCH
+from services.conversation.read_models.customers.rows import CUSTOMERS, openings_of
+from services.conversation.read_models.rows import COMMITS, INBOX, MESSAGES, delivery_row, inbox_row
+from services.conversation.read_models.search.entries import Entries
+from services.conversation.read_models.search.index import SEARCH
 
 MESSAGES_EACH: Final = 10
 TAGS: Final = ("vip", "wholesale", "опт", "жалоба", "скарга", "return-2026")

@@ -27,12 +27,12 @@ from libs.eventstore.codec import Document
 from libs.eventstore.commits import GENESIS, Commit
 from libs.eventstore.store import AsyncEventStore
 from libs.eventstore.verifying import verify_all
-from services.conversation.customers.rows import CUSTOMERS
-from services.conversation.files import FILES
-from services.conversation.inbox.counts import Counts
 from services.conversation.kinds import Conversations
 from services.conversation.loading import Loader
-from services.conversation.rows import COMMITS, INBOX, MESSAGES, inbox_row
+from services.conversation.read_models.attachments import FILES
+from services.conversation.read_models.customers.rows import CUSTOMERS
+from services.conversation.read_models.inbox.counts import Counts
+from services.conversation.read_models.rows import COMMITS, INBOX, MESSAGES, inbox_row
 
 _VERSIONS: Final = 20
 

@@ -24,16 +24,16 @@ from libs.eventstore.store import AsyncEventStore
 from libs.runtime.mongo import Document
 from services.conversation.app import ensure_indexes
 from services.conversation.domain.aggregate import Snapshot
-from services.conversation.domain.conversation import Conversation
-from services.conversation.domain.state import ConversationState
-from services.conversation.domain.written import Place, Written
-from services.conversation.past.history import History
-from services.conversation.past.landmarks import EVERY, Landmarks
-from services.conversation.publishing import conversation_messages, stored_events
-from services.conversation.rows import COMMITS, MESSAGES
-from services.conversation.sealing.keyring import Keyring, Wanted
-from services.conversation.sealing.payload import Owner
-from services.conversation.sealing.store import Key, SealedStore
+from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.domain.conversation.state import ConversationState
+from services.conversation.domain.conversation.written import Place, Written
+from services.conversation.privacy.keyring import Keyring, Wanted
+from services.conversation.privacy.sealed_payload import Owner
+from services.conversation.privacy.sealed_store import Key, SealedStore
+from services.conversation.publishing.conversations import conversation_messages, stored_events
+from services.conversation.read_models.rows import COMMITS, MESSAGES
+from services.conversation.read_models.time_travel.history import History
+from services.conversation.read_models.time_travel.snapshots import EVERY, Landmarks
 
 EVENTS: Final = 10_000
 STREAM: Final = "cnv_long"

@@ -37,9 +37,9 @@ from libs.events.directory import LocationState, MemberState, Role
 from libs.events.ids import random_id
 from libs.runtime.mongo import Document, mongo_client
 from libs.runtime.settings import SealedStoreSettings, key_bytes, load
-from services.conversation.rebuilding.read_models import read_models
-from services.conversation.rebuilding.rebuild import rebuild
-from services.conversation.search.words import word_forms
+from services.conversation.read_models.rebuild.rebuild import rebuild
+from services.conversation.read_models.rebuild.registry import read_models
+from services.conversation.read_models.search.words import word_forms
 
 SIZE: Final = 4_000
 LARGE: Final = 100_000

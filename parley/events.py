@@ -61,8 +61,9 @@ class Family:
 
 
 def families() -> list[Family]:
-    for module in pkgutil.iter_modules(services.conversation.domain.__path__):
-        importlib.import_module(f"{services.conversation.domain.__name__}.{module.name}")
+    domain = services.conversation.domain
+    for module in pkgutil.walk_packages(domain.__path__, f"{domain.__name__}."):
+        importlib.import_module(module.name)
     stored = conversation_events.declared()
     specs = all_types()
     return [

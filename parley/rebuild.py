@@ -2,8 +2,8 @@
 
 from libs.runtime.mongo import mongo_client
 from libs.runtime.settings import SealedStoreSettings, key_bytes, load
-from services.conversation.rebuilding.read_models import read_models
-from services.conversation.rebuilding.renewing import rebuild_alone
+from services.conversation.read_models.rebuild.registry import read_models
+from services.conversation.read_models.rebuild.renewing import rebuild_alone
 
 
 async def rebuild_read_model(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from libs.runtime.mongo import mongo_client
 from libs.runtime.settings import SealedStoreSettings, key_bytes, load
-from services.conversation.sealing.rotation import rewrap
+from services.conversation.privacy.rotation import rewrap
 
 
 async def rotate_keys() -> str:

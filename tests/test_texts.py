@@ -10,7 +10,7 @@ import pytest
 from libs.runtime.problems import Problem
 from libs.runtime.texts import COMMON, Texts
 from services.analytics.telling import TEXTS as ANALYTICS
-from services.conversation.telling import TEXTS as CONVERSATION
+from services.conversation.localization.localizer import TEXTS as CONVERSATION
 from services.gateway.access import SignInNeeded
 from services.gateway.accounts import EmailTaken, WorkspaceNeeded, WrongSignIn
 from services.gateway.telling import TEXTS as GATEWAY
@@ -124,7 +124,7 @@ def test_why_a_channel_did_not_do_something_is_told() -> None:
     }
     assert len(codes) > 8
     missing = {f"reason.{code}" for code in codes} - CONVERSATION.of("en").keys()
-    assert missing == set(), "add them to services/conversation/texts/*.po"
+    assert missing == set(), "add them to services/conversation/localization/*.po"
 
 
 @pytest.mark.parametrize("texts", set(ALL.values()), ids=lambda one: str(one.folder.parent.name))

@@ -38,45 +38,43 @@ from libs.runtime.trust import guard
 from services.conversation.anchors.anchor import AnchorKey
 from services.conversation.anchors.storage import open_anchors
 from services.conversation.anchors.writing import AnchorWriter
-from services.conversation.api import add_routes
+from services.conversation.api.customers import add_customer_routes
+from services.conversation.api.routes import add_routes
 from services.conversation.commands import CommandQueue, Parts
-from services.conversation.customers import beginnings
-from services.conversation.customers.api import add_customer_routes
-from services.conversation.customers.rows import CUSTOMER_INDEXES, CUSTOMERS
-from services.conversation.departures import Departures
+from services.conversation.consumers import new_conversations as beginnings
+from services.conversation.consumers.departures import Departures
+from services.conversation.consumers.early_deletions import EARLY_DELETIONS
+from services.conversation.consumers.early_deletions import INDEXES as EARLY_INDEXES
+from services.conversation.consumers.routing_timeouts import (
+    PASSING,
+    RoutingTimeouts,
+    watch_unpublished,
+)
 from services.conversation.domain.events import UnknownEvent
-from services.conversation.drafts import Drafts
-from services.conversation.early import EARLY_DELETIONS
-from services.conversation.early import INDEXES as EARLY_INDEXES
 from services.conversation.engine import engine_of
-from services.conversation.erasing.erasing import Erasing
-from services.conversation.files import FILE_INDEXES, FILES
-from services.conversation.inbox.inbox import Lists
-from services.conversation.inbox.saved_filters import (
+from services.conversation.loading import UNREADABLE
+from services.conversation.privacy.answer_vault import AnswerVault
+from services.conversation.privacy.erasure.erasing import Erasing
+from services.conversation.read_models.attachments import FILE_INDEXES, FILES
+from services.conversation.read_models.customers.rows import CUSTOMER_INDEXES, CUSTOMERS
+from services.conversation.read_models.drafts import Drafts
+from services.conversation.read_models.inbox.inbox import Lists
+from services.conversation.read_models.inbox.saved_filters import (
     SAVED_FILTER_INDEXES,
     SAVED_FILTERS,
     Saved,
     add_saved_filter_routes,
 )
-from services.conversation.indexes import INBOX_INDEXES, MESSAGE_INDEXES
-from services.conversation.loading import UNREADABLE
-from services.conversation.rebuilding.read_models import read_models
-from services.conversation.rebuilding.renewing import Renewing
-from services.conversation.rows import (
-    ANSWERS,
-    COMMITS,
-    DRAFTS,
-    INBOX,
-    MESSAGES,
-)
-from services.conversation.sealing.vault import AnswerVault
-from services.conversation.search import consumer as search
-from services.conversation.search.cards import CardRows
-from services.conversation.search.entries import Entries
-from services.conversation.search.index import SEARCH, SEARCH_INDEXES, SearchIndex
-from services.conversation.search.query import Search
+from services.conversation.read_models.indexes import INBOX_INDEXES, MESSAGE_INDEXES
+from services.conversation.read_models.rebuild.registry import read_models
+from services.conversation.read_models.rebuild.renewing import Renewing
+from services.conversation.read_models.rows import ANSWERS, COMMITS, DRAFTS, INBOX, MESSAGES
+from services.conversation.read_models.search import consumer as search
+from services.conversation.read_models.search.cards import CardRows
+from services.conversation.read_models.search.entries import Entries
+from services.conversation.read_models.search.index import SEARCH, SEARCH_INDEXES, SearchIndex
+from services.conversation.read_models.search.query import Search
 from services.conversation.settings import ConversationSettings
-from services.conversation.sweeping import PASSING, RoutingTimeouts, watch_unpublished
 
 log = structlog.get_logger()
 

@@ -26,15 +26,15 @@ from libs.eventstore.outbox import Outbox
 from libs.runtime.consumer import Transient
 from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Aggregate, Snapshot
+from services.conversation.domain.conversation.life import RuleBroken
 from services.conversation.domain.events import UnreadableEvent, decode
-from services.conversation.domain.life import RuleBroken
 from services.conversation.loading import Loaded, Loader
 from services.conversation.metrics import COMMITS, CONFLICTS
+from services.conversation.privacy.keyring import Wanted
+from services.conversation.privacy.sealed_payload import Owner
+from services.conversation.privacy.sealed_store import Key, SealedStore
 from services.conversation.projection import Projection
-from services.conversation.publishing import stored_events
-from services.conversation.sealing.keyring import Wanted
-from services.conversation.sealing.payload import Owner
-from services.conversation.sealing.store import Key, SealedStore
+from services.conversation.publishing.conversations import stored_events
 from services.conversation.tasks import Done, Kind, NotThere, Outcome, Task, TooMuch, Unfit
 
 log = structlog.get_logger()

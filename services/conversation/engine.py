@@ -18,34 +18,34 @@ from libs.runtime.mongo import TRANSIENT, Document
 from libs.runtime.outbox import is_own, publish_messages
 from libs.runtime.settings import key_bytes
 from services.conversation.anchors.writing import COMMIT_HEADER
-from services.conversation.arrivals import Arrivals
-from services.conversation.consumers import CommandsHandler, InboundHandler
-from services.conversation.customers.beginnings import BeginningHandler
-from services.conversation.customers.blocked import BlockedCustomers
-from services.conversation.customers.following import CustomerHandler
-from services.conversation.customers.kind import Customers
-from services.conversation.customers.rows import CUSTOMERS
-from services.conversation.customers.teller import CustomerTeller
-from services.conversation.deliveries import DeliveryHandler
+from services.conversation.commands.case_numbers import CaseNumbers
+from services.conversation.consumers.arrivals import Arrivals
+from services.conversation.consumers.customer_changes import CustomerHandler
+from services.conversation.consumers.customer_profiles import CustomerTeller
+from services.conversation.consumers.deliveries import DeliveryHandler
+from services.conversation.consumers.early_deletions import EARLY_DELETIONS, EarlyDeletions
+from services.conversation.consumers.inbound import CommandsHandler, InboundHandler
+from services.conversation.consumers.new_conversations import BeginningHandler
+from services.conversation.customer_kind import Customers
 from services.conversation.desk import Desk
-from services.conversation.domain.conversation import Conversation
-from services.conversation.domain.customer import Customer
-from services.conversation.domain.customer_state import CustomerState
+from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.domain.conversation.state import ConversationState
+from services.conversation.domain.customer.customer import Customer
+from services.conversation.domain.customer.state import CustomerState
 from services.conversation.domain.sent_message import SentMessage, SentMessageState
-from services.conversation.domain.state import ConversationState
-from services.conversation.early import EARLY_DELETIONS, EarlyDeletions
-from services.conversation.erasing.erasures import Erasures
-from services.conversation.files import FILES
-from services.conversation.inbox.counts import Counts
 from services.conversation.kinds import Conversations, SentMessages
 from services.conversation.loading import Loader
-from services.conversation.numbers import CaseNumbers
-from services.conversation.past.history import History
-from services.conversation.past.landmarks import Landmarks
+from services.conversation.privacy.erasure.erasures import Erasures
+from services.conversation.privacy.keyring import Keyring
+from services.conversation.privacy.sealed_store import SealedStore
 from services.conversation.projection import Projection
-from services.conversation.rows import COMMITS, COUNTERS, INBOX, MESSAGES
-from services.conversation.sealing.keyring import Keyring
-from services.conversation.sealing.store import SealedStore
+from services.conversation.read_models.attachments import FILES
+from services.conversation.read_models.customers.blocked import BlockedCustomers
+from services.conversation.read_models.customers.rows import CUSTOMERS
+from services.conversation.read_models.inbox.counts import Counts
+from services.conversation.read_models.rows import COMMITS, COUNTERS, INBOX, MESSAGES
+from services.conversation.read_models.time_travel.history import History
+from services.conversation.read_models.time_travel.snapshots import Landmarks
 from services.conversation.settings import ConversationSettings
 
 

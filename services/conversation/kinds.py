@@ -8,21 +8,21 @@ from typing import Final
 
 from libs.eventstore.commits import Commit, PublicMessage
 from libs.runtime.mongo import Document
-from services.conversation.customers.kind import of_customer
-from services.conversation.customers.rows import openings_of, write_openings
+from services.conversation.customer_kind import of_customer
 from services.conversation.domain.aggregate import Snapshot
-from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.events import name_of
 from services.conversation.domain.sent_message import (
     DeliveryChanged,
     SentMessage,
     SentMessageState,
 )
-from services.conversation.domain.state import ConversationState
-from services.conversation.files import files_of, write_files
-from services.conversation.past.landmarks import Landmarks
-from services.conversation.publishing import conversation_messages, delivery_messages
-from services.conversation.rows import (
+from services.conversation.privacy.sealed_payload import Owner
+from services.conversation.publishing.conversations import conversation_messages, delivery_messages
+from services.conversation.read_models.attachments import files_of, write_files
+from services.conversation.read_models.customers.rows import openings_of, write_openings
+from services.conversation.read_models.rows import (
     Rows,
     delivery_of,
     delivery_row,
@@ -36,7 +36,7 @@ from services.conversation.rows import (
     update_part,
     write_newer,
 )
-from services.conversation.sealing.payload import Owner
+from services.conversation.read_models.time_travel.snapshots import Landmarks
 from services.conversation.tasks import Task
 
 type Written = Callable[[Mapping[str, Snapshot[ConversationState]]], None]

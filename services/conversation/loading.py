@@ -28,9 +28,9 @@ from libs.eventstore.commits import Commit
 from libs.eventstore.errors import CommitUnreadable, StreamBroken, StreamSetAside
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.events import UnreadableEvent, decode
-from services.conversation.row_states import UnreadableRow
-from services.conversation.sealing.payload import Broken
-from services.conversation.sealing.store import SealedStore
+from services.conversation.privacy.sealed_payload import Broken
+from services.conversation.privacy.sealed_store import SealedStore
+from services.conversation.read_models.row_states import UnreadableRow
 from services.conversation.tasks import Kind
 
 # That something of a stream cannot be read: its own trouble, and nobody else's.

@@ -7,7 +7,7 @@ from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.loading import Loader
-from services.conversation.sealing.store import SealedStore
+from services.conversation.privacy.sealed_store import SealedStore
 from services.conversation.tasks import Kind
 
 

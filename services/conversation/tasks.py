@@ -9,8 +9,8 @@ from libs.events.conversation import Audience
 from libs.eventstore.commits import Commit, PublicMessage
 from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Change, Snapshot
-from services.conversation.domain.life import RuleBroken
-from services.conversation.sealing.payload import Owner
+from services.conversation.domain.conversation.life import RuleBroken
+from services.conversation.privacy.sealed_payload import Owner
 
 _EVENT_WEIGHT_BYTES: Final = 2_000
 

@@ -29,12 +29,12 @@ from libs.runtime.tokens import ServiceTokens
 from parley.client import NeverCame, eventually
 from parley.dead_letters import dead_letters
 from parley.suite import Suite
-from services.conversation.rebuilding import rebuild
-from services.conversation.rebuilding.read_models import read_models
-from services.conversation.rows import COMMITS, INBOX
-from services.conversation.sealing.keyring import KEYS
-from services.conversation.search.entries import Entries
-from services.conversation.search.tokens import Found
+from services.conversation.privacy.keyring import KEYS
+from services.conversation.read_models.rebuild import rebuild
+from services.conversation.read_models.rebuild.registry import read_models
+from services.conversation.read_models.rows import COMMITS, INBOX
+from services.conversation.read_models.search.entries import Entries
+from services.conversation.read_models.search.tokens import Found
 from tests.e2e.team import Company, Json
 
 pytestmark = pytest.mark.servers

@@ -4,12 +4,12 @@ One file a family of rules, as in ``domain``; ``Desktop`` is all of them togethe
 """
 
 from services.conversation.commands.activities import ActivityCommands
+from services.conversation.commands.assignment import HandsCommands
 from services.conversation.commands.base import Parts
 from services.conversation.commands.comments import CommentCommands
 from services.conversation.commands.corrections import CorrectionCommands
 from services.conversation.commands.drafts import DraftCommands
 from services.conversation.commands.erasure import ErasureCommands
-from services.conversation.commands.hands import HandsCommands
 from services.conversation.commands.life import LifeCommands
 from services.conversation.commands.marks import MarkCommands
 from services.conversation.commands.messages import MessageCommands

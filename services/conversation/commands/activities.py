@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from libs.events.api import Sent
 from libs.events.api.customers import RecordActivity
 from services.conversation.commands.base import Workplace
-from services.conversation.customers.checks import check_variables
-from services.conversation.telling import wrong
+from services.conversation.commands.customer_checks import check_variables
+from services.conversation.localization.localizer import wrong
 
 
 class ActivityCommands(Workplace):

@@ -21,40 +21,44 @@ from libs.runtime.sharing import SharedReads
 from libs.runtime.texts import COMMON
 from libs.runtime.tokens import Caller
 from libs.runtime.tracing import trace_headers
-from services.conversation.audit import Audit
+from services.conversation.commands.case_numbers import CaseNumbers
+from services.conversation.commands.custom_fields import required_fields
 from services.conversation.commands.queue import NOT_NOW, CommandQueue
-from services.conversation.customers.rows import customer_of
 from services.conversation.desk import Desk
 from services.conversation.domain.aggregate import Snapshot
-from services.conversation.domain.conversation import Conversation
-from services.conversation.domain.customer import Customer
-from services.conversation.domain.customer_state import CustomerState
-from services.conversation.domain.erasure import without_card, without_person
-from services.conversation.domain.messages import MessageReceived, MessageSent, SourceDisconnected
-from services.conversation.domain.state import ConversationState
-from services.conversation.drafts import Drafts
-from services.conversation.erasing.erasing import Erasing
-from services.conversation.fields import required_fields
-from services.conversation.inbox.counts import Counts
-from services.conversation.inbox.inbox import Inbox, Lists
+from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.domain.conversation.erasure import without_card, without_person
+from services.conversation.domain.conversation.messages import (
+    MessageReceived,
+    MessageSent,
+    SourceDisconnected,
+)
+from services.conversation.domain.conversation.state import ConversationState
+from services.conversation.domain.customer.customer import Customer
+from services.conversation.domain.customer.state import CustomerState
 from services.conversation.loading import Loader
-from services.conversation.metrics import COMMANDS
-from services.conversation.numbers import CaseNumbers
-from services.conversation.past.history import History
-from services.conversation.publishing import audience_of
-from services.conversation.refusals import (
+from services.conversation.localization.localizer import TEXTS, Teller, wrong
+from services.conversation.localization.refusals import (
     NotBegun,
     no_such_conversation,
     no_such_message,
     problem_of,
 )
-from services.conversation.rows import Rows, find_rows
-from services.conversation.sealing.store import SealedStore
-from services.conversation.search.query import Search
+from services.conversation.metrics import COMMANDS
+from services.conversation.privacy.erasure.erasing import Erasing
+from services.conversation.privacy.sealed_store import SealedStore
+from services.conversation.publishing.conversations import audience_of
+from services.conversation.read_models.audit import Audit
+from services.conversation.read_models.customers.rows import customer_of
+from services.conversation.read_models.drafts import Drafts
+from services.conversation.read_models.inbox.counts import Counts
+from services.conversation.read_models.inbox.inbox import Inbox, Lists
+from services.conversation.read_models.rows import Rows, find_rows
+from services.conversation.read_models.search.query import Search
+from services.conversation.read_models.time_travel.history import History
+from services.conversation.read_models.timeline import Timeline
+from services.conversation.read_models.views import conversation_view, timeline_item
 from services.conversation.tasks import Done, NotThere, Task
-from services.conversation.telling import TEXTS, Teller, wrong
-from services.conversation.timeline import Timeline
-from services.conversation.views import conversation_view, timeline_item
 
 type Decide = Callable[[Conversation], None]
 

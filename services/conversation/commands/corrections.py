@@ -6,11 +6,11 @@ from libs.events.api import ConversationView, EditMessage
 from services.conversation.commands.base import Workplace, state_of
 from services.conversation.commands.limits import check_edited
 from services.conversation.domain.aggregate import Snapshot
-from services.conversation.domain.corrections import SentBefore
-from services.conversation.domain.messages import MessageSent
-from services.conversation.domain.state import ConversationState
-from services.conversation.message_rows import attempts_of, deletion_of, edit_of
-from services.conversation.rows import delivery_of, find_rows
+from services.conversation.domain.conversation.corrections import SentBefore
+from services.conversation.domain.conversation.messages import MessageSent
+from services.conversation.domain.conversation.state import ConversationState
+from services.conversation.read_models.messages.rows import attempts_of, deletion_of, edit_of
+from services.conversation.read_models.rows import delivery_of, find_rows
 
 
 class CorrectionCommands(Workplace):

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from libs.events.api import ConversationView, Draft, DraftView
 from services.conversation.commands.base import Workplace
-from services.conversation.drafts import DRAFT_MAX_CHARACTERS
-from services.conversation.telling import wrong
+from services.conversation.localization.localizer import wrong
+from services.conversation.read_models.drafts import DRAFT_MAX_CHARACTERS
 
 
 class DraftCommands(Workplace):

@@ -5,9 +5,9 @@ from libs.runtime.problems import NotFound, Unavailable
 from libs.runtime.texts import COMMON
 from services.conversation.commands.base import Workplace
 from services.conversation.commands.queue import NOT_NOW
+from services.conversation.localization.localizer import TEXTS
 from services.conversation.metrics import COMMANDS
 from services.conversation.tasks import NotThere
-from services.conversation.telling import TEXTS
 
 
 class ErasureCommands(Workplace):

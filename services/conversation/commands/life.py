@@ -8,8 +8,8 @@ from libs.events.conversation import Audience
 from libs.runtime.problems import Unavailable
 from services.conversation.commands.base import Workplace
 from services.conversation.commands.queue import NOT_NOW
-from services.conversation.domain.conversation import Conversation
-from services.conversation.publishing import audience_of
+from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.publishing.conversations import audience_of
 
 
 class LifeCommands(Workplace):

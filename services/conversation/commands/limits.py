@@ -5,7 +5,7 @@ from typing import Final
 
 from libs.events.content import Channel, Content
 from libs.events.words import is_blank
-from services.conversation.telling import TEXTS, wrong
+from services.conversation.localization.localizer import TEXTS, wrong
 
 NOTE_MAX_CHARACTERS: Final = 10_000
 

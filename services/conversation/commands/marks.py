@@ -8,9 +8,9 @@ from libs.events.api.marks import ChangeMarks, MarkEmotion, SetFields, SetMark, 
 from libs.events.marks import MarkKind
 from libs.events.words import is_line
 from services.conversation.commands.base import Workplace
-from services.conversation.domain.marks import MARKS_AT_MOST, folded
-from services.conversation.fields import checked_values
-from services.conversation.telling import wrong
+from services.conversation.commands.custom_fields import checked_values
+from services.conversation.domain.conversation.marks import MARKS_AT_MOST, folded
+from services.conversation.localization.localizer import wrong
 
 TAG_MAX_CHARACTERS: Final = 50
 

@@ -10,15 +10,15 @@ from libs.runtime.problems import Unavailable
 from services.conversation.commands.base import Workplace, state_of
 from services.conversation.commands.limits import check_content, check_note
 from services.conversation.commands.queue import NOT_NOW
-from services.conversation.domain.conversation import Conversation
-from services.conversation.domain.notes import MENTIONS_AT_MOST
-from services.conversation.domain.sending import Sending
-from services.conversation.domain.state import PARTICIPANTS_AT_MOST, ConversationState
-from services.conversation.publishing import audience_of
-from services.conversation.refusals import NotParleysMessage
+from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.domain.conversation.notes import MENTIONS_AT_MOST
+from services.conversation.domain.conversation.sending import Sending
+from services.conversation.domain.conversation.state import PARTICIPANTS_AT_MOST, ConversationState
+from services.conversation.localization.localizer import wrong
+from services.conversation.localization.refusals import NotParleysMessage
+from services.conversation.publishing.conversations import audience_of
+from services.conversation.read_models.timeline import Timeline
 from services.conversation.tasks import Done
-from services.conversation.telling import wrong
-from services.conversation.timeline import Timeline
 
 # How often a conversation that goes on is read for what is to be sent again.
 _READ_AT_MOST: Final = 20

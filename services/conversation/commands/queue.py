@@ -8,8 +8,8 @@ from libs.runtime.consumer import Transient
 from libs.runtime.kafka import PublishFailed
 from libs.runtime.mongo import TRANSIENT
 from services.conversation.desk import Desk
-from services.conversation.domain.conversation import Conversation
-from services.conversation.domain.state import ConversationState
+from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.tasks import Outcome, Task
 
 type ConversationTask = Task[Conversation]

@@ -10,7 +10,7 @@ from libs.runtime.problems import Unavailable
 from libs.runtime.tracing import trace_headers
 from services.conversation.commands.base import Workplace
 from services.conversation.commands.queue import NOT_NOW
-from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.tasks import Done, NotThere, Task
 
 # In one request; whoever has more asks again. Between the batches other commands have their turn.

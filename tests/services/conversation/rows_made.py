@@ -13,14 +13,14 @@ from libs.events.directory import GroupState, LocationState, MemberState, Role
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Snapshot
-from services.conversation.domain.state import Case, ConversationState, Thread
-from services.conversation.inbox.counts import Counts
-from services.conversation.inbox.inbox import Inbox, Lists
-from services.conversation.indexes import INBOX_INDEXES
-from services.conversation.rows import INBOX, inbox_row, replacing, write_newer
-from services.conversation.search.entries import Entries
-from services.conversation.search.index import SEARCH, SEARCH_INDEXES, SearchIndex
-from services.conversation.search.query import Search
+from services.conversation.domain.conversation.state import Case, ConversationState, Thread
+from services.conversation.read_models.inbox.counts import Counts
+from services.conversation.read_models.inbox.inbox import Inbox, Lists
+from services.conversation.read_models.indexes import INBOX_INDEXES
+from services.conversation.read_models.rows import INBOX, inbox_row, replacing, write_newer
+from services.conversation.read_models.search.entries import Entries
+from services.conversation.read_models.search.index import SEARCH, SEARCH_INDEXES, SearchIndex
+from services.conversation.read_models.search.query import Search
 
 WORKSPACE = "wsp_1"
 START = datetime(2026, 11, 1, tzinfo=UTC)

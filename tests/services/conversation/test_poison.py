@@ -15,9 +15,9 @@ from libs.eventstore.store import AsyncEventStore
 from libs.runtime.directory import Directory
 from libs.runtime.kafka import Publisher
 from libs.runtime.mongo import Document
-from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.engine import engine_of
-from services.conversation.rows import COMMITS, INBOX
+from services.conversation.read_models.rows import COMMITS, INBOX
 from services.conversation.tasks import Done, Task, Unfit
 from tests.services.conversation.world import Answer, World, eventually, serving
 

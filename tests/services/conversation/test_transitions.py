@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.conversation.domain.state import NO_CASE
+from services.conversation.domain.conversation.state import NO_CASE
 from tests.services.conversation.transitions import (
     DOCUMENT,
     MEMBERS_DOING,

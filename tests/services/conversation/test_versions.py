@@ -10,7 +10,7 @@ from libs.eventstore.store import AsyncEventStore
 from libs.runtime.mongo import Document
 from services.conversation.domain import events
 from services.conversation.domain.events import Payload
-from services.conversation.rows import COMMITS
+from services.conversation.read_models.rows import COMMITS
 from tests.services.conversation.world import World, eventually, serving
 
 pytestmark = pytest.mark.servers

@@ -14,14 +14,14 @@ from libs.events.actions import Action
 from libs.events.content import Content
 from libs.events.directory import MemberState, Role
 from libs.runtime.directory import WorkspaceDirectory
-from services.conversation.domain.conversation import Conversation
-from services.conversation.domain.corrections import SentBefore
-from services.conversation.domain.life import RuleBroken
-from services.conversation.domain.messages import MessageSent
-from services.conversation.domain.sending import Attempt, Sending
-from services.conversation.domain.written import Place
-from services.conversation.publishing import audience_of
-from services.conversation.refusals import problem_of
+from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.domain.conversation.corrections import SentBefore
+from services.conversation.domain.conversation.life import RuleBroken
+from services.conversation.domain.conversation.messages import MessageSent
+from services.conversation.domain.conversation.sending import Attempt, Sending
+from services.conversation.domain.conversation.written import Place
+from services.conversation.localization.refusals import problem_of
+from services.conversation.publishing.conversations import audience_of
 from services.routing.permissions import PERMISSIONS
 from tests.services.conversation.domain.cases import PLACE, ROUTED, Given, minutes, written
 

@@ -10,10 +10,10 @@ from typing import Final, get_args
 from libs.events.content import Content
 from libs.events.customer import FunnelStatus
 from libs.events.marks import Priority
-from services.conversation.domain.conversation import Conversation
-from services.conversation.domain.corrections import SentBefore
-from services.conversation.domain.customer import Customer
-from services.conversation.domain.customer_state import By
+from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.domain.conversation.corrections import SentBefore
+from services.conversation.domain.customer.customer import Customer
+from services.conversation.domain.customer.state import By
 from tests.services.conversation.domain.cases import minutes
 
 MEMBERS: Final = ("dima", "olena", "ivan")

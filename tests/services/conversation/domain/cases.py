@@ -6,11 +6,16 @@ from itertools import count
 from typing import Any
 
 from libs.events.content import Channel, Content, DeliveryState, Sender
-from services.conversation.domain.conversation import Conversation
+from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.domain.conversation.messages import MessageSent
+from services.conversation.domain.conversation.sending import (
+    Attempt,
+    MessageResent,
+    Placed,
+    Sending,
+)
+from services.conversation.domain.conversation.written import Place, Written
 from services.conversation.domain.events import Event
-from services.conversation.domain.messages import MessageSent
-from services.conversation.domain.sending import Attempt, MessageResent, Placed, Sending
-from services.conversation.domain.written import Place, Written
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 STREAM = "cnv_1"

@@ -5,15 +5,12 @@ from typing import Any
 
 from libs.events.content import Channel, Content, Sender
 from libs.events.customer import Card, Visit
-from services.conversation.domain import (
-    activities,
-    blocking,
-    customer_card,
-    customer_erasure,
-    customer_identities,
-    customer_standing,
-    naming,
-)
+from services.conversation.domain.conversation import activities, blocking
+from services.conversation.domain.conversation import customer_profile as naming
+from services.conversation.domain.customer import card as customer_card
+from services.conversation.domain.customer import erasure as customer_erasure
+from services.conversation.domain.customer import identities as customer_identities
+from services.conversation.domain.customer import standing as customer_standing
 from services.conversation.domain.events import Event
 
 

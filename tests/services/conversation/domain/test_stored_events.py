@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from libs.events.content import Attachment, Channel, Content, GeoPoint, Post, Sender
-from services.conversation.domain import (
+from services.conversation.domain import events, sent_message
+from services.conversation.domain.conversation import (
     assignment,
     corrections,
     crm,
     erasure,
-    events,
     life,
     marks,
     messages,
@@ -21,7 +21,6 @@ from services.conversation.domain import (
     participants,
     reading,
     sending,
-    sent_message,
     transfer,
     watermarks,
 )

@@ -11,9 +11,9 @@ import msgspec
 from libs.events.registry import personal_of
 from libs.events.topics import Topic
 from libs.eventstore.commits import Commit, PublicMessage
-from services.conversation.domain import corrections, life, messages, sending
+from services.conversation.domain.conversation import corrections, life, messages, sending
+from services.conversation.domain.conversation.state import NO_CASE, Case, ConversationState
 from services.conversation.domain.events import Event, decode
-from services.conversation.domain.state import NO_CASE, Case, ConversationState
 from tests.services.conversation.machine.broker import Record
 
 

@@ -14,17 +14,21 @@ from libs.events.inbound import DeliveryChanged, DeliveryWatermark, InboundRecei
 from libs.events.topics import Topic
 from libs.runtime.consumer import Received, Transient
 from services.conversation.commands.messages import Resending
-from services.conversation.customers.rows import CUSTOMERS
-from services.conversation.customers.sets import CustomerSet, sets_of
-from services.conversation.domain.conversation import Conversation
-from services.conversation.domain.corrections import Correction, MessageDeleted, MessageEdited
-from services.conversation.domain.customer import Customer
-from services.conversation.domain.customer_state import By
-from services.conversation.domain.sending import MessageResent, Sending
-from services.conversation.drafts import Drafts
-from services.conversation.rows import DRAFTS, INBOX, MESSAGES, find_rows, snapshot_of
+from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.domain.conversation.corrections import (
+    Correction,
+    MessageDeleted,
+    MessageEdited,
+)
+from services.conversation.domain.conversation.sending import MessageResent, Sending
+from services.conversation.domain.customer.customer import Customer
+from services.conversation.domain.customer.state import By
+from services.conversation.read_models.customers.rows import CUSTOMERS
+from services.conversation.read_models.customers.sets import CustomerSet, sets_of
+from services.conversation.read_models.drafts import Drafts
+from services.conversation.read_models.rows import DRAFTS, INBOX, MESSAGES, find_rows, snapshot_of
+from services.conversation.read_models.timeline import Timeline
 from services.conversation.tasks import Done, NotThere, Task
-from services.conversation.timeline import Timeline
 from tests.services.conversation.domain.acts import acts_of, customer_acts_of, said
 from tests.services.conversation.machine.broker import Record
 from tests.services.conversation.machine.plant import Plant, Replica, Stop, read

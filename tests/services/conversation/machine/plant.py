@@ -32,16 +32,16 @@ from libs.runtime.dead_letters import Letter
 from libs.runtime.directory import Directory
 from libs.runtime.mongo import Document, mongo_client
 from services.conversation.app import ensure_indexes
-from services.conversation.customers.rows import CUSTOMERS
 from services.conversation.engine import Engine, engine_of
-from services.conversation.erasing.erasing import Erasing
-from services.conversation.inbox.saved_filters import SAVED_FILTERS, Saved
-from services.conversation.rows import COUNTERS, INBOX
-from services.conversation.sealing.keyring import WORKSPACE_KEYS
-from services.conversation.search.cards import CardRows
-from services.conversation.search.consumer import SearchHandler
-from services.conversation.search.entries import Entries
-from services.conversation.search.index import SearchIndex
+from services.conversation.privacy.erasure.erasing import Erasing
+from services.conversation.privacy.keyring import WORKSPACE_KEYS
+from services.conversation.read_models.customers.rows import CUSTOMERS
+from services.conversation.read_models.inbox.saved_filters import SAVED_FILTERS, Saved
+from services.conversation.read_models.rows import COUNTERS, INBOX
+from services.conversation.read_models.search.cards import CardRows
+from services.conversation.read_models.search.consumer import SearchHandler
+from services.conversation.read_models.search.entries import Entries
+from services.conversation.read_models.search.index import SearchIndex
 from services.conversation.settings import ConversationSettings
 from tests.services.conversation.machine.broker import Broker, Record, make_topics
 from tests.services.conversation.world import DEPLOYMENT_KEY, World, world_of

@@ -16,22 +16,29 @@ from libs.eventstore.store import AsyncEventStore
 from libs.eventstore.verifying import verify_all
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
-from services.conversation.customers.rows import CUSTOMERS, customer_of
-from services.conversation.domain import blocking, corrections, messages
 from services.conversation.domain.aggregate import Snapshot
-from services.conversation.domain.customer_erasure import Erased
-from services.conversation.domain.customer_identities import primary_of
-from services.conversation.domain.customer_state import CustomerState
-from services.conversation.domain.erasure import CustomerErased
-from services.conversation.domain.state import NO_CASE, ConversationState
-from services.conversation.erasing.erasures import ERASURES
-from services.conversation.inbox.counts import Counts
+from services.conversation.domain.conversation import blocking, corrections, messages
+from services.conversation.domain.conversation.erasure import CustomerErased
+from services.conversation.domain.conversation.state import NO_CASE, ConversationState
+from services.conversation.domain.customer.erasure import Erased
+from services.conversation.domain.customer.identities import primary_of
+from services.conversation.domain.customer.state import CustomerState
 from services.conversation.loading import replay
-from services.conversation.rebuilding.read_models import read_models
-from services.conversation.rebuilding.rebuild import rebuild
-from services.conversation.rows import COMMITS, INBOX, MESSAGES, find_rows, inbox_row, snapshot_of
-from services.conversation.sealing.keyring import KEYS
-from services.conversation.timeline import Timeline
+from services.conversation.privacy.erasure.erasures import ERASURES
+from services.conversation.privacy.keyring import KEYS
+from services.conversation.read_models.customers.rows import CUSTOMERS, customer_of
+from services.conversation.read_models.inbox.counts import Counts
+from services.conversation.read_models.rebuild.rebuild import rebuild
+from services.conversation.read_models.rebuild.registry import read_models
+from services.conversation.read_models.rows import (
+    COMMITS,
+    INBOX,
+    MESSAGES,
+    find_rows,
+    inbox_row,
+    snapshot_of,
+)
+from services.conversation.read_models.timeline import Timeline
 from tests.services.conversation.machine.checks import (
     check_causes,
     check_every_state,

@@ -31,8 +31,8 @@ from libs.events.content import ReachedState
 from libs.events.inbound import CorrectionFailed, DeliveryChanged, DeliveryWatermark
 from libs.events.topics import Topic
 from libs.eventstore.outbox import Step
-from services.conversation.domain.customer_state import By
-from services.conversation.domain.state import case_id_of
+from services.conversation.domain.conversation.state import case_id_of
+from services.conversation.domain.customer.state import By
 from services.conversation.settings import ConversationSettings
 from tests.services.conversation.domain.acts import MEMBERS, acts_of, customer_acts_of
 from tests.services.conversation.machine.doings import OWNER

@@ -1,0 +1,233 @@
+"""What a member does to a customer, from the rule's check to the answer."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from msgspec import UNSET
+
+from libs.events.api.customers import (
+    ChangeSalesPlans,
+    CustomerView,
+    EditCustomer,
+    MergeCustomer,
+    RecordVisit,
+    SetFunnelStatus,
+    SplitCustomer,
+)
+from libs.events.customer import Visit
+from libs.runtime.problems import NotFound, Problem, Unavailable
+from libs.runtime.tracing import trace_headers
+from services.conversation.commands.custom_fields import checked_values
+from services.conversation.commands.customer_checks import card_changes, check_visit
+from services.conversation.commands.queue import NOT_NOW
+from services.conversation.domain.customer.card import MergedAway, NotInvolved
+from services.conversation.domain.customer.customer import Customer
+from services.conversation.domain.customer.identities import NotMerged
+from services.conversation.domain.customer.state import By, CustomerState
+from services.conversation.localization.localizer import TEXTS, wrong
+from services.conversation.localization.refusals import problem_of
+from services.conversation.metrics import COMMANDS
+from services.conversation.read_models.customers.queries import Looking
+from services.conversation.read_models.customers.views import InSight
+from services.conversation.tasks import Done, NotDone, Outcome, Task
+
+type Decide = Callable[[Customer], None]
+
+# A customer who is merged while somebody changes them is looked up again this often.
+_ATTEMPTS: Final = 3
+_WEIGHT_BYTES: Final = 60_000
+
+
+class CustomerCommands(Looking):
+    """All answer with the customer after it. What is known of a person is changed by those who
+    answer them, and by who manages cases; blocking asks for no more than that they are in sight.
+
+    Errors of all: NotFound, Unavailable.
+    """
+
+    async def edit(self, customer_id: str, cause: str, asked: EditCustomer) -> CustomerView:
+        """Errors: Invalid, CustomerOfOthers."""
+        changes = card_changes(asked)
+        fields = None
+        if asked.fields is not UNSET:
+            fields = checked_values(self._directory, "customer", asked.fields, "fields")
+        by = self._by
+        return await self._known(
+            "customer-edit", customer_id, cause, lambda c: c.edit_card(by, changes, fields)
+        )
+
+    async def move_in_funnel(
+        self, customer_id: str, cause: str, asked: SetFunnelStatus
+    ) -> CustomerView:
+        """Errors: CustomerOfOthers."""
+        by = self._by
+        return await self._known(
+            "customer-funnel", customer_id, cause, lambda c: c.move_in_funnel(by, asked.status)
+        )
+
+    async def change_sales_plans(
+        self, customer_id: str, cause: str, asked: ChangeSalesPlans
+    ) -> CustomerView:
+        """Errors: CustomerOfOthers, SalesPlansFull."""
+        by = self._by
+        return await self._known(
+            "customer-plans",
+            customer_id,
+            cause,
+            lambda c: c.change_sales_plans(by, asked.add, asked.remove),
+        )
+
+    async def record_visit(self, customer_id: str, cause: str, asked: RecordVisit) -> CustomerView:
+        """Errors: Invalid, CustomerOfOthers."""
+        check_visit(asked)
+        visit = Visit(
+            at=asked.at or datetime.now(UTC),
+            tool=asked.tool,
+            google_id=asked.google_id,
+            link=asked.link,
+            utm={str(label): value for label, value in asked.utm.items()},
+        )
+        by = self._by
+        return await self._known(
+            "customer-visit", customer_id, cause, lambda c: c.record_visit(by, visit)
+        )
+
+    async def block(self, customer_id: str, cause: str) -> CustomerView:
+        by = self._by
+        return await self._standing(
+            "customer-block", customer_id, cause, lambda c, one: c.block(by, as_identity=one)
+        )
+
+    async def unblock(self, customer_id: str, cause: str) -> CustomerView:
+        by = self._by
+        return await self._standing(
+            "customer-unblock", customer_id, cause, lambda c, one: c.unblock(by, as_identity=one)
+        )
+
+    async def subscribe(self, customer_id: str, cause: str) -> CustomerView:
+        """This identity's subscription, not the person's. Errors: CustomerOfOthers."""
+        by = self._by
+        return await self._identity(
+            "customer-subscribe", customer_id, cause, lambda c: c.subscribe(by)
+        )
+
+    async def unsubscribe(self, customer_id: str, cause: str) -> CustomerView:
+        """This identity's subscription, not the person's. Errors: CustomerOfOthers."""
+        by = self._by
+        return await self._identity(
+            "customer-unsubscribe", customer_id, cause, lambda c: c.unsubscribe(by)
+        )
+
+    async def merge(self, customer_id: str, cause: str, asked: MergeCustomer) -> CustomerView:
+        """The other's set becomes part of this one. Errors: Invalid, CustomerOfOthers."""
+        by = self._by
+        for _ in range(_ATTEMPTS):
+            found = await self._in_sight(customer_id)
+            self._must_answer(found)
+            try:
+                other = await self._in_sight(asked.customer_id)
+            except NotFound:
+                raise wrong("customer_id", "not-a-customer") from None
+            primary_id, merged_id = found.customer.primary_id, other.customer.primary_id
+            if primary_id == merged_id:
+                return self._shown(found)
+            outcome = await self._decided([(merged_id, cause, _merging(by, primary_id))])
+            if not isinstance(outcome, MergedAway):
+                return await self._answer("customer-merge", outcome, customer_id)
+        raise Unavailable(TEXTS.say("unavailable.merging"))
+
+    async def split(self, customer_id: str, cause: str, asked: SplitCustomer) -> CustomerView:
+        """The identity is a person of their own again, with all that had been merged into it.
+
+        Errors: Invalid, CustomerOfOthers, CustomerNotMerged.
+        """
+        found = await self._in_sight(customer_id)
+        self._must_answer(found)
+        customer, by = found.customer, self._by
+        if asked.customer_id not in customer.rows:
+            raise wrong("customer_id", "not-an-identity")
+        if asked.customer_id == customer.primary_id:
+            raise self._problem(NotMerged())
+        steps: list[tuple[str, str, Decide]] = [(asked.customer_id, cause, lambda c: c.split(by))]
+        if customer.known.merged_into is not None:
+            # Two merged the other way round at once: the circle is opened for good.
+            steps.append((customer.primary_id, f"{cause}/circle", lambda c: c.split(by)))
+        outcome = await self._decided(steps)
+        return await self._answer("customer-split", outcome, customer.primary_id)
+
+    @property
+    def _by(self) -> By:
+        return By(self._caller.workspace_id, self._member.member_id)
+
+    async def _standing(
+        self, command: str, customer_id: str, cause: str, decide: Callable[[Customer, bool], None]
+    ) -> CustomerView:
+        """Of the person, whoever asks: so of all identities, the primary first. ``decide`` is told
+        whether it is another."""
+        for _ in range(_ATTEMPTS):
+            person = (await self._in_sight(customer_id)).customer
+            primary_id = person.primary_id
+            steps: list[tuple[str, str, Decide]] = [
+                (primary_id, cause, lambda c: decide(c, False)),
+                *(
+                    (one, f"{cause}/{one}", lambda c: decide(c, True))
+                    for one in sorted(person.rows.keys() - {primary_id})
+                ),
+            ]
+            outcome = await self._decided(steps)
+            if not isinstance(outcome, MergedAway):
+                return await self._answer(command, outcome, customer_id)
+        raise Unavailable(TEXTS.say("unavailable.merging"))
+
+    async def _known(
+        self, command: str, customer_id: str, cause: str, decide: Decide
+    ) -> CustomerView:
+        """A change of what is known of the person, so on the primary's stream."""
+        for _ in range(_ATTEMPTS):
+            found = await self._in_sight(customer_id)
+            self._must_answer(found)
+            outcome = await self._decided([(found.customer.primary_id, cause, decide)])
+            if not isinstance(outcome, MergedAway):
+                return await self._answer(command, outcome, customer_id)
+        raise Unavailable(TEXTS.say("unavailable.merging"))
+
+    async def _identity(
+        self, command: str, customer_id: str, cause: str, decide: Decide
+    ) -> CustomerView:
+        self._must_answer(await self._in_sight(customer_id))
+        outcome = await self._decided([(customer_id, cause, decide)])
+        return await self._answer(command, outcome, customer_id)
+
+    async def _decided(self, steps: Sequence[tuple[str, str, Decide]]) -> Outcome[CustomerState]:
+        """Of several steps the first's outcome: the others only complete it."""
+        tasks = [
+            Task(self._caller.workspace_id, stream, cause, decide, trace_headers(), _WEIGHT_BYTES)
+            for stream, cause, decide in steps
+        ]
+        try:
+            return (await self._parts.customer_desk.handle(tasks))[0]
+        except NOT_NOW as error:
+            raise Unavailable(TEXTS.say("unavailable.not-confirmed")) from error
+
+    async def _answer(
+        self, command: str, outcome: Outcome[CustomerState], customer_id: str
+    ) -> CustomerView:
+        if not isinstance(outcome, Done):
+            COMMANDS.labels(command, "refused").inc()
+            raise self._problem(outcome)
+        COMMANDS.labels(command, "repeated" if outcome.repeated else "done").inc()
+        # The rows have it: they are written before the desk returns.
+        return await self.customer(customer_id)
+
+    def _must_answer(self, found: InSight) -> None:
+        """Those who answer the customer, and who manages cases. Errors: CustomerOfOthers."""
+        if not self._manages and self._member.member_id not in found.people:
+            raise self._problem(NotInvolved(found.responsible))
+
+    def _problem(self, refusal: NotDone) -> Problem:
+        return problem_of(refusal, self._directory, "", datetime.now(UTC))
+
+
+def _merging(by: By, primary_id: str) -> Decide:
+    return lambda customer: customer.merge_into(by, primary_id)

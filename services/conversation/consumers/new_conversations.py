@@ -1,0 +1,78 @@
+"""``parley.conversation``, read by its own writer: a thread that begins is told what is known of
+its customer already.
+
+Most customers are new with their first thread. Of the others (a comment under another post, a chat
+with the business beside the one with its bot) the card is a stream of its own, and receiving a
+message does not look there: what lists show of them is told a moment later.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import batched
+from typing import TYPE_CHECKING, Final
+
+from libs.events.conversation import CaseFacts, CaseOpened
+from libs.events.envelope import Envelope
+from libs.events.withholding import MessageWithheld
+from libs.runtime.consumer import Received, Refused, Wanted, of_types
+from services.conversation.consumers.customer_profiles import CustomerTeller
+from services.conversation.read_models.rows import Rows
+
+if TYPE_CHECKING:
+    from aiokafka import ConsumerRecord
+
+GROUP: Final = "conversation-beginnings"
+PATIENCE_SECONDS: Final = 0.25
+_AT_ONCE: Final = 20
+_FIRST: Final = b"1"
+
+
+def wanted() -> Wanted:
+    """The first events of conversations, by their headers alone."""
+    opens = of_types(CaseOpened, MessageWithheld)
+
+    def first(record: "ConsumerRecord[bytes, bytes]") -> bool:
+        sequence = next((value for name, value in record.headers if name == "ce_sequence"), _FIRST)
+        return sequence == _FIRST and opens(record)
+
+    return first
+
+
+class BeginningHandler:
+    def __init__(self, teller: CustomerTeller, customers: Rows) -> None:
+        self._teller = teller
+        self._customers = customers
+
+    async def __call__(self, batch: Sequence[Received]) -> list[Refused]:
+        begun: dict[str, tuple[Envelope, str]] = {}
+        for one in batch:
+            body = one.envelope.body
+            if one.envelope.sequence != 1:
+                continue
+            match body:
+                case (
+                    CaseOpened(case=CaseFacts(customer_id=customer_id))
+                    | MessageWithheld(customer_id=customer_id)
+                ):
+                    begun[one.envelope.subject] = one.envelope, customer_id
+        known = await self._known({customer_id for _, customer_id in begun.values()})
+        news = [
+            (envelope, customer_id, conversation_id)
+            for conversation_id, (envelope, customer_id) in begun.items()
+            if customer_id in known
+        ]
+        for some in batched(news, _AT_ONCE):
+            telling = (self._teller.tell_new(*one) for one in some)
+            # Waited for to the end, also where one fails: the batch may be given again at once.
+            for outcome in await asyncio.gather(*telling, return_exceptions=True):
+                if outcome is not None:
+                    raise outcome
+        return []
+
+    async def _known(self, customer_ids: set[str]) -> set[str]:
+        """Those of whom anything was written down, be it that they are somebody else."""
+        if not customer_ids:
+            return set()
+        of_them = {"_id": {"$in": sorted(customer_ids)}, "known": {"$exists": True}}
+        rows = await self._customers.find(of_them, {"_id": 1}).to_list()
+        return {row["_id"] for row in rows}

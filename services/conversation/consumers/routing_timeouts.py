@@ -1,0 +1,110 @@
+"""What is done now and then: cases that routing forgot, and the gauge of what is unpublished."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+from pymongo import ASCENDING
+
+from libs.eventstore.store import AsyncEventStore
+from libs.runtime.consumer import Transient
+from libs.runtime.kafka import PublishFailed
+from libs.runtime.left_out import left_out
+from libs.runtime.mongo import TRANSIENT
+from libs.runtime.stopping import stopped_within
+from services.conversation.desk import Desk
+from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.domain.conversation.state import ConversationState
+from services.conversation.metrics import ROUTING_TIMEOUTS, UNPUBLISHED
+from services.conversation.read_models.rows import Rows, snapshot_of
+from services.conversation.tasks import Done, Task
+
+log = structlog.get_logger()
+
+PASSING: Final[tuple[type[Exception], ...]] = (Transient, PublishFailed, *TRANSIENT)
+_GAUGE_SECONDS: Final = 5.0
+_AT_ONCE: Final = 200
+
+
+class RoutingTimeouts:
+    """Puts a case into New when routing has not decided on it within ``timeout``.
+
+    Every replica may run it: whoever comes second finds the case routed.
+    """
+
+    def __init__(
+        self,
+        desk: Desk[ConversationState, Conversation],
+        inbox: Rows,
+        timeout: timedelta,
+    ) -> None:
+        self._desk = desk
+        self._inbox = inbox
+        self._timeout = timeout
+        # Those that could not be decided on, until this process ends.
+        self._bad: set[str] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        pause = min(1.0, self._timeout.total_seconds() / 5)
+        while not stop.is_set():
+            try:
+                await self.sweep()
+            except PASSING as error:
+                log.warning("routing sweep failed, is tried again", error=repr(error))
+            await stopped_within(stop, pause)
+
+    async def sweep(self) -> int:
+        """How many cases were put into New."""
+        late = {"$lt": datetime.now(UTC) - self._timeout}
+        rows = await self._inbox.find(
+            {"case_state": "routing", "routing_since": late, "_id": {"$nin": [*self._bad]}},
+            sort=[("routing_since", ASCENDING)],
+            limit=_AT_ONCE,
+        ).to_list()
+        # They are late already, and would fill each sweep.
+        self._bad.update(row["_id"] for row in rows)
+        tasks = []
+        for row in rows:
+            with left_out("routing timeout", row["_id"]):
+                tasks.append(self._task(snapshot_of(row).state))
+        moved = await self._together(tasks) if tasks else 0
+        ROUTING_TIMEOUTS.inc(moved)
+        return moved
+
+    async def _together(self, tasks: Sequence[Task[Conversation]]) -> int:
+        try:
+            outcomes = await self._desk.handle(tasks)
+        except PASSING:
+            self._bad.difference_update(task.stream for task in tasks)
+            raise
+        except Exception:
+            if len(tasks) == 1:
+                raise
+            # One of them is the trouble, and it alone is left.
+            moved = 0
+            for task in tasks:
+                with left_out("routing timeout", task.stream, PASSING):
+                    moved += await self._together([task])
+            return moved
+        self._bad.difference_update(task.stream for task in tasks)
+        return sum(isinstance(outcome, Done) and bool(outcome.changes) for outcome in outcomes)
+
+    def _task(self, state: ConversationState) -> Task[Conversation]:
+        case_id = state.case.case_id
+        return Task(
+            state.thread.workspace_id,
+            state.thread.conversation_id,
+            f"routing-timeout/{case_id}",
+            lambda conversation: conversation.route(case_id, None, timed_out=True),
+        )
+
+
+async def watch_unpublished(store: AsyncEventStore, stop: asyncio.Event) -> None:
+    """Keep the gauge of unpublished commits."""
+    while not stop.is_set():
+        with contextlib.suppress(*PASSING):
+            UNPUBLISHED.set(await store.count_pending())
+        await stopped_within(stop, _GAUGE_SECONDS)

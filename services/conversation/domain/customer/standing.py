@@ -1,0 +1,73 @@
+"""How the team stands to a customer: blocked or not, and whether each identity gets mailings."""
+
+from msgspec.structs import replace
+
+from services.conversation.domain.customer.card import Cards
+from services.conversation.domain.customer.state import By, CustomerEvent, CustomerState
+from services.conversation.domain.events import stored
+
+
+@stored("customer.blocked.v1")
+class Blocked(CustomerEvent, frozen=True, kw_only=True):
+    """The customer is not to be heard, on any of their identities' threads."""
+
+    def change(self, state: CustomerState) -> CustomerState:
+        return replace(state, blocked_by=self.member_id, blocked_at=self.at)
+
+
+@stored("customer.unblocked.v1")
+class Unblocked(CustomerEvent, frozen=True, kw_only=True):
+    """The customer is heard again."""
+
+    def change(self, state: CustomerState) -> CustomerState:
+        return replace(state, blocked_by=None, blocked_at=None)
+
+
+@stored("customer.subscribed.v1")
+class Subscribed(CustomerEvent, frozen=True, kw_only=True):
+    """``again``: the identity had refused before."""
+
+    again: bool
+
+    def change(self, state: CustomerState) -> CustomerState:
+        return replace(state, subscription="resubscribed" if self.again else "subscribed")
+
+
+@stored("customer.unsubscribed.v1")
+class Unsubscribed(CustomerEvent, frozen=True, kw_only=True):
+    """The identity does not want mailings and automatic chains any more."""
+
+    def change(self, state: CustomerState) -> CustomerState:
+        return replace(state, subscription="unsubscribed")
+
+
+class Standing(Cards):
+    """A person is blocked while any of their identities is: a block lasts until somebody lifts it,
+    whoever is merged into whom, and whoever is split off keeps it. So a person's identities are
+    blocked, and heard again, together; a subscription is each identity's own.
+
+    ``as_identity``: as one of the person's, merged or not; else the primary is meant.
+    """
+
+    def block(self, by: By, *, as_identity: bool = False) -> None:
+        """Errors: MergedAway."""
+        if not as_identity:
+            self._refuse_merged()
+        if not self._known.blocked:
+            self._trigger(Blocked(at=self.now, **self._who(by)))
+
+    def unblock(self, by: By, *, as_identity: bool = False) -> None:
+        """Errors: MergedAway."""
+        if not as_identity:
+            self._refuse_merged()
+        if self._known.blocked:
+            self._trigger(Unblocked(at=self.now, **self._who(by)))
+
+    def subscribe(self, by: By) -> None:
+        """Who wrote to a source is subscribed there; only who refused can subscribe again."""
+        if self._known.subscription == "unsubscribed":
+            self._trigger(Subscribed(at=self.now, again=True, **self._who(by)))
+
+    def unsubscribe(self, by: By) -> None:
+        if self._known.subscription != "unsubscribed":
+            self._trigger(Unsubscribed(at=self.now, **self._who(by)))

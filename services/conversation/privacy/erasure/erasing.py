@@ -1,0 +1,326 @@
+"""Forgetting a person, from the request to the last trace of them.
+
+    begun ──▶ erased ──▶ (done: the document goes)
+
+An erasure is a document of ``conversation_erasures`` before anything is done, those of all the
+identities of a person together, so that whatever stops in the middle is taken up again, by any
+replica. Every step may be done twice:
+
+1. The identity's next generation of keys is begun: what comes from now on is sealed with it.
+2. ``CustomerErased`` is appended to each of their conversations, ``Erased`` to their card's stream.
+   Whatever another replica decides on the state before it is refused, because the version is the
+   lock; and what it still writes into the read models is of an older version than the erasure's,
+   and loses. What the search has of the conversations up to that version is taken out, and not let
+   in again; members' drafts go too, and the words of their saved filters that name the person.
+3. While the old keys are there, the streams are read once more: for the attachments, which ingest
+   deletes, and for the names by which the person is found in dead letters.
+4. The old keys are destroyed. No event from before the request opens any longer, wherever it is
+   kept; what came during step 2, sealed with the new one already, is shown to nobody.
+5. The dead letters of the person are taken out.
+
+Afterwards it is looked at again for a while: a conversation that began at a stopped replica just
+then, and was not there to be found, is erased as well, and so are dead letters that came late.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Collection
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+from aiokafka.errors import KafkaError
+from pymongo.asynchronous.database import AsyncDatabase
+
+from libs.runtime.dead_letters import Letter
+from libs.runtime.left_out import left_out
+from libs.runtime.mongo import Document
+from libs.runtime.stopping import stopped_within
+from services.conversation.consumers.routing_timeouts import PASSING
+from services.conversation.desk import Desk
+from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.domain.conversation.erasure import ATTACHMENTS_AT_ONCE
+from services.conversation.domain.conversation.state import ConversationState
+from services.conversation.domain.customer.customer import Customer
+from services.conversation.domain.customer.state import By, CustomerState
+from services.conversation.domain.events import decode
+from services.conversation.privacy.erasure.erasures import Erasure, Erasures
+from services.conversation.privacy.erasure.names import called, long_enough, names_in
+from services.conversation.privacy.keyring import Keyring
+from services.conversation.privacy.sealed_payload import Owner
+from services.conversation.privacy.sealed_store import SealedStore
+from services.conversation.read_models.customers.rows import CUSTOMERS, customer_of
+from services.conversation.read_models.customers.sets import sets_of
+from services.conversation.read_models.drafts import Drafts
+from services.conversation.read_models.rebuild.rebuild import beside_of
+from services.conversation.read_models.rows import DRAFTS, INBOX, MESSAGES, find_rows, snapshot_of
+from services.conversation.read_models.search.cards import CardRows
+from services.conversation.read_models.search.index import SEARCH, SearchIndex
+from services.conversation.tasks import Done, NotThere, Task
+
+log = structlog.get_logger()
+
+_COMES_THROUGH: Final[tuple[type[Exception], ...]] = (*PASSING, KafkaError, NotThere)
+
+type ForgetWords = Callable[[str, Collection[str]], Awaitable[int]]
+type TakeOut = Callable[[Callable[[Letter], bool]], Awaitable[int]]
+
+_PAGE: Final = 200
+# For as long as Kafka keeps a message somebody may go on with one from before.
+_WATCHED: Final = timedelta(days=7)
+# What a rebuild under way holds of a conversation beside the live rows, or a stopped one left
+# there, and by which field it is found. Of what is taken away the live rows stay as they are.
+_OF_CONVERSATION: Final = ((INBOX, "_id"), (MESSAGES, "conversation"), (SEARCH, "c"))
+
+
+class Erasing:
+    """``forget_words``: of members' saved filters. ``take_out``: out of the dead letters.
+    ``again_after``: when these are looked at again."""
+
+    def __init__(
+        self,
+        database: AsyncDatabase[Document],
+        keyring: Keyring,
+        store: SealedStore,
+        desk: Desk[ConversationState, Conversation],
+        customer_desk: Desk[CustomerState, Customer],
+        search: SearchIndex,
+        cards: CardRows,
+        forget_words: ForgetWords,
+        take_out: TakeOut,
+        again_after: timedelta,
+    ) -> None:
+        self._database = database
+        self._erasures = Erasures(database, keyring)
+        self._inbox = database[INBOX]
+        self._drafts = Drafts(database[DRAFTS])
+        self._keyring = keyring
+        self._store = store
+        self._customers = database[CUSTOMERS]
+        self._desk = desk
+        self._customer_desk = customer_desk
+        self._search = search
+        self._cards_found = cards
+        self._forget_words = forget_words
+        self._take_out = take_out
+        self._again_after = again_after
+
+    async def erase(self, workspace_id: str, customer_id: str, member_id: str) -> list[Erasure]:
+        """Each identity of the person. On return nothing of them is shown or can be opened any
+        longer; what is left in other services and in dead letters goes within seconds.
+
+        Errors: NotThere, PASSING.
+        """
+        sets = await sets_of(self._customers, workspace_id, [customer_id])
+        identities = [customer_id]
+        if (person := sets.get(customer_id)) is not None:
+            # The primary first, whose card the others show.
+            identities = [person.primary_id, *(person.rows.keys() - {person.primary_id})]
+        newest = await self._keyring.newest(identities, workspace_id)
+        if not all(newest.values()):
+            raise NotThere
+        now = datetime.now(UTC)
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        # All of them before the first is done: whatever stops in between, they are one person.
+        erasures = await self._erasures.begun(
+            [Erasure(one, workspace_id, member_id, newest[one], now) for one in identities]
+        )
+        for erasure in erasures:
+            await self._forget(erasure)
+        return erasures
+
+    async def run(self, interval_seconds: float, stop: asyncio.Event) -> None:
+        """Finish what was begun, and look again at what was finished, until ``stop``."""
+        loop = asyncio.get_running_loop()
+        watch_at = loop.time()
+        while not stop.is_set():
+            try:
+                await self.finish()
+                if loop.time() >= watch_at:
+                    await self.watch()
+                    watch_at = loop.time() + self._again_after.total_seconds()
+            except (*PASSING, KafkaError) as error:
+                log.warning("erasures are tried again", error=repr(error))
+            await stopped_within(stop, interval_seconds)
+
+    async def finish(self) -> None:
+        """What was begun is brought to its end. Errors: PASSING, KafkaError."""
+        for erasure in await self._erasures.at({"stage": "begun"}):
+            with left_out("erasure", erasure.id, _COMES_THROUGH):
+                await self._forget(erasure)
+                # Where another was faster, only the document tells what the person is called.
+                await self._forget_letters(await self._erasures.now(erasure))
+                await self._erasures.reached(erasure, "erased")
+
+    async def watch(self) -> None:
+        """What a replica that had been stopped brought back. Errors: PASSING, KafkaError."""
+        now = datetime.now(UTC)
+        late = {"stage": "erased", "at": {"$lt": now - self._again_after}}
+        for erasure in await self._erasures.at(late):
+            with left_out("erasure", erasure.id, _COMES_THROUGH):
+                await self._forget_letters(erasure)
+                await self._erasures.reached(erasure, "done")
+        erasures = await self._erasures.at({"stage": {"$ne": "begun"}})
+        newest = {one.identity: one for one in sorted(erasures, key=lambda one: one.number)}
+        for state in await self._conversations(newest):
+            erasure = newest[state.customer_id]
+            if state.erasures < erasure.number:
+                with left_out("erasure", state.thread.conversation_id, _COMES_THROUGH):
+                    await self._erase_conversation(erasure, state)
+        for customer in await self._cards(newest):
+            if customer.erasures < newest[customer.customer_id].number:
+                with left_out("erasure", customer.customer_id, _COMES_THROUGH):
+                    await self._erase_card(newest[customer.customer_id])
+        await self._erasures.drop(now - _WATCHED)
+
+    async def _forget(self, erasure: Erasure) -> None:
+        identity, number = erasure.identity, erasure.number
+        await self._keyring.begin_generation(identity, erasure.workspace_id, number)
+        if await self._keyring.to_open([Owner(identity, number)]):
+            # All of them, also those that were erased before it was stopped: the rest is repeated.
+            # While it is known what the person is called.
+            await self._forget_words(erasure.workspace_id, await self._called(identity))
+            names = await self._card_names(identity)
+            # Before the card goes: what stood on it is not found a second time.
+            await self._erasures.remember(erasure, names)
+            # The card first: what conversations show of it is read from there.
+            # One that is set aside keeps nobody from forgetting the rest. Without the key nothing
+            # of it can be opened either, and it is looked at again (``watch``).
+            with left_out("erasure", identity, _COMES_THROUGH):
+                await self._erase_card(erasure)
+            for state in await self._conversations([identity]):
+                with left_out("erasure", state.thread.conversation_id, _COMES_THROUGH):
+                    names |= await self._erase_conversation(erasure, state)
+            await self._forget_words(erasure.workspace_id, names)
+            await self._erasures.remember(erasure, names)
+        await self._keyring.destroy(identity, number + 1)
+
+    async def _card_of(self, erasure: Erasure) -> tuple[str, int]:
+        """Whose card is the person's, and how often it had been edited when it was erased: what was
+        written on it since then is theirs again."""
+        sets = await sets_of(self._customers, erasure.workspace_id, [erasure.identity])
+        if (person := sets.get(erasure.identity)) is None:
+            return erasure.identity, 0
+        return person.primary_id, person.known.forgotten
+
+    async def _called(self, identity: str) -> set[str]:
+        """How members may look for the person."""
+        cards = await self._cards([identity])
+        return called(cards, await self._conversations([identity]))
+
+    async def _cards(self, identities: Collection[str]) -> list[CustomerState]:
+        """Of those of whom the team wrote anything down."""
+        rows = await find_rows(self._customers, identities)
+        found = []
+        for row in rows:
+            with left_out("customer row", row["_id"]):
+                if known := customer_of(row):
+                    found.append(known.state)
+        return found
+
+    async def _card_names(self, identity: str) -> set[str]:
+        """What was written down of the identity, by which it can be found in dead letters."""
+        names: set[str] = set()
+        for known in await self._cards([identity]):
+            names |= long_enough(
+                known.card.phone, known.card.email, known.card.external_id, *known.google_ids
+            )
+        return names
+
+    async def _erase_card(self, erasure: Erasure) -> None:
+        by = By(erasure.workspace_id, erasure.member_id)
+        task: Task[Customer] = Task(
+            erasure.workspace_id,
+            erasure.identity,
+            f"erase/{erasure.id}",
+            lambda customer: customer.erase(by, erasure.number),
+        )
+        await self._customer_desk.handle([task])
+        await self._cards_found.drop(erasure.workspace_id, erasure.identity)
+        await self._database[beside_of(CUSTOMERS)].delete_one({"_id": erasure.identity})
+
+    async def _conversations(self, identities: Collection[str]) -> list[ConversationState]:
+        if not identities:
+            return []
+        found = self._inbox.find({"customer": {"$in": list(identities)}}, batch_size=_PAGE)
+        states = []
+        async for row in found:
+            with left_out("inbox row", row["_id"]):
+                states.append(snapshot_of(row).state)
+        return states
+
+    async def _erase_conversation(self, erasure: Erasure, state: ConversationState) -> set[str]:
+        """The names by which the person went in it."""
+        stream, member_id, number = state.thread.conversation_id, erasure.member_id, erasure.number
+        cause = f"erase/{erasure.id}"
+        primary_id, edits = await self._card_of(erasure)
+        erased = await self._decide(
+            erasure, stream, cause, lambda c: c.erase_customer(member_id, number, primary_id, edits)
+        )
+        await self._drafts.forget([stream])
+        for collection, named in _OF_CONVERSATION:
+            await self._database[beside_of(collection)].delete_many({named: stream})
+        upto = erased.state.forgotten
+        # What it is called by since then, its number, is nothing of the person's.
+        await self._search.forget({stream: upto - 1})
+        names, attachments = await self._traces(stream, upto)
+        for at in range(0, len(attachments), ATTACHMENTS_AT_ONCE):
+            some = attachments[at : at + ATTACHMENTS_AT_ONCE]
+            await self._decide(
+                erasure,
+                stream,
+                f"{cause}/attachments/{at}",
+                lambda c, some=some: c.erase_attachments(member_id, some),  # type: ignore[misc]
+                weight_bytes=100 * len(some),
+            )
+        await self._erasures.erased_in(erasure, stream)
+        return names
+
+    async def _decide(
+        self,
+        erasure: Erasure,
+        stream: str,
+        cause: str,
+        decide: Callable[[Conversation], None],
+        weight_bytes: int = 2_000,
+    ) -> Snapshot[ConversationState]:
+        task = Task(erasure.workspace_id, stream, cause, decide, weight_bytes=weight_bytes)
+        (outcome,) = await self._desk.handle([task])
+        if not isinstance(outcome, Done) or outcome.snapshot is None:
+            raise NotThere
+        return outcome.snapshot
+
+    async def _traces(self, stream: str, upto: int) -> tuple[set[str], list[str]]:
+        """What the customer is called in the stream, and the attachments of its messages, as long
+        as the keys are there."""
+        names: set[str] = set()
+        attachments: dict[str, None] = {}
+        after = 0
+        while commits := await self._store.read(stream, after, _PAGE):
+            for position, stored in (
+                (commit.first + at, stored)
+                for commit in commits
+                for at, stored in enumerate(commit.events)
+            ):
+                if position < upto:
+                    event = decode(stored.type, stored.data)
+                    names |= names_in(event)
+                    content = getattr(event, "content", None)
+                    attachments |= dict.fromkeys(
+                        one.attachment_id for one in (content.attachments if content else ())
+                    )
+            after = commits[-1].last
+        return names, list(attachments)
+
+    async def _forget_letters(self, erasure: Erasure) -> None:
+        keys = {name.encode() for name in (erasure.identity, *erasure.conversations)}
+        names = [name.encode() for name in await self._erasures.names_of(erasure)]
+        called = re.compile(
+            rb"(?<![0-9A-Za-z])(?:" + b"|".join(map(re.escape, names)) + rb")(?![0-9A-Za-z])"
+        )
+
+        def is_theirs(letter: Letter) -> bool:
+            return letter.key in keys or bool(names and called.search(letter.value or b""))
+
+        await self._take_out(is_theirs)
