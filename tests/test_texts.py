@@ -14,7 +14,7 @@ from services.conversation.localization.localizer import TEXTS as CONVERSATION
 from services.gateway.access import SignInNeeded
 from services.gateway.accounts import EmailTaken, WorkspaceNeeded, WrongSignIn
 from services.gateway.telling import TEXTS as GATEWAY
-from services.ingest.telling import TEXTS as INGEST
+from services.ingest.localization import TEXTS as INGEST
 from services.routing.domain import errors
 from services.routing.telling import TEXTS as ROUTING
 from tests.support.texts import check_files, check_texts
@@ -31,12 +31,12 @@ ALL: Final = {
 }
 # Read by programs alone, so in English.
 PROGRAMS: Final = {
-    "services/ingest/hooks.py": "a platform's",
-    "services/ingest/accept.py": "a platform's",
+    "services/ingest/webhooks/router.py": "a platform's",
+    "services/ingest/webhooks/accept.py": "a platform's",
     "services/ingest/channels/telegram/hook.py": "the platform's",
-    "services/ingest/widget/access.py": "widget.js, which tells the visitor in its own texts",
-    "services/ingest/widget/hub.py": "widget.js",
-    "services/ingest/widget/routes.py": "widget.js",
+    "services/ingest/channels/widget/access.py": "widget.js, which tells the visitor",
+    "services/ingest/channels/widget/hub.py": "widget.js",
+    "services/ingest/channels/widget/routes.py": "widget.js",
 }
 # Said to another service, in a file whose other words are for people.
 TO_SERVICES: Final = {

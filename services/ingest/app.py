@@ -23,34 +23,34 @@ from libs.runtime.settings import key_bytes
 from libs.runtime.storage import open_storage
 from libs.runtime.tokens import ServiceTokens
 from libs.runtime.trust import guard
-from services.ingest.accept import Acceptor
+from services.ingest.api.attachments import attachment_routes
+from services.ingest.api.photos import Photos, photo_routes
+from services.ingest.api.sources import registration_routes, webhook_url
 from services.ingest.attachments.fetch import TRANSIENT as STORAGE_TRANSIENT
 from services.ingest.attachments.fetch import Fetcher, may_have_attachments
-from services.ingest.attachments.routes import attachment_routes
 from services.ingest.attachments.store import AttachmentStore
 from services.ingest.channels.telegram.api import BotApi
 from services.ingest.channels.telegram.hook import telegram_hook
 from services.ingest.channels.telegram.moves import Moves
 from services.ingest.channels.telegram.sender import TelegramSender
-from services.ingest.erasing import GROUP as ERASING_GROUP
-from services.ingest.erasing import Eraser
-from services.ingest.erasing import wanted as erasing_wanted
-from services.ingest.hooks import Hooks
-from services.ingest.leaving import Leaving
-from services.ingest.photos import Photos, photo_routes
-from services.ingest.registrar import Registrar, RegistrarParts
-from services.ingest.registration import registration_routes, webhook_url
+from services.ingest.channels.widget.dependencies import WidgetDependencies, WidgetLimits
+from services.ingest.channels.widget.files import FileHandles
+from services.ingest.channels.widget.hub import WidgetHub
+from services.ingest.channels.widget.routes import widget_routes
+from services.ingest.channels.widget.visitors import VisitorTokens
+from services.ingest.consumers.erasure import GROUP as ERASING_GROUP
+from services.ingest.consumers.erasure import Eraser
+from services.ingest.consumers.erasure import wanted as erasing_wanted
 from services.ingest.sending.attempts import Attempts
-from services.ingest.sending.keeper import Keeper
-from services.ingest.sending.lanes import Lanes
+from services.ingest.sending.lease_sweeper import LeaseSweeper
+from services.ingest.sending.ordered_queues import OrderedQueues
 from services.ingest.sending.port import KeptSender, Sender
 from services.ingest.settings import IngestSettings
 from services.ingest.sources import SEAL_PURPOSE, SourceBook
-from services.ingest.widget.dependencies import WidgetDependencies, WidgetLimits
-from services.ingest.widget.files import FileHandles
-from services.ingest.widget.hub import WidgetHub
-from services.ingest.widget.routes import widget_routes
-from services.ingest.widget.visitors import VisitorTokens
+from services.ingest.webhooks.accept import Acceptor
+from services.ingest.webhooks.registrar import Registrar, RegistrarParts
+from services.ingest.webhooks.removal import WebhookRemoval
+from services.ingest.webhooks.router import Hooks
 
 # Few at a time: a picture is in memory while it is fetched.
 _FETCH_BATCH = 50
@@ -136,10 +136,10 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
         RegistrarParts(parts.directory, parts.sources, bots, parts.ids, url_of),
     )
     runtime.run("registrar", registrar.run)
-    leaving = Leaving(
+    removal = WebhookRemoval(
         database["ingest_leaving"], parts.directory, parts.sources, bots, url_of, registrar
     )
-    runtime.run("leaving", leaving.run)
+    runtime.run("leaving", removal.run)
     parts.consumer(
         Topic.CONVERSATION,
         ERASING_GROUP,
@@ -168,7 +168,7 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
         *attachment_routes(parts.store, fetcher),
         *photo_routes(Photos(parts.sources, bots)),
         *registration_routes(
-            parts.directory, parts.sources, registrar, leaving, settings.ingest_public_url
+            parts.directory, parts.sources, registrar, removal, settings.ingest_public_url
         ),
     ]
     app.router.routes[:0] = routes
@@ -192,9 +192,9 @@ def _compose_sending(
         Channel.TELEGRAM: TelegramSender(bots, parts.store.read, moves),
         Channel.WIDGET: KeptSender(),
     }
-    lanes = Lanes(attempts, publisher, parts.sources, senders, parts.ids)
-    parts.consumer(Topic.OUTBOUND, "ingest-sender", lanes.handle, publisher, TRANSIENT)
-    parts.runtime.run("ingest-attempts", Keeper(attempts, lanes).run)
+    queues = OrderedQueues(attempts, publisher, parts.sources, senders, parts.ids)
+    parts.consumer(Topic.OUTBOUND, "ingest-sender", queues.handle, publisher, TRANSIENT)
+    parts.runtime.run("ingest-attempts", LeaseSweeper(attempts, queues).run)
     return attempts
 
 

@@ -10,7 +10,7 @@ from libs.events.directory import SourceState
 from libs.runtime.directory import Directory
 from libs.runtime.problems import NotFound, Unavailable
 from libs.runtime.sealing import CannotOpen, Sealer
-from services.ingest.telling import TEXTS
+from services.ingest.localization import TEXTS
 
 SEAL_PURPOSE: Final = "credentials"
 

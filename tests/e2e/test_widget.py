@@ -9,7 +9,7 @@ import pytest
 
 from parley.client import eventually
 from tests.e2e.team import Company
-from tests.services.ingest.widget.page import PAGE, Widget
+from tests.services.ingest.channels.widget.page import PAGE, Widget
 from tests.support.browser import chromium, needs_chromium, pages
 
 pytestmark = [pytest.mark.servers, pytest.mark.browser, needs_chromium()]

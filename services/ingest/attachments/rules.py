@@ -4,7 +4,7 @@ from typing import Final
 
 from libs.events.api.conversations import FILE_NAME_MAX_CHARACTERS
 from libs.events.content import AttachmentKind
-from services.ingest.telling import TEXTS
+from services.ingest.localization import TEXTS
 
 IMAGE_MAX_BYTES: Final = 3 * 1024 * 1024
 FILE_MAX_BYTES: Final = 100 * 1024 * 1024

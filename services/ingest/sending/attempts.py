@@ -142,8 +142,8 @@ class Attempts:
         found = await self._collection.find_one(query, {"result.external_ids": 1}, sort=newest)
         return str(found["result"]["external_ids"][-1]) if found else None
 
-    async def lanes(self, conversation_ids: Iterable[str]) -> list[Document]:
-        """The attempts of these conversations that are not settled: lane, owner and until."""
+    async def unsettled(self, conversation_ids: Iterable[str]) -> list[Document]:
+        """Of each attempt of these conversations that is not settled: lane, owner and until."""
         query = {"lane": {"$in": list(conversation_ids)}}
         return await self._collection.find(query, {"lane": 1, "owner": 1, "until": 1}).to_list()
 

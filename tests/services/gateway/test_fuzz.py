@@ -18,8 +18,8 @@ import pytest
 
 from services.ingest.channels.telegram.limits import SECRET_HEADER
 from services.ingest.channels.telegram.shapes import Update
-from services.ingest.widget.files import FileRequest
-from services.ingest.widget.routes import MessageRequest, SessionRequest
+from services.ingest.channels.widget.files import FileRequest
+from services.ingest.channels.widget.routes import MessageRequest, SessionRequest
 from tests.services.gateway.test_passing_on import Office, office
 
 pytestmark = pytest.mark.servers

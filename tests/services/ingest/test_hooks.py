@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from libs.events.content import Channel
 from libs.runtime.problems import Conflict
-from services.ingest.hooks import Delivery, Hook, Hooks
+from services.ingest.webhooks.router import Delivery, Hook, Hooks
 
 ROUTE = "/hooks/telegram/{source_id}"
 

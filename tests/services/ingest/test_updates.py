@@ -19,7 +19,7 @@ from libs.events.registry import encode
 from services.ingest.channels.telegram.reading import Unreadable, plain, read_update
 from services.ingest.channels.telegram.threads import Thread, read_thread
 from services.ingest.channels.telegram.updates import NOTHING, Ignored, Reader, is_service, kind_of
-from services.ingest.telling import TEXTS
+from services.ingest.localization import TEXTS
 from tests.services.ingest.conftest import BOT_ID, IDS, SOURCE_ID
 
 RECEIVED_AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)

@@ -19,7 +19,6 @@ from libs.events.ids import IdKey
 from libs.runtime.directory import Directory
 from libs.runtime.mongo import TRANSIENT
 from libs.runtime.problems import Forbidden, NotFound, Problem, Unauthorized, Unavailable
-from services.ingest.accept import Acceptor
 from services.ingest.channels.telegram.limits import SECRET_HEADER, WEBHOOK_MAX_BYTES
 from services.ingest.channels.telegram.moves import SUPERGROUP, Moves
 from services.ingest.channels.telegram.reading import Unreadable, plain, read_update
@@ -33,11 +32,12 @@ from services.ingest.channels.telegram.updates import (
     kind_of,
     message_of,
 )
-from services.ingest.hooks import Delivery, Hook
+from services.ingest.localization import TEXTS
 from services.ingest.metrics import IGNORED, REFUSED, UNKNOWN_CONTENT
-from services.ingest.registrar import Registrar
 from services.ingest.sources import OpenSource, SourceBook
-from services.ingest.telling import TEXTS
+from services.ingest.webhooks.accept import Acceptor
+from services.ingest.webhooks.registrar import Registrar
+from services.ingest.webhooks.router import Delivery, Hook
 
 _CHANNEL: Final = Channel.TELEGRAM
 _SECRET_HEADER: Final = SECRET_HEADER.encode()

@@ -1,0 +1,206 @@
+"""Seeing to it that each connected source's platform sends its updates to us, with our secret.
+
+    {_id: source id, mark, registered_at, due_at, attempt, last_update_at}
+
+``mark`` names what the platform was told last: the address, the secret, the kinds of updates. Where
+it is not what the source's state asks for (connected, connected again, given other credentials, or
+by a newer version) the platform is told, by whoever comes to it first: the request that changed the
+source, or ``run``, which also goes on where a process died in between. This service knows a secret
+before the platform does, and takes the former one until the platform was told.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+from pymongo import ReturnDocument
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import DuplicateKeyError
+
+from libs.events.api.directory import SourceHealth
+from libs.events.content import Channel
+from libs.events.directory import SourceState
+from libs.events.ids import IdKey
+from libs.runtime.backoff import pause
+from libs.runtime.directory import Directory
+from libs.runtime.mongo import TRANSIENT, Document
+from libs.runtime.problems import Problem
+from libs.runtime.stopping import stopped_within
+from services.ingest.channels.telegram import api
+from services.ingest.channels.telegram.limits import ALLOWED_UPDATES
+from services.ingest.localization import TEXTS
+from services.ingest.sources import OpenSource, SourceBook
+
+log = structlog.get_logger()
+
+TICK_SECONDS: Final = 5.0
+_FIRST_PAUSE: Final = timedelta(seconds=5)
+_LEASE: Final = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrarParts:
+    directory: Directory
+    sources: SourceBook
+    bots: api.BotApi
+    ids: IdKey
+    url_of: Callable[[str], str]
+
+
+class Registrar:
+    """Of Telegram's sources; others need not be told. ``run`` goes to the runtime's tasks."""
+
+    def __init__(self, collection: AsyncCollection[Document], parts: RegistrarParts) -> None:
+        self._collection = collection
+        self._parts = parts
+        # The state of a source that its platform is known to have been told of, by source.
+        self._told: dict[str, SourceState] = {}
+        self._last_update: dict[str, datetime] = {}
+        self._unwritten: set[str] = set()
+
+    def saw_update(self, source_id: str, at: datetime) -> None:
+        """One has come; written down soon."""
+        self._last_update[source_id] = at
+        self._unwritten.add(source_id)
+
+    def is_told(self, source: OpenSource) -> bool:
+        """Whether the platform is known to send with the source's present secret."""
+        return self._told.get(source.id) is source.state
+
+    async def register(self, source: OpenSource) -> str | None:
+        """Tell the platform now; why it does not send to us, None where it does. Errors: the
+        driver's."""
+        error = await self._tell(source)
+        now = datetime.now(UTC)
+        change: Document = {"due_at": now + _FIRST_PAUSE}
+        if error is None:
+            change |= {"mark": self._mark(source), "registered_at": now, "attempt": 0}
+            self._told[source.id] = source.state
+        await self._collection.update_one({"_id": source.id}, {"$set": change}, upsert=True)
+        return error
+
+    async def forget(self, source_id: str) -> None:
+        """The platform was told to send nothing any more. Errors: the driver's."""
+        self._told.pop(source_id, None)
+        await self._collection.update_one({"_id": source_id}, {"$unset": {"mark": ""}})
+
+    async def health(self, source: OpenSource) -> SourceHealth:
+        """As the platform says now. Errors: the driver's."""
+        url = self._parts.url_of(source.id)
+        row = await self._collection.find_one({"_id": source.id}) or {}
+        times = [row.get("last_update_at"), self._last_update.get(source.id)]
+        last = max((one for one in times if one is not None), default=None)
+        if source.state.channel is not Channel.TELEGRAM:
+            return SourceHealth(registered=True, webhook_url=url, last_update_at=last)
+        found, error = api.WebhookInfo(), None
+        try:
+            found = await self._parts.bots.webhook_info(source.credentials.bot_token)
+        except (api.Refused, api.TooMany, api.NotReached, api.NoAnswer) as failure:
+            error = _words(failure)
+        if error is None and found.url != url:
+            error = TEXTS.say("webhook.elsewhere" if found.url else "webhook.none")
+        failed = found.last_error_date
+        return SourceHealth(
+            registered=error is None,
+            error=error,
+            webhook_url=url,
+            last_update_at=last,
+            waiting_updates=found.pending_update_count,
+            last_error=found.last_error_message or None,
+            last_error_at=datetime.fromtimestamp(failed, UTC) if failed else None,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                if self._parts.sources.is_complete:
+                    await self._write_down()
+                    await self._catch_up(stop)
+            except TRANSIENT as error:
+                log.warning("webhooks are not looked after now", error=repr(error))
+            await stopped_within(stop, TICK_SECONDS)
+
+    async def _write_down(self) -> None:
+        for source_id in sorted(self._unwritten):
+            self._unwritten.discard(source_id)
+            change = {"$max": {"last_update_at": self._last_update[source_id]}}
+            await self._collection.update_one({"_id": source_id}, change, upsert=True)
+
+    async def _catch_up(self, stop: asyncio.Event) -> None:
+        doubted = {source.id: source for source in self._connected() if not self.is_told(source)}
+        if not doubted:
+            return
+        rows = self._collection.find({"_id": {"$in": sorted(doubted)}}, {"mark": 1})
+        for row in await rows.to_list():
+            source = doubted[row["_id"]]
+            if row.get("mark") == self._mark(source):
+                self._told[source.id] = source.state
+                del doubted[source.id]
+        for source in doubted.values():
+            if stop.is_set():
+                return
+            if (attempt := await self._claimed(source.id)) is not None:
+                error = await self.register(source)
+                if error is not None:
+                    log.warning("a platform does not send to us", source=source.id, reason=error)
+                    due_at = datetime.now(UTC) + pause(_FIRST_PAUSE, attempt)
+                    change = {"$set": {"due_at": due_at}}
+                    await self._collection.update_one({"_id": source.id}, change)
+
+    def _connected(self) -> list[OpenSource]:
+        found = []
+        for workspace in list(self._parts.directory.workspaces.values()):
+            for state in list(workspace.sources.values()):
+                if state.channel is Channel.TELEGRAM and state.connected:
+                    try:
+                        found.append(self._parts.sources.get(state.source_id, state.channel))
+                    except Problem:
+                        continue  # it changed just now, or its credentials do not open
+        return found
+
+    async def _claimed(self, source_id: str) -> int | None:
+        """Which attempt it is; None: another replica's, or not due yet."""
+        now = datetime.now(UTC)
+        due: Document = {"$or": [{"due_at": None}, {"due_at": {"$lte": now}}]}
+        claim = {"$set": {"due_at": now + _LEASE}, "$inc": {"attempt": 1}}
+        try:
+            row = await self._collection.find_one_and_update(
+                {"_id": source_id, **due}, claim, upsert=True, return_document=ReturnDocument.AFTER
+            )
+        except DuplicateKeyError:
+            return None
+        return int(row["attempt"]) if row else None
+
+    async def _tell(self, source: OpenSource) -> str | None:
+        token, url = source.credentials.bot_token, self._parts.url_of(source.id)
+        try:
+            present = (await self._parts.bots.webhook_info(token)).url
+            if present != url and self._is_anothers(present):
+                return TEXTS.say("webhook.taken")
+            await self._parts.bots.set_webhook(token, url, source.credentials.secret_token)
+        except (api.Refused, api.TooMany, api.NotReached, api.NoAnswer) as failure:
+            return _words(failure)
+        return None
+
+    def _is_anothers(self, url: str) -> bool:
+        """Whether another source of ours gets the bot's updates: it would become deaf."""
+        source_id = url.rpartition("/")[2]
+        known = self._parts.directory.source(source_id)
+        return known is not None and known[1].connected and url == self._parts.url_of(source_id)
+
+    def _mark(self, source: OpenSource) -> str:
+        told = (source.credentials.bot_token, source.credentials.secret_token)
+        url = self._parts.url_of(source.id)
+        return self._parts.ids.derive("reg", source.id, *told, url, *ALLOWED_UPDATES)
+
+
+def _words(failure: Exception) -> str:
+    match failure:
+        case api.Refused():
+            return failure.description or TEXTS.say("webhook.error", {"code": failure.code})
+        case api.TooMany():
+            return TEXTS.say("webhook.later", {"seconds": f"{failure.retry_after:g}"})
+    return TEXTS.say("webhook.not-reached", {"channel": "Telegram", "reason": str(failure)})
