@@ -32,9 +32,11 @@ Written by `python -m parley.events` from the code; a test sees that it is curre
 
 **Public events** are the contract between the services, on Kafka as CloudEvents. **Stored events**
 are what a service keeps, and nobody else's business. A name is for ever: a released event only
-grows by fields that need not be there (`released/` beside the code, checked by the tests), and what
-has to change gets a new version, with an upcaster for what was stored. A ⚿ marks what a person said
-or who they are: it is sealed at rest, and erased with its person.
+grows by fields that need not be there and by further values of its enumerations (`released/`
+beside the code, checked by the tests), and what has to change gets a new version, with an upcaster
+for what was stored. A reader that does not know a type, or a value of an enumeration, stops its
+partition there: a newer version wrote it, and a newer process reads on. A ⚿ marks what a person
+said or who they are: it is sealed at rest, and erased with its person.
 """
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, dataclass_transform
 import msgspec
 
 from libs.events.blanks import blanks_of
+from libs.events.enumerations import unknown_values
 from libs.events.topics import Topic
 
 # A time without its zone is not an instant: it is refused on reading, like any other wrong value.
@@ -40,7 +41,8 @@ class UnknownType(Exception):
 
 
 class NewerType(UnknownType):
-    """The type is not known, and is named as Parley names its own: a newer version wrote it."""
+    """A newer version wrote it: the type is not known and is named as Parley names its own, or an
+    enumeration in it has a value that is not known."""
 
 
 class InvalidBody(Exception):
@@ -117,5 +119,18 @@ def decode(type_name: str, payload: bytes) -> Body:
     try:
         decoded: Body = spec.decoder.decode(payload)
     except UNREADABLE as error:
+        if unknown := _unknown_values(spec, payload):
+            fields = ", ".join(unknown)
+            raise NewerType(
+                f"{type_name}: this version does not know what {fields} says"
+            ) from error
         raise InvalidBody(f"not a {type_name}: {error}") from error
     return decoded
+
+
+def _unknown_values(spec: TypeSpec, payload: bytes) -> tuple[str, ...]:
+    try:
+        value = msgspec.json.decode(payload)
+    except UNREADABLE:
+        return ()
+    return unknown_values(value, spec.body, spec.decoder)

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import pytest
 
 from libs.events import registry
@@ -71,3 +72,57 @@ async def test_what_a_newer_version_wrote_stops_its_partition_and_is_not_lost(
     async with running(broker.consumer(later, **options)) as _:
         await later.wait(lambda seen: "c" in seen)
     assert later.seen == ["b", "c"]
+
+
+class Today(RouteCase):
+    decided_by: Literal["rule"] = "rule"
+
+
+class Tomorrow(RouteCase):
+    decided_by: Literal["rule", "model"] = "rule"
+
+
+def of_tomorrow(cause: str, key: str) -> Outgoing:
+    known = command(cause, key)
+    value = msgspec.json.encode(
+        {"cause": cause, "conversation_id": "cnv", "case_id": "case", "decided_by": "model"}
+    )
+    return Outgoing(TOPIC, known.key, value, known.headers)
+
+
+async def test_a_value_of_tomorrow_in_an_event_of_today_waits_too(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = registry.spec_of(RouteCase)
+
+    def this_version_has(body: type[RouteCase]) -> None:
+        decoder = msgspec.json.Decoder(body)
+        spec = registry.TypeSpec(known.name, known.topic, body, decoder, known.personal)
+        monkeypatch.setitem(registry._by_name, known.name, spec)
+
+    this_version_has(Today)
+    await broker.publisher.publish(
+        [command("a", "one"), of_tomorrow("b", "one"), command("c", "one")]
+    )
+    await broker.put("other", key="two")
+
+    effects = Effects()
+    consumer = broker.consumer(effects)
+    async with running(consumer):
+        await effects.wait(lambda seen: {"a", "other"} <= set(seen))
+        await eventually(lambda: stopped(broker) == 1)
+        with pytest.raises(Transient, match="decided_by"):
+            await consumer.check()
+        await broker.put("goes on", key="two")
+        await effects.wait(lambda seen: "goes on" in seen)
+    assert "c" not in effects.seen
+
+    this_version_has(Tomorrow)
+    later = Effects()
+    async with running(broker.consumer(later)):
+        await later.wait(lambda seen: "c" in seen)
+    assert later.seen == ["b", "c"]
+    await broker.publisher.publish([Outgoing(TOPIC, b"one", b"{", [])])
+    async with running(broker.consumer(later)):
+        # The poison is the only dead letter.
+        assert len(await broker.dead_letters(1)) == 1
