@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
 
 from libs.events.topics import Topic
+from libs.runtime.kafka_access import KafkaRefused
 from libs.runtime.logs import configure_logs
 from libs.runtime.process import ServiceSpec, serve
 from libs.runtime.settings import SERVICES, MongoSettings, Settings, SettingsError, load
@@ -25,7 +26,7 @@ TOPICS = click.Choice([topic.value.removeprefix("parley.") for topic in Topic])
 def main() -> None:
     try:
         cli(standalone_mode=True)
-    except SettingsError as error:
+    except (SettingsError, KafkaRefused) as error:
         sys.exit(f"parley: {error}")
     except (KafkaError, PyMongoError, StorageAway, ConnectionError) as error:
         # A server that is not there is the operator's to mend: a sentence, not a stack of frames.

@@ -43,7 +43,7 @@ class NoSuchDeadLetter(Exception):
 async def dead_letters(settings: Settings, topic: Topic) -> AsyncIterator[DeadLetter]:
     """All of the topic's twin that Kafka still keeps, oldest first in each partition."""
     twin = settings.kafka_namespace + topic.dead_letter
-    async for record in each_letter(settings.kafka_bootstrap_servers, twin):
+    async for record in each_letter(settings.kafka, twin):
         ours = of_ours(record)
         if is_marker(ours):
             continue
@@ -86,5 +86,5 @@ async def replay(settings: Settings, letter: DeadLetter) -> Position:
             "its group keeps it, in order with what came after it: `parley set-aside retry`"
         )
     original = Outgoing(letter.topic.value, letter.key, letter.value, letter.headers)
-    async with Publisher(settings.kafka_bootstrap_servers, settings.kafka_namespace) as publisher:
+    async with Publisher(settings.kafka, settings.kafka_namespace) as publisher:
         return (await publisher.publish([original]))[0]

@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from libs.events.topics import topic_specs
+from libs.runtime.kafka_access import KafkaRefused, check_access, client_options
 from libs.runtime.mongo import PyMongoError, check_mongo, mongo_client
 from libs.runtime.settings import SERVICES, MongoSettings, Settings, SettingsError, load
 from parley.services import service_spec
@@ -34,12 +35,15 @@ async def examine(environment: Mapping[str, str] = os.environ) -> list[str]:
 
 
 async def _kafka(settings: Settings) -> list[str]:
-    where = settings.kafka_bootstrap_servers
-    admin = AIOKafkaAdminClient(bootstrap_servers=where)
+    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     try:
+        await check_access(settings.kafka)
         await admin.start()
         there = set(await admin.list_topics())
+    except KafkaRefused as error:
+        return [str(error)]
     except KafkaError as error:
+        where = settings.kafka_bootstrap_servers
         return [f"Kafka does not answer at {where} (PARLEY_KAFKA_BOOTSTRAP_SERVERS): {error}"]
     finally:
         await admin.close()

@@ -20,6 +20,9 @@ from parley.suite import service_environment, service_ports
 # Each with the reason why it cannot be honoured.
 _MADE_HERE: Final = {
     "KAFKA_BOOTSTRAP_SERVERS|MONGODB_URL|ANALYTICS_CLICKHOUSE_DSN": "it starts servers of its own",
+    "KAFKA_(SECURITY_PROTOCOL|SASL_MECHANISM|USERNAME|PASSWORD|CA_FILE)": (
+        "it makes the accounts at the servers that it starts"
+    ),
     "KAFKA_REPLICATION_FACTOR": "its Kafka is one broker",
     "HOST|.*_PORT": "it serves on this machine and chooses the ports; put a proxy before them",
     "GATEWAY_(?!INGEST_PUBLIC_)(?!PUBLIC_)[A-Z]+_URL|INGEST_CONVERSATION_URL": (

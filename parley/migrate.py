@@ -3,16 +3,21 @@
 import os
 from collections.abc import Mapping
 
+from libs.runtime.kafka_access import check_access
 from libs.runtime.settings import SERVICES, Settings, load
 from libs.runtime.topics import create_topics
 from parley.services import service_spec
 
 
 async def migrate_all(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """What was done, a line each. Errors: SettingsError, and what the servers' drivers raise."""
+    """What was done, a line each.
+
+    Errors: SettingsError, KafkaRefused, and what the servers' drivers raise.
+    """
     settings = load(Settings, environment)
+    await check_access(settings.kafka)
     made = await create_topics(
-        settings.kafka_bootstrap_servers,
+        settings.kafka,
         settings.kafka_namespace,
         replication_factor=settings.kafka_replication_factor,
     )

@@ -87,7 +87,7 @@ async def retry(settings: MongoSettings, streams: Collection[str]) -> list[Aside
     asked = [one for one in asked if named is None or one.key.decode(errors="replace") in named]
     requests = {(one.topic, one.group, one.key) for one in asked}
     if requests:
-        servers, namespace = settings.kafka_bootstrap_servers, settings.kafka_namespace
+        servers, namespace = settings.kafka, settings.kafka_namespace
         async with Publisher(servers, namespace) as publisher:
             await publisher.publish([retry_of(*one) for one in sorted(requests)])
         await _until_tried(settings, {one.topic for one in asked}, named)
@@ -108,7 +108,7 @@ async def _until_tried(
 
 
 async def _kept(settings: Settings, topic: Topic) -> list[Kept]:
-    kept, _ = await kept_in_twin(settings.kafka_bootstrap_servers, settings.kafka_namespace, topic)
+    kept, _ = await kept_in_twin(settings.kafka, settings.kafka_namespace, topic)
     return kept
 
 

@@ -37,7 +37,7 @@ logger.ready.name=kafka.server.KafkaRaftServer
 logger.ready.level=info
 """
 
-_CONFIGURATION: Final = """\
+CONFIGURATION: Final = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
@@ -72,23 +72,30 @@ def kafka_process(
     cache: Path,
     log_path: Path,
     keep_open: Sequence[int] = (),
+    configuration: str | None = None,
+    formatting: Sequence[str] = (),
 ) -> ManagedProcess:
     """Kafka with its data under ``folder``, not yet started; a new folder is formatted first.
+
+    ``configuration``: in place of the devstack's own, with ``{port}``, ``{controller_port}`` and
+    ``{data}``; ``formatting``: more words for the formatting, such as ``--add-scram``.
 
     Errors: JarsUnavailable, ProcessFailed when formatting fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / "data"
-    configuration = folder / "server.properties"
-    configuration.write_text(
-        _CONFIGURATION.format(port=port, controller_port=controller_port, data=data)
+    properties = folder / "server.properties"
+    properties.write_text(
+        (configuration or CONFIGURATION).format(
+            port=port, controller_port=controller_port, data=data
+        )
     )
     logging = folder / "log4j2.properties"
     logging.write_text(_LOGGING)
     classpath = os.pathsep.join(str(jar) for jar in kafka_jars(cache))
     java = [str(JAVA), *_JVM, f"-Dlog4j2.configurationFile={logging}", "-cp", classpath]
     if not (data / "meta.properties").exists():
-        _format(java, configuration)
+        _format(java, properties, formatting)
 
     def ready() -> bool:
         # Written once the broker is unfenced: an open port alone is too early to create a topic.
@@ -96,7 +103,7 @@ def kafka_process(
 
     process = ManagedProcess(
         "kafka",
-        [*java, "kafka.Kafka", str(configuration)],
+        [*java, "kafka.Kafka", str(properties)],
         log_path=log_path,
         ready=ready,
         working_folder=folder,
@@ -105,11 +112,11 @@ def kafka_process(
     return process
 
 
-def _format(java: Sequence[str], configuration: Path) -> None:
+def _format(java: Sequence[str], properties: Path, more: Sequence[str]) -> None:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
     command = [*java, "kafka.tools.StorageTool", "format", "--ignore-formatted"]
     # "=" keeps a cluster id that begins with a hyphen from being read as an option.
-    command += [f"--cluster-id={cluster}", f"--config={configuration}"]
+    command += [f"--cluster-id={cluster}", f"--config={properties}", *more]
     done = subprocess.run(  # noqa: S603  # our own command
         command, capture_output=True, text=True, timeout=_FORMAT_TIMEOUT_S, check=False
     )

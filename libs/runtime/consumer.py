@@ -21,6 +21,7 @@ from aiokafka.errors import CommitFailedError, KafkaError
 from libs.events.registry import Body, family_of, spec_of
 from libs.events.topics import Topic
 from libs.runtime.kafka import GROUP_MEMBER, Publisher, PublishFailed, patient
+from libs.runtime.kafka_access import Kafka, client_options
 from libs.runtime.metrics import (
     CONSUMED,
     CONSUMER_BATCH_SECONDS,
@@ -85,7 +86,7 @@ class BatchConsumer:
         group: str,
         handler: Handler,
         *,
-        bootstrap_servers: str,
+        bootstrap_servers: Kafka,
         namespace: str,
         publisher: Publisher,
         transient: tuple[type[Exception], ...] = (),
@@ -129,7 +130,7 @@ class BatchConsumer:
         self._durable.clear()
         self._forget_stops()
         self._consumer = consumer = Reader(
-            bootstrap_servers=self._bootstrap_servers,
+            **client_options(self._bootstrap_servers),
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

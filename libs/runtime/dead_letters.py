@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from libs.events.topics import DEAD_LETTER_MAX_BYTES, Topic
+from libs.runtime.kafka_access import Kafka, client_options
 
 log = structlog.get_logger()
 
@@ -29,7 +30,7 @@ _ONE_WRITER: Final = "parley-dead-letters"
 
 
 async def take_out(
-    bootstrap_servers: str, namespace: str, unwanted: Callable[[Letter], bool]
+    bootstrap_servers: Kafka, namespace: str, unwanted: Callable[[Letter], bool]
 ) -> int:
     """Delete the letters that are ``unwanted`` from all dead-letter topics; how many they were.
 
@@ -44,14 +45,14 @@ async def take_out(
 
 
 async def _take_out_of(
-    bootstrap_servers: str, topic: str, writer: str, unwanted: Callable[[Letter], bool]
+    bootstrap_servers: Kafka, topic: str, writer: str, unwanted: Callable[[Letter], bool]
 ) -> int:
     letters, _ = await _read(bootstrap_servers, topic, "read_uncommitted")
     if not any(unwanted(letter) for letter in letters):
         return 0
     # Whoever came before is refused from here on; what they wrote is read now.
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap_servers,
+        **client_options(bootstrap_servers),
         acks="all",
         max_request_size=DEAD_LETTER_MAX_BYTES,
         transactional_id=f"{writer}-{topic}",
@@ -80,7 +81,7 @@ async def _take_out_of(
 
 
 async def each_letter(
-    bootstrap_servers: str, topic: str, *, after: int = 0
+    bootstrap_servers: Kafka, topic: str, *, after: int = 0
 ) -> AsyncIterator[Letter]:
     """What a dead-letter topic (with its namespace) keeps at this moment, the oldest first, from
     the offset ``after`` on. Errors: KafkaError."""
@@ -93,7 +94,7 @@ async def each_letter(
 
 
 async def _read(
-    bootstrap_servers: str, topic: str, isolation_level: str
+    bootstrap_servers: Kafka, topic: str, isolation_level: str
 ) -> tuple[Sequence[Letter], dict[TopicPartition, int]]:
     """All letters, and where each partition ended then."""
     async with _reading(bootstrap_servers, topic, isolation_level) as (consumer, ends):
@@ -102,13 +103,13 @@ async def _read(
 
 @asynccontextmanager
 async def _reading(
-    bootstrap_servers: str, topic: str, isolation_level: str
+    bootstrap_servers: Kafka, topic: str, isolation_level: str
 ) -> AsyncIterator[tuple["AIOKafkaConsumer[bytes, bytes]", dict[TopicPartition, int]]]:
     """At the topic's beginning, and where each partition ends now."""
     # Without a group, the client takes all of the topic's partitions.
     consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
         topic,
-        bootstrap_servers=bootstrap_servers,
+        **client_options(bootstrap_servers),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level=isolation_level,
@@ -132,8 +133,8 @@ async def _until(
                     yield letter
 
 
-async def _delete(bootstrap_servers: str, ends: dict[TopicPartition, int]) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+async def _delete(bootstrap_servers: Kafka, ends: dict[TopicPartition, int]) -> None:
+    admin = AIOKafkaAdminClient(**client_options(bootstrap_servers))
     await admin.start()
     try:
         await admin.delete_records(

@@ -73,7 +73,7 @@ class Directory:
         self.table = CompactedTable(
             Topic.DIRECTORY,
             self._apply,
-            bootstrap_servers=settings.kafka_bootstrap_servers,
+            bootstrap_servers=settings.kafka,
             namespace=settings.kafka_namespace,
         )
 

@@ -10,6 +10,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from libs.events.topics import Topic
 from libs.runtime.kafka import patient
+from libs.runtime.kafka_access import Kafka, client_options
 from libs.runtime.left_out import left_out
 from libs.runtime.problems import Unavailable
 from libs.runtime.reading import Reader, read_on
@@ -32,7 +33,7 @@ class Follower:
         take: "Callable[[ConsumerRecord[bytes, bytes]], None]",
         missed: Callable[[], None],
         *,
-        bootstrap_servers: str,
+        bootstrap_servers: Kafka,
         namespace: str,
     ) -> None:
         self._topic = namespace + topic.value
@@ -53,7 +54,7 @@ class Follower:
     async def _read(self, stop: asyncio.Event) -> None:
         consumer = Reader(
             self._topic,
-            bootstrap_servers=self._bootstrap_servers,
+            **client_options(self._bootstrap_servers),
             enable_auto_commit=False,
             # Never a silent jump.
             auto_offset_reset="none",

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 
 from libs.events.envelope import Envelope
 from libs.events.topics import DEAD_LETTER_MAX_BYTES
+from libs.runtime.kafka_access import Kafka, client_options
 from libs.runtime.metrics import PUBLISH_FAILURES
 from libs.runtime.producer import LastingProducer
 from libs.runtime.tracing import trace_headers
@@ -71,7 +72,7 @@ class Publisher:
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        bootstrap_servers: Kafka,
         namespace: str,
         timeout_seconds: float = 10,
         *,
@@ -81,7 +82,7 @@ class Publisher:
         self._timeout = timeout_seconds
         self._producer = LastingProducer(
             patience_seconds=request_timeout_seconds,
-            bootstrap_servers=bootstrap_servers,
+            **client_options(bootstrap_servers),
             acks="all",
             enable_idempotence=True,
             max_request_size=DEAD_LETTER_MAX_BYTES,

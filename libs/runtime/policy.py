@@ -32,6 +32,7 @@ from libs.events.topics import Topic
 from libs.eventstore.errors import StopHere
 from libs.runtime.dead_letters import each_letter
 from libs.runtime.kafka import Publisher
+from libs.runtime.kafka_access import Kafka
 from libs.runtime.metrics import DEAD_LETTERS, SET_ASIDE_MESSAGES
 from libs.runtime.mongo import refused_whoever_asks
 from libs.runtime.set_aside import (
@@ -122,7 +123,7 @@ class Policy:
         handler: Handler,
         publisher: Publisher,
         *,
-        bootstrap_servers: str,
+        bootstrap_servers: Kafka,
         namespace: str,
         transient: tuple[type[Exception], ...],
         wanted: Wanted | None,

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Scope
 
 from libs.runtime.broken_connections import understand_uvloop
 from libs.runtime.consumer import BatchConsumer
+from libs.runtime.kafka_access import check_access
 from libs.runtime.proxies import as_written, is_in
 from libs.runtime.server import Guard, Limits
 from libs.runtime.settings import Settings
@@ -173,8 +174,10 @@ async def running[S: Settings](
     """The service, serving: its base URL, and a future that fails when a part of it fails.
 
     ``operations_port`` is where a public service has ``/metrics`` and what ``/readyz`` tells.
+    Errors: KafkaRefused.
     """
     understand_uvloop()
+    await check_access(settings.kafka)
     async with Runtime(spec.name, public=spec.public) as runtime:
         if settings.otlp_endpoint:
             provider = configure_tracing(spec.name, settings.otlp_endpoint)

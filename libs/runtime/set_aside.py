@@ -25,6 +25,7 @@ from aiokafka import ConsumerRecord
 from libs.events.topics import Topic
 from libs.runtime.dead_letters import Letter, each_letter
 from libs.runtime.kafka import Outgoing
+from libs.runtime.kafka_access import Kafka
 
 type Record = ConsumerRecord[bytes, bytes]
 type Why = Literal["unexpected", "waits"]
@@ -104,7 +105,7 @@ def is_marker(ours: Mapping[str, str]) -> bool:
 
 
 async def kept_in_twin(
-    bootstrap_servers: str, namespace: str, topic: Topic, group: str | None = None
+    bootstrap_servers: Kafka, namespace: str, topic: Topic, group: str | None = None
 ) -> tuple[list[Kept], int]:
     """What is set aside of the topic, in order within a stream, by one group or by all of them;
     and the offset up to which its twin was read. Errors: KafkaError."""

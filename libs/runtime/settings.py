@@ -5,12 +5,21 @@ service may therefore be given one and the same environment, and yet a misspelt 
 """
 
 import os
+import ssl
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from libs.runtime.kafka_access import KafkaAccess, SaslMechanism, SecurityProtocol
 from libs.runtime.proxies import Network, trusted_networks
 from libs.runtime.tokens import KEY_BYTES, VerifyingKeys
 
@@ -84,6 +93,15 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     kafka_bootstrap_servers: str
+    kafka_security_protocol: SecurityProtocol = Field(
+        "PLAINTEXT", description="how Kafka's clients connect, in Kafka's own words"
+    )
+    kafka_sasl_mechanism: SaslMechanism = "SCRAM-SHA-512"
+    kafka_username: str | None = Field(None, description="of this process's account at Kafka")
+    kafka_password: SecretStr | None = None
+    kafka_ca_file: str | None = Field(
+        None, description="PEM, with what Kafka's certificate is checked; else the system's"
+    )
     kafka_namespace: str = Field("", description="put before every topic and group name")
     kafka_replication_factor: int = Field(1, ge=1, description="of the topics that migrate makes")
     host: str = "127.0.0.1"
@@ -106,6 +124,49 @@ class Settings(BaseSettings):
     max_sockets_per_address: int = Field(
         300, ge=1, description="live connections of gateway and ingest, counted likewise"
     )
+
+    @model_validator(mode="after")
+    def _kafka_is_told_whole(self) -> Self:
+        kafka = self.kafka
+        given = (kafka.username is not None, kafka.password is not None)
+        if kafka.has_account and given != (True, True):
+            raise ValueError(
+                f"{kafka.security_protocol} needs PARLEY_KAFKA_USERNAME and PARLEY_KAFKA_PASSWORD"
+            )
+        if not kafka.has_account and any(given):
+            raise ValueError(
+                "PARLEY_KAFKA_SECURITY_PROTOCOL has to be SASL_SSL or SASL_PLAINTEXT where an"
+                " account is given"
+            )
+        if kafka.sasl_mechanism == "PLAIN" and kafka.security_protocol == "SASL_PLAINTEXT":
+            raise ValueError(
+                "PARLEY_KAFKA_SASL_MECHANISM PLAIN shows the password to the network:"
+                " it needs SASL_SSL"
+            )
+        if kafka.ca_file is not None:
+            if not kafka.is_encrypted:
+                raise ValueError(
+                    "PARLEY_KAFKA_SECURITY_PROTOCOL has to be SSL or SASL_SSL where"
+                    " PARLEY_KAFKA_CA_FILE is given"
+                )
+            try:
+                ssl.create_default_context(cafile=kafka.ca_file)
+            except OSError as error:
+                raise ValueError(f"PARLEY_KAFKA_CA_FILE cannot be used: {error}") from error
+        return self
+
+    @property
+    def kafka(self) -> KafkaAccess:
+        """For ``libs.runtime.kafka_access.client_options``."""
+        password = self.kafka_password
+        return KafkaAccess(
+            self.kafka_bootstrap_servers,
+            self.kafka_security_protocol,
+            self.kafka_sasl_mechanism,
+            self.kafka_username,
+            password.get_secret_value() if password else None,
+            self.kafka_ca_file,
+        )
 
     @property
     def proxies(self) -> tuple[Network, ...]:
@@ -165,7 +226,9 @@ def load[S: Settings](settings: type[S], environment: Mapping[str, str] = os.env
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
             name = PREFIX + "_".join(str(part) for part in problem["loc"]).upper()
-            if problem["type"] == "missing":
+            if not problem["loc"]:  # of several together, which name themselves
+                complaints.append(str(problem["ctx"]["error"]))
+            elif problem["type"] == "missing":
                 complaints.append(f"{name} is missing: {_purpose(settings, problem['loc'][0])}")
             else:
                 complaints.append(f"{name} is wrong: {problem['msg']}")

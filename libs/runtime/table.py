@@ -10,6 +10,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope, sequence_in
 from libs.events.registry import InvalidBody, NewerType, UnknownType, all_types, family_of
 from libs.events.topics import Topic
+from libs.runtime.kafka_access import Kafka, client_options
 from libs.runtime.left_out import left_out
 from libs.runtime.metrics import DEAD_LETTERS, TABLE_NEWER
 from libs.runtime.problems import Unavailable
@@ -41,7 +42,7 @@ class CompactedTable:
         topic: Topic,
         apply: Callable[[str, Envelope | None], None],
         *,
-        bootstrap_servers: str,
+        bootstrap_servers: Kafka,
         namespace: str,
     ) -> None:
         self._topic = topic
@@ -95,7 +96,7 @@ class CompactedTable:
 
     async def _read(self, stop: asyncio.Event) -> None:
         consumer = Reader(
-            bootstrap_servers=self._bootstrap_servers,
+            **client_options(self._bootstrap_servers),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
         )

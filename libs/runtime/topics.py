@@ -8,13 +8,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from libs.events.topics import Topic, TopicSpec, topic_specs
+from libs.runtime.kafka_access import Kafka, client_options
 
 _LEADERS_TIMEOUT_SECONDS: Final = 60.0
 _LEADERS_PAUSE_SECONDS: Final = 0.05
 
 
 async def create_topics(
-    bootstrap_servers: str,
+    bootstrap_servers: Kafka,
     namespace: str = "",
     replication_factor: int = 1,
     *,
@@ -25,7 +26,7 @@ async def create_topics(
     Returns when each of their partitions has a leader, so that it can be used at once.
     Errors: KafkaError, TimeoutError.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin = AIOKafkaAdminClient(**client_options(bootstrap_servers))
     try:
         await admin.start()
         there = set(await admin.list_topics())

@@ -42,15 +42,13 @@ async def compose(settings: AnalyticsSettings, runtime: Runtime) -> AsyncIterato
     elif missing := await pending(warehouse):
         names = ", ".join(migration.name for migration in missing)
         raise SchemaError(f"run `parley migrate` first: ClickHouse lacks {names}")
-    publisher = await runtime.enter(
-        Publisher(settings.kafka_bootstrap_servers, settings.kafka_namespace)
-    )
+    publisher = await runtime.enter(Publisher(settings.kafka, settings.kafka_namespace))
     directory = Directory(settings)
     consumer = BatchConsumer(
         [Topic.CONVERSATION],
         "analytics",
         Projection(warehouse).apply,
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        bootstrap_servers=settings.kafka,
         namespace=settings.kafka_namespace,
         publisher=publisher,
         transient=(WarehouseUnavailable,),

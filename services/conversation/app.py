@@ -97,15 +97,13 @@ async def compose(
     runtime.closing(client.close)
     database = client[settings.mongodb_database]
     await ensure_indexes(database)
-    publisher = await runtime.enter(
-        Publisher(settings.kafka_bootstrap_servers, settings.kafka_namespace)
-    )
+    publisher = await runtime.enter(Publisher(settings.kafka, settings.kafka_namespace))
 
     directory = Directory(settings)
     engine = engine_of(settings, database, publisher, directory, on_step)
     consumer = partial(
         BatchConsumer,
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        bootstrap_servers=settings.kafka,
         namespace=settings.kafka_namespace,
         publisher=publisher,
         transient=TRANSIENT,
@@ -129,7 +127,7 @@ async def compose(
         Topic.CONVERSATION,
         engine.counts.take,
         engine.counts.missed,
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        bootstrap_servers=settings.kafka,
         namespace=settings.kafka_namespace,
     )
     key = key_bytes(settings.deployment_key)
@@ -145,9 +143,7 @@ async def compose(
         index,
         cards,
         saved.forget,
-        lambda unwanted: take_out(
-            settings.kafka_bootstrap_servers, settings.kafka_namespace, unwanted
-        ),
+        lambda unwanted: take_out(settings.kafka, settings.kafka_namespace, unwanted),
         timedelta(seconds=settings.conversation_erasure_check_seconds),
     )
     interval = settings.conversation_sweep_interval_seconds
@@ -253,7 +249,7 @@ def _anchor_writer(settings: ConversationSettings) -> AnchorWriter:
     return AnchorWriter(
         open_anchors(settings),
         AnchorKey(key_bytes(settings.deployment_key)),
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        bootstrap_servers=settings.kafka,
         namespace=settings.kafka_namespace,
         interval_seconds=settings.conversation_anchor_interval_seconds,
     )

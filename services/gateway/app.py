@@ -69,7 +69,7 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     sessions.ended = hub.end
     feed = Feed(
         hub,
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        bootstrap_servers=settings.kafka,
         namespace=settings.kafka_namespace,
     )
 

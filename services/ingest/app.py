@@ -91,7 +91,7 @@ class _Composition:
     async def publisher(self, timeout_seconds: float) -> Publisher:
         settings = self.settings
         return await self.runtime.enter(
-            Publisher(settings.kafka_bootstrap_servers, settings.kafka_namespace, timeout_seconds)
+            Publisher(settings.kafka, settings.kafka_namespace, timeout_seconds)
         )
 
     def consumer(
@@ -107,7 +107,7 @@ class _Composition:
             [topic],
             group,
             handler,
-            bootstrap_servers=self.settings.kafka_bootstrap_servers,
+            bootstrap_servers=self.settings.kafka,
             namespace=self.settings.kafka_namespace,
             publisher=publisher,
             transient=transient,
@@ -206,7 +206,7 @@ async def _compose_widget(parts: _Composition, publisher: Publisher) -> list[Bas
     files = FileHandles(parts.deployment_key)
     hub = WidgetHub(
         files,
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        bootstrap_servers=settings.kafka,
         namespace=settings.kafka_namespace,
     )
     runtime.run("widget-hub", hub.run)

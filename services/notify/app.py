@@ -57,9 +57,7 @@ async def compose(settings: NotifySettings, runtime: Runtime) -> AsyncIterator[A
         mongo_client(settings.mongodb_url.get_secret_value(), "parley-notify")
     )
     database = mongo[settings.mongodb_database]
-    publisher = await runtime.enter(
-        Publisher(settings.kafka_bootstrap_servers, settings.kafka_namespace)
-    )
+    publisher = await runtime.enter(Publisher(settings.kafka, settings.kafka_namespace))
     directory = Directory(settings)
     rules = Rules(database["notify_rules"])
     notifications = Notifications(database["notify_notifications"])
@@ -95,7 +93,7 @@ async def compose(settings: NotifySettings, runtime: Runtime) -> AsyncIterator[A
         [Topic.CONVERSATION],
         GROUP,
         handle,
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        bootstrap_servers=settings.kafka,
         namespace=settings.kafka_namespace,
         publisher=publisher,
         transient=TRANSIENT,

@@ -59,9 +59,7 @@ async def compose(
         mongo_client(settings.mongodb_url.get_secret_value(), "parley-routing")
     )
     database = mongo[settings.mongodb_database]
-    publisher = await runtime.enter(
-        Publisher(settings.kafka_bootstrap_servers, settings.kafka_namespace)
-    )
+    publisher = await runtime.enter(Publisher(settings.kafka, settings.kafka_namespace))
     deployment_key = key_bytes(settings.deployment_key)
     ids = IdKey(deployment_key)
     directory = Directory(settings)
@@ -81,7 +79,7 @@ async def compose(
         [Topic.CONVERSATION],
         consumers.GROUP,
         Autoforward(directory, service, publisher).route,
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        bootstrap_servers=settings.kafka,
         namespace=settings.kafka_namespace,
         publisher=publisher,
         transient=TRANSIENT,

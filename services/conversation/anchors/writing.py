@@ -24,6 +24,7 @@ from aiokafka.errors import KafkaError
 from libs.events.topics import Topic
 from libs.eventstore.chain import Head
 from libs.runtime.kafka import GROUP_MEMBER, patient
+from libs.runtime.kafka_access import Kafka, client_options
 from libs.runtime.left_out import left_out
 from libs.runtime.reading import Reader, read_on
 from libs.runtime.stopping import stopped_within
@@ -52,7 +53,7 @@ class AnchorWriter:
         storage: AnchorStorage,
         key: AnchorKey,
         *,
-        bootstrap_servers: str,
+        bootstrap_servers: Kafka,
         namespace: str,
         interval_seconds: float,
     ) -> None:
@@ -75,7 +76,7 @@ class AnchorWriter:
         patience = min(self._interval_seconds / 2, _LONGEST_WAIT_SECONDS)
         consumer = Reader(
             *(self._namespace + topic.value for topic in _TOPICS),
-            bootstrap_servers=self._bootstrap_servers,
+            **client_options(self._bootstrap_servers),
             group_id=self._namespace + GROUP,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

@@ -11,6 +11,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from libs.events.envelope import InvalidEnvelope, read_envelope, sequence_in
 from libs.events.registry import InvalidBody, UnknownType
 from libs.events.topics import Topic
+from libs.runtime.kafka_access import Kafka, client_options
 from libs.runtime.left_out import left_out
 from libs.runtime.metrics import DEAD_LETTERS
 from libs.runtime.problems import Unavailable
@@ -29,7 +30,7 @@ MESSAGES_BEFORE: Final = 200
 
 
 class Feed:
-    def __init__(self, hub: Hub, *, bootstrap_servers: str, namespace: str) -> None:
+    def __init__(self, hub: Hub, *, bootstrap_servers: Kafka, namespace: str) -> None:
         self._hub = hub
         self._bootstrap_servers = bootstrap_servers
         self._topics = {namespace + topic.value: topic for topic in TOPICS}
@@ -48,7 +49,7 @@ class Feed:
     async def _read(self, stop: asyncio.Event) -> None:
         consumer = Reader(
             *self._topics,
-            bootstrap_servers=self._bootstrap_servers,
+            **client_options(self._bootstrap_servers),
             enable_auto_commit=False,
             # Never a silent jump: what is gone from the topic is a reason to reload.
             auto_offset_reset="none",

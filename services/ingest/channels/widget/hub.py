@@ -23,6 +23,7 @@ from libs.events.correcting import MessageDeleted
 from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope
 from libs.events.registry import InvalidBody, UnknownType
 from libs.events.topics import Topic
+from libs.runtime.kafka_access import Kafka, client_options
 from libs.runtime.left_out import left_out
 from libs.runtime.problems import Unavailable
 from libs.runtime.reading import Reader, read_on
@@ -99,7 +100,7 @@ class WidgetHub:
     client reads the history after it has subscribed.
     """
 
-    def __init__(self, files: FileHandles, *, bootstrap_servers: str, namespace: str) -> None:
+    def __init__(self, files: FileHandles, *, bootstrap_servers: Kafka, namespace: str) -> None:
         self._files = files
         self._topic = namespace + Topic.CONVERSATION.value
         self._bootstrap_servers = bootstrap_servers
@@ -137,7 +138,7 @@ class WidgetHub:
         # No reset: should a position be lost with the log, the clients read the history again,
         # instead of missing what was in between.
         consumer = Reader(
-            bootstrap_servers=self._bootstrap_servers,
+            **client_options(self._bootstrap_servers),
             enable_auto_commit=False,
             auto_offset_reset="none",
         )
@@ -170,7 +171,7 @@ class WidgetHub:
 
         A consumer does not tell them by itself: what it knows of topics is as old as its start.
         """
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap_servers)
+        admin = AIOKafkaAdminClient(**client_options(self._bootstrap_servers))
         try:
             await admin.start()
             async with asyncio.timeout(TOPIC_WAIT_SECONDS):
