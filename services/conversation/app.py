@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from libs.aggregates.events import UnknownEvent
 from libs.events.ids import IdKey
 from libs.events.topics import Topic
 from libs.eventstore.outbox import StepHook
@@ -50,7 +51,6 @@ from services.conversation.consumers.routing_timeouts import (
     RoutingTimeouts,
     watch_unpublished,
 )
-from services.conversation.domain.events import UnknownEvent
 from services.conversation.engine import engine_of
 from services.conversation.loading import UNREADABLE
 from services.conversation.privacy.answer_vault import AnswerVault

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
+from libs.aggregates.events import Payload
 from libs.eventstore.commits import Commit, StoredEvent
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.mongo import Document
-from services.conversation.domain import events
-from services.conversation.domain.events import Payload
+from services.conversation.domain.events import EVENTS
 from services.conversation.read_models.rows import COMMITS
 from tests.services.conversation.world import World, eventually, serving
 
@@ -40,8 +40,8 @@ async def test_what_an_older_version_wrote_is_read_as_today(
     def with_people_named(old: Payload) -> Payload:
         return {**old, "member_id": old["who"]}
 
-    monkeypatch.setattr(events, "_upcasters", {})
-    events.upcast("conversation.flagged.v0", "conversation.flagged.v1", with_people_named)
+    monkeypatch.setattr(EVENTS, "_upcasters", {})
+    EVENTS.upcast("conversation.flagged.v0", "conversation.flagged.v1", with_people_named)
     conversation_id = world.conversation_id("1")
     async with serving(world):
         dima = await world.member("Dima")

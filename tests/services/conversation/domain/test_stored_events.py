@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, get_args, get_origin
 import msgspec
 import pytest
 
+from libs.aggregates.events import UnknownEvent
 from libs.events.content import Attachment, Channel, Content, GeoPoint, Post, Sender
 from services.conversation.domain import events, sent_message
 from services.conversation.domain.conversation import (
@@ -24,7 +25,7 @@ from services.conversation.domain.conversation import (
     transfer,
     watermarks,
 )
-from services.conversation.domain.events import Event, UnknownEvent, decode, encode, name_of
+from services.conversation.domain.events import Event, decode, encode, name_of
 from tests.services.conversation.domain.customer_examples import customer_examples
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -334,7 +335,7 @@ class TestUpcasting:
     def test_an_old_payload_is_read_as_the_present_event(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(events, "_upcasters", {})
+        monkeypatch.setattr(events.EVENTS, "_upcasters", {})
         events.upcast("conversation.case-closed.v00", self.OLD, lambda old: {**old, "by": "mem_2"})
         events.upcast(
             self.OLD,

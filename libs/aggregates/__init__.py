@@ -1,0 +1,1 @@
+"""The event-sourcing kit on the `eventsourcing` library: see README.md."""
