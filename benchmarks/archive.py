@@ -191,7 +191,11 @@ class Archive:
 
     def _found(self, story: "_Story") -> list[Document]:
         workspace_id = self._desks.workspace_id
-        entries = [self._entries.of_state(story.snapshot)]
+        case = story.snapshot.state.case
+        numbered = self._entries.of_case(
+            workspace_id, story.stream, case.case_id, case.short_number, case.opened_at
+        )
+        entries = [self._entries.of_state(story.snapshot), *([numbered] if numbered else [])]
         entries += (
             self._entries.of_content(workspace_id, message_id, story.stream, version, at, text)
             for message_id, version, at, text in story.texts
