@@ -1,16 +1,26 @@
 """What a message is made of, in whichever direction it goes."""
 
 from enum import StrEnum
-from typing import Literal, Self
+from importlib.metadata import entry_points
+from typing import Final, Literal, Self
 
 from libs.events.registry import Body
+
+# An installed package brings a channel under its name in this group; see ``channels``.
+CHANNEL_GROUP: Final = "parley.channels"
 
 
 class Channel(StrEnum):
     """The kinds of sources that this version can connect."""
 
+    _ignore_ = ["_members", "_point"]  # noqa: RUF012  # the enumeration's own way to say so
+
     TELEGRAM = "telegram"
     WIDGET = "widget"
+
+    _members = vars()
+    for _point in entry_points(group=CHANNEL_GROUP):
+        _members[_point.name.upper()] = _point.name
 
 
 Direction = Literal["incoming", "outgoing"]

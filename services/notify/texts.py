@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from libs.events.channels import channel_name
 from libs.runtime.texts import day
 
 Language = Literal["ru", "uk", "en"]
@@ -38,12 +39,6 @@ class Text:
     subject: str
     body: str
 
-
-_CHANNELS: Final[dict[Language, dict[str, str]]] = {
-    "en": {"telegram": "Telegram", "widget": "website chat"},
-    "ru": {"telegram": "Telegram", "widget": "чат на сайте"},
-    "uk": {"telegram": "Telegram", "widget": "чат на сайті"},
-}
 
 _CASE_IN_GROUP: Final[dict[Language, Text]] = {
     "en": Text(
@@ -161,7 +156,7 @@ def handed_case(kind: str, language: Language, about: HandedCase) -> Text:
     values = {
         "member": _line(about.member),
         "source": _line(about.source),
-        "channel": _CHANNELS[language].get(about.channel, about.channel),
+        "channel": channel_name(about.channel, language),
         "link": about.link,
         "due": due,
     }
@@ -175,7 +170,7 @@ def case_in_group(language: Language, about: CaseInGroup) -> Text:
         "member": _line(about.member),
         "group": _line(about.group),
         "source": _line(about.source),
-        "channel": _CHANNELS[language].get(about.channel, about.channel),
+        "channel": channel_name(about.channel, language),
         "link": about.link,
     }
     text = _CASE_IN_GROUP[language]

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from libs.events.channels import channel_name
 from libs.runtime.directory import WorkspaceDirectory
+from libs.runtime.language import spoken
 from libs.runtime.problems import Conflict, Invalid, NotFound, Problem, TooLarge
 from services.conversation.domain.conversation.assignment import HandedOnByTransfer, NotForMember
 from services.conversation.domain.conversation.corrections import (
@@ -63,7 +65,6 @@ from services.conversation.localization.localizer import (
     Member,
     Teller,
     Variable,
-    Words,
 )
 from services.conversation.tasks import NotDone, TooMuch, Unfit
 
@@ -316,7 +317,7 @@ def problem_of(
             return MessageWithoutText(tell)
         case ChannelRefuses(channel=channel, correction=correction, within=within):
             hours = int(within.total_seconds() // 3600)
-            told: dict[str, Variable] = {"channel": Words(f"channel.{channel}"), "count": hours}
+            told: dict[str, Variable] = {"channel": channel_name(channel, spoken()), "count": hours}
             return ChannelDoesNotAllow(tell, told, correction, channel=channel, hours=hours)
         case RuleBroken():
             raise TypeError(f"{type(refusal).__name__} has no problem of its own")

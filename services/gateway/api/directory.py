@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from libs.events.actions import Action
 from libs.events.api.directory import OFFSET_HEADER, ChangeMe, SourceHealth, WebhookRegistration
+from libs.events.channels import capabilities_of
 from libs.events.directory import MemberState, SourceState
 from libs.events.reach import reach_of
 from libs.events.registry import Body
@@ -342,6 +343,7 @@ class DirectoryApi:
             connected=thing.connected,
             allowed_origins=thing.allowed_origins,
             webhook_url=f"{self.ingest_public_url}/hooks/{thing.channel}/{thing.source_id}",
+            capabilities=capabilities_of(thing.channel),
         )
 
 

@@ -6,6 +6,7 @@ from libs.events.actions import Action
 from libs.events.api.conversations import GivenButtons
 from libs.events.api.requests import RequestBody
 from libs.events.api.values import Line, Name, Text
+from libs.events.channels import Capabilities
 from libs.events.content import Channel, Visibility
 from libs.events.directory import (
     AutoforwardState,
@@ -131,7 +132,11 @@ class CreatedMember(MemberState):
 
 
 class SourceView(Body):
-    """A source without its credentials. The platform sends its updates to ``webhook_url``."""
+    """A source without its credentials. The platform sends its updates to ``webhook_url``.
+
+    ``capabilities`` are its channel's: what the team can do in its conversations, and what a
+    message may be.
+    """
 
     source_id: str
     channel: Channel
@@ -141,6 +146,7 @@ class SourceView(Body):
     connected: bool
     allowed_origins: tuple[str, ...]
     webhook_url: str
+    capabilities: Capabilities
 
 
 class Webhook(Body):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from libs.events.channels import capabilities_of
 from libs.events.content import Channel
 from services.routing.domain.errors import Clash, Refused
 from services.routing.domain.facts import Fact, SourceChanged, SourceConnected, SourceDisconnected
@@ -119,7 +120,7 @@ class SourceRules:
 
 
 def _origins(channel: Channel, origins: tuple[str, ...]) -> tuple[str, ...]:
-    if channel is Channel.WIDGET:
+    if capabilities_of(channel).on_pages:
         return origins_of("allowed_origins", origins)
     if origins:
         raise Refused("allowed_origins", "has-no-pages")

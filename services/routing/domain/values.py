@@ -11,7 +11,6 @@ from services.routing.domain.errors import Refused
 NAME_MAX_CHARACTERS: Final = 200
 EMAIL_MAX_CHARACTERS: Final = 254  # RFC 5321, section 4.5.3.1.3, without the angle brackets
 LIST_MAX_ITEMS: Final = 500
-SECRET_CHARACTERS: Final = range(16, 201)
 
 _LOCAL_PART: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-\u0080-\U0010ffff]{1,64}"
 _LABEL: Final = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
@@ -23,9 +22,6 @@ _ORIGIN: Final = re.compile(
 )
 _LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
-# The token of a bot as the Bot API shows it ("Authorizing your bot", core.telegram.org/bots/api):
-# the bot's id, a colon, and 35 characters.
-_BOT_TOKEN: Final = re.compile(r"(?P<bot_id>[0-9]{1,20}):[A-Za-z0-9_-]{35}")
 
 
 def name_of(field: str, text: str) -> str:
@@ -86,19 +82,3 @@ def _origin(field: str, text: str) -> str:
         raise Refused(field, "not-https")
     port = int(match["port"] or _DEFAULT_PORTS[scheme])
     return f"{scheme}://{host}" + ("" if port == _DEFAULT_PORTS[scheme] else f":{port}")
-
-
-def bot_id_of(field: str, token: str) -> str:
-    """The id of the bot that a Telegram token belongs to. Errors: Refused."""
-    match = _BOT_TOKEN.fullmatch(token)
-    if match is None:
-        raise Refused(field, "not-a-bot-token")
-    return match["bot_id"]
-
-
-def secret_of(field: str, text: str) -> str:
-    """Errors: Refused."""
-    if len(text) not in SECRET_CHARACTERS or not text.isascii() or not text.isprintable():
-        least, most = SECRET_CHARACTERS.start, SECRET_CHARACTERS.stop - 1
-        raise Refused(field, "secret", least=least, most=most)
-    return text

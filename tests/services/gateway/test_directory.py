@@ -91,6 +91,12 @@ async def test_a_source_is_connected_also_when_its_webhook_cannot_be_set_now(tea
     read = await team.owner.api("GET", f"/v1/sources/{source_id}")
     assert read.body["webhook_url"] == url
     assert read.body["account"] == BOT_TOKEN.split(":")[0]
+    can = read.body["capabilities"]
+    assert can["text"] == {"unit": "characters", "text": 4096, "caption": 1024}
+    assert can["corrections"]["delete_within_seconds"] == 48 * 60 * 60
+    assert can["corrections"]["edit_within_seconds"] is None
+    assert {"kinds": ["image"], "max_bytes": 10 * 2**20} in can["media"]
+    assert (can["begins"], can["windows"], can["buttons"]["at_most"]) == ("customer", [], 100)
     assert BOT_TOKEN not in made.content.decode() + read.content.decode()
     assert "sealed" not in made.content.decode() + read.content.decode()
     again = await team.owner.api("POST", f"/v1/sources/{source_id}/register")

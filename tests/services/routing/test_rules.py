@@ -278,9 +278,3 @@ def test_not_an_address(email: str) -> None:
 @pytest.mark.parametrize("email", ["a@b.co", "o'neil+x@mail.example.com", "почта@пример.рф"])
 def test_an_address(email: str) -> None:
     assert values.email_of("email", f" {email} ") == email
-
-
-@pytest.mark.parametrize("token", ["", "42", "42:short", "x:" + "A" * 35, "42:" + "A" * 36])
-def test_not_a_bot_token(token: str) -> None:
-    with pytest.raises(Refused):
-        values.bot_id_of("credentials.bot_token", token)

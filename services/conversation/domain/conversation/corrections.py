@@ -9,8 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from libs.events.channels import capabilities_of
 from libs.events.content import Channel, Content, DeliveryState, Direction, Sender
-from services.conversation.domain.conversation.channel_rules import CHANGE_RULES
 from services.conversation.domain.conversation.life import CaseEvent, Life, RuleBroken
 from services.conversation.domain.conversation.state import (
     ConversationState,
@@ -267,7 +267,7 @@ class Corrections(Life):
             raise AlreadyDeleted(sent.deleted_at)
         self._refuse_unreachable()
         channel = self.state.thread.channel
-        rules = CHANGE_RULES[channel]
+        rules = capabilities_of(channel).corrections
         within = rules.edit_within if correction == "edit" else rules.delete_within
         if within is not None and self.now - sent.sent_at >= within:
             raise ChannelRefuses(channel, correction, within)

@@ -285,10 +285,6 @@ def test_why_the_channel_refused_is_in_our_words_where_we_have_some(
     assert told_of("telegram-400").endswith(": Not now")
 
 
-def test_every_channel_has_a_name() -> None:
-    assert {f"channel.{channel}" for channel in Channel} <= TEXTS.of("en").keys()
-
-
 def test_lists_are_told_as_lists(directory: WorkspaceDirectory) -> None:
     listen("uk")
     directory.labels["lbl_1"] = LabelState(label_id="lbl_1", kind="topic", name="Ціни")

@@ -8,7 +8,6 @@ import pytest
 from msgspec.structs import replace
 
 from libs.events.content import Attachment, Channel, Content
-from services.conversation.domain.conversation.channel_rules import CHANGE_RULES
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.corrections import (
     AlreadyDeleted,
@@ -152,7 +151,3 @@ def test_a_deletion_on_the_platform_is_kept(given: Given) -> None:
     nothing = Given().at(minutes(1))
     nothing.deleted_elsewhere("msg_1", "incoming", minutes(1))
     assert changes(nothing) == []
-
-
-def test_every_channel_has_its_rules() -> None:
-    assert set(CHANGE_RULES) == set(Channel)
