@@ -5,21 +5,21 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 import click
 import uvloop
-from aiokafka.errors import KafkaError
 from pymongo.errors import PyMongoError
 
 from libs.events.topics import Topic
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.kafka_access import KafkaRefused
 from libs.runtime.logs import configure_logs
 from libs.runtime.process import ServiceSpec, serve
 from libs.runtime.settings import SERVICES, MongoSettings, Settings, SettingsError, load
-from libs.runtime.storage import StorageAway
 from parley.services import service_spec
 
+_NOT_REACHED: Final[tuple[type[Exception], ...]] = (*SERVER_AWAY, PyMongoError, ConnectionError)
 TOPICS = click.Choice([topic.value.removeprefix("parley.") for topic in Topic])
 
 
@@ -28,7 +28,7 @@ def main() -> None:
         cli(standalone_mode=True)
     except (SettingsError, KafkaRefused) as error:
         sys.exit(f"parley: {error}")
-    except (KafkaError, PyMongoError, StorageAway, ConnectionError) as error:
+    except _NOT_REACHED as error:
         # A server that is not there is the operator's to mend: a sentence, not a stack of frames.
         sys.exit(f"parley: a server does not answer: {error} (`parley doctor` looks at each)")
 

@@ -20,7 +20,8 @@ from aiokafka.errors import CommitFailedError, KafkaError
 
 from libs.events.registry import Body, family_of, spec_of
 from libs.events.topics import Topic
-from libs.runtime.kafka import GROUP_MEMBER, Publisher, PublishFailed, patient
+from libs.runtime.away import SERVER_AWAY, Transient
+from libs.runtime.kafka import GROUP_MEMBER, Publisher, patient
 from libs.runtime.kafka_access import Kafka, client_options
 from libs.runtime.metrics import (
     CONSUMED,
@@ -41,10 +42,6 @@ COMMIT_INTERVAL_SECONDS: Final = 1.0
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 10.0
 _LAST_COMMIT_SECONDS: Final = 5.0
-
-
-class Transient(Exception):
-    """Raise it from a handler when a server did not answer: the batch is tried again."""
 
 
 def of_types(*bodies: type[Body]) -> Wanted:
@@ -68,9 +65,9 @@ def of_types(*bodies: type[Body]) -> Wanted:
 class BatchConsumer:
     """Runs one handler for the messages of some topics in one consumer group.
 
-    ``transient`` lists the drivers' exceptions that mean "the server does not answer", besides
-    Transient, PublishFailed and Kafka's own. ``linger_seconds`` is a pause after each batch, for
-    a store that prefers few and large ones: the next holds what has come in the meantime.
+    A batch is tried again where a server is away; ``transient`` are other failures that pass.
+    ``linger_seconds`` is a pause after each batch, for a store that prefers few and large ones: the
+    next holds what has come in the meantime.
     ``patience_seconds`` is how long the broker may hold a message back for others to join it. Where
     nobody waits for the effect it saves work on both sides: at 100 messages/s with 0.25 s a
     consumer costs a third, and all of the suite a quarter less.
@@ -99,7 +96,7 @@ class BatchConsumer:
         self._topics = {namespace + topic.value: topic for topic in topics}
         self._group = namespace + group
         self._bootstrap_servers = bootstrap_servers
-        self._transient = (Transient, PublishFailed, KafkaError, *transient)
+        self._transient = (*SERVER_AWAY, *transient)
         self._policy = Policy(
             self._topics,
             self._group,

@@ -17,12 +17,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.eventstore.errors import CommitUnreadable, StreamBroken, StreamSetAside
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.headers import ascii_of
 from libs.runtime.language import HEADER as ACCEPT_LANGUAGE
 from libs.runtime.language import listen
 from libs.runtime.limiter import address_key
 from libs.runtime.metrics import HTTP_REQUESTS, HTTP_SECONDS
-from libs.runtime.mongo import TRANSIENT
 from libs.runtime.problems import (
     NotFound,
     SetAside,
@@ -60,7 +60,7 @@ def service_app(runtime: Runtime, title: str, *, documented: bool = False) -> Fa
         redirect_slashes=False,
     )
     install_problem_handlers(app)
-    for error in TRANSIENT:
+    for error in SERVER_AWAY:
         app.add_exception_handler(error, _server_away)
     for broken in (StreamSetAside, CommitUnreadable, StreamBroken):
         app.add_exception_handler(broken, set_aside)

@@ -18,8 +18,9 @@ from pymongo.errors import DuplicateKeyError
 from starlette.responses import Response
 
 from libs.events.ids import random_id
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.bodies import invalid_field
-from libs.runtime.mongo import TRANSIENT, Document
+from libs.runtime.mongo import Document
 from libs.runtime.problems import Invalid, Problem, Unavailable
 from libs.runtime.texts import COMMON
 from libs.runtime.tokens import Caller
@@ -96,7 +97,7 @@ class Answers:
         asked = _digest(request.method, request.url.path, raw.decode("utf-8", "replace"))
         try:
             kept = await self._collection.find_one({"_id": name})
-        except TRANSIENT as error:
+        except SERVER_AWAY as error:
             raise Unavailable from error
         repeated = kept is not None
         if kept is None:
@@ -105,7 +106,7 @@ class Answers:
                 return answer
             try:
                 kept = await self._keep(name, asked, answer, caller.workspace_id)
-            except TRANSIENT as error:
+            except SERVER_AWAY as error:
                 # It may be done, and its cause keeps it from being done again. An answer that is
                 # not kept must not be given: the next one would tell of what came after it.
                 log.warning("answer not kept", error=type(error).__name__)

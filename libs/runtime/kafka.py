@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 
 from libs.events.envelope import Envelope
 from libs.events.topics import DEAD_LETTER_MAX_BYTES
+from libs.runtime.away import ServerAway
 from libs.runtime.kafka_access import Kafka, client_options
 from libs.runtime.metrics import PUBLISH_FAILURES
 from libs.runtime.producer import LastingProducer
@@ -32,7 +33,7 @@ class Unpublishable(Exception):
     """Kafka takes no such message, however often it is asked; others beside it may be there."""
 
 
-class PublishFailed(Exception):
+class PublishFailed(ServerAway):
     """Kafka did not acknowledge everything in time. Some of it may be there all the same."""
 
 

@@ -9,17 +9,12 @@ from typing import Any, Final
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import (
-    AutoReconnect,
     BulkWriteError,
-    ConnectionFailure,
-    NotPrimaryError,
     OperationFailure,
     PyMongoError,
     WriteError,
 )
 
-# What means "the server does not answer": the batch that met it is tried again.
-TRANSIENT: Final[tuple[type[Exception], ...]] = (AutoReconnect, ConnectionFailure, NotPrimaryError)
 # Refusals that are about one document: it is too large, or nested too deeply.
 _OF_A_DOCUMENT: Final = frozenset({2, 9, 14, 15, 17280, 10334, 17419, 17420, 28, 40})
 _SERVER_SELECTION_MS: Final = 5_000
@@ -105,7 +100,6 @@ async def _change(collection: AsyncCollection[Document], changes: Mapping[str, C
 
 
 __all__ = [
-    "TRANSIENT",
     "Change",
     "Document",
     "MongoClient",

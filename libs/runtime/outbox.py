@@ -11,9 +11,10 @@ from libs.events.envelope import Envelope
 from libs.events.registry import spec_of
 from libs.eventstore.commits import PublicMessage
 from libs.eventstore.store import AsyncEventStore
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.kafka import Outgoing, Publisher
 from libs.runtime.metrics import SET_ASIDE_STREAMS
-from libs.runtime.mongo import TRANSIENT, refused_whoever_asks
+from libs.runtime.mongo import refused_whoever_asks
 from libs.runtime.stopping import stopped_within
 from libs.runtime.tracing import trace_headers
 
@@ -92,7 +93,7 @@ class SetAsideStreams:
             try:
                 self._streams = await self._store.streams_set_aside()
                 SET_ASIDE_STREAMS.labels(self._collection).set(len(self._streams))
-            except TRANSIENT as error:
+            except SERVER_AWAY as error:
                 log.warning("not known what is set aside", error=type(error).__name__)
             await stopped_within(stop, _LOOK_SECONDS)
 

@@ -12,11 +12,13 @@ from typing import Any, Final
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import ObjectStore, from_url
 
+from libs.runtime.away import ServerAway
+
 # Somebody who sends a file and falls silent holds a thread so long.
 SILENCE_SECONDS: Final = 60.0
 
 
-class StorageAway(Exception):
+class StorageAway(ServerAway):
     """The object storage did not do what it was asked."""
 
 

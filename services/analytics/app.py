@@ -21,7 +21,6 @@ from services.analytics.migrate import SchemaError, apply, migrate, pending
 from services.analytics.reports import Reports
 from services.analytics.settings import AnalyticsSettings, WarehouseSettings
 from services.analytics.warehouse import (
-    WarehouseUnavailable,
     database_of,
     is_embedded,
     open_warehouse,
@@ -51,7 +50,6 @@ async def compose(settings: AnalyticsSettings, runtime: Runtime) -> AsyncIterato
         bootstrap_servers=settings.kafka,
         namespace=settings.kafka_namespace,
         publisher=publisher,
-        transient=(WarehouseUnavailable,),
         max_batch=_MAX_BATCH,
         linger_seconds=settings.analytics_flush_interval_seconds,
         patience_seconds=_PATIENCE_SECONDS,

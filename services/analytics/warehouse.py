@@ -14,6 +14,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
+from libs.runtime.away import ServerAway
 from services.analytics.metrics import INSERT_SECONDS, ROWS
 
 DEFAULT_DATABASE: Final = "parley"
@@ -27,7 +28,7 @@ _TRANSIENT_CODES: Final = frozenset({159, 202, 210, 241, 242, 252, 999})
 Row = dict[str, Any]
 
 
-class WarehouseUnavailable(ConnectionError):
+class WarehouseUnavailable(ServerAway):
     """ClickHouse does not answer, or cannot now."""
 
 

@@ -18,6 +18,7 @@ from libs.events.ids import IdKey
 from libs.events.topics import Topic
 from libs.eventstore.outbox import StepHook
 from libs.eventstore.store import AsyncEventStore
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.consumer import BatchConsumer
 from libs.runtime.dead_letters import take_out
 from libs.runtime.directory import Directory
@@ -27,7 +28,7 @@ from libs.runtime.http import set_aside as problem_of_set_aside
 from libs.runtime.idempotency import Answers
 from libs.runtime.kafka import Publisher
 from libs.runtime.long_work import LongWork
-from libs.runtime.mongo import TRANSIENT, Document, check_mongo, mongo_client
+from libs.runtime.mongo import Document, check_mongo, mongo_client
 from libs.runtime.outbox import SetAsideStreams
 from libs.runtime.problems import Unavailable
 from libs.runtime.process import Migration, Runtime, ServiceSpec
@@ -46,11 +47,7 @@ from services.conversation.consumers import new_conversations as beginnings
 from services.conversation.consumers.departures import Departures
 from services.conversation.consumers.early_deletions import EARLY_DELETIONS
 from services.conversation.consumers.early_deletions import INDEXES as EARLY_INDEXES
-from services.conversation.consumers.routing_timeouts import (
-    PASSING,
-    RoutingTimeouts,
-    watch_unpublished,
-)
+from services.conversation.consumers.routing_timeouts import RoutingTimeouts, watch_unpublished
 from services.conversation.engine import engine_of
 from services.conversation.loading import UNREADABLE
 from services.conversation.privacy.answer_vault import AnswerVault
@@ -106,7 +103,6 @@ async def compose(
         bootstrap_servers=settings.kafka,
         namespace=settings.kafka_namespace,
         publisher=publisher,
-        transient=TRANSIENT,
     )
     for topic, handler in engine.handlers.items():
         # Nobody waits at a screen for "sent": many receipts in one batch cost little more than one.
@@ -153,8 +149,8 @@ async def compose(
     runtime.run("routing timeouts", timeouts.run)
     runtime.run("departures", Departures(engine.desk, database[INBOX], directory).run)
     runtime.run("anchors", _anchor_writer(settings).run)
-    runtime.run("marker", lambda stop: outbox.run_marker(stop, retry_on=PASSING))
-    runtime.run("sweeper", lambda stop: outbox.run_sweeper(interval, stop, retry_on=PASSING))
+    runtime.run("marker", lambda stop: outbox.run_marker(stop, retry_on=SERVER_AWAY))
+    runtime.run("sweeper", lambda stop: outbox.run_sweeper(interval, stop, retry_on=SERVER_AWAY))
     await engine.blocked.refresh()
     await engine.early.refresh()
     runtime.run("early deletions", engine.early.run)

@@ -11,10 +11,11 @@ from libs.events.topics import Topic
 from libs.eventstore.commits import PublicMessage
 from libs.eventstore.outbox import Outbox, StepHook
 from libs.eventstore.store import AsyncEventStore
-from libs.runtime.consumer import Handler, Transient
+from libs.runtime.away import SERVER_AWAY
+from libs.runtime.consumer import Handler
 from libs.runtime.directory import Directory
-from libs.runtime.kafka import Publisher, PublishFailed
-from libs.runtime.mongo import TRANSIENT, Document
+from libs.runtime.kafka import Publisher
+from libs.runtime.mongo import Document
 from libs.runtime.outbox import is_own, publish_messages
 from libs.runtime.settings import key_bytes
 from services.conversation.anchors.writing import COMMIT_HEADER
@@ -99,7 +100,7 @@ def engine_of(
         settle=timedelta(seconds=settings.conversation_settle_seconds),
         mark_later=mark_later,
         commit_header=COMMIT_HEADER,
-        is_own=is_own((Transient, PublishFailed, *TRANSIENT)),
+        is_own=is_own(SERVER_AWAY),
     )
     counts = Counts(inbox)
     landmarks = Landmarks(database, keyring)

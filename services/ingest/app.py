@@ -16,7 +16,7 @@ from libs.runtime.consumer import BatchConsumer, Handler, Wanted
 from libs.runtime.directory import Directory
 from libs.runtime.http import ServiceClient, service_app
 from libs.runtime.kafka import Publisher
-from libs.runtime.mongo import TRANSIENT, Document, mongo_client
+from libs.runtime.mongo import Document, mongo_client
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.sealing import Sealer
 from libs.runtime.settings import key_bytes
@@ -26,7 +26,6 @@ from libs.runtime.trust import guard
 from services.ingest.api.attachments import attachment_routes
 from services.ingest.api.photos import Photos, photo_routes
 from services.ingest.api.sources import registration_routes, webhook_url
-from services.ingest.attachments.fetch import TRANSIENT as STORAGE_TRANSIENT
 from services.ingest.attachments.fetch import Fetcher, may_have_attachments
 from services.ingest.attachments.store import AttachmentStore
 from services.ingest.channels.telegram.api import BotApi
@@ -100,7 +99,6 @@ class _Composition:
         group: str,
         handler: Handler,
         publisher: Publisher,
-        transient: tuple[type[Exception], ...],
         **options: Unpack[_ConsumerOptions],
     ) -> None:
         consumer = BatchConsumer(
@@ -110,7 +108,6 @@ class _Composition:
             bootstrap_servers=self.settings.kafka,
             namespace=self.settings.kafka_namespace,
             publisher=publisher,
-            transient=transient,
             **options,
         )
         self.runtime.consume(group, consumer, is_needed=False)
@@ -145,7 +142,6 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
         ERASING_GROUP,
         Eraser(parts.store, attempts).handle,
         background,
-        (*STORAGE_TRANSIENT, *TRANSIENT),
         wanted=erasing_wanted(),
         ordered=False,
     )
@@ -155,7 +151,6 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
         "ingest-attachments",
         fetcher.handle,
         background,
-        STORAGE_TRANSIENT,
         max_batch=_FETCH_BATCH,
         patience_seconds=_FETCH_PATIENCE_SECONDS,
         wanted=may_have_attachments,
@@ -193,7 +188,7 @@ def _compose_sending(
         Channel.WIDGET: KeptSender(),
     }
     queues = OrderedQueues(attempts, publisher, parts.sources, senders, parts.ids)
-    parts.consumer(Topic.OUTBOUND, "ingest-sender", queues.handle, publisher, TRANSIENT)
+    parts.consumer(Topic.OUTBOUND, "ingest-sender", queues.handle, publisher)
     parts.runtime.run("ingest-attempts", LeaseSweeper(attempts, queues).run)
     return attempts
 

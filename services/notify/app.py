@@ -26,7 +26,7 @@ from libs.runtime.consumer import BatchConsumer, Received, Refused, of_types
 from libs.runtime.directory import Directory
 from libs.runtime.http import service_app
 from libs.runtime.kafka import Publisher
-from libs.runtime.mongo import TRANSIENT, check_mongo, mongo_client
+from libs.runtime.mongo import check_mongo, mongo_client
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.sealing import Sealer
 from libs.runtime.settings import key_bytes
@@ -96,7 +96,6 @@ async def compose(settings: NotifySettings, runtime: Runtime) -> AsyncIterator[A
         bootstrap_servers=settings.kafka,
         namespace=settings.kafka_namespace,
         publisher=publisher,
-        transient=TRANSIENT,
         patience_seconds=_PATIENCE_SECONDS,
         wanted=of_types(
             CaseOpened,

@@ -7,8 +7,8 @@ from typing import Final
 
 import structlog
 
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.left_out import left_out
-from libs.runtime.mongo import TRANSIENT
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ class Polling[T]:
             while not stop.is_set():
                 try:
                     busy = await self._start_one(handling)
-                except TRANSIENT as error:
+                except SERVER_AWAY as error:
                     log.warning("waiting for MongoDB", what=self._what, error=repr(error))
                     busy = False
                 if not busy:
@@ -54,7 +54,7 @@ class Polling[T]:
         await self._slots.acquire()
         claimed = None
         try:
-            with left_out(self._what, "one that is due", TRANSIENT):
+            with left_out(self._what, "one that is due", SERVER_AWAY):
                 claimed = await self._claim()
         finally:
             if claimed is None:
@@ -68,9 +68,9 @@ class Polling[T]:
     async def _handled(self, claimed: T) -> None:
         try:
             # One that fails on what it holds is tried again when its lease has ended.
-            with left_out(self._what, "one that was claimed", TRANSIENT):
+            with left_out(self._what, "one that was claimed", SERVER_AWAY):
                 await self._handle(claimed)
-        except TRANSIENT as error:
+        except SERVER_AWAY as error:
             # Its lease ends by itself, to what is known then.
             log.warning("an end could not be written down", what=self._what, error=repr(error))
         finally:

@@ -19,11 +19,10 @@ from libs.events.directory import (
     WorkspaceState,
 )
 from libs.events.ids import IdKey, random_id
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.bodies import BodyReader, invalid_field, read_nothing
 from libs.runtime.http import json_response
 from libs.runtime.idempotency import Answers
-from libs.runtime.kafka import PublishFailed
-from libs.runtime.mongo import TRANSIENT
 from libs.runtime.problems import Conflict, Forbidden, NotFound, Unavailable
 from libs.runtime.tokens import Caller
 from libs.runtime.trust import caller_of
@@ -38,7 +37,7 @@ from services.routing.metrics import CHANGES
 from services.routing.telling import TEXTS
 
 _CREATED: Final = 201
-_NOT_NOW: Final[tuple[type[Exception], ...]] = (Again, PublishFailed, *TRANSIENT)
+_NOT_NOW: Final[tuple[type[Exception], ...]] = (Again, *SERVER_AWAY)
 
 Rule = Callable[..., Sequence[Fact]]
 

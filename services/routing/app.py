@@ -13,13 +13,14 @@ from libs.events.ids import IdKey, random_id
 from libs.events.topics import Topic
 from libs.eventstore.outbox import Outbox, StepHook
 from libs.eventstore.store import AsyncEventStore
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.consumer import BatchConsumer, of_types
 from libs.runtime.directory import Directory
 from libs.runtime.http import service_app
 from libs.runtime.idempotency import Answers
-from libs.runtime.kafka import Publisher, PublishFailed
+from libs.runtime.kafka import Publisher
 from libs.runtime.left_out import left_out
-from libs.runtime.mongo import TRANSIENT, check_mongo, mongo_client
+from libs.runtime.mongo import check_mongo, mongo_client
 from libs.runtime.outbox import SetAsideStreams, is_own
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.sealing import Sealer
@@ -47,7 +48,7 @@ COMMITS: Final = "routing_commits"
 PENDING_INTERVAL_SECONDS: Final = 10.0
 # A case waits unseen until it is routed, at most this much longer.
 _PATIENCE_SECONDS: Final = 0.05
-PASSING: Final[tuple[type[Exception], ...]] = (Again, PublishFailed, *TRANSIENT)
+PASSING: Final[tuple[type[Exception], ...]] = (Again, *SERVER_AWAY)
 
 
 @asynccontextmanager
@@ -82,7 +83,6 @@ async def compose(
         bootstrap_servers=settings.kafka,
         namespace=settings.kafka_namespace,
         publisher=publisher,
-        transient=TRANSIENT,
         patience_seconds=_PATIENCE_SECONDS,
         wanted=of_types(CaseOpened),
         ordered=False,

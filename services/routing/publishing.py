@@ -14,9 +14,9 @@ from typing import Final
 import structlog
 
 from libs.eventstore.commits import PublicMessage
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.directory import Directory
-from libs.runtime.kafka import Publisher, PublishFailed
-from libs.runtime.mongo import TRANSIENT
+from libs.runtime.kafka import Publisher
 from libs.runtime.outbox import publish_messages
 from libs.runtime.stopping import stopped_within
 from services.routing.metrics import REPAIRED
@@ -26,7 +26,6 @@ log = structlog.get_logger()
 
 REPAIR_INTERVAL: Final = timedelta(seconds=1)
 WAIT_SECONDS: Final = 5.0
-_PASSING: Final[tuple[type[Exception], ...]] = (PublishFailed, *TRANSIENT)
 
 
 class DirectoryTopic:
@@ -66,7 +65,7 @@ class DirectoryTopic:
             if self._table.is_caught_up:
                 try:
                     everything = await self._repair(everything)
-                except _PASSING as error:
+                except SERVER_AWAY as error:
                     log.warning("directory not put right yet", error=type(error).__name__)
             await stopped_within(stop, REPAIR_INTERVAL.total_seconds())
 

@@ -13,6 +13,7 @@ from libs.events.api.filters import ConversationCounts
 from libs.events.directory import MemberState
 from libs.events.ids import IdKey
 from libs.eventstore.store import AsyncEventStore
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.directory import Directory, WorkspaceDirectory
 from libs.runtime.language import default_to
 from libs.runtime.long_work import LongWork
@@ -23,7 +24,7 @@ from libs.runtime.tokens import Caller
 from libs.runtime.tracing import trace_headers
 from services.conversation.commands.case_numbers import CaseNumbers
 from services.conversation.commands.custom_fields import required_fields
-from services.conversation.commands.queue import NOT_NOW, CommandQueue
+from services.conversation.commands.queue import CommandQueue
 from services.conversation.desk import Desk
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.conversation import Conversation
@@ -189,7 +190,7 @@ class Workplace:
             return await self.inbox.get(conversation_id)
         except NotThere as error:
             raise no_such_conversation() from error
-        except NOT_NOW as error:
+        except SERVER_AWAY as error:
             raise Unavailable from error
 
     async def _past(
@@ -228,7 +229,7 @@ class Workplace:
         """
         try:
             loaded = (await self._parts.loader.quickly([conversation_id]))[conversation_id]
-        except NOT_NOW as error:
+        except SERVER_AWAY as error:
             raise Unavailable from error
         snapshot = loaded.snapshot
         if snapshot is None or snapshot.state.thread.workspace_id != self._caller.workspace_id:
@@ -283,7 +284,7 @@ class Workplace:
         )
         try:
             outcome = await self._parts.queue.decide(task)
-        except NOT_NOW as error:
+        except SERVER_AWAY as error:
             raise Unavailable(COMMON.say("unavailable.not-confirmed")) from error
         if isinstance(outcome, Done):
             COMMANDS.labels(command, "repeated" if outcome.repeated else "done").inc()

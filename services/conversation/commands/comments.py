@@ -6,12 +6,12 @@ from typing import Final
 from pymongo import DESCENDING
 
 from libs.events.api import Comment, CommentsPage
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.cursors import Instants, cursor_of, place_of
 from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.problems import Unavailable
 from services.conversation.commands.base import Workplace
-from services.conversation.commands.queue import NOT_NOW
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.read_models.rows import post_of, snapshot_of
@@ -36,7 +36,7 @@ class CommentCommands(Workplace):
         try:
             rows = await self._under(post, conversation_id, after, limit + 1)
             found = await asyncio.gather(*(self._of_one(row) for row in rows[:limit]))
-        except NOT_NOW as error:
+        except SERVER_AWAY as error:
             raise Unavailable from error
         items = sorted((one for own in found for one in own), key=lambda c: c.at, reverse=True)
         more = len(rows) > limit
@@ -64,7 +64,7 @@ class CommentCommands(Workplace):
         return await self._parts.inbox.find(condition, sort=order, limit=limit).to_list()
 
     async def _of_one(self, row: Document) -> list[Comment]:
-        with left_out("comments", row["_id"], NOT_NOW):
+        with left_out("comments", row["_id"], SERVER_AWAY):
             return await self._of(snapshot_of(row))
         return []
 

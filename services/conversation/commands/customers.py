@@ -16,11 +16,11 @@ from libs.events.api.customers import (
     SplitCustomer,
 )
 from libs.events.customer import Visit
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.problems import NotFound, Problem, Unavailable
 from libs.runtime.tracing import trace_headers
 from services.conversation.commands.custom_fields import checked_values
 from services.conversation.commands.customer_checks import card_changes, check_visit
-from services.conversation.commands.queue import NOT_NOW
 from services.conversation.domain.customer.card import MergedAway, NotInvolved
 from services.conversation.domain.customer.customer import Customer
 from services.conversation.domain.customer.identities import NotMerged
@@ -207,7 +207,7 @@ class CustomerCommands(Looking):
         ]
         try:
             return (await self._parts.customer_desk.handle(tasks))[0]
-        except NOT_NOW as error:
+        except SERVER_AWAY as error:
             raise Unavailable(TEXTS.say("unavailable.not-confirmed")) from error
 
     async def _answer(

@@ -1,10 +1,10 @@
 """Forgetting a customer."""
 
 from libs.events.api.customers import ErasedCustomer
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.problems import NotFound, Unavailable
 from libs.runtime.texts import COMMON
 from services.conversation.commands.base import Workplace
-from services.conversation.commands.queue import NOT_NOW
 from services.conversation.localization.localizer import TEXTS
 from services.conversation.metrics import COMMANDS
 from services.conversation.tasks import NotThere
@@ -22,7 +22,7 @@ class ErasureCommands(Workplace):
             erasures = await self._parts.erasing.erase(workspace_id, customer_id, me)
         except NotThere as error:
             raise NotFound(TEXTS.say("not-found.customer")) from error
-        except NOT_NOW as error:
+        except SERVER_AWAY as error:
             raise Unavailable(COMMON.say("unavailable.not-confirmed")) from error
         COMMANDS.labels("erase", "done").inc()
         return ErasedCustomer(

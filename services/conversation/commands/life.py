@@ -5,9 +5,9 @@ from msgspec.structs import replace
 from libs.events.api import ConversationView
 from libs.events.api.cases import SendToCrm
 from libs.events.conversation import Audience
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.problems import Unavailable
 from services.conversation.commands.base import Workplace
-from services.conversation.commands.queue import NOT_NOW
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.publishing.conversations import audience_of
 
@@ -45,7 +45,7 @@ class LifeCommands(Workplace):
         source = self._directory.sources.get(thread.source_id)
         try:
             await parts.numbers.reserve({thread.workspace_id: 1})
-        except NOT_NOW as error:
+        except SERVER_AWAY as error:
             raise Unavailable from error
         number = parts.numbers.of(thread.workspace_id)()
 

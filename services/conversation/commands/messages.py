@@ -6,10 +6,10 @@ from contextlib import suppress
 from typing import Final
 
 from libs.events.api import AddNote, SendMessage, Sent
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.problems import Unavailable
 from services.conversation.commands.base import Workplace, state_of
 from services.conversation.commands.limits import check_content, check_note
-from services.conversation.commands.queue import NOT_NOW
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.notes import MENTIONS_AT_MOST
 from services.conversation.domain.conversation.sending import Sending
@@ -72,7 +72,7 @@ class MessageCommands(Workplace):
 
         done = await self._do("send", conversation_id, cause, decide, len(content.text))
         # What was sent is no draft any more; should it stay behind, it is in nobody's way.
-        with suppress(*NOT_NOW):
+        with suppress(*SERVER_AWAY):
             await self._parts.drafts.delete(member_id, conversation_id)
         return await self._sent(done, message_id)
 

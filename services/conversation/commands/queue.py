@@ -4,9 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from libs.runtime.consumer import Transient
-from libs.runtime.kafka import PublishFailed
-from libs.runtime.mongo import TRANSIENT
+from libs.runtime.away import SERVER_AWAY
 from services.conversation.desk import Desk
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
@@ -16,7 +14,6 @@ type ConversationTask = Task[Conversation]
 type ConversationOutcome = Outcome[ConversationState]
 type _Waiting = tuple[ConversationTask, asyncio.Future[ConversationOutcome]]
 
-NOT_NOW: Final[tuple[type[Exception], ...]] = (Transient, PublishFailed, *TRANSIENT)
 
 _COMPANY_SECONDS: Final = 0.008
 
@@ -63,7 +60,7 @@ class CommandQueue:
         try:
             outcomes = await self._desk.handle([task for task, _ in batch])
         except Exception as error:
-            if len(batch) > 1 and not isinstance(error, NOT_NOW):
+            if len(batch) > 1 and not isinstance(error, SERVER_AWAY):
                 # One of them met a bug: it alone is to fail, and each finds out which it was.
                 for one in batch:
                     await self._together([one])

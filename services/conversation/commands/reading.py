@@ -6,10 +6,10 @@ from typing import Final
 
 from libs.events.api import AllRead, ReadAll
 from libs.events.api.filters import ConversationFilter
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.problems import Unavailable
 from libs.runtime.tracing import trace_headers
 from services.conversation.commands.base import Workplace
-from services.conversation.commands.queue import NOT_NOW
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.tasks import Done, NotThere, Task
 
@@ -31,7 +31,7 @@ class ReadingCommands(Workplace):
         tasks = (self._parts.queue.decide(self._reading(*row, cause)) for row in rows)
         try:
             outcomes = await asyncio.gather(*tasks)
-        except NOT_NOW as error:
+        except SERVER_AWAY as error:
             raise Unavailable from error
         return sum(isinstance(outcome, Done) and bool(outcome.changes) for outcome in outcomes)
 

@@ -14,11 +14,11 @@ import structlog
 from pymongo import ASCENDING
 
 from libs.events.directory import MemberState
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.directory import Directory
 from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.stopping import stopped_within
-from services.conversation.consumers.routing_timeouts import PASSING
 from services.conversation.desk import Desk
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
@@ -56,7 +56,7 @@ class Departures:
                     await self.sweep(self._gone())
                     again_at = loop.time() + _LOOK_AGAIN_SECONDS
                 await self._follow()
-            except PASSING as error:
+            except SERVER_AWAY as error:
                 log.warning("what members left is looked for again", error=repr(error))
             await stopped_within(stop, _FOLLOW_SECONDS)
 
@@ -87,7 +87,7 @@ class Departures:
             after = ""
             while rows := await self._theirs(workspace_id, member_id, after):
                 tasks = [self._task(workspace_id, member_id, row) for row in rows]
-                with left_out("departure", rows[0]["_id"], PASSING):
+                with left_out("departure", rows[0]["_id"], SERVER_AWAY):
                     freed += await self._free(tasks)
                 after = rows[-1]["_id"]
         return freed
@@ -105,7 +105,7 @@ class Departures:
     async def _free(self, tasks: Sequence[Task[Conversation]]) -> int:
         try:
             outcomes = await self._desk.handle(tasks)
-        except PASSING:
+        except SERVER_AWAY:
             raise
         except Exception:
             if len(tasks) == 1:
@@ -113,7 +113,7 @@ class Departures:
             # One of them is the trouble, and it alone is left.
             freed = 0
             for task in tasks:
-                with left_out("departure", task.stream, PASSING):
+                with left_out("departure", task.stream, SERVER_AWAY):
                     freed += await self._free([task])
             return freed
         return sum(isinstance(outcome, Done) and bool(outcome.changes) for outcome in outcomes)

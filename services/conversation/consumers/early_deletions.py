@@ -18,7 +18,8 @@ import structlog
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 
-from libs.runtime.mongo import TRANSIENT, Document
+from libs.runtime.away import SERVER_AWAY
+from libs.runtime.mongo import Document
 from libs.runtime.stopping import stopped_within
 
 log = structlog.get_logger()
@@ -46,7 +47,7 @@ class EarlyDeletions:
         while not await stopped_within(stop, _EVERY_SECONDS):
             try:
                 await self.refresh()
-            except TRANSIENT as error:
+            except SERVER_AWAY as error:
                 log.warning("early deletions are not looked for now", error=type(error).__name__)
 
     async def refresh(self) -> None:

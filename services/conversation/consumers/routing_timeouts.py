@@ -10,10 +10,8 @@ import structlog
 from pymongo import ASCENDING
 
 from libs.eventstore.store import AsyncEventStore
-from libs.runtime.consumer import Transient
-from libs.runtime.kafka import PublishFailed
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.left_out import left_out
-from libs.runtime.mongo import TRANSIENT
 from libs.runtime.stopping import stopped_within
 from services.conversation.desk import Desk
 from services.conversation.domain.conversation.conversation import Conversation
@@ -24,7 +22,6 @@ from services.conversation.tasks import Done, Task
 
 log = structlog.get_logger()
 
-PASSING: Final[tuple[type[Exception], ...]] = (Transient, PublishFailed, *TRANSIENT)
 _GAUGE_SECONDS: Final = 5.0
 _AT_ONCE: Final = 200
 
@@ -52,7 +49,7 @@ class RoutingTimeouts:
         while not stop.is_set():
             try:
                 await self.sweep()
-            except PASSING as error:
+            except SERVER_AWAY as error:
                 log.warning("routing sweep failed, is tried again", error=repr(error))
             await stopped_within(stop, pause)
 
@@ -77,7 +74,7 @@ class RoutingTimeouts:
     async def _together(self, tasks: Sequence[Task[Conversation]]) -> int:
         try:
             outcomes = await self._desk.handle(tasks)
-        except PASSING:
+        except SERVER_AWAY:
             self._bad.difference_update(task.stream for task in tasks)
             raise
         except Exception:
@@ -86,7 +83,7 @@ class RoutingTimeouts:
             # One of them is the trouble, and it alone is left.
             moved = 0
             for task in tasks:
-                with left_out("routing timeout", task.stream, PASSING):
+                with left_out("routing timeout", task.stream, SERVER_AWAY):
                     moved += await self._together([task])
             return moved
         self._bad.difference_update(task.stream for task in tasks)
@@ -105,6 +102,6 @@ class RoutingTimeouts:
 async def watch_unpublished(store: AsyncEventStore, stop: asyncio.Event) -> None:
     """Keep the gauge of unpublished commits."""
     while not stop.is_set():
-        with contextlib.suppress(*PASSING):
+        with contextlib.suppress(*SERVER_AWAY):
             UNPUBLISHED.set(await store.count_pending())
         await stopped_within(stop, _GAUGE_SECONDS)

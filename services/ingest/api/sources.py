@@ -10,10 +10,10 @@ from starlette.routing import BaseRoute, Route
 from libs.events.api.directory import WebhookRegistration
 from libs.events.content import Channel
 from libs.events.directory import SourceState
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.bodies import check_query, read_nothing
 from libs.runtime.directory import Directory
 from libs.runtime.http import json_response
-from libs.runtime.mongo import TRANSIENT
 from libs.runtime.problems import BadRequest, NotFound, Unavailable
 from libs.runtime.tokens import Caller
 from libs.runtime.trust import caller_of
@@ -64,7 +64,7 @@ def registration_routes(
                 await removal.prepare(caller.workspace_id, state)
                 return Response(status_code=204)
             error = await removal.finish(caller.workspace_id, state.source_id)
-        except TRANSIENT as failure:
+        except SERVER_AWAY as failure:
             raise Unavailable from failure
         url = webhook_url(public_url, state.channel, state.source_id)
         return json_response(
@@ -88,7 +88,7 @@ def registration_routes(
         try:
             await removal.cancel(source_id)
             return await registrar.register(sources.get(source_id, Channel.TELEGRAM))
-        except TRANSIENT as failure:
+        except SERVER_AWAY as failure:
             raise Unavailable from failure
 
     async def health(request: Request) -> Response:
@@ -96,7 +96,7 @@ def registration_routes(
         try:
             source = sources.get(state.source_id, state.channel)
             return json_response(await registrar.health(source))
-        except TRANSIENT as failure:
+        except SERVER_AWAY as failure:
             raise Unavailable from failure
 
     path = "/internal/v1/sources/{source_id}"

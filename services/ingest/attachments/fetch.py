@@ -15,7 +15,6 @@ from libs.events.content import Attachment, Channel
 from libs.events.inbound import InboundReceived
 from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.problems import NotFound, Unavailable
-from libs.runtime.storage import StorageAway
 from services.ingest.attachments.store import ERASED, AttachmentStore, Note
 from services.ingest.channels.telegram import api
 from services.ingest.channels.telegram.limits import DOWNLOAD_MAX_BYTES
@@ -165,4 +164,3 @@ class Fetcher:
 
 
 # What makes the consumer try the batch again.
-TRANSIENT: Final[tuple[type[Exception], ...]] = (StorageAway,)

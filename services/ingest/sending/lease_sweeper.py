@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import structlog
 
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.left_out import left_out
-from libs.runtime.mongo import TRANSIENT, Document
+from libs.runtime.mongo import Document
 from services.ingest.sending.attempts import (
     LEASE,
     Attempts,
@@ -16,7 +17,7 @@ from services.ingest.sending.attempts import (
     ended_result,
     result_of,
 )
-from services.ingest.sending.ordered_queues import SERVERS_AWAY, OrderedQueues
+from services.ingest.sending.ordered_queues import OrderedQueues
 from services.ingest.sending.port import Uncertain
 
 log = structlog.get_logger()
@@ -47,7 +48,7 @@ class LeaseSweeper:
                     if ticks % _RENEW_EVERY_TICKS == 0:
                         await self._attempts.renew(self._queues.held)
                     await self.sweep()
-                except SERVERS_AWAY as error:
+                except SERVER_AWAY as error:
                     log.warning("attempts are not swept yet", error=repr(error))
                 ticks += 1
                 ends: list[asyncio.Future[Any]] = [stopping, self._queues.failure]
@@ -59,7 +60,7 @@ class LeaseSweeper:
             await self._queues.stop()
             try:
                 await self._attempts.release()
-            except TRANSIENT as error:
+            except SERVER_AWAY as error:
                 log.warning("attempts are not released, they lapse", error=repr(error))
 
     async def sweep(self) -> None:

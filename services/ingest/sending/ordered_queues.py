@@ -19,11 +19,11 @@ from libs.events.ids import IdKey
 from libs.events.inbound import CorrectionFailed, DeliveryChanged
 from libs.events.outbound import OutboundDeleteRequested, OutboundRequested
 from libs.events.registry import Body
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.combine import Combiner
 from libs.runtime.consumer import Received, Refused, Transient
-from libs.runtime.kafka import Publisher, PublishFailed, outgoing
+from libs.runtime.kafka import Publisher, outgoing
 from libs.runtime.left_out import left_out
-from libs.runtime.mongo import TRANSIENT
 from libs.runtime.problems import NotFound, Unavailable
 from services.ingest.metrics import POSTPONED, SEND_SECONDS, SEND_WAITING, SENT
 from services.ingest.sending.attempts import (
@@ -49,7 +49,6 @@ FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 30.0
 # For calls that are under way when the process is told to stop.
 GRACE_SECONDS: Final = 5.0
-SERVERS_AWAY: Final[tuple[type[Exception], ...]] = (*TRANSIENT, PublishFailed)
 
 
 class OrderedQueues:
@@ -174,14 +173,14 @@ class OrderedQueues:
 
     async def _apart(self, attempt: Attempt) -> None:
         """One that fails on what it holds keeps nobody else from being sent."""
-        with left_out("sending", attempt.id, SERVERS_AWAY):
+        with left_out("sending", attempt.id, SERVER_AWAY):
             await self._work_off(attempt)
             return
         # Whether the platform took it is not known, and it is not to be tried for ever.
         sent = isinstance(attempt.request, OutboundRequested)
         reason = "It was being sent when the sending failed"
         ending = (Uncertain if sent else Failed)("no-end", reason, attempt.done)
-        with left_out("sending", attempt.id, SERVERS_AWAY):
+        with left_out("sending", attempt.id, SERVER_AWAY):
             await self._end(attempt, ending)
 
     async def _work_off(self, attempt: Attempt) -> None:
@@ -271,7 +270,7 @@ class OrderedQueues:
         while True:
             try:
                 return await write()
-            except SERVERS_AWAY as error:
+            except SERVER_AWAY as error:
                 log.warning("attempts are not written yet", error=repr(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

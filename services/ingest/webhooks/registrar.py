@@ -24,9 +24,10 @@ from libs.events.api.directory import SourceHealth
 from libs.events.content import Channel
 from libs.events.directory import SourceState
 from libs.events.ids import IdKey
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.backoff import pause
 from libs.runtime.directory import Directory
-from libs.runtime.mongo import TRANSIENT, Document
+from libs.runtime.mongo import Document
 from libs.runtime.problems import Problem
 from libs.runtime.stopping import stopped_within
 from services.ingest.channels.telegram import api
@@ -119,7 +120,7 @@ class Registrar:
                 if self._parts.sources.is_complete:
                     await self._write_down()
                     await self._catch_up(stop)
-            except TRANSIENT as error:
+            except SERVER_AWAY as error:
                 log.warning("webhooks are not looked after now", error=repr(error))
             await stopped_within(stop, TICK_SECONDS)
 

@@ -20,10 +20,11 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from libs.events.content import Channel
 from libs.events.directory import SourceState
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.backoff import pause
 from libs.runtime.directory import Directory
 from libs.runtime.left_out import left_out
-from libs.runtime.mongo import TRANSIENT, Document
+from libs.runtime.mongo import Document
 from libs.runtime.sealing import CannotOpen
 from libs.runtime.stopping import stopped_within
 from services.ingest.channels.telegram import api
@@ -96,9 +97,9 @@ class WebhookRemoval:
                     document = await self._claimed({"due_at": {"$lte": datetime.now(UTC)}})
                     if document is None:
                         break
-                    with left_out("leaving", document["_id"], TRANSIENT):
+                    with left_out("leaving", document["_id"], SERVER_AWAY):
                         await self._step(document)
-            except TRANSIENT as error:
+            except SERVER_AWAY as error:
                 log.warning("webhooks are not taken off yet", error=repr(error))
             await stopped_within(stop, TICK_SECONDS)
 

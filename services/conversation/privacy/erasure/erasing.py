@@ -29,14 +29,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
-from aiokafka.errors import KafkaError
 from pymongo.asynchronous.database import AsyncDatabase
 
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.dead_letters import Letter
 from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.stopping import stopped_within
-from services.conversation.consumers.routing_timeouts import PASSING
 from services.conversation.desk import Desk
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.conversation import Conversation
@@ -61,7 +60,7 @@ from services.conversation.tasks import Done, NotThere, Task
 
 log = structlog.get_logger()
 
-_COMES_THROUGH: Final[tuple[type[Exception], ...]] = (*PASSING, KafkaError, NotThere)
+_COMES_THROUGH: Final[tuple[type[Exception], ...]] = (*SERVER_AWAY, NotThere)
 
 type ForgetWords = Callable[[str, Collection[str]], Awaitable[int]]
 type TakeOut = Callable[[Callable[[Letter], bool]], Awaitable[int]]
@@ -110,7 +109,7 @@ class Erasing:
         """Each identity of the person. On return nothing of them is shown or can be opened any
         longer; what is left in other services and in dead letters goes within seconds.
 
-        Errors: NotThere, PASSING.
+        Errors: NotThere, SERVER_AWAY.
         """
         sets = await sets_of(self._customers, workspace_id, [customer_id])
         identities = [customer_id]
@@ -140,12 +139,12 @@ class Erasing:
                 if loop.time() >= watch_at:
                     await self.watch()
                     watch_at = loop.time() + self._again_after.total_seconds()
-            except (*PASSING, KafkaError) as error:
+            except SERVER_AWAY as error:
                 log.warning("erasures are tried again", error=repr(error))
             await stopped_within(stop, interval_seconds)
 
     async def finish(self) -> None:
-        """What was begun is brought to its end. Errors: PASSING, KafkaError."""
+        """What was begun is brought to its end. Errors: SERVER_AWAY."""
         for erasure in await self._erasures.at({"stage": "begun"}):
             with left_out("erasure", erasure.id, _COMES_THROUGH):
                 await self._forget(erasure)
@@ -154,7 +153,7 @@ class Erasing:
                 await self._erasures.reached(erasure, "erased")
 
     async def watch(self) -> None:
-        """What a replica that had been stopped brought back. Errors: PASSING, KafkaError."""
+        """What a replica that had been stopped brought back. Errors: SERVER_AWAY."""
         now = datetime.now(UTC)
         late = {"stage": "erased", "at": {"$lt": now - self._again_after}}
         for erasure in await self._erasures.at(late):

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from libs.runtime.mongo import TRANSIENT
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.stopping import stopped_within
 from services.conversation.read_models.rows import Rows
 
@@ -31,7 +31,7 @@ class BlockedCustomers:
         while not await stopped_within(stop, _EVERY_SECONDS):
             try:
                 await self.refresh()
-            except TRANSIENT as error:
+            except SERVER_AWAY as error:
                 log.warning("the blocked are not looked for now", error=type(error).__name__)
 
     async def refresh(self) -> None:

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from libs.events.api import LastMessage
 from libs.events.api.customers import CustomerCase, CustomerCasePage
 from libs.eventstore.commits import Commit
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.cursors import Instants, cursor_of, place_of
 from libs.runtime.problems import Unavailable
-from services.conversation.commands.queue import NOT_NOW
 from services.conversation.domain.conversation.life import CaseOpened
 from services.conversation.domain.conversation.messages import MessageReceived, MessageSent
 from services.conversation.domain.conversation.state import (
@@ -83,7 +83,7 @@ class Cases(Looking):
                 and (case := _begun(states[one.conversation_id], one.number, commit))
             ]
             rows = await self._rows(one.message.message_id for one in begun if one.message)
-        except NOT_NOW as error:
+        except SERVER_AWAY as error:
             raise Unavailable from error
         last = Instants(page[-1].at, page[-1].case_id) if len(opened) > limit else None
         return CustomerCasePage(

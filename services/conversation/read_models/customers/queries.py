@@ -16,11 +16,11 @@ from libs.events.api.customers import (
 )
 from libs.events.api.filters import ConversationFilter
 from libs.events.directory import Role
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.problems import Unavailable
 from services.conversation.commands.base import Workplace
-from services.conversation.commands.queue import NOT_NOW
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.localization.refusals import no_such_customer
 from services.conversation.publishing.conversations import audience_of
@@ -102,7 +102,7 @@ class Looking(Workplace):
             rows = await find_rows(
                 parts.inbox, {i for one in sets.values() for i in one.conversation_ids}
             )
-        except NOT_NOW as error:
+        except SERVER_AWAY as error:
             raise Unavailable from error
         states = {}
         for row in rows:

@@ -19,7 +19,8 @@ import structlog
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
-from libs.runtime.mongo import TRANSIENT, Document
+from libs.runtime.away import SERVER_AWAY
+from libs.runtime.mongo import Document
 from libs.runtime.stopping import stopped_within
 from services.conversation.read_models.customers.rows import VERSION as CUSTOMERS_VERSION
 from services.conversation.read_models.rebuild.rebuild import ReadModel, Rebuilt, rebuild
@@ -75,7 +76,7 @@ class Renewing:
                 done = await self._unless_stopped(stop, self.renew)
             except BeingRebuilt:
                 pass
-            except TRANSIENT as error:
+            except SERVER_AWAY as error:
                 log.warning("a read model is rebuilt later", error=type(error).__name__)
             if not done:
                 await stopped_within(stop, _LOOK_AGAIN_SECONDS)
@@ -130,6 +131,6 @@ async def _turn(database: AsyncDatabase[Document], name: str) -> AsyncIterator[N
 async def _keep(database: AsyncDatabase[Document], name: str) -> None:
     while True:
         await asyncio.sleep(_LEASE.total_seconds() / 4)
-        with suppress(*TRANSIENT):
+        with suppress(*SERVER_AWAY):
             until = datetime.now(UTC) + _LEASE
             await database[READ_MODELS].update_one({"_id": name}, {"$set": {"until": until}})

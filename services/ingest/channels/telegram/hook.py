@@ -16,8 +16,8 @@ from starlette.responses import Response
 
 from libs.events.content import Channel
 from libs.events.ids import IdKey
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.directory import Directory
-from libs.runtime.mongo import TRANSIENT
 from libs.runtime.problems import Forbidden, NotFound, Problem, Unauthorized, Unavailable
 from services.ingest.channels.telegram.limits import SECRET_HEADER, WEBHOOK_MAX_BYTES
 from services.ingest.channels.telegram.moves import SUPERGROUP, Moves
@@ -121,7 +121,7 @@ def telegram_hook(
                 await moves.note(source_id, str(message.migrate_from_chat_id), str(message.chat.id))
             if chat is not None and _may_have_been_a_group(chat):
                 return await moves.origin(source_id, str(chat.id))
-        except TRANSIENT as error:
+        except SERVER_AWAY as error:
             raise Unavailable from error
         return None
 

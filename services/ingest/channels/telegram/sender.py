@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from libs.events.content import Attachment, Content
 from libs.events.outbound import OutboundRequested
-from libs.runtime.mongo import TRANSIENT
+from libs.runtime.away import SERVER_AWAY
 from libs.runtime.storage import StorageAway
 from services.ingest.channels.telegram import limits
 from services.ingest.channels.telegram.api import (
@@ -112,7 +112,7 @@ class TelegramSender:
                 return Failed(f"telegram-{error.code}", error.description, done)
             try:
                 await self._moves.note(source.id, thread.chat_id, str(error.migrated_to))
-            except TRANSIENT:
+            except SERVER_AWAY:
                 return Later("network", done)
             return await self._call(source, thread, part, fields, done)
         return outcome
