@@ -1,6 +1,5 @@
 """Signing in and out, passwords, sessions, API tokens, and the first workspace."""
 
-import asyncio
 import time
 import uuid
 from datetime import UTC, datetime
@@ -12,14 +11,8 @@ from argon2 import PasswordHasher
 from libs.events.directory import Role
 from services.gateway import accounts, attempts
 from services.gateway.sessions import CACHED_SECONDS
-from tests.services.gateway.conftest import (
-    Answer,
-    Api,
-    Suite,
-    Team,
-    new_team,
-    open_workspace,
-)
+from tests.support.eventually import eventually
+from tests.support.gateway.suite import Answer, Api, Suite, Team, new_team, open_workspace
 from tests.support.trust import tokens_of
 
 pytestmark = pytest.mark.servers
@@ -216,8 +209,11 @@ async def test_signing_out_ends_the_token_here_at_once_and_elsewhere_soon(
     here = await session("GET", "/v1/me")
     assert here.status == 401
     assert here.headers["www-authenticate"] == 'Bearer realm="parley"'
-    await asyncio.sleep(CACHED_SECONDS)
-    assert (await elsewhere("GET", "/v1/me")).status == 401
+
+    async def ended() -> bool:
+        return (await elsewhere("GET", "/v1/me")).status == 401
+
+    await eventually(ended, 2 * CACHED_SECONDS)
 
 
 async def test_an_expired_session_is_no_session(suite: Suite, api: Api, team: Team) -> None:

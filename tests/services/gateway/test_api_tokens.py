@@ -7,7 +7,7 @@ import pytest
 
 from libs.events.directory import Role
 from services.gateway.sessions import Sessions
-from tests.services.gateway.conftest import Api, Suite, Team
+from tests.support.gateway.suite import Api, Suite, Team
 
 pytestmark = pytest.mark.servers
 

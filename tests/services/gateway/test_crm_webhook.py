@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from libs.events.directory import Role
-from tests.services.gateway.conftest import Api, Member, Team
+from tests.support.gateway.suite import Api, Member, Team
 
 pytestmark = pytest.mark.servers
 

@@ -7,7 +7,7 @@ import pytest
 
 from libs.events.directory import Role
 from services.gateway.api.attachments import LimitedFile
-from tests.services.gateway.conftest import (
+from tests.support.gateway.suite import (
     BOT_TOKEN,
     Api,
     Member,

@@ -10,11 +10,9 @@ from urllib.parse import quote, urlsplit
 import pytest
 from structlog.testing import capture_logs
 
-from tests.services.gateway.test_passing_on import Office, office
+from tests.support.gateway.office import Office
 
 pytestmark = pytest.mark.servers
-
-__all__ = ["office"]
 
 BEYOND = (
     "0001-01-01T00:00:00+23:59",
@@ -30,7 +28,7 @@ async def test_an_instant_that_cannot_be_held_is_refused_wherever_it_is_said(
 ) -> None:
     one = await office.receive("Коли ви відчинені?")
     ask, owner, me = office.ask, office.owner, office.team.owner.member_id
-    row = await _there(office, one)
+    row = await office.shown(one)
     customer = row["customer"]["customer_id"]
     bodies: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
         ("/v1/conversations/{id}/assign", one, "due_at", {"member_id": me}),
@@ -66,14 +64,6 @@ async def test_an_instant_that_cannot_be_held_is_refused_wherever_it_is_said(
         owner, "POST", "/v1/conversations/{id}/assign", one, {"member_id": me, "due_at": later}
     )
     assert kept.status == 200, kept
-
-
-async def _there(office: Office, conversation_id: str) -> Any:
-    for _ in range(400):
-        answer = await office.owner("GET", f"/v1/conversations/{conversation_id}")
-        if answer.status == 200:
-            return answer.body
-    raise AssertionError("the conversation never came")
 
 
 DEEP = b"[" * 10_000
@@ -193,7 +183,7 @@ TWINS = ("Кава її", unicodedata.normalize("NFD", "Кава її"), "Ка\u
 @pytest.mark.parametrize("blank", BLANK)
 async def test_what_nobody_sees_is_neither_said_nor_a_name(office: Office, blank: str) -> None:
     one = await office.receive("Добрий день")
-    row = await _there(office, one)
+    row = await office.shown(one)
     customer = row["customer"]["customer_id"]
     ask, owner, team = office.ask, office.owner, office.team
     assert (await ask(owner, "POST", "/v1/conversations/{id}/take", one)).status == 200
@@ -229,7 +219,7 @@ async def test_what_nobody_sees_is_neither_said_nor_a_name(office: Office, blank
 
 async def test_names_that_look_alike_are_the_same(office: Office) -> None:
     one = await office.receive("Добрий день")
-    await _there(office, one)
+    await office.shown(one)
     ask, owner = office.ask, office.owner
     for twin in TWINS:
         tagged = await ask(owner, "POST", "/v1/conversations/{id}/tags", one, {"add": [twin]})
@@ -270,7 +260,7 @@ async def test_what_is_not_said_of_a_list_is_refused(office: Office, query: str)
 
 async def test_a_filter_looks_everywhere_unless_a_tab_is_named(office: Office) -> None:
     one = await office.receive("Де моє замовлення?")
-    await _there(office, one)
+    await office.shown(one)
     ask, owner = office.ask, office.owner
     await ask(owner, "POST", "/v1/conversations/{id}/tags", one, {"add": ["seldom"]})
     await ask(owner, "POST", "/v1/conversations/{id}/take", one)
@@ -282,7 +272,7 @@ async def test_a_filter_looks_everywhere_unless_a_tab_is_named(office: Office) -
 async def test_lists_do_not_take_each_others_cursors(office: Office) -> None:
     ask, owner = office.ask, office.owner
     for name in ("A", "B", "C"):
-        await _there(office, await office.receive(name))
+        await office.shown(await office.receive(name))
         await ask(owner, "POST", "/v1/groups", "", {"name": f"Group {name}"})
         await ask(owner, "POST", "/v1/labels", "", {"kind": "topic", "name": f"Topic {name}"})
     lists = (

@@ -13,8 +13,8 @@ from services.gateway.live.feed import Feed
 from services.gateway.live.hub import Hub
 from services.gateway.live.positions import Cursors, Positions
 from services.gateway.settings import GatewaySettings
-from tests.services.gateway.conftest import Suite, Team, a_case, audience
-from tests.services.gateway.sockets import publish, received
+from tests.support.gateway.sockets import a_case, audience, publish, received
+from tests.support.gateway.suite import Suite, Team
 
 pytestmark = pytest.mark.servers
 

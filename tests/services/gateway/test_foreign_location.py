@@ -1,6 +1,5 @@
 """Who is limited to one location sees nothing of another's cases, wherever they look."""
 
-import asyncio
 import json
 import re
 from dataclasses import dataclass
@@ -10,9 +9,10 @@ from typing import Any
 import pytest
 
 from libs.events.directory import Role
-from tests.services.gateway.conftest import Api, Suite, new_team
-from tests.services.gateway.sockets import ready
-from tests.services.gateway.test_passing_on import Office, until
+from tests.support.eventually import eventually
+from tests.support.gateway.office import Office, until
+from tests.support.gateway.sockets import ready
+from tests.support.gateway.suite import Api
 
 pytestmark = pytest.mark.servers
 
@@ -64,17 +64,8 @@ class Foreign:
 
 
 @pytest.fixture(scope="module")
-async def foreign(suite: Suite) -> Foreign:
-    api = Api(suite.http, suite.url)
-    team = await new_team(suite, api)
-    office = Office(suite, team, (await api("GET", "/openapi.json")).body)
-    source = {
-        "channel": "widget",
-        "name": "Shop",
-        "location_id": team.location_id,
-        "allowed_origins": ["https://shop.example"],
-    }
-    office.source_id = (await office.owner("POST", "/v1/sources", source)).body["source_id"]
+async def foreign(office: Office) -> Foreign:
+    team = office.team
     elsewhere = (
         await team.owner.api("POST", "/v1/locations", {"name": "Lviv", "time_zone": "Europe/Kyiv"})
     ).body["location_id"]
@@ -111,9 +102,11 @@ async def foreign(suite: Suite) -> Foreign:
 
 async def answered(api: Api, method: str, path: str, *not_yet: int) -> None:
     """Other services hear of a member, or of a message, a moment later."""
-    async with asyncio.timeout(30):
-        while (await api(method, path)).status in not_yet:  # noqa: ASYNC110  # in another process
-            await asyncio.sleep(0.05)
+
+    async def known() -> bool:
+        return (await api(method, path)).status not in not_yet
+
+    await eventually(known)
 
 
 def reads(document: Any) -> list[str]:
@@ -236,16 +229,15 @@ async def test_notifications_are_of_what_their_member_sees_now(foreign: Foreign)
         page = await told("GET", "/v1/notifications?limit=10")
         return [one["conversation_id"] for one in page.body.get("items", ())]
 
-    async with asyncio.timeout(30):
-        while await listed() != [conversation_id]:  # noqa: ASYNC110  # in another process
-            await asyncio.sleep(0.05)
+    assert await eventually(listed) == [conversation_id]
 
     # when the case is in nobody's hands any more, and they go to another location
     assert (await owner("POST", f"{path}/unassign")).status == 200
     elsewhere = {"location_ids": [foreign.elsewhere]}
     assert (await owner("PATCH", f"/v1/members/{member.member_id}", elsewhere)).status == 200
 
-    async with asyncio.timeout(30):
-        while await listed():  # noqa: ASYNC110  # in another process
-            await asyncio.sleep(0.05)
+    async def nothing() -> bool:
+        return await listed() == []
+
+    await eventually(nothing)
     assert (await told("GET", path)).status == 404

@@ -20,11 +20,9 @@ from services.ingest.channels.telegram.limits import SECRET_HEADER
 from services.ingest.channels.telegram.shapes import Update
 from services.ingest.channels.widget.files import FileRequest
 from services.ingest.channels.widget.routes import MessageRequest, SessionRequest
-from tests.services.gateway.test_passing_on import Office, office
+from tests.support.gateway.office import Office
 
 pytestmark = pytest.mark.servers
-
-__all__ = ["office"]
 
 EXAMPLES: Final = int(os.environ.get("PARLEY_FUZZ_EXAMPLES", "1"))
 ORIGIN: Final = "https://shop.example"
@@ -37,9 +35,7 @@ _SECONDS: Final = 30 if EXAMPLES == 1 else 3_600
 
 async def test_the_gateway_has_an_answer_to_everything(office: Office, tmp_path: Path) -> None:
     conversation = await office.receive("Добрий день")
-    for _ in range(400):
-        if (await office.owner("GET", f"/v1/conversations/{conversation}")).status == 200:
-            break
+    await office.shown(conversation)
     document = json.loads(json.dumps(office.document))
     document["paths"] = {
         path: _answered(operations, conversation)

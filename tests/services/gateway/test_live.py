@@ -11,8 +11,8 @@ from libs.events.directory import Role
 from libs.events.notification import NotificationRaised
 from libs.runtime.kafka import outgoing
 from services.gateway.live.watch import CHECK_SECONDS
-from tests.services.gateway.conftest import Member, Suite, Team, a_case, audience, new_team
-from tests.services.gateway.sockets import Socket, live, publish, ready, received
+from tests.support.gateway.sockets import Socket, a_case, audience, live, publish, ready, received
+from tests.support.gateway.suite import Member, Suite, Team, new_team
 from tests.support.kafka import envelope
 
 pytestmark = pytest.mark.servers

@@ -16,8 +16,8 @@ from libs.events.conversation import MessageReceived
 from libs.events.directory import Role
 from libs.runtime.kafka import outgoing
 from services.gateway.live.hub import WAITING_AT_MOST
-from tests.services.gateway.conftest import Api, Member, Suite, Team, a_case, audience, new_team
-from tests.services.gateway.sockets import Socket, live, publish, ready, received
+from tests.support.gateway.sockets import Socket, a_case, audience, live, publish, ready, received
+from tests.support.gateway.suite import Api, Member, Suite, Team, new_team
 from tests.support.kafka import envelope, of_newer_version
 
 pytestmark = pytest.mark.servers

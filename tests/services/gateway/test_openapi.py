@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 
 from libs.events.directory import Role
-from tests.services.gateway.conftest import Answer, Api, Member, Team
+from tests.support.gateway.described import check
+from tests.support.gateway.suite import Api, Member, Team
 
 pytestmark = pytest.mark.servers
 
@@ -27,25 +28,6 @@ def operations(document: Any) -> list[tuple[str, str, Any]]:
         for method, operation in item.items()
         if method in METHODS
     ]
-
-
-def check(document: Any, method: str, path: str, answer: Answer) -> None:
-    """The answer is one that the document declares for the operation, with its schema."""
-    declared = document["paths"][path][method]["responses"]
-    assert str(answer.status) in declared, (method, path, answer.status, answer.content)
-    content = declared[str(answer.status)].get("content")
-    if content is None:
-        assert answer.content == b""
-        return
-    schema = content[answer.headers["content-type"]]["schema"]
-    validate(document, schema, answer.body)
-
-
-def validate(document: Any, schema: Any, body: Any) -> None:
-    jsonschema.Draft202012Validator(
-        {**schema, "components": document["components"]},
-        format_checker=jsonschema.FormatChecker(),
-    ).validate(body)
 
 
 async def test_the_document_has_every_route_that_the_api_promises(document: Any) -> None:

@@ -1,111 +1,22 @@
 """A case from the customer's message to the figures, through the gateway and all the services."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from libs.events.content import Channel, Content, Sender
 from libs.events.directory import Role
-from libs.events.ids import random_id
-from libs.events.inbound import InboundReceived
-from libs.runtime.kafka import outgoing
-from tests.services.gateway.conftest import Answer, Api, Member, Suite, Team, new_team
-from tests.services.gateway.sockets import Socket, ready
-from tests.services.gateway.test_openapi import check
-from tests.support.kafka import envelope
+from tests.support.eventually import eventually
+from tests.support.gateway.described import check
+from tests.support.gateway.office import Office, notified, until
+from tests.support.gateway.sockets import ready
+from tests.support.gateway.suite import Answer, Member
 
 pytestmark = pytest.mark.servers
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489")
-
-
-class Office:
-    """A team with a widget, asked through the gateway behind which all the services answer."""
-
-    def __init__(self, suite: Suite, team: Team, document: Any) -> None:
-        self.suite = suite
-        self.team = team
-        self.document = document
-        self.source_id = ""
-        self.owner = self.of(team.owner)
-
-    def of(self, member: Member) -> Api:
-        return Api(self.suite.http, self.suite.replica_url, member.api.token)
-
-    async def ask(
-        self, who: Api, method: str, path: str, one: str = "", body: Any = None
-    ) -> Answer:
-        """The answer, which is one that the document declares."""
-        answer = await who(method, path.replace("{id}", one), body)
-        check(self.document, method.lower(), path.partition("?")[0], answer)
-        return answer
-
-    async def receive(self, text: str, thread: str = "") -> str:
-        """A customer's message, as ingest tells it; the conversation's id."""
-        now = datetime.now(UTC)
-        conversation_id = thread or random_id("cnv")
-        body = InboundReceived(
-            cause=random_id("cau"),
-            kind="message",
-            direction="incoming",
-            channel=Channel.WIDGET,
-            source_id=self.source_id,
-            conversation_id=conversation_id,
-            thread=conversation_id,
-            customer_id=random_id("cus"),
-            sender=Sender(external_id="v1", name="Марія"),
-            message_id=random_id("msg"),
-            external_message_id="1",
-            content=Content(text=text),
-            occurred_at=now,
-            received_at=now,
-        )
-        sent = outgoing(envelope(body, conversation_id, self.team.workspace_id))
-        await self.suite.publisher.publish([sent])
-        return conversation_id
-
-    @asynccontextmanager
-    async def live(self, member: Member) -> AsyncIterator[Socket]:
-        async with self.suite.http.ws_connect(self.suite.replica_url + "/v1/live") as socket:
-            await socket.send_json({"token": member.api.token})
-            yield Socket(socket)
-
-
-@pytest.fixture(scope="session")
-async def office(suite: Suite) -> Office:
-    api = Api(suite.http, suite.url)
-    team = await new_team(suite, api)
-    office = Office(suite, team, (await api("GET", "/openapi.json")).body)
-    source = {
-        "channel": "widget",
-        "name": "Shop",
-        "location_id": team.location_id,
-        "allowed_origins": ["https://shop.example"],
-    }
-    made = await office.ask(office.owner, "POST", "/v1/sources", body=source)
-    assert made.body["webhook"] == {"registered": True, "url": made.body["webhook_url"]}
-    office.source_id = made.body["source_id"]
-    return office
-
-
-async def until(socket: Socket, event: str) -> Any:
-    while True:
-        frame = await socket.next(20)
-        if frame.get("event") == event:
-            return frame
-
-
-async def notified(socket: Socket, kind: str) -> Any:
-    """The member's next notification of the kind."""
-    while True:
-        frame = await socket.next(20)
-        if frame["type"] == "notification" and frame["notification"]["kind"] == kind:
-            return frame["notification"]
 
 
 async def test_a_case_is_taken_answered_closed_and_counted(office: Office) -> None:
@@ -153,11 +64,12 @@ async def test_a_case_is_taken_answered_closed_and_counted(office: Office) -> No
 
     now = datetime.now(UTC)
     period = f"from={_text(now - timedelta(hours=1))}&to={_text(now + timedelta(hours=1))}"
-    async with asyncio.timeout(30):
+
+    async def responded() -> Answer | None:
         summary = await ask(owner, "GET", f"/v1/metrics/summary?{period}")
-        while summary.body["responded"]["value"] == 0:
-            await asyncio.sleep(0.2)
-            summary = await ask(owner, "GET", f"/v1/metrics/summary?{period}")
+        return summary if summary.body["responded"]["value"] else None
+
+    summary = await eventually(responded)
     assert summary.body["all"]["value"] >= 1
     rows = await ask(owner, "GET", f"/v1/metrics/performance?by=member&{period}")
     assert office.team.owner.member_id in [row["key"] for row in rows.body["items"]]
@@ -379,9 +291,11 @@ async def test_the_past_is_told_and_in_the_callers_language(office: Office) -> N
 
 async def test_what_is_wrong_with_a_message_is_named_as_it_was_given(office: Office) -> None:
     one = f"/v1/conversations/{await office.receive('Hello')}"
-    async with asyncio.timeout(20):
-        while (await office.owner("POST", f"{one}/take")).status != 200:  # noqa: ASYNC110  # Kafka
-            await asyncio.sleep(0.05)
+
+    async def taken() -> bool:
+        return (await office.owner("POST", f"{one}/take")).status == 200
+
+    await eventually(taken)
     uk = {"accept-language": "uk"}
     for body, field, told in (
         ({"text": "x" * 4001}, "text", "довше за 4000 символів, які приймає чат на сайті"),

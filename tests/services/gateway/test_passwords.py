@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from libs.events.directory import Role
-from tests.services.gateway.conftest import Api, Suite, Team, choose_password, new_team
+from tests.support.gateway.suite import Api, Suite, Team, choose_password, new_team
 
 pytestmark = pytest.mark.servers
 

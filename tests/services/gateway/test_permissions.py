@@ -7,7 +7,7 @@ from libs.events.directory import Role
 from services.gateway.api import customers
 from services.gateway.api.cases import COMMANDS
 from services.routing.permissions import PERMISSIONS
-from tests.services.gateway.conftest import Member, Team
+from tests.support.gateway.suite import Member, Team
 
 pytestmark = pytest.mark.servers
 

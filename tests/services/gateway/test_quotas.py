@@ -9,7 +9,7 @@ from libs.runtime.settings import load
 from services.gateway.app import SERVICE
 from services.gateway.quotas import takes_long
 from services.gateway.settings import GatewaySettings
-from tests.services.gateway.conftest import Api, Suite, Team, new_team
+from tests.support.gateway.suite import Api, Suite, Team, new_team
 
 
 @pytest.mark.servers

@@ -19,7 +19,7 @@ from libs.events.conversation import (
     MessageReceived,
 )
 from libs.runtime.kafka import outgoing
-from tests.services.gateway.conftest import Member, Suite, Team
+from tests.support.gateway.suite import Member, Suite, Team
 from tests.support.kafka import envelope
 
 
@@ -87,3 +87,24 @@ async def publish(suite: Suite, team: Team, *events: tuple[ConversationEvent, in
             for body, sequence in events
         ]
     )
+
+
+def a_case(team: Team, **fields: Any) -> CaseFacts:
+    now = datetime.now(UTC)
+    given: dict[str, Any] = {
+        "case_id": "cas_" + uuid.uuid4().hex[:8],
+        "conversation_id": "cnv_" + uuid.uuid4().hex[:8],
+        "source_id": "src_1",
+        "channel": "telegram",
+        "location_id": team.location_id,
+        "customer_id": "cus_1",
+        "state": "new",
+        "opened_at": now,
+        "opened_by": "customer",
+        **fields,
+    }
+    return CaseFacts(**given)
+
+
+def audience(team: Team, **fields: Any) -> Audience:
+    return Audience(**{"location_id": team.location_id, **fields})
