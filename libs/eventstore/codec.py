@@ -21,14 +21,19 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, IndexModel
 
 from libs.eventstore.commits import MAX_VERSION, Commit, PublicMessage, StoredEvent
-from libs.eventstore.errors import CommitUnreadable
+from libs.eventstore.errors import CommitTooLarge, CommitUnfit, CommitUnreadable
 
 Document = dict[str, Any]
 
+# Kafka refuses a record over 1 MB (`max.message.bytes`), and a commit carries its public messages.
+MAX_COMMIT_BYTES: Final = 900_000
 CAUSES_INDEX = "causes"
 PENDING_INDEX = "pending"
 # When a commit may have been recorded.
@@ -80,6 +85,20 @@ def to_document(commit: Commit) -> Document:
     if commit.pending:
         document["pending"] = True
     return document
+
+
+def encoded(commit: Commit, most_bytes: int) -> RawBSONDocument:
+    """The commit's document, encoded once, for the limit and for the wire.
+
+    Errors: CommitTooLarge; CommitUnfit where it holds what no document can.
+    """
+    try:
+        document = bson.encode(to_document(commit))
+    except (BSONError, OverflowError, TypeError, ValueError) as error:
+        raise CommitUnfit(commit.stream, type(error).__name__) from error
+    if len(document) > most_bytes:
+        raise CommitTooLarge(commit.stream, len(document), most_bytes)
+    return RawBSONDocument(document)
 
 
 def from_document(document: Mapping[str, Any]) -> Commit:

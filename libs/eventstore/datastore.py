@@ -1,14 +1,11 @@
-"""MongoDB as the recorders see it: collections, transactions, the library's errors."""
+"""MongoDB as the recorders see it: collections, and the library's errors for the driver's."""
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
-import pymongo
-from bson.codec_options import CodecOptions
 from eventsourcing.persistence import (
     DataError,
     IntegrityError,
@@ -17,7 +14,6 @@ from eventsourcing.persistence import (
     PersistenceError,
 )
 from pymongo import MongoClient
-from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import (
     BulkWriteError,
@@ -31,8 +27,11 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from libs.eventstore.codec import Document
+from libs.eventstore.codec import READING, Document
 from libs.eventstore.duplicates import DUPLICATE_KEY
+
+_SELECTION: Final = "serverSelectionTimeoutMS"
+_SELECTION_MS: Final = 5_000
 
 
 class MongoDatastore:
@@ -44,16 +43,18 @@ class MongoDatastore:
         database_name: str,
         *,
         originator_id_type: Literal["uuid", "text"] = "uuid",
-        transaction_timeout_s: float = 30.0,
     ) -> None:
+        # The driver's own 30 s would hold a thread for as long as somebody waits for an answer.
+        patience: dict[str, Any] = {}
+        if _SELECTION.lower() not in url.lower():
+            patience[_SELECTION] = _SELECTION_MS
         with library_errors():
-            self.client: MongoClient[Document] = MongoClient(url)
+            self.client: MongoClient[Document] = MongoClient(url, **patience)
         self.originator_id_type = originator_id_type
-        self._transaction_timeout_s = transaction_timeout_s
         self._database = self.client.get_database(
             database_name,
-            codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
-            write_concern=WriteConcern(w="majority"),
+            codec_options=READING,
+            write_concern=WriteConcern(w="majority", j=True),
             read_concern=ReadConcern("majority"),
         )
         # Applications are often dropped without being closed; the client must not outlive them.
@@ -61,18 +62,6 @@ class MongoDatastore:
 
     def collection(self, name: str) -> Collection[Document]:
         return self._database[name]
-
-    def in_transaction[T](self, work: Callable[[ClientSession], T]) -> T:
-        """Run `work`, again where the server saw a conflict with another writer, and commit.
-
-        The driver would try for two minutes, also where the server is away.
-        """
-        with (
-            library_errors(),
-            pymongo.timeout(self._transaction_timeout_s),
-            self.client.start_session() as session,
-        ):
-            return session.with_transaction(work)
 
     def stream(self, originator_id: UUID | str) -> str:
         return originator_id.hex if isinstance(originator_id, UUID) else originator_id
@@ -104,3 +93,19 @@ def library_errors() -> Iterator[None]:
         raise DataError(str(error)) from error
     except PyMongoError as error:
         raise PersistenceError(str(error)) from error
+
+
+@contextmanager
+def driver_errors() -> Iterator[None]:
+    """The other way round: what the driver raised, for a caller that knows the driver's errors.
+
+    IntegrityError, which says that a version or a cause is taken, comes through as it is.
+    """
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except PersistenceError as error:
+        if isinstance(error.__cause__, PyMongoError):
+            raise error.__cause__ from error
+        raise

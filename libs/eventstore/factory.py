@@ -1,34 +1,34 @@
 """What `PERSISTENCE_MODULE=libs.eventstore` resolves to.
 
 Environment (each may be prefixed with the application's name, as everywhere in the library):
-MONGODB_URL, MONGODB_NAME (the database); optional ORIGINATOR_ID_TYPE (`uuid`, default, or `text`)
-and CREATE_TABLE (`no` leaves the indexes alone).
+MONGODB_URL, MONGODB_NAME (the database); optional COLLECTION_PREFIX (`stored`: the collections are
+`stored_commits` and `stored_snapshots`), ORIGINATOR_ID_TYPE (`uuid`, default, or `text`) and
+CREATE_TABLE (`no` leaves the indexes alone).
 """
 
-from typing import Literal, cast
+from typing import Final, Literal, NoReturn, cast
 
 from eventsourcing.persistence import (
     AggregateRecorder,
-    ApplicationRecorder,
     InfrastructureFactory,
+    NotSupportedError,
     ProcessRecorder,
+    TrackingRecorder,
 )
-from eventsourcing.utils import Environment, EnvType, resolve_topic, strtobool
+from eventsourcing.utils import Environment, EnvType, strtobool
 
 from libs.eventstore.datastore import MongoDatastore
-from libs.eventstore.recorders import (
-    MongoAggregateRecorder,
-    MongoApplicationRecorder,
-    MongoProcessRecorder,
-    MongoTrackingRecorder,
-)
+from libs.eventstore.recorders import CommitRecorder, SnapshotRecorder
+
+SNAPSHOTS: Final = "snapshots"
 
 
-class Factory(InfrastructureFactory[MongoTrackingRecorder]):
+class Factory(InfrastructureFactory[TrackingRecorder]):
     """Makes the recorders of one application, on one client."""
 
     MONGODB_URL = "MONGODB_URL"
     MONGODB_NAME = "MONGODB_NAME"
+    COLLECTION_PREFIX = "COLLECTION_PREFIX"
     ORIGINATOR_ID_TYPE = "ORIGINATOR_ID_TYPE"
     CREATE_TABLE = "CREATE_TABLE"
 
@@ -37,6 +37,7 @@ class Factory(InfrastructureFactory[MongoTrackingRecorder]):
         id_type = self.env.get(self.ORIGINATOR_ID_TYPE, "uuid").lower()
         if id_type not in ("uuid", "text"):
             raise OSError(f"{self.ORIGINATOR_ID_TYPE} must be 'uuid' or 'text', not {id_type!r}")
+        self._prefix = self.env.get(self.COLLECTION_PREFIX) or "stored"
         self.datastore = MongoDatastore(
             self._required(self.MONGODB_URL),
             self._required(self.MONGODB_NAME),
@@ -44,44 +45,28 @@ class Factory(InfrastructureFactory[MongoTrackingRecorder]):
         )
 
     def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
-        recorder = MongoAggregateRecorder(
-            self.datastore, collection_name=f"stored_{purpose}", chained=purpose == "events"
-        )
-        return self._with_indexes(recorder)
+        if purpose == SNAPSHOTS:
+            return SnapshotRecorder(self.datastore, collection_name=f"{self._prefix}_snapshots")
+        return self.application_recorder()
 
-    def application_recorder(self) -> ApplicationRecorder:
-        recorder_class = self._configured(self.APPLICATION_RECORDER_TOPIC, MongoApplicationRecorder)
-        return self._with_indexes(recorder_class(self.datastore))
-
-    def tracking_recorder(
-        self, tracking_recorder_class: type[MongoTrackingRecorder] | None = None
-    ) -> MongoTrackingRecorder:
-        if tracking_recorder_class is None:
-            tracking_recorder_class = self._configured(
-                self.TRACKING_RECORDER_TOPIC, MongoTrackingRecorder
-            )
-        return tracking_recorder_class(self.datastore)
-
-    def process_recorder(self) -> ProcessRecorder:
-        recorder_class = self._configured(self.PROCESS_RECORDER_TOPIC, MongoProcessRecorder)
-        return self._with_indexes(recorder_class(self.datastore))
-
-    def close(self) -> None:
-        self.datastore.close()
-
-    def _configured[R](self, key: str, default: type[R]) -> type[R]:
-        topic = self.env.get(key)
-        if not topic:
-            return default
-        recorder_class: type[R] = resolve_topic(topic)
-        if not issubclass(recorder_class, default):
-            raise OSError(f"{key} must name a subclass of {default.__name__}, not {topic!r}")
-        return recorder_class
-
-    def _with_indexes[R: MongoAggregateRecorder](self, recorder: R) -> R:
+    def application_recorder(self) -> CommitRecorder:
+        recorder = CommitRecorder(self.datastore, collection_name=f"{self._prefix}_commits")
         if strtobool(self.env.get(self.CREATE_TABLE) or "yes"):
             recorder.ensure_indexes()
         return recorder
+
+    def tracking_recorder(
+        self, tracking_recorder_class: type[TrackingRecorder] | None = None
+    ) -> TrackingRecorder:
+        """Errors: NotSupportedError. A follower of the broker keeps its place there."""
+        _not_supported()
+
+    def process_recorder(self) -> ProcessRecorder:
+        """Errors: NotSupportedError, as above."""
+        _not_supported()
+
+    def close(self) -> None:
+        self.datastore.close()
 
     def _required(self, key: str) -> str:
         value = self.env.get(key)
@@ -89,3 +74,7 @@ class Factory(InfrastructureFactory[MongoTrackingRecorder]):
             names = ", ".join(self.env.create_keys(key))
             raise OSError(f"not found in the environment: {names}")
         return value
+
+
+def _not_supported() -> NoReturn:
+    raise NotSupportedError("nothing is tracked: follow the messages of the outbox")

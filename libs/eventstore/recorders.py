@@ -1,88 +1,116 @@
 """The recorders of the `eventsourcing` library over the same documents (`codec.py`).
 
-They are for applications written with that library; a service's hot loop uses `store.py`. What
-they have beyond it is a global position, the notification ids: those cost a counter, so that all
-writers of one application queue behind each other. What they have not is an outbox: a follower
-reads the notifications.
+They are for aggregates with few writes, which are saved and loaded through a library `Application`;
+a service's hot loop uses `store.py`. A save is one document, so it needs no transaction; and there
+are no notification ids, because those cost a counter, for which the writers of all streams queue:
+what others follow is the broker, through the same outbox as everything that `store.py` appends.
 
-The library promises that every single version of a stream is unique, where a commit's id only
-protects its first. So a commit written here gives its versions as its causes: the unique index
-over the causes then refuses any overlap.
-
-The library does not say which hash a commit follows on, so it is looked up, one query a call. What
-is found stays right: the library decides on events that are there, and they cannot change.
+The calls block: whoever has an event loop makes them in threads.
 """
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from threading import Lock
-from typing import Any, cast
+from typing import Any, Final, NoReturn
 from uuid import UUID
 
 from eventsourcing.persistence import (
     AggregateRecorder,
     ApplicationRecorder,
+    IntegrityError,
     Notification,
-    ProcessRecorder,
+    NotSupportedError,
+    ProgrammingError,
     StoredEvent,
     Subscription,
-    Tracking,
-    TrackingRecorder,
 )
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
-from pymongo.client_session import ClientSession
+from pymongo import ASCENDING
+from pymongo.errors import DuplicateKeyError
 
 from libs.eventstore import commits
-from libs.eventstore.codec import INDEXES, Document, from_document, to_document
+from libs.eventstore.codec import (
+    INDEXES,
+    MAX_COMMIT_BYTES,
+    Document,
+    encoded,
+    id_range,
+    read_commit,
+)
+from libs.eventstore.commits import GENESIS, MAX_VERSION, Commit, PublicMessage
 from libs.eventstore.datastore import MongoDatastore, library_errors
+from libs.eventstore.errors import StreamBroken
+from libs.eventstore.recorded import RecordedEvent
 
-# The library asks for versions in the middle of a commit (a snapshot may be of any version).
-_LAST_INDEX = IndexModel([("stream", ASCENDING), ("last", ASCENDING)], name="last")
-# `position` is the notification id of a commit's last event; those before it count down from it.
-_POSITION_INDEX = IndexModel([("position", ASCENDING)], name="position", unique=True)
-_POSITIONS = "positions"
-_TRACKING = "tracking"
-# Notifications are read in windows of ids, because some servers resolve every match before they
-# limit: a follower that is far behind must not read the whole rest for each page.
-_WINDOW = 1_000
+# Nothing is decided from the public messages, and they are half of a commit.
+_WITHOUT_MESSAGES: Final[Document] = {"public": 0}
+_TIMES_READ_AGAIN: Final = 3
+# How many versions back it is looked for the commit that holds a version; then four times as many.
+_WINDOW: Final = 16
 
 
-class MongoAggregateRecorder(AggregateRecorder):
-    """Stored events of aggregates (or their snapshots) in one collection.
+class CommitRecorder(ApplicationRecorder):
+    """Saves the events of one aggregate as one commit, exactly as `AsyncEventStore.append` would.
 
-    `chained`: each commit follows on the one before it. Snapshots follow on nothing.
+    `Application.save(aggregate, causes=…, public=…, prev=…)` hands the keywords down to here.
     """
-
-    indexes: Sequence[IndexModel] = (*INDEXES, _LAST_INDEX)
 
     def __init__(
         self,
         datastore: MongoDatastore,
         *,
-        collection_name: str = "stored_events",
-        chained: bool = True,
+        collection_name: str,
+        max_commit_bytes: int = MAX_COMMIT_BYTES,
     ) -> None:
-        self.datastore = datastore
-        self.collection = datastore.collection(collection_name)
-        self._chained = chained
+        self._datastore = datastore
+        self._collection = datastore.collection(collection_name)
+        self._max_commit_bytes = max_commit_bytes
 
     def ensure_indexes(self) -> None:
         with library_errors():
-            self.collection.create_indexes(list(self.indexes))
+            self._collection.create_indexes(list(INDEXES))
 
     def insert_events(
-        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+        self,
+        stored_events: Sequence[StoredEvent],
+        *,
+        causes: Sequence[str] = (),
+        public: Sequence[PublicMessage] = (),
+        prev: bytes | None = None,
+        **kwargs: Any,
     ) -> Sequence[int] | None:
-        runs = list(_runs(stored_events))
-        if len(runs) == 1:  # atomic by itself
-            with library_errors():
-                self.collection.insert_one(self._documents(runs)[0])
-        elif runs:
-            self.datastore.in_transaction(
-                lambda session: self.collection.insert_many(
-                    self._documents(runs, session), session=session
-                )
-            )
+        """Append one commit, which is pending until the outbox has seen it to the end.
+
+        `causes`: ids of what made it; without them its versions, so that no version is taken twice.
+        `public`: the messages that the events give rise to. `prev`: the hash of the commit that it
+        follows on; without it, that is looked up. Of `RecordedEvent`s, the last says when the
+        commit is recorded; else it is now.
+
+        Errors: IntegrityError (a version or a cause is taken; the versions do not follow),
+        ProgrammingError (events of two streams), NotSupportedError (any other keyword),
+        CommitTooLarge, CommitUnfit, OperationalError where the server is away.
+        """
+        if unknown := sorted(name for name, value in kwargs.items() if value is not None):
+            raise NotSupportedError(f"a commit has no place for {', '.join(unknown)}")
+        if not stored_events:
+            return None
+        first, last = stored_events[0], stored_events[-1]
+        if any(event.originator_id != first.originator_id for event in stored_events):
+            raise ProgrammingError("a save is one commit of one stream; save the others apart")
+        versions = [event.originator_version for event in stored_events]
+        if versions != list(range(versions[0], versions[0] + len(versions))):
+            raise IntegrityError("the versions of a commit follow on each other")
+        stream = self._datastore.stream(first.originator_id)
+        commit = Commit(
+            stream=stream,
+            first=versions[0],
+            causes=tuple(causes) or tuple(map(str, versions)),
+            recorded_at=last.recorded_at if isinstance(last, RecordedEvent) else datetime.now(UTC),
+            events=tuple(commits.StoredEvent(event.topic, event.state) for event in stored_events),
+            public=tuple(public),
+            prev=self._head(stream, versions[0]) if prev is None else prev,
+        )
+        document = encoded(commit, self._max_commit_bytes)
+        with library_errors():
+            self._collection.insert_one(document)
         return None
 
     def select_events(
@@ -94,110 +122,25 @@ class MongoAggregateRecorder(AggregateRecorder):
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        query: Document = {"stream": self.datastore.stream(originator_id)}
-        if gt is not None:
-            query["last"] = {"$gt": gt}
-        if lte is not None:
-            query["first"] = {"$lte": lte}
-        # Each commit found has at least one of the events, so the limit holds for commits too.
-        with library_errors():
-            cursor = self.collection.find(query, limit=limit or 0)
-            found = cursor.sort("last", DESCENDING if desc else ASCENDING).to_list()
+        """`RecordedEvent`s. What is read grows with the events after `gt` and before `lte` alone.
+
+        Errors: StreamBroken, CommitUnreadable, OperationalError where the server is away.
+        """
+        stream = self._datastore.stream(originator_id)
         selected = [
             event
-            for document in found
-            for event in self._events(document, reverse=desc)
+            for commit in self._read(stream, gt, lte)
+            for event in self._events(commit)
             if (gt is None or event.originator_version > gt)
             and (lte is None or event.originator_version <= lte)
         ]
-        return selected[:limit]
+        return (selected[::-1] if desc else selected)[:limit]
 
-    def _events(self, document: Document, *, reverse: bool) -> list[StoredEvent]:
-        commit = from_document(document)
-        originator_id = self.datastore.originator_id(commit.stream)
-        events = [
-            StoredEvent(originator_id, version, event.type, event.data)
-            for version, event in enumerate(commit.events, commit.first)
-        ]
-        return events[::-1] if reverse else events
-
-    def _documents(
-        self, runs: Sequence[Sequence[StoredEvent]], session: ClientSession | None = None
-    ) -> list[Document]:
-        now = datetime.now(UTC)
-        heads = self._heads(runs, session) if self._chained else {}
-        documents = []
-        for run in runs:
-            stream, first = self.datastore.stream(run[0].originator_id), run[0].originator_version
-            commit = commits.Commit(
-                stream=stream,
-                first=first,
-                causes=tuple(str(event.originator_version) for event in run),
-                recorded_at=now,
-                events=tuple(commits.StoredEvent(event.topic, event.state) for event in run),
-                pending=False,
-                prev=heads.get((stream, first - 1), commits.GENESIS),
-            )
-            heads[stream, commit.last] = commit.hash
-            documents.append(to_document(commit))
-        return documents
-
-    def _heads(
-        self, runs: Sequence[Sequence[StoredEvent]], session: ClientSession | None
-    ) -> dict[tuple[str, int], bytes]:
-        """The hashes of the commits on which the runs follow, by stream and last version."""
-        ends = [
-            {
-                "stream": self.datastore.stream(run[0].originator_id),
-                "last": run[0].originator_version - 1,
-            }
-            for run in runs
-        ]
-        found = self.collection.find(
-            {"$or": ends}, {"stream": 1, "last": 1, "hash": 1}, session=session
-        )
-        return {(one["stream"], one["last"]): one["hash"] for one in found}
-
-
-class MongoApplicationRecorder(MongoAggregateRecorder, ApplicationRecorder):
-    """Stored events with notification ids: gapless, and in the order of the transactions.
-
-    The counter is raised in the transaction that inserts the events, so nobody sees an id before
-    all smaller ones are there: a reader that goes by position skips nothing that was in flight.
-    """
-
-    indexes = (*MongoAggregateRecorder.indexes, _POSITION_INDEX)
-
-    def __init__(
-        self, datastore: MongoDatastore, *, collection_name: str = "stored_events"
-    ) -> None:
-        super().__init__(datastore, collection_name=collection_name)
-        self._positions = datastore.collection(_POSITIONS)
-        # Threads of one process queue here, instead of colliding at the counter and trying again.
-        self._writing = Lock()
-
-    def insert_events(
-        self, stored_events: Sequence[StoredEvent], **kwargs: Any
-    ) -> Sequence[int] | None:
-        runs = list(_runs(stored_events))
-
-        def insert(session: ClientSession) -> list[int]:
-            self._insert_more(session, **kwargs)
-            if not runs:
-                return []
-            documents = self._documents(runs, session)
-            ids = self._next_ids(session, len(stored_events))
-            position = ids[0] - 1
-            for document in documents:
-                position += len(document["events"])
-                document["position"] = position
-            self.collection.insert_many(documents, session=session)
-            return ids
-
-        if not runs and not kwargs:
-            return []
-        with self._writing:
-            return self.datastore.in_transaction(insert)
+    def caused_by(self, stream: str, cause: str) -> Commit | None:
+        """The commit of the stream that has the cause. Errors: as `select_events`."""
+        with library_errors():
+            found = self._collection.find_one({"stream": stream, "causes": cause})
+        return None if found is None else read_commit(found)
 
     def select_notifications(
         self,
@@ -208,122 +151,145 @@ class MongoApplicationRecorder(MongoAggregateRecorder, ApplicationRecorder):
         *,
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
-        lowest = max(start if start is not None else 1, 1)
-        if start is not None and start >= 1 and not inclusive_of_start:
-            lowest += 1
-        highest = self.max_notification_id() or 0
-        if stop is not None:
-            highest = min(highest, stop)
-        selected: list[Notification] = []
-        window = _WINDOW
-        while lowest <= highest and len(selected) < limit:
-            in_window = self._notifications(lowest, lowest + window - 1, limit)
-            # Nothing ends in the window: it lies within one large commit.
-            window = _WINDOW if in_window else window + _WINDOW
-            for notification in in_window:
-                lowest = notification.id + 1
-                if notification.id <= highest and (not topics or notification.topic in topics):
-                    selected.append(notification)
-        return selected[:limit]
+        """Errors: NotSupportedError, as with the two below."""
+        _follow_the_broker()
 
     def max_notification_id(self) -> int | None:
-        with library_errors():
-            counter = self._positions.find_one(self.collection.name)
-        return None if counter is None else int(counter["last"])
+        _follow_the_broker()
 
     def subscribe(
         self, gt: int | None = None, topics: Sequence[str] = ()
     ) -> Subscription[ApplicationRecorder]:
-        """Not implemented, as with the library's SQLite recorder: followers read by position."""
-        raise NotImplementedError(f"{type(self).__name__} does not support subscriptions")
+        _follow_the_broker()
 
-    def _insert_more(self, session: ClientSession, **kwargs: Any) -> None:
-        """What else belongs to the transaction; the process recorder's tracking does."""
+    def _read(self, stream: str, gt: int | None, lte: int | None) -> list[Commit]:
+        """The commits with events after `gt` up to `lte`, in order and without a hole."""
+        after = -1 if gt is None else gt
+        upto = MAX_VERSION if lte is None else lte
+        hole = (0, 0)
+        # A query that runs while others append may see a commit and not the one before it, which
+        # was written after the scan had passed its place. Seen once more, it is there.
+        for _ in range(1 + _TIMES_READ_AGAIN):
+            found = self._find(id_range(stream, after, upto))
+            if gt is not None and (not found or found[0].first != gt + 1):
+                found[:0] = self._across(stream, gt)
+            if (gap := _hole(found, gt)) is None:
+                return found
+            hole = gap
+        raise StreamBroken(stream, *hole)
 
-    def _next_ids(self, session: ClientSession, count: int) -> list[int]:
-        counter = self._positions.find_one_and_update(
-            {"_id": self.collection.name},
-            {"$inc": {"last": count}},
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
-            session=session,
-        )
-        last: int = cast(Document, counter)["last"]  # an upsert always has something to return
-        return list(range(last - count + 1, last + 1))
+    def _across(self, stream: str, version: int) -> list[Commit]:
+        """The commit that holds the version and the one after it; mostly there is none."""
+        before = self._at_or_before(stream, version)
+        if before is None or before["last"] <= version:
+            return []
+        return self._find({"$eq": before["_id"]})
 
-    def _notifications(self, lowest: int, position: int, limit: int) -> list[Notification]:
-        """From commits that end between `lowest` and `position`; those with an id >= lowest."""
+    def _head(self, stream: str, first: int) -> bytes:
+        """The hash of the commit that ends just before the version. Errors: IntegrityError."""
+        before = self._at_or_before(stream, first)
+        if before is None and first <= 1:
+            return GENESIS
+        if before is None or before["last"] != first - 1:
+            raise IntegrityError(f"no commit of {stream} ends at {first - 1}")
+        return bytes(before["hash"])
+
+    def _at_or_before(self, stream: str, version: int) -> Document | None:
+        """`_id`, `last` and `hash` of the newest commit that begins at the version or before it."""
+        # In windows, because some servers resolve every match before they sort or limit.
+        upto, width = version, _WINDOW
+        while upto >= 0:
+            after = max(upto - width, -1)
+            with library_errors():
+                found = (
+                    self._collection.find(
+                        {"_id": id_range(stream, after, upto)}, {"last": 1, "hash": 1}
+                    )
+                    .sort("_id", ASCENDING)
+                    .to_list()
+                )
+            if found:
+                return found[-1]
+            upto, width = after, width * 4
+        return None
+
+    def _find(self, ids: Document) -> list[Commit]:
         with library_errors():
-            found = (
-                self.collection.find({"position": {"$gte": lowest, "$lte": position}})
-                .sort("position", ASCENDING)
-                .limit(limit)
-                .to_list()
+            found = self._collection.find({"_id": ids}, _WITHOUT_MESSAGES).sort("_id", ASCENDING)
+            return [read_commit(document) for document in found.to_list()]
+
+    def _events(self, commit: Commit) -> Iterator[RecordedEvent]:
+        originator_id = self._datastore.originator_id(commit.stream)
+        for version, event in enumerate(commit.events, commit.first):
+            head = commit.hash if version == commit.last else b""
+            yield RecordedEvent(
+                originator_id, version, event.type, event.data, commit.recorded_at, head
             )
-        notifications = []
-        for document in found:
-            events = self._events(document, reverse=False)
-            first_id = document["position"] - len(events) + 1
-            notifications += [
-                Notification(e.originator_id, e.originator_version, e.topic, e.state, id=number)
-                for number, e in enumerate(events, first_id)
-                if number >= lowest
-            ]
-        return notifications
 
 
-class MongoTrackingRecorder(TrackingRecorder):
-    """How far a follower has come in each upstream application."""
+class SnapshotRecorder(AggregateRecorder):
+    """The newest snapshot of each stream, which replaces the one before: a document a stream.
 
-    def __init__(self, datastore: MongoDatastore, **kwargs: Any) -> None:
-        super().__init__()
-        self.datastore = datastore
-        self._tracking = datastore.collection(_TRACKING)
+        {_id: "<stream>", version, topic, state}
 
-    def insert_tracking(self, tracking: Tracking) -> None:
+    Disposable, and never a commit: whoever changes what a state means names another topic.
+    """
+
+    def __init__(self, datastore: MongoDatastore, *, collection_name: str) -> None:
+        self._datastore = datastore
+        self._collection = datastore.collection(collection_name)
+
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
+        """Keep each where no newer one of its stream is there. Errors: the library's."""
+        for event in stored_events:
+            stream, version = self._datastore.stream(event.originator_id), event.originator_version
+            kept = {"version": version, "topic": event.topic, "state": event.state}
+            with library_errors():
+                self._keep(stream, kept)
+        return None
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """The stream's one, where it is of a version asked for. Errors: the library's."""
+        wanted: Document = {"_id": self._datastore.stream(originator_id)}
+        bounds = {"$gt": gt, "$lte": lte}
+        if given := {name: bound for name, bound in bounds.items() if bound is not None}:
+            wanted["version"] = given
         with library_errors():
-            self._insert_tracking(tracking)
+            one = self._collection.find_one(wanted)
+        if one is None:
+            return []
+        return [StoredEvent(originator_id, one["version"], one["topic"], one["state"])]
 
-    def max_tracking_id(self, application_name: str) -> int | None:
-        with library_errors():
-            found = self._tracking.find_one(application_name)
-        return None if found is None else int(found["position"])
-
-    def _insert_tracking(self, tracking: Tracking, session: ClientSession | None = None) -> None:
-        # Where the position is not smaller, nothing matches, and the upsert hits the unique id.
-        self._tracking.update_one(
-            {"_id": tracking.application_name, "position": {"$lt": tracking.notification_id}},
-            {"$set": {"position": tracking.notification_id}},
-            upsert=True,
-            session=session,
-        )
+    def _keep(self, stream: str, kept: Document) -> None:
+        older = {"_id": stream, "version": {"$lt": kept["version"]}}
+        try:
+            self._collection.update_one(older, {"$set": kept}, upsert=True)
+        except DuplicateKeyError:
+            # The upsert of one that is not newer than what is there finds its id taken.
+            return
 
 
-class MongoProcessRecorder(MongoTrackingRecorder, MongoApplicationRecorder, ProcessRecorder):
-    """Stored events and the tracking of what caused them, in one transaction."""
-
-    def __init__(
-        self, datastore: MongoDatastore, *, collection_name: str = "stored_events"
-    ) -> None:
-        MongoApplicationRecorder.__init__(self, datastore, collection_name=collection_name)
-        self._tracking = datastore.collection(_TRACKING)
-
-    def _insert_more(self, session: ClientSession, **kwargs: Any) -> None:
-        tracking: Tracking | None = kwargs.get("tracking")
-        if tracking is not None:
-            self._insert_tracking(tracking, session)
+def _follow_the_broker() -> NoReturn:
+    raise NotSupportedError("there are no notification ids: follow the messages of the outbox")
 
 
-def _runs(stored_events: Sequence[StoredEvent]) -> Iterator[Sequence[StoredEvent]]:
-    """Cut into runs of one originator with versions one after the other: a commit each."""
-    begin = 0
-    for at in range(1, len(stored_events) + 1):
-        if at < len(stored_events):
-            before, event = stored_events[at - 1], stored_events[at]
-            if (
-                event.originator_id == before.originator_id
-                and event.originator_version == before.originator_version + 1
-            ):
-                continue
-        yield stored_events[begin:at]
-        begin = at
+def _hole(found: Sequence[Commit], gt: int | None) -> tuple[int, int] | None:
+    """The first version that is not there, and the one found instead; None where all are."""
+    if not found:
+        return None
+    expected = min(found[0].first, 1) if gt is None else min(found[0].first, gt + 1)
+    for commit in found:
+        if commit.first != expected:
+            return expected, commit.first
+        expected = commit.last + 1
+    return None

@@ -6,9 +6,6 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from datetime import UTC, datetime
 from typing import Any
 
-import bson
-from bson.errors import BSONError
-from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError
@@ -19,28 +16,24 @@ from libs.eventstore.codec import (
     EARLIEST,
     INDEXES,
     LATEST,
+    MAX_COMMIT_BYTES,
     READING,
     Document,
     commit_id,
+    encoded,
     id_range,
     read_commit,
-    to_document,
 )
 from libs.eventstore.commits import Appended, Commit
 from libs.eventstore.duplicates import refused_as_taken
 from libs.eventstore.errors import (
     CauseRepeated,
-    CommitTooLarge,
-    CommitUnfit,
     CommitUnreadable,
     StreamBroken,
     VersionConflict,
 )
 
 type AppendOutcome = Appended | VersionConflict | CauseRepeated
-
-# Kafka refuses a record over 1 MB (`max.message.bytes`), and a commit carries its public messages.
-MAX_COMMIT_BYTES = 900_000
 
 # A cursor's first batch is 101 documents by default: a second round trip for a batch of 500.
 _BATCH = 10_000
@@ -95,7 +88,7 @@ class AsyncEventStore:
             return []
         if len({commit.stream for commit in commits}) != len(commits):
             raise ValueError("a call appends at most one commit to a stream")
-        documents = [self._encode(commit) for commit in commits]
+        documents = [encoded(commit, self._max_commit_bytes) for commit in commits]
         outcomes: list[AppendOutcome] = [Appended(commit) for commit in commits]
         try:
             await self._collection.insert_many(documents, ordered=False)
@@ -105,7 +98,7 @@ class AsyncEventStore:
 
     def check_size(self, commit: Commit) -> None:
         """Raise CommitTooLarge where `append` would; for the edge, before anything is decided."""
-        self._encode(commit)
+        encoded(commit, self._max_commit_bytes)
 
     async def load(self, streams: Mapping[str, int]) -> dict[str, list[Commit]]:
         """The commits after the given version of each stream, in order; 0 asks for all.
@@ -281,16 +274,6 @@ class AsyncEventStore:
         """Documents that `load` takes for the stream's and whose ids do not name it."""
         found = self._collection.find({"stream": stream, "_id": {"$not": id_range(stream, -1)}})
         return await found.to_list()
-
-    def _encode(self, commit: Commit) -> RawBSONDocument:
-        # Encoded once, for the limit and for the wire.
-        try:
-            encoded = bson.encode(to_document(commit))
-        except (BSONError, OverflowError, TypeError, ValueError) as error:
-            raise CommitUnfit(commit.stream, type(error).__name__) from error
-        if len(encoded) > self._max_commit_bytes:
-            raise CommitTooLarge(commit.stream, len(encoded), self._max_commit_bytes)
-        return RawBSONDocument(encoded)
 
     async def _load_once(self, streams: Mapping[str, int]) -> dict[str, list[Commit]]:
         whole = [stream for stream, after in streams.items() if after == 0]

@@ -1,19 +1,15 @@
-"""What a commit's hash is over, and that both drivers build each commit on the one before."""
+"""What a commit's hash is over."""
 
 import hashlib
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 import pytest
-from eventsourcing.persistence import StoredEvent as LibraryEvent
 from msgspec.structs import replace
 
 from libs.eventstore.codec import from_document, to_document
 from libs.eventstore.commits import GENESIS, Commit, StoredEvent, hash_of
-from libs.eventstore.datastore import MongoDatastore
-from libs.eventstore.recorders import MongoAggregateRecorder, MongoApplicationRecorder
 from libs.eventstore.store import AsyncEventStore
 from tests.libs.eventstore.builders import AT, commit_of, message_of
 
@@ -78,30 +74,6 @@ def test_a_stored_hash_is_read_as_it_is() -> None:
 def test_a_new_commit_has_to_know_what_it_follows_on() -> None:
     with pytest.raises(ValueError, match="does not know what it follows on"):
         Commit("a", 2, ("c",), AT, (StoredEvent("t", b""),), prev=b"")
-
-
-@pytest.mark.servers
-@pytest.mark.parametrize("recorder_class", [MongoAggregateRecorder, MongoApplicationRecorder])
-def test_the_recorders_chain_what_they_write(
-    datastore: MongoDatastore, recorder_class: type[MongoAggregateRecorder]
-) -> None:
-    recorder = recorder_class(datastore)
-    recorder.ensure_indexes()
-    a, b = uuid4(), uuid4()
-
-    def event(originator_id: Any, version: int) -> LibraryEvent:
-        return LibraryEvent(originator_id, version, "topic", b"state")
-
-    recorder.insert_events([event(a, 1), event(a, 2)])
-    recorder.insert_events([event(a, 3)])
-    recorder.insert_events([event(b, 1), event(a, 4), event(b, 2)])
-
-    for originator_id, firsts in ((a, [1, 3, 4]), (b, [1, 2])):
-        documents = recorder.collection.find({"stream": originator_id.hex}).sort("first")
-        commits = [from_document(document) for document in documents]
-        assert [commit.first for commit in commits] == firsts
-        assert [commit.prev for commit in commits] == [GENESIS, *(c.hash for c in commits[:-1])]
-        assert all(commit.hash == hash_of(commit) for commit in commits)
 
 
 @pytest.mark.servers
