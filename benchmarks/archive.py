@@ -33,14 +33,15 @@ from services.conversation.domain.conversation.written import Place, Written
 from services.conversation.domain.sent_message import Receipt, SentIn, SentMessage
 from services.conversation.privacy.keyring import Keyring, Wanted
 from services.conversation.privacy.sealed_payload import Owner
-from services.conversation.privacy.sealed_store import Key, SealedStore
+from services.conversation.privacy.sealed_store import COMMITS, Key, SealedStore
 from services.conversation.publishing.conversations import (
     conversation_messages,
     delivery_messages,
     stored_events,
 )
 from services.conversation.read_models.customers.rows import CUSTOMERS, openings_of
-from services.conversation.read_models.rows import COMMITS, INBOX, MESSAGES, delivery_row, inbox_row
+from services.conversation.read_models.inbox.rows import INBOX, inbox_row
+from services.conversation.read_models.messages.rows import MESSAGES, delivery_row
 from services.conversation.read_models.search.entries import Entries
 from services.conversation.read_models.search.index import SEARCH
 

@@ -29,10 +29,12 @@ from libs.eventstore.store import AsyncEventStore
 from libs.eventstore.verifying import verify_all
 from services.conversation.kinds import Conversations
 from services.conversation.loading import Loader
+from services.conversation.privacy.sealed_store import COMMITS
 from services.conversation.read_models.attachments import FILES
 from services.conversation.read_models.customers.rows import CUSTOMERS
 from services.conversation.read_models.inbox.counts import Counts
-from services.conversation.read_models.rows import COMMITS, INBOX, MESSAGES, inbox_row
+from services.conversation.read_models.inbox.rows import INBOX, inbox_row
+from services.conversation.read_models.messages.rows import MESSAGES
 
 _VERSIONS: Final = 20
 

@@ -29,9 +29,9 @@ from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.conversation.written import Place, Written
 from services.conversation.privacy.keyring import Keyring, Wanted
 from services.conversation.privacy.sealed_payload import Owner
-from services.conversation.privacy.sealed_store import Key, SealedStore
+from services.conversation.privacy.sealed_store import COMMITS, Key, SealedStore
 from services.conversation.publishing.conversations import conversation_messages, stored_events
-from services.conversation.read_models.rows import COMMITS, MESSAGES
+from services.conversation.read_models.messages.rows import MESSAGES
 from services.conversation.read_models.time_travel.history import History
 from services.conversation.read_models.time_travel.snapshots import EVERY, Landmarks
 

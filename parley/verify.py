@@ -10,7 +10,7 @@ from libs.runtime.settings import key_bytes, load
 from services.conversation.anchors.anchor import AnchorKey
 from services.conversation.anchors.reading import Anchored, read_anchors
 from services.conversation.anchors.storage import open_anchors
-from services.conversation.read_models.rows import COMMITS
+from services.conversation.privacy.sealed_store import COMMITS
 from services.conversation.settings import ConversationSettings
 
 # The directory's streams are chained too; only the conversations' are anchored.

@@ -42,31 +42,34 @@ from services.conversation.anchors.storage import open_anchors
 from services.conversation.anchors.writing import AnchorWriter
 from services.conversation.api.customers import add_customer_routes
 from services.conversation.api.routes import add_routes
+from services.conversation.api.saved_filters import add_saved_filter_routes
 from services.conversation.commands import CommandQueue, Parts
 from services.conversation.consumers import new_conversations as beginnings
+from services.conversation.consumers import search
 from services.conversation.consumers.departures import Departures
 from services.conversation.consumers.early_deletions import EARLY_DELETIONS
 from services.conversation.consumers.early_deletions import INDEXES as EARLY_INDEXES
 from services.conversation.consumers.routing_timeouts import RoutingTimeouts, watch_unpublished
 from services.conversation.engine import engine_of
 from services.conversation.loading import UNREADABLE
-from services.conversation.privacy.answer_vault import AnswerVault
+from services.conversation.privacy.answer_vault import ANSWERS, AnswerVault
 from services.conversation.privacy.erasure.erasing import Erasing
+from services.conversation.privacy.erasure.erasures import Erasures
+from services.conversation.privacy.sealed_store import COMMITS
 from services.conversation.read_models.attachments import FILE_INDEXES, FILES
 from services.conversation.read_models.customers.rows import CUSTOMER_INDEXES, CUSTOMERS
-from services.conversation.read_models.drafts import Drafts
+from services.conversation.read_models.drafts import DRAFTS, Drafts
 from services.conversation.read_models.inbox.inbox import Lists
-from services.conversation.read_models.inbox.saved_filters import (
+from services.conversation.read_models.inbox.rows import INBOX, INBOX_INDEXES
+from services.conversation.read_models.messages.rows import MESSAGE_INDEXES, MESSAGES
+from services.conversation.read_models.personal_data import ReadModelsPersonalData
+from services.conversation.read_models.rebuild.registry import read_models
+from services.conversation.read_models.rebuild.renewing import Renewing
+from services.conversation.read_models.saved_filters import (
     SAVED_FILTER_INDEXES,
     SAVED_FILTERS,
     Saved,
-    add_saved_filter_routes,
 )
-from services.conversation.read_models.indexes import INBOX_INDEXES, MESSAGE_INDEXES
-from services.conversation.read_models.rebuild.registry import read_models
-from services.conversation.read_models.rebuild.renewing import Renewing
-from services.conversation.read_models.rows import ANSWERS, COMMITS, DRAFTS, INBOX, MESSAGES
-from services.conversation.read_models.search import consumer as search
 from services.conversation.read_models.search.cards import CardRows
 from services.conversation.read_models.search.entries import Entries
 from services.conversation.read_models.search.index import SEARCH, SEARCH_INDEXES, SearchIndex
@@ -131,14 +134,12 @@ async def compose(
     cards = CardRows(database[CUSTOMERS], index, entries)
     saved = Saved(database[SAVED_FILTERS], entries.tokens)
     erasing = Erasing(
-        database,
+        Erasures(database, engine.keyring),
         engine.keyring,
         engine.store,
         engine.desk,
         engine.customer_desk,
-        index,
-        cards,
-        saved.forget,
+        ReadModelsPersonalData(database, index, cards, saved.forget),
         lambda unwanted: take_out(settings.kafka, settings.kafka_namespace, unwanted),
         timedelta(seconds=settings.conversation_erasure_check_seconds),
     )

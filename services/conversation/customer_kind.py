@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Final
 
 from libs.eventstore.commits import Commit, PublicMessage
 from libs.runtime.mongo import Document
+from libs.runtime.rows import Rows, find_rows, write_newer
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.customer.customer import Customer
 from services.conversation.domain.customer.state import CustomerState
@@ -14,22 +14,10 @@ from services.conversation.publishing.customers import customer_messages
 from services.conversation.read_models.customers.rows import (
     customer_of,
     customer_row,
+    of_customer,
     update_customer,
 )
-from services.conversation.read_models.rows import Rows, find_rows, write_newer
 from services.conversation.tasks import Task
-
-_NAMES: Final = "customer."
-
-
-def of_customer(commit: Commit) -> bool:
-    """Whether the commit is of a customer's stream."""
-    return is_customers(commit.events[0].type)
-
-
-def is_customers(event: str) -> bool:
-    """Whether an event of this name is stored in customers' streams."""
-    return event.startswith(_NAMES)
 
 
 class Customers:

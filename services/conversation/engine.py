@@ -19,7 +19,7 @@ from libs.runtime.mongo import Document
 from libs.runtime.outbox import is_own, publish_messages
 from libs.runtime.settings import key_bytes
 from services.conversation.anchors.writing import COMMIT_HEADER
-from services.conversation.commands.case_numbers import CaseNumbers
+from services.conversation.commands.case_numbers import COUNTERS, CaseNumbers
 from services.conversation.consumers.arrivals import Arrivals
 from services.conversation.consumers.customer_changes import CustomerHandler
 from services.conversation.consumers.customer_profiles import CustomerTeller
@@ -38,13 +38,14 @@ from services.conversation.kinds import Conversations, SentMessages
 from services.conversation.loading import Loader
 from services.conversation.privacy.erasure.erasures import Erasures
 from services.conversation.privacy.keyring import Keyring
-from services.conversation.privacy.sealed_store import SealedStore
+from services.conversation.privacy.sealed_store import COMMITS, SealedStore
 from services.conversation.projection import Projection
 from services.conversation.read_models.attachments import FILES
 from services.conversation.read_models.customers.blocked import BlockedCustomers
 from services.conversation.read_models.customers.rows import CUSTOMERS
 from services.conversation.read_models.inbox.counts import Counts
-from services.conversation.read_models.rows import COMMITS, COUNTERS, INBOX, MESSAGES
+from services.conversation.read_models.inbox.rows import INBOX
+from services.conversation.read_models.messages.rows import MESSAGES
 from services.conversation.read_models.time_travel.history import History
 from services.conversation.read_models.time_travel.snapshots import Landmarks
 from services.conversation.settings import ConversationSettings

@@ -8,7 +8,7 @@ from typing import Final
 
 from libs.eventstore.commits import Commit, PublicMessage
 from libs.runtime.mongo import Document
-from services.conversation.customer_kind import of_customer
+from libs.runtime.rows import Rows, find_rows, replacing, write_newer
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
@@ -21,20 +21,19 @@ from services.conversation.domain.sent_message import (
 from services.conversation.privacy.sealed_payload import Owner
 from services.conversation.publishing.conversations import conversation_messages, delivery_messages
 from services.conversation.read_models.attachments import files_of, write_files
-from services.conversation.read_models.customers.rows import openings_of, write_openings
-from services.conversation.read_models.rows import (
-    Rows,
+from services.conversation.read_models.customers.rows import (
+    of_customer,
+    openings_of,
+    write_openings,
+)
+from services.conversation.read_models.inbox.rows import inbox_row, snapshot_of
+from services.conversation.read_models.messages.rows import (
     delivery_of,
     delivery_row,
     erase_parts,
-    find_rows,
-    inbox_row,
     parts_of,
-    replacing,
-    snapshot_of,
     update_delivery,
     update_part,
-    write_newer,
 )
 from services.conversation.read_models.time_travel.snapshots import Landmarks
 from services.conversation.tasks import Task

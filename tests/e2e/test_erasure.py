@@ -30,9 +30,10 @@ from parley.client import NeverCame, eventually
 from parley.dead_letters import dead_letters
 from parley.suite import Suite
 from services.conversation.privacy.keyring import KEYS
+from services.conversation.privacy.sealed_store import COMMITS
+from services.conversation.read_models.inbox.rows import INBOX
 from services.conversation.read_models.rebuild import rebuild
 from services.conversation.read_models.rebuild.registry import read_models
-from services.conversation.read_models.rows import COMMITS, INBOX
 from services.conversation.read_models.search.entries import Entries
 from services.conversation.read_models.search.tokens import Found
 from tests.e2e.team import Company, Json

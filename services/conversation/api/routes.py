@@ -39,11 +39,13 @@ from libs.events.registry import Body, Instant
 from libs.runtime.bodies import BodyReader, read_nothing, read_query
 from libs.runtime.http import json_response
 from libs.runtime.idempotency import Answers, Personal, Work
+from libs.runtime.rows import find_rows
 from libs.runtime.tokens import Caller
 from libs.runtime.trust import caller_of
 from services.conversation.commands import Desktop, Parts
 from services.conversation.localization.refusals import no_such_conversation
-from services.conversation.read_models.rows import find_rows, snapshot_of
+from services.conversation.read_models.inbox.rows import snapshot_of
+from services.conversation.read_models.search.pages import search_page
 from services.conversation.read_models.timeline import Timeline
 
 DEFAULT_PAGE: Final = 50
@@ -94,8 +96,9 @@ def add_routes(app: FastAPI, parts: Parts, answers: Answers) -> None:
         desk = desktop(request)
         asked = read_query(request, _ListQuery)
         if asked.q is not None:
-            listed = desk.inbox.search(
-                asked.q, asked.tab or "all", asked, asked.cursor, asked.limit
+            tab = asked.tab or "all"
+            listed = search_page(
+                desk.inbox, parts.search, asked.q, tab, asked, asked.cursor, asked.limit
             )
         else:
             listed = desk.inbox.page(

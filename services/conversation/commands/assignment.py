@@ -6,10 +6,10 @@ from libs.events.api import ConversationView
 from libs.events.api.cases import AddParticipant, AssignCase, ForwardCase, SetDue, TransferCase
 from libs.events.directory import MemberState
 from services.conversation.commands.base import Workplace
+from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.assignment import NotForMember
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.localization.localizer import wrong
-from services.conversation.publishing.conversations import audience_of
 
 
 class HandsCommands(Workplace):

@@ -18,6 +18,7 @@ from libs.runtime.directory import Directory, WorkspaceDirectory
 from libs.runtime.language import default_to
 from libs.runtime.long_work import LongWork
 from libs.runtime.problems import Forbidden, Problem, Unavailable
+from libs.runtime.rows import Rows, find_rows
 from libs.runtime.sharing import SharedReads
 from libs.runtime.texts import COMMON
 from libs.runtime.tokens import Caller
@@ -27,6 +28,7 @@ from services.conversation.commands.custom_fields import required_fields
 from services.conversation.commands.queue import CommandQueue
 from services.conversation.desk import Desk
 from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.erasure import without_card, without_person
 from services.conversation.domain.conversation.messages import (
@@ -48,13 +50,11 @@ from services.conversation.localization.refusals import (
 from services.conversation.metrics import COMMANDS
 from services.conversation.privacy.erasure.erasing import Erasing
 from services.conversation.privacy.sealed_store import SealedStore
-from services.conversation.publishing.conversations import audience_of
 from services.conversation.read_models.audit import Audit
 from services.conversation.read_models.customers.rows import customer_of
 from services.conversation.read_models.drafts import Drafts
 from services.conversation.read_models.inbox.counts import Counts
 from services.conversation.read_models.inbox.inbox import Inbox, Lists
-from services.conversation.read_models.rows import Rows, find_rows
 from services.conversation.read_models.search.query import Search
 from services.conversation.read_models.time_travel.history import History
 from services.conversation.read_models.timeline import Timeline
@@ -114,7 +114,6 @@ class Workplace:
         return Inbox(
             parts.inbox,
             parts.lists,
-            parts.search,
             caller.workspace_id,
             self._member,
             self._directory,

@@ -19,6 +19,8 @@ from pymongo.errors import DuplicateKeyError
 from libs.runtime.consumer import Transient
 from libs.runtime.mongo import Document
 
+COUNTERS: Final = "conversation_counters"
+
 FIRST_BLOCK: Final = 10
 LARGEST_BLOCK: Final = 2_000
 # A block that did not last so long was too small.

@@ -14,7 +14,7 @@ from libs.runtime.problems import Unavailable
 from services.conversation.commands.base import Workplace
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.state import ConversationState
-from services.conversation.read_models.rows import post_of, snapshot_of
+from services.conversation.read_models.inbox.rows import post_of, snapshot_of
 from services.conversation.read_models.timeline import Timeline
 
 # Of one author, the comments among so many of the newest events of their conversation.

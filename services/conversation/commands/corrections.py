@@ -3,14 +3,15 @@
 from msgspec.structs import replace
 
 from libs.events.api import ConversationView, EditMessage
+from libs.runtime.rows import find_rows
 from services.conversation.commands.base import Workplace, state_of
 from services.conversation.commands.limits import check_edited
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.corrections import SentBefore
 from services.conversation.domain.conversation.messages import MessageSent
 from services.conversation.domain.conversation.state import ConversationState
-from services.conversation.read_models.messages.rows import attempts_of, deletion_of, edit_of
-from services.conversation.read_models.rows import delivery_of, find_rows
+from services.conversation.read_models.messages.parts import attempts_of, deletion_of, edit_of
+from services.conversation.read_models.messages.rows import delivery_of
 
 
 class CorrectionCommands(Workplace):

@@ -8,8 +8,8 @@ from libs.events.conversation import Audience
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.problems import Unavailable
 from services.conversation.commands.base import Workplace
+from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.conversation import Conversation
-from services.conversation.publishing.conversations import audience_of
 
 
 class LifeCommands(Workplace):

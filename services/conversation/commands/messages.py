@@ -10,13 +10,13 @@ from libs.runtime.away import SERVER_AWAY
 from libs.runtime.problems import Unavailable
 from services.conversation.commands.base import Workplace, state_of
 from services.conversation.commands.limits import check_content, check_note
+from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.notes import MENTIONS_AT_MOST
 from services.conversation.domain.conversation.sending import Sending
 from services.conversation.domain.conversation.state import PARTICIPANTS_AT_MOST, ConversationState
 from services.conversation.localization.localizer import wrong
 from services.conversation.localization.refusals import NotParleysMessage
-from services.conversation.publishing.conversations import audience_of
 from services.conversation.read_models.timeline import Timeline
 from services.conversation.tasks import Done
 

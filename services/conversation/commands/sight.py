@@ -7,7 +7,7 @@ from typing import Final
 from libs.events.api.attachments import AttachmentsInSight
 from libs.events.api.conversations import ConversationsInSight
 from services.conversation.commands.base import Workplace
-from services.conversation.read_models.rows import snapshot_of
+from services.conversation.read_models.inbox.rows import snapshot_of
 
 _AT_ONCE: Final = 500
 

@@ -19,6 +19,7 @@ from libs.events.content import Content
 from libs.events.ids import IdKey
 from libs.events.inbound import InboundDeleted, InboundReceived
 from libs.runtime.consumer import Received, Transient
+from libs.runtime.rows import Rows, find_rows
 from services.conversation.consumers.early_deletions import EarlyDeletions
 from services.conversation.domain.conversation.albums import joined, without_part
 from services.conversation.domain.conversation.conversation import Conversation
@@ -26,8 +27,7 @@ from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.conversation.written import Place, Written
 from services.conversation.loading import Loader
 from services.conversation.privacy.sealed_store import SealedStore
-from services.conversation.read_models.messages.rows import deletion_of, edit_of, last_edit_of
-from services.conversation.read_models.rows import Rows, find_rows
+from services.conversation.read_models.messages.parts import deletion_of, edit_of, last_edit_of
 from services.conversation.read_models.timeline import Timeline
 from services.conversation.tasks import Task
 

@@ -11,12 +11,12 @@ from libs.events import customer as public
 from libs.events.activity import ActivityKind
 from libs.events.envelope import Envelope
 from libs.runtime.consumer import Received, Refused
+from libs.runtime.rows import Rows
 from services.conversation.consumers.customer_profiles import CustomerTeller
 from services.conversation.desk import Desk
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.read_models.customers.sets import sets_of
-from services.conversation.read_models.rows import Rows
 from services.conversation.tasks import Task
 
 

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from libs.events.envelope import Envelope
 from libs.runtime.consumer import Transient
+from libs.runtime.rows import Rows
 from services.conversation.desk import Desk
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.customer_profile import Known
@@ -17,7 +18,6 @@ from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.privacy.erasure.erasures import Erasures
 from services.conversation.privacy.keyring import Keyring
 from services.conversation.read_models.customers.sets import CustomerSet, sets_of
-from services.conversation.read_models.rows import Rows
 from services.conversation.tasks import Task
 
 _AT_ONCE: Final = 500

@@ -15,9 +15,11 @@ from libs.events.content import ReachedState
 from libs.events.conversation import Audience
 from libs.events.inbound import CorrectionFailed, DeliveryChanged, DeliveryWatermark
 from libs.runtime.consumer import Received, Refused
+from libs.runtime.rows import Rows
 from services.conversation.consumers.undone import Conversations, FindConversations, Undone
 from services.conversation.desk import Desk
 from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.messages import MessageSent
 from services.conversation.domain.conversation.state import (
@@ -32,8 +34,7 @@ from services.conversation.domain.sent_message import (
     SentMessageState,
 )
 from services.conversation.privacy.sealed_store import SealedStore
-from services.conversation.publishing.conversations import audience_of
-from services.conversation.read_models.rows import Rows, delivery_of
+from services.conversation.read_models.messages.rows import delivery_of
 from services.conversation.read_models.timeline import Timeline
 from services.conversation.tasks import Done, Task, reason_of
 

@@ -18,12 +18,12 @@ from libs.runtime.away import SERVER_AWAY
 from libs.runtime.directory import Directory
 from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
+from libs.runtime.rows import Rows
 from libs.runtime.stopping import stopped_within
 from services.conversation.desk import Desk
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.read_models.inbox.row_keys import offered_by
-from services.conversation.read_models.rows import Rows
 from services.conversation.tasks import Done, Task
 
 log = structlog.get_logger()

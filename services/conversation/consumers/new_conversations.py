@@ -15,8 +15,8 @@ from libs.events.conversation import CaseFacts, CaseOpened
 from libs.events.envelope import Envelope
 from libs.events.withholding import MessageWithheld
 from libs.runtime.consumer import Received, Refused, Wanted, of_types
+from libs.runtime.rows import Rows
 from services.conversation.consumers.customer_profiles import CustomerTeller
-from services.conversation.read_models.rows import Rows
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord

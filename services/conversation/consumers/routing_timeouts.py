@@ -12,12 +12,13 @@ from pymongo import ASCENDING
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.left_out import left_out
+from libs.runtime.rows import Rows
 from libs.runtime.stopping import stopped_within
 from services.conversation.desk import Desk
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.metrics import ROUTING_TIMEOUTS, UNPUBLISHED
-from services.conversation.read_models.rows import Rows, snapshot_of
+from services.conversation.read_models.inbox.rows import snapshot_of
 from services.conversation.tasks import Done, Task
 
 log = structlog.get_logger()

@@ -12,6 +12,7 @@ from typing import Final
 
 from libs.events.inbound import CorrectionFailed, DeliveryChanged
 from libs.runtime.consumer import Received, Refused, Transient
+from libs.runtime.rows import Rows
 from services.conversation.desk import Desk
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.conversation import Conversation
@@ -19,7 +20,6 @@ from services.conversation.domain.conversation.corrections import Standing
 from services.conversation.domain.conversation.sending import Sending
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.privacy.sealed_store import SealedStore
-from services.conversation.read_models.rows import Rows
 from services.conversation.read_models.timeline import Timeline
 from services.conversation.tasks import Done, Task, reason_of
 

@@ -7,6 +7,8 @@ from typing import Final
 from services.conversation.privacy.keyring import Keyring, Wanted
 from services.conversation.privacy.sealed_payload import NONCE_BYTES, Owner
 
+ANSWERS: Final = "conversation_answers"
+
 _GENERATION_BYTES: Final = 4
 
 

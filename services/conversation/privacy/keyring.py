@@ -31,9 +31,9 @@ from pymongo.read_concern import ReadConcern
 
 from libs.runtime.consumer import Transient
 from libs.runtime.mongo import Document
+from libs.runtime.rows import insert_missing
 from libs.runtime.sealing import Sealer
 from services.conversation.privacy.sealed_payload import Cipher, Owner
-from services.conversation.read_models.rows import insert_missing
 
 KEYS: Final = "conversation_keys"
 WORKSPACE_KEYS: Final = "conversation_workspace_keys"

@@ -28,6 +28,8 @@ from services.conversation.privacy.sealed_payload import (
     seal,
 )
 
+COMMITS: Final = "conversation_commits"
+
 type Key = tuple[Owner, Cipher]
 
 # What is raised where a payload does not open: it is damaged, or was never one.

@@ -10,13 +10,14 @@ from typing import Any, Final
 from libs.events import conversation as public
 from libs.events import correcting, marking, watermark, withholding
 from libs.events import sending as public_sending
-from libs.events.conversation import Audience, CaseFacts
+from libs.events.conversation import Audience
 from libs.events.customer import Card
 from libs.events.envelope import Envelope
 from libs.events.registry import Body
 from libs.eventstore.commits import PublicMessage, StoredEvent
 from libs.runtime.outbox import public_message
 from services.conversation.domain.aggregate import Aggregate, Change
+from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation import (
     activities,
     assignment,
@@ -36,10 +37,9 @@ from services.conversation.domain.conversation import (
 )
 from services.conversation.domain.conversation import customer_profile as naming
 from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.domain.conversation.facts import facts_of
 from services.conversation.domain.conversation.state import (
-    NO_CASE,
     ConversationState,
-    Offer,
     case_id_of,
 )
 from services.conversation.domain.events import Event, encode, name_of
@@ -144,52 +144,6 @@ def delivery_messages(
     )
 
 
-def audience_of(state: ConversationState | None) -> Audience | None:
-    """Who may see the case; nobody while it waits in routing."""
-    if state is None or state.case.state == "routing":
-        return None
-    case = state.case
-    return Audience(location_id=case.location_id, group_id=case.group_id, member_ids=case.people)
-
-
-def facts_of(state: ConversationState) -> CaseFacts:
-    case, thread = state.case, state.thread
-    return CaseFacts(
-        case_id=case.case_id,
-        conversation_id=thread.conversation_id,
-        source_id=thread.source_id,
-        channel=thread.channel,
-        location_id=case.location_id,
-        customer_id=state.customer_id,
-        state=case.state,
-        opened_at=case.opened_at,
-        opened_by=case.opened_by,
-        repeat=case.repeat,
-        group_id=case.group_id,
-        responsible=case.responsible,
-        responsible_before=case.responsible_before,
-        participants=case.participants,
-        offer=_offer(case.offer),
-        due_at=case.due_at,
-        waiting_since=case.waiting_since,
-        first_response_at=case.first_response_at,
-        last_message_at=case.last_message_at,
-        closed_at=case.closed_at,
-        closed_by=case.closed_by,
-        short_number=case.short_number,
-        unread=state.unread,
-        flagged=state.flagged,
-        priority=case.priority,
-        status=case.status,
-        type=case.type,
-        tags=case.tags,
-        topics=case.topics,
-        reasons=case.reasons,
-        components=case.components,
-        withheld=case.number == NO_CASE and case.state == "done",
-    )
-
-
 def _envelopes(
     conversation: Conversation, change: Change[ConversationState], trace: dict[str, str]
 ) -> Iterator[Envelope]:
@@ -287,12 +241,6 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
                 **common,
             )
     raise TypeError(f"{type(change.event).__name__} has no public event")
-
-
-def _offer(offer: Offer | None) -> public.Offer | None:
-    if offer is None:
-        return None
-    return public.Offer(member_id=offer.member_id, offered_by=offer.offered_by, offered_at=offer.at)
 
 
 def _withheld_in(state: ConversationState) -> dict[str, Any]:

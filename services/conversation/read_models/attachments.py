@@ -13,12 +13,12 @@ from pymongo import ASCENDING, IndexModel, UpdateOne
 
 from libs.eventstore.commits import Commit, StoredEvent
 from libs.runtime.mongo import Document
+from libs.runtime.rows import Rows, insert_missing
 from services.conversation.domain.conversation.blocking import EditWithheld, MessageWithheld
 from services.conversation.domain.conversation.corrections import MessageEdited
 from services.conversation.domain.conversation.erasure import AttachmentsErased
 from services.conversation.domain.conversation.messages import MessageReceived, MessageSent
 from services.conversation.domain.events import decode, name_of
-from services.conversation.read_models.rows import Rows, insert_missing
 
 FILES: Final = "conversation_attachments"
 FILE_INDEXES: Final = (IndexModel([("a", ASCENDING)], name="attachment"),)

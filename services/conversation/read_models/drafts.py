@@ -20,6 +20,8 @@ from libs.events.words import is_blank
 from libs.runtime.combine import Combiner
 from libs.runtime.mongo import Document
 
+DRAFTS: Final = "conversation_drafts"
+
 DRAFT_MAX_CHARACTERS: Final = 10_000
 KEPT_FOR: Final = timedelta(days=90)
 # Who has no more than this in all is not asked for each page.

@@ -18,7 +18,7 @@ from pymongo import ASCENDING, DESCENDING
 
 from libs.events.instants import EARLIEST, LATEST
 from libs.runtime.mongo import Document
-from services.conversation.read_models.rows import Rows
+from libs.runtime.rows import Rows
 
 _FIRST_SPAN: Final = timedelta(seconds=1)
 _SHORTEST_SPAN: Final = timedelta(milliseconds=5)

@@ -13,6 +13,7 @@ from libs.events.api import CustomerTimeline, TimelineItem, TimelinePage
 from libs.events.content import Content
 from libs.eventstore.commits import StoredEvent
 from libs.runtime.cursors import Place, cursor_of, place_of
+from libs.runtime.rows import Rows, find_rows
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.blocking import MessageWithheld
 from services.conversation.domain.conversation.corrections import (
@@ -26,13 +27,13 @@ from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.events import Event, decode, erased
 from services.conversation.localization.localizer import Teller, wrong
 from services.conversation.privacy.sealed_store import SealedStore
-from services.conversation.read_models.messages.rows import (
+from services.conversation.read_models.messages.parts import (
     MessageRow,
     attempts_of,
     deletion_of,
     edit_of,
 )
-from services.conversation.read_models.rows import Rows, delivery_of, find_rows
+from services.conversation.read_models.messages.rows import delivery_of
 from services.conversation.read_models.views import (
     customer_message,
     is_item,

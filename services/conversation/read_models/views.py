@@ -19,13 +19,13 @@ from libs.events.content import Content
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import activities, blocking, messages, notes
 from services.conversation.domain.conversation.corrections import MessageDeleted, MessageEdited
+from services.conversation.domain.conversation.facts import facts_of
 from services.conversation.domain.conversation.sending import Attempt
 from services.conversation.domain.conversation.state import ConversationState, case_id_of
 from services.conversation.domain.events import Event
 from services.conversation.localization.localizer import TEXTS, Teller, reason_told
 from services.conversation.localization.system_messages import told, trace_of
-from services.conversation.publishing.conversations import facts_of
-from services.conversation.read_models.messages.rows import (
+from services.conversation.read_models.messages.parts import (
     MessageRow,
     attempts_of,
     deletion_of,

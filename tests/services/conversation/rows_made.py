@@ -12,14 +12,15 @@ from libs.events.content import Channel
 from libs.events.directory import GroupState, LocationState, MemberState, Role
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
+from libs.runtime.rows import replacing, write_newer
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.state import Case, ConversationState, Thread
 from services.conversation.read_models.inbox.counts import Counts
 from services.conversation.read_models.inbox.inbox import Inbox, Lists
-from services.conversation.read_models.indexes import INBOX_INDEXES
-from services.conversation.read_models.rows import INBOX, inbox_row, replacing, write_newer
+from services.conversation.read_models.inbox.rows import INBOX, INBOX_INDEXES, inbox_row
 from services.conversation.read_models.search.entries import Entries
 from services.conversation.read_models.search.index import SEARCH, SEARCH_INDEXES, SearchIndex
+from services.conversation.read_models.search.pages import search_page
 from services.conversation.read_models.search.query import Search
 
 WORKSPACE = "wsp_1"
@@ -99,7 +100,22 @@ class Made:
             await self.rows.insert_many(new)
 
     def inbox(self, member: MemberState = OWNER) -> Inbox:
-        return Inbox(self.rows, self.lists, self.searching, WORKSPACE, member, self.directory)
+        return Inbox(self.rows, self.lists, WORKSPACE, member, self.directory)
+
+    async def found(
+        self,
+        words: str,
+        filters: ConversationFilter,
+        viewer: MemberState = OWNER,
+        tab: Tab = "all",
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Any:
+        """A page of what a search for the words finds."""
+        inbox = self.inbox(viewer)
+        return msgspec.json.decode(
+            await search_page(inbox, self.searching, words, tab, filters, cursor, limit)
+        )
 
     async def page(
         self,

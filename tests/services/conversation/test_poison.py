@@ -17,7 +17,8 @@ from libs.runtime.kafka import Publisher
 from libs.runtime.mongo import Document
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.engine import engine_of
-from services.conversation.read_models.rows import COMMITS, INBOX
+from services.conversation.privacy.sealed_store import COMMITS
+from services.conversation.read_models.inbox.rows import INBOX
 from services.conversation.tasks import Done, Task, Unfit
 from tests.services.conversation.world import Answer, World, eventually, serving
 

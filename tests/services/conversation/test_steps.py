@@ -8,7 +8,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from libs.eventstore.errors import StopHere
 from libs.eventstore.outbox import Step
 from libs.runtime.mongo import Document
-from services.conversation.read_models.rows import COMMITS
+from services.conversation.privacy.sealed_store import COMMITS
 from tests.services.conversation.world import World, eventually, serving
 
 pytestmark = pytest.mark.servers

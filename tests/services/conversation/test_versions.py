@@ -10,7 +10,7 @@ from libs.eventstore.commits import Commit, StoredEvent
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.mongo import Document
 from services.conversation.domain.events import EVENTS
-from services.conversation.read_models.rows import COMMITS
+from services.conversation.privacy.sealed_store import COMMITS
 from tests.services.conversation.world import World, eventually, serving
 
 pytestmark = pytest.mark.servers

@@ -14,6 +14,7 @@ from libs.events.actions import Action
 from libs.events.content import Content
 from libs.events.directory import MemberState, Role
 from libs.runtime.directory import WorkspaceDirectory
+from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.corrections import SentBefore
 from services.conversation.domain.conversation.life import RuleBroken
@@ -21,7 +22,6 @@ from services.conversation.domain.conversation.messages import MessageSent
 from services.conversation.domain.conversation.sending import Attempt, Sending
 from services.conversation.domain.conversation.written import Place
 from services.conversation.localization.refusals import problem_of
-from services.conversation.publishing.conversations import audience_of
 from services.routing.permissions import PERMISSIONS
 from tests.services.conversation.domain.cases import PLACE, ROUTED, Given, minutes, written
 

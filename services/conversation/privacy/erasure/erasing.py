@@ -26,15 +26,13 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
-from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.dead_letters import Letter
 from libs.runtime.left_out import left_out
-from libs.runtime.mongo import Document
 from libs.runtime.stopping import stopped_within
 from services.conversation.desk import Desk
 from services.conversation.domain.aggregate import Snapshot
@@ -49,59 +47,75 @@ from services.conversation.privacy.erasure.names import called, long_enough, nam
 from services.conversation.privacy.keyring import Keyring
 from services.conversation.privacy.sealed_payload import Owner
 from services.conversation.privacy.sealed_store import SealedStore
-from services.conversation.read_models.customers.rows import CUSTOMERS, customer_of
-from services.conversation.read_models.customers.sets import sets_of
-from services.conversation.read_models.drafts import Drafts
-from services.conversation.read_models.rebuild.rebuild import beside_of
-from services.conversation.read_models.rows import DRAFTS, INBOX, MESSAGES, find_rows, snapshot_of
-from services.conversation.read_models.search.cards import CardRows
-from services.conversation.read_models.search.index import SEARCH, SearchIndex
 from services.conversation.tasks import Done, NotThere, Task
 
 log = structlog.get_logger()
 
 _COMES_THROUGH: Final[tuple[type[Exception], ...]] = (*SERVER_AWAY, NotThere)
 
-type ForgetWords = Callable[[str, Collection[str]], Awaitable[int]]
 type TakeOut = Callable[[Callable[[Letter], bool]], Awaitable[int]]
 
 _PAGE: Final = 200
 # For as long as Kafka keeps a message somebody may go on with one from before.
 _WATCHED: Final = timedelta(days=7)
-# What a rebuild under way holds of a conversation beside the live rows, or a stopped one left
-# there, and by which field it is found. Of what is taken away the live rows stay as they are.
-_OF_CONVERSATION: Final = ((INBOX, "_id"), (MESSAGES, "conversation"), (SEARCH, "c"))
+
+
+class PersonalData(Protocol):
+    """What the read models hold of persons. Rows that cannot be read are left out, and told of.
+
+    Errors of all: pymongo's.
+    """
+
+    async def identities(self, workspace_id: str, customer_id: str) -> list[str]:
+        """All identities of the customer's person, the primary first, whose card the others
+        show."""
+        ...
+
+    async def cards(self, identities: Collection[str]) -> list[CustomerState]:
+        """Of those of whom the team wrote anything down."""
+        ...
+
+    async def card_of(self, workspace_id: str, identity: str) -> tuple[str, int]:
+        """Whose card is the person's, and how often it had been edited when it was erased: what
+        was written on it since then is theirs again."""
+        ...
+
+    async def conversations(self, identities: Collection[str]) -> list[ConversationState]: ...
+
+    async def forget_words(self, workspace_id: str, names: Collection[str]) -> int:
+        """Take what names the person out of members' saved filters; how many of these had it."""
+        ...
+
+    async def forget_card(self, workspace_id: str, identity: str) -> None:
+        """Drop what stands beside the identity's own row, which the erasure's event empties."""
+        ...
+
+    async def forget_conversation(self, conversation_id: str, upto: int) -> None:
+        """Drop what was made of the conversation's events before version ``upto``, drafts too."""
+        ...
 
 
 class Erasing:
-    """``forget_words``: of members' saved filters. ``take_out``: out of the dead letters.
+    """``personal_data``: of the read models. ``take_out``: out of the dead letters.
     ``again_after``: when these are looked at again."""
 
     def __init__(
         self,
-        database: AsyncDatabase[Document],
+        erasures: Erasures,
         keyring: Keyring,
         store: SealedStore,
         desk: Desk[ConversationState, Conversation],
         customer_desk: Desk[CustomerState, Customer],
-        search: SearchIndex,
-        cards: CardRows,
-        forget_words: ForgetWords,
+        personal_data: PersonalData,
         take_out: TakeOut,
         again_after: timedelta,
     ) -> None:
-        self._database = database
-        self._erasures = Erasures(database, keyring)
-        self._inbox = database[INBOX]
-        self._drafts = Drafts(database[DRAFTS])
+        self._erasures = erasures
         self._keyring = keyring
         self._store = store
-        self._customers = database[CUSTOMERS]
         self._desk = desk
         self._customer_desk = customer_desk
-        self._search = search
-        self._cards_found = cards
-        self._forget_words = forget_words
+        self._personal_data = personal_data
         self._take_out = take_out
         self._again_after = again_after
 
@@ -111,11 +125,7 @@ class Erasing:
 
         Errors: NotThere, SERVER_AWAY.
         """
-        sets = await sets_of(self._customers, workspace_id, [customer_id])
-        identities = [customer_id]
-        if (person := sets.get(customer_id)) is not None:
-            # The primary first, whose card the others show.
-            identities = [person.primary_id, *(person.rows.keys() - {person.primary_id})]
+        identities = await self._personal_data.identities(workspace_id, customer_id)
         newest = await self._keyring.newest(identities, workspace_id)
         if not all(newest.values()):
             raise NotThere
@@ -162,12 +172,12 @@ class Erasing:
                 await self._erasures.reached(erasure, "done")
         erasures = await self._erasures.at({"stage": {"$ne": "begun"}})
         newest = {one.identity: one for one in sorted(erasures, key=lambda one: one.number)}
-        for state in await self._conversations(newest):
+        for state in await self._personal_data.conversations(newest):
             erasure = newest[state.customer_id]
             if state.erasures < erasure.number:
                 with left_out("erasure", state.thread.conversation_id, _COMES_THROUGH):
                     await self._erase_conversation(erasure, state)
-        for customer in await self._cards(newest):
+        for customer in await self._personal_data.cards(newest):
             if customer.erasures < newest[customer.customer_id].number:
                 with left_out("erasure", customer.customer_id, _COMES_THROUGH):
                     await self._erase_card(newest[customer.customer_id])
@@ -179,7 +189,9 @@ class Erasing:
         if await self._keyring.to_open([Owner(identity, number)]):
             # All of them, also those that were erased before it was stopped: the rest is repeated.
             # While it is known what the person is called.
-            await self._forget_words(erasure.workspace_id, await self._called(identity))
+            await self._personal_data.forget_words(
+                erasure.workspace_id, await self._called(identity)
+            )
             names = await self._card_names(identity)
             # Before the card goes: what stood on it is not found a second time.
             await self._erasures.remember(erasure, names)
@@ -188,40 +200,22 @@ class Erasing:
             # of it can be opened either, and it is looked at again (``watch``).
             with left_out("erasure", identity, _COMES_THROUGH):
                 await self._erase_card(erasure)
-            for state in await self._conversations([identity]):
+            for state in await self._personal_data.conversations([identity]):
                 with left_out("erasure", state.thread.conversation_id, _COMES_THROUGH):
                     names |= await self._erase_conversation(erasure, state)
-            await self._forget_words(erasure.workspace_id, names)
+            await self._personal_data.forget_words(erasure.workspace_id, names)
             await self._erasures.remember(erasure, names)
         await self._keyring.destroy(identity, number + 1)
 
-    async def _card_of(self, erasure: Erasure) -> tuple[str, int]:
-        """Whose card is the person's, and how often it had been edited when it was erased: what was
-        written on it since then is theirs again."""
-        sets = await sets_of(self._customers, erasure.workspace_id, [erasure.identity])
-        if (person := sets.get(erasure.identity)) is None:
-            return erasure.identity, 0
-        return person.primary_id, person.known.forgotten
-
     async def _called(self, identity: str) -> set[str]:
         """How members may look for the person."""
-        cards = await self._cards([identity])
-        return called(cards, await self._conversations([identity]))
-
-    async def _cards(self, identities: Collection[str]) -> list[CustomerState]:
-        """Of those of whom the team wrote anything down."""
-        rows = await find_rows(self._customers, identities)
-        found = []
-        for row in rows:
-            with left_out("customer row", row["_id"]):
-                if known := customer_of(row):
-                    found.append(known.state)
-        return found
+        cards = await self._personal_data.cards([identity])
+        return called(cards, await self._personal_data.conversations([identity]))
 
     async def _card_names(self, identity: str) -> set[str]:
         """What was written down of the identity, by which it can be found in dead letters."""
         names: set[str] = set()
-        for known in await self._cards([identity]):
+        for known in await self._personal_data.cards([identity]):
             names |= long_enough(
                 known.card.phone, known.card.email, known.card.external_id, *known.google_ids
             )
@@ -236,33 +230,20 @@ class Erasing:
             lambda customer: customer.erase(by, erasure.number),
         )
         await self._customer_desk.handle([task])
-        await self._cards_found.drop(erasure.workspace_id, erasure.identity)
-        await self._database[beside_of(CUSTOMERS)].delete_one({"_id": erasure.identity})
-
-    async def _conversations(self, identities: Collection[str]) -> list[ConversationState]:
-        if not identities:
-            return []
-        found = self._inbox.find({"customer": {"$in": list(identities)}}, batch_size=_PAGE)
-        states = []
-        async for row in found:
-            with left_out("inbox row", row["_id"]):
-                states.append(snapshot_of(row).state)
-        return states
+        await self._personal_data.forget_card(erasure.workspace_id, erasure.identity)
 
     async def _erase_conversation(self, erasure: Erasure, state: ConversationState) -> set[str]:
         """The names by which the person went in it."""
         stream, member_id, number = state.thread.conversation_id, erasure.member_id, erasure.number
         cause = f"erase/{erasure.id}"
-        primary_id, edits = await self._card_of(erasure)
+        primary_id, edits = await self._personal_data.card_of(
+            erasure.workspace_id, erasure.identity
+        )
         erased = await self._decide(
             erasure, stream, cause, lambda c: c.erase_customer(member_id, number, primary_id, edits)
         )
-        await self._drafts.forget([stream])
-        for collection, named in _OF_CONVERSATION:
-            await self._database[beside_of(collection)].delete_many({named: stream})
         upto = erased.state.forgotten
-        # What it is called by since then, its number, is nothing of the person's.
-        await self._search.forget({stream: upto - 1})
+        await self._personal_data.forget_conversation(stream, upto)
         names, attachments = await self._traces(stream, upto)
         for at in range(0, len(attachments), ATTACHMENTS_AT_ONCE):
             some = attachments[at : at + ATTACHMENTS_AT_ONCE]

@@ -16,10 +16,10 @@ import msgspec
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.runtime.mongo import Document
+from libs.runtime.rows import insert_missing
 from services.conversation.metrics import ERASURES_REACHED
 from services.conversation.privacy.keyring import Keyring, Wanted
 from services.conversation.privacy.sealed_payload import NONCE_BYTES, Owner
-from services.conversation.read_models.rows import insert_missing
 
 ERASURES: Final = "conversation_erasures"
 

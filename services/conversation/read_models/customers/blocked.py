@@ -12,8 +12,8 @@ from typing import Final
 import structlog
 
 from libs.runtime.away import SERVER_AWAY
+from libs.runtime.rows import Rows
 from libs.runtime.stopping import stopped_within
-from services.conversation.read_models.rows import Rows
 
 log = structlog.get_logger()
 

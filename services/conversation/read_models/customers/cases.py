@@ -15,6 +15,7 @@ from libs.eventstore.commits import Commit
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.cursors import Instants, cursor_of, place_of
 from libs.runtime.problems import Unavailable
+from libs.runtime.rows import find_rows
 from services.conversation.domain.conversation.life import CaseOpened
 from services.conversation.domain.conversation.messages import MessageReceived, MessageSent
 from services.conversation.domain.conversation.state import (
@@ -26,8 +27,7 @@ from services.conversation.domain.conversation.state import (
 from services.conversation.domain.events import Event
 from services.conversation.read_models.customers.queries import Looking
 from services.conversation.read_models.customers.sets import CustomerSet
-from services.conversation.read_models.messages.rows import MessageRow
-from services.conversation.read_models.rows import find_rows
+from services.conversation.read_models.messages.parts import MessageRow
 from services.conversation.read_models.timeline import remembered
 from services.conversation.read_models.views import content_for_team, preview_told
 

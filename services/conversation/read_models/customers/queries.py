@@ -20,13 +20,14 @@ from libs.runtime.away import SERVER_AWAY
 from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.problems import Unavailable
+from libs.runtime.rows import find_rows
 from services.conversation.commands.base import Workplace
+from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.localization.refusals import no_such_customer
-from services.conversation.publishing.conversations import audience_of
 from services.conversation.read_models.customers.sets import sets_of
 from services.conversation.read_models.customers.views import InSight, newest_of
-from services.conversation.read_models.rows import find_rows, snapshot_of
+from services.conversation.read_models.inbox.rows import snapshot_of
 
 # Pages of the inbox that are read for one of customers, who may have many conversations each.
 _PAGES_AT_MOST: Final = 10

@@ -23,13 +23,14 @@ from pymongo.errors import BulkWriteError
 from libs.eventstore.commits import Commit
 from libs.eventstore.duplicates import refused_as_taken
 from libs.runtime.mongo import Change, Document
+from libs.runtime.rows import Rows, insert_missing, part_update
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.blocking import MessageWithheld
 from services.conversation.domain.conversation.life import CaseOpened
+from services.conversation.domain.customer.customer import is_customers
 from services.conversation.domain.customer.state import CustomerState
 from services.conversation.domain.events import decode, name_of
 from services.conversation.read_models.row_states import state_in
-from services.conversation.read_models.rows import Rows, insert_missing, part_update
 
 CUSTOMERS: Final = "conversation_customers"
 # Since the second, rows of merged identities say that they are blocked too.
@@ -46,6 +47,11 @@ OPENINGS_ARE_OF: Final = frozenset(name_of(event) for event in (CaseOpened, Mess
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(CustomerState)
+
+
+def of_customer(commit: Commit) -> bool:
+    """Whether the commit is of a customer's stream."""
+    return is_customers(commit.events[0].type)
 
 
 def customer_row(stream: str, snapshot: Snapshot[CustomerState]) -> Document:

@@ -5,10 +5,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from libs.runtime.mongo import Document
+from libs.runtime.rows import Rows, find_rows
 from services.conversation.domain.customer.identities import primary_of
 from services.conversation.domain.customer.state import CustomerState
 from services.conversation.read_models.customers.rows import customer_of
-from services.conversation.read_models.rows import Rows, find_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,9 @@ from libs.events.withholding import MessageWithheld
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
+from libs.runtime.rows import Rows
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.state import ConversationState
-from services.conversation.read_models.rows import Rows
 
 _FIELDS: Final = {
     **{"v": 1, "case_state": 1, "unread": 1},

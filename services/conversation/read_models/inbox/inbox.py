@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import batched
 from typing import Final
 
 import msgspec
@@ -25,15 +24,15 @@ from libs.runtime.cursors import Place, cursor_of, place_of
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
+from libs.runtime.rows import Rows
 from libs.runtime.sharing import SharedReads
 from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.localization.localizer import wrong
-from services.conversation.publishing.conversations import audience_of
 from services.conversation.read_models.inbox.queries import Question, Segment
+from services.conversation.read_models.inbox.rows import snapshot_of
 from services.conversation.read_models.listing import Hints, Lister, narrowed
-from services.conversation.read_models.rows import Rows, snapshot_of
-from services.conversation.read_models.search.query import Search, SearchPlace
 from services.conversation.read_models.views import conversation_view
 from services.conversation.tasks import NotThere
 
@@ -42,7 +41,7 @@ _FIELDS: Final = {
     **{"v": 1, "state": 1, "recorded_at": 1},
     **{"active_at": 1, "waiting_since": 1, "due_at": 1},
 }
-_encode: Final = msgspec.json.Encoder().encode
+encode_page: Final = msgspec.json.Encoder().encode
 
 
 class _Place(Place, frozen=True):
@@ -73,7 +72,7 @@ class EncodedViews:
         known = self._encoded.get(row["_id"])
         if known is not None and known[0] == row["v"]:
             return known[1]
-        view = msgspec.Raw(_encode(conversation_view(snapshot_of(row))))
+        view = msgspec.Raw(encode_page(conversation_view(snapshot_of(row))))
         self._encoded[row["_id"]] = (row["v"], view)
         self._encoded.move_to_end(row["_id"])
         if len(self._encoded) > _VIEWS:
@@ -97,22 +96,20 @@ class Inbox:
         self,
         rows: Rows,
         lists: Lists,
-        search: Search,
         workspace_id: str,
         member: MemberState,
         directory: WorkspaceDirectory,
     ) -> None:
         self._rows = rows
         self._lists = lists
-        self._search = search
         self._lister = Lister(rows, lists.hints, _FIELDS)
-        self._workspace_id = workspace_id
+        self.workspace_id = workspace_id
         self._member = member
         self._directory = directory
 
     async def get(self, conversation_id: str) -> Snapshot[ConversationState]:
         """Errors: NotThere (also for what the member may not see)."""
-        row = await self._rows.find_one({"_id": conversation_id, "workspace": self._workspace_id})
+        row = await self._rows.find_one({"_id": conversation_id, "workspace": self.workspace_id})
         if row is None:
             raise NotThere
         snapshot = snapshot_of(row)
@@ -122,7 +119,7 @@ class Inbox:
 
     async def important(self) -> int:
         """How many open cases that the member sees are due today or overdue."""
-        condition = self._question("important", ConversationFilter()).due()
+        condition = self.question("important", ConversationFilter()).due()
         key = ("important", repr(condition))
         return int(await self._lists.pages.get(key, lambda: self._count(condition)))
 
@@ -143,8 +140,8 @@ class Inbox:
 
         Errors: Invalid (the cursor).
         """
-        segments = self._question(tab, asked).segments(sort)
-        bound = (of, tab, sort, _asked(asked))
+        segments = self.question(tab, asked).segments(sort)
+        bound = (of, tab, sort, filters_of(asked))
         after = place_of(cursor, _Place, *bound) if cursor else None
         if after and not 0 <= after.segment < len(segments):
             raise wrong("cursor", "other-order")
@@ -152,55 +149,24 @@ class Inbox:
         key = repr((segments, cursor, limit, of))
         return await self._lists.pages.get(key, lambda: self._read(bound, segments, after, limit))
 
-    async def search(
-        self, query: str, tab: Tab, asked: ConversationFilter, cursor: str | None, limit: int
-    ) -> bytes:
-        """An encoded ``ConversationPage``: where the query's words are, the newest first.
-
-        A page may have fewer than ``limit`` and a next one all the same. Errors: Invalid (the
-        cursor, or a query without a word).
-        """
-        bound = ("search", query, tab, _asked(asked))
-        after = place_of(cursor, SearchPlace, *bound) if cursor else None
-        looking = await self._search.looking(self._workspace_id, query, after)
-        question = self._question(tab, asked)
-        if question.excludes_all:
-            return _encode(EncodedPage((), None, looking.is_common))
-        condition = question.beside()
-        found: list[tuple[Document, SearchPlace]] = []
-        while len(found) <= limit and not (looking.is_over or looking.is_tired):
-            # No more than fill a page are opened at once: of most, all may be seen.
-            for some in batched(await looking.more(), limit + 1):
-                places = dict(some)
-                by_id = {row["_id"]: row for row in await self._among(list(places), condition)}
-                found += [(by_id[one], place) for one, place in some if one in by_id]
-                if len(found) > limit:
-                    break
-        following = None
-        if len(found) > limit:
-            following = cursor_of(found[limit - 1][1], *bound)
-        elif not looking.is_over and looking.place is not None:
-            following = cursor_of(looking.place, *bound)
-        items = self._items(row for row, _ in found[:limit])
-        return _encode(EncodedPage(items, following, looking.is_common))
-
     async def versions(
         self, tab: Tab, asked: ConversationFilter, limit: int
     ) -> list[tuple[str, int]]:
         """Ids and versions of what is asked for, in no order."""
-        condition = self._question(tab, asked).condition()
+        condition = self.question(tab, asked).condition()
         found = self._rows.find(condition, {"v": 1}, limit=limit)
         return [(row["_id"], row["v"]) for row in await found.to_list()]
 
-    async def _among(self, ids: list[str], condition: Document) -> list[Document]:
+    async def among(self, ids: list[str], condition: Document) -> list[Document]:
+        """The rows of these conversations that fulfil the condition."""
         found = self._rows.find({"_id": {"$in": ids}, **condition}, _FIELDS)
         return await found.to_list()
 
-    def _question(self, tab: Tab, asked: ConversationFilter) -> Question:
-        return Question(self._workspace_id, self._member, self._directory, tab, asked)
+    def question(self, tab: Tab, asked: ConversationFilter) -> Question:
+        return Question(self.workspace_id, self._member, self._directory, tab, asked)
 
-    def _items(self, rows: Iterable[Document]) -> tuple[msgspec.Raw, ...]:
-        """One that cannot be read spoils no page of the others."""
+    def items(self, rows: Iterable[Document]) -> tuple[msgspec.Raw, ...]:
+        """The rows' encoded views; one that cannot be read spoils no page of the others."""
         items = []
         for row in rows:
             with left_out("inbox row", row["_id"]):
@@ -236,10 +202,10 @@ class Inbox:
             number, last = found[limit - 1]
             at, last_id = segments[number].order.place(last)
             following = cursor_of(_Place(number, at, last_id, since), *bound)
-        items = self._items(row for _, row in found[:limit])
-        return _encode(EncodedPage(items, following))
+        items = self.items(row for _, row in found[:limit])
+        return encode_page(EncodedPage(items, following))
 
 
-def _asked(filters: ConversationFilter) -> dict[str, object]:
+def filters_of(filters: ConversationFilter) -> dict[str, object]:
     """The filters alone, whatever else was asked for beside them."""
     return {name: getattr(filters, name) for name in ConversationFilter.__struct_fields__}

@@ -1,4 +1,4 @@
-"""The keys by which a list finds its rows: ``read_models/rows.py`` puts them on, ``queries.py``
+"""The keys by which a list finds its rows: ``rows.py`` puts them on, ``queries.py``
 asks by them.
 
 A key is a case's state, alone or with one thing that is known of the case: ``new``,

@@ -1,97 +1,208 @@
-"""What a message's row says of it; how a row is made: ``read_models/rows.py``."""
+"""The messages' rows: what became of each message after it was written, part by part.
 
-from collections.abc import Mapping
-from datetime import datetime
+A message row (``conversation_messages``) holds, each under its own stream's version, what became of
+a message after it was written; a message to which nothing happened has none:
+
+    {_id: message id, conversation, external?: […],
+     delivery?: {v, recorded_at, head, state: <msgpack>, reach, sent_at?},
+     edit?: {v, at, content: <msgpack>, joined?: true}, withheld?: {v, at, content: <msgpack>},
+     emotion?: {v, emotion},
+     deleted?: {v, at, member},
+     failed?: {v, at, correction, asked, reason, reason_code, attempted: <msgpack>},
+     resent?: {v, attempt, at, member, earlier: <msgpack>}}
+
+What each part says is read in ``parts.py``.
+
+``external``: the platform's ids of what was sent, or of an album's parts. ``joined``: nobody edited
+it, more of an album came. Where an edit failed, ``edit`` says again what the customer has, ``at``
+null if it is as it was sent. ``withheld`` is an edit that a blocked customer made.
+
+``delivery.reach`` and ``delivery.sent_at`` repeat what a watermark asks for: which messages of the
+conversation that were sent until then are still on their way.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from msgspec.structs import replace
+from pymongo import ASCENDING, IndexModel
 
-from libs.events.api import FailedCorrection, WithheldEdit
 from libs.events.content import Content
-from libs.events.marks import Emotion
-from services.conversation.domain.conversation.sending import Attempt
-from services.conversation.read_models.rows import delivery_of
+from libs.eventstore.commits import Commit
+from libs.runtime.mongo import Change, Document
+from libs.runtime.rows import Rows, part_update
+from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.conversation.blocking import EditWithheld
+from services.conversation.domain.conversation.corrections import (
+    CorrectionFailed,
+    MessageDeleted,
+    MessageEdited,
+)
+from services.conversation.domain.conversation.erasure import CustomerErased
+from services.conversation.domain.conversation.marks import MessageMarked
+from services.conversation.domain.conversation.sending import MessageResent
+from services.conversation.domain.events import Event, decode, name_of
+from services.conversation.domain.sent_message import SentMessageState
+from services.conversation.read_models.row_states import state_in
 
-type MessageRow = Mapping[str, Any]
+MESSAGES: Final = "conversation_messages"
+# A customer quotes a message of the team's by the platform's id; what a watermark asks is in
+# deliveries.py.
+MESSAGE_INDEXES: Final = (
+    IndexModel([("conversation", ASCENDING), ("external", ASCENDING)], name="external"),
+    IndexModel(
+        [
+            ("conversation", ASCENDING),
+            ("delivery.reach", ASCENDING),
+            ("delivery.sent_at", ASCENDING),
+        ],
+        name="reach",
+    ),
+)
 
-_content_decoder: Final = msgspec.msgpack.Decoder(Content)
-_attempts_decoder: Final = msgspec.msgpack.Decoder(tuple[Attempt, ...])
-
-
-def edit_of(row: MessageRow) -> tuple[Content, datetime | None] | None:
-    """What the message says since it was edited, and since when; None where it was not. Of an album
-    that nobody edited: all of it, since None."""
-    part = row.get("edit")
-    if not part or not part["at"]:
-        return None
-    return _content_decoder.decode(part["content"]), None if part.get("joined") else part["at"]
-
-
-def last_edit_of(row: MessageRow) -> datetime | None:
-    """The platform's time of the newest edit that is known, also of a withheld one."""
-    parts = (row.get(name) for name in ("edit", "withheld"))
-    return max((p["at"] for p in parts if p and p["at"] and not p.get("joined")), default=None)
-
-
-def withheld_edit_of(row: MessageRow) -> WithheldEdit | None:
-    """What a blocked customer made of the message, if they have not edited it since."""
-    part, edit = row.get("withheld"), row.get("edit")
-    if not part or (edit and edit["v"] >= part["v"]):
-        return None
-    return WithheldEdit(at=part["at"], content=_content_decoder.decode(part["content"]))
-
-
-def failure_of(row: MessageRow) -> FailedCorrection | None:
-    """The last correction of the message, if it failed and there was none after it."""
-    part = row.get("failed")
-    if not part or any(row.get(one, part)["v"] > part["v"] for one in ("edit", "deleted")):
-        return None
-    attempted = part["attempted"]
-    return FailedCorrection(
-        at=part["at"],
-        correction=part["correction"],
-        reason=part["reason"],
-        reason_code=part["reason_code"],
-        content=_content_decoder.decode(attempted) if attempted else None,
+# What a conversation's events say of a message, beside the message's own ``delivery``.
+MESSAGE_PARTS: Final = ("edit", "withheld", "emotion", "deleted", "failed", "resent")
+_MESSAGE_EVENTS: Final = frozenset(
+    name_of(event)
+    for event in (
+        MessageEdited,
+        EditWithheld,
+        MessageMarked,
+        MessageDeleted,
+        CorrectionFailed,
+        MessageResent,
     )
+)
+_ERASED: Final = name_of(CustomerErased)
+_FAILED_FIELDS: Final = ("at", "correction", "asked", "reason", "reason_code")
+# Of which ``parts_of`` makes what it makes.
+PARTS_ARE_OF: Final = _MESSAGE_EVENTS | {_ERASED}
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(SentMessageState)
+# What of a message's parts is personal, as it stands once it was erased.
+_ERASED_PARTS: Final[Mapping[str, Document]] = {
+    "edit": {"content": _encoder.encode(Content.blank())},
+    "withheld": {"content": _encoder.encode(Content.blank())},
+    "failed": {"attempted": None},
+}
 
 
-def emotion_of(row: MessageRow) -> Emotion | None:
-    emotion: Emotion | None = row.get("emotion", {}).get("emotion")
-    return emotion
+def delivery_row(stream: str, snapshot: Snapshot[SentMessageState]) -> Document:
+    state = snapshot.state
+    return {
+        "_id": stream,
+        "conversation": state.sent_in.conversation_id,
+        "delivery": {
+            "v": snapshot.version,
+            "recorded_at": snapshot.recorded_at,
+            "head": snapshot.head,
+            "state": _encoder.encode(state),
+            "reach": state.state,
+            "sent_at": state.sent_at,
+        },
+        "external": list(state.external_message_ids),
+    }
 
 
-def deletion_of(row: MessageRow) -> tuple[datetime, str | None] | None:
-    """When the message was deleted, and by which member (None: on the platform)."""
-    part = row.get("deleted")
-    return (part["at"], part["member"]) if part and part["at"] else None
+def delivery_of(row: Mapping[str, Any]) -> Snapshot[SentMessageState] | None:
+    part = row.get("delivery")
+    if part is None:
+        return None
+    return state_in(_decoder, part, row["_id"])
 
 
-def attempts_of(row: MessageRow | None, sent_by: str, sent_at: datetime) -> tuple[Attempt, ...]:
-    """Each sending of a message that a member sent, the latest last, as far as it has got."""
-    delivery = delivery_of(row) if row else None
-    told = delivery.state if delivery else None
-    resent = row.get("resent") if row else None
-    earlier: tuple[Attempt, ...] = ()
-    if not resent:
-        latest = Attempt(1, sent_at, sent_by, "queued")
-    else:
-        latest = Attempt(resent["attempt"], resent["at"], resent["member"], "queued")
-        earlier = _attempts_decoder.decode(resent["earlier"])
-    # Of what was sent again a moment ago, nothing is told yet.
-    if told is not None and told.attempt == latest.number:
-        latest = replace(latest, state=told.state, reason=told.reason, reason_code=told.reason_code)
-    return (*earlier, latest)
+def parts_of(commits: Sequence[Commit]) -> list[Document]:
+    """The message rows' parts that the conversations' commits give rise to, each a document.
+
+    One that was erased has the version of the erasure: nothing that was written before replaces
+    it.
+    """
+    newest: dict[tuple[str, str], Document] = {}
+    for commit in commits:
+        for version, stored in enumerate(commit.events, commit.first):
+            if stored.type == _ERASED:
+                _erase(newest, commit.stream, version)
+            if stored.type not in _MESSAGE_EVENTS:
+                continue
+            for message_id, name, part in _parts_of(decode(stored.type, stored.data)):
+                external = part.pop("external", None)
+                newest[message_id, name] = {
+                    "_id": message_id,
+                    "conversation": commit.stream,
+                    name: {"v": version, **part},
+                    **({"external": external} if external else {}),
+                }
+    return list(newest.values())
 
 
-def stands(row: MessageRow | None, part: str, version: int) -> bool:
-    """Whether what a member made of the message at that version (``edit``, ``deleted``) was done,
-    as far as the row tells: the channel may have refused it."""
-    if not row or part not in row:
-        return True
-    failed = row.get("failed")
-    if failed and failed.get("asked") == version:
-        return False
-    # What was deleted once cannot be deleted again, unless it was not.
-    return part != "deleted" or bool(row[part]["v"] == version)
+def _erase(parts: Mapping[tuple[str, str], Document], stream: str, version: int) -> None:
+    for (_, name), document in parts.items():
+        if name in _ERASED_PARTS and document["conversation"] == stream:
+            document[name] |= {"v": version, **_ERASED_PARTS[name]}
+
+
+def erased_before(row: Document, version: int) -> Document:
+    """A row of parts, without what is personal in those older than the version."""
+    return row | {
+        name: row[name] | blank
+        for name, blank in _ERASED_PARTS.items()
+        if name in row and row[name]["v"] < version
+    }
+
+
+async def erase_parts(messages: Rows, commits: Sequence[Commit]) -> None:
+    """The parts that stand in the rows already, for those of the commits that erase."""
+    for commit in commits:
+        for version, stored in enumerate(commit.events, commit.first):
+            for name, blank in _ERASED_PARTS.items() if stored.type == _ERASED else ():
+                await messages.update_many(
+                    {"conversation": commit.stream, f"{name}.v": {"$lt": version}},
+                    {
+                        "$set": {f"{name}.v": version}
+                        | {f"{name}.{field}": value for field, value in blank.items()}
+                    },
+                )
+
+
+def _parts_of(event: Event[Any]) -> Iterator[tuple[str, str, Document]]:
+    """Of each part that is new: the message, the part's name, and what it says."""
+    match event:
+        case MessageEdited():
+            part = {"at": event.edited_at or event.at, "content": _encoder.encode(event.content)}
+            if event.joined:
+                part["joined"] = True
+            part["external"] = [
+                one.external_message_id
+                for one in event.content.attachments
+                if one.external_message_id is not None
+            ]
+            yield event.message_id, "edit", part
+        case EditWithheld():
+            part = {"at": event.at, "content": _encoder.encode(event.content)}
+            yield event.message_id, "withheld", part
+        case MessageMarked():
+            yield event.message_id, "emotion", {"emotion": event.emotion}
+        case MessageDeleted():
+            yield event.message_id, "deleted", {"at": event.at, "member": event.member_id}
+        case MessageResent():
+            resent = {"attempt": event.attempt, "at": event.at, "member": event.member_id}
+            yield event.message_id, "resent", {**resent, "earlier": _encoder.encode(event.earlier)}
+        case CorrectionFailed():
+            attempted = _encoder.encode(event.attempted) if event.attempted else None
+            failed = {name: getattr(event, name) for name in _FAILED_FIELDS}
+            yield event.message_id, "failed", {**failed, "attempted": attempted}
+            if event.correction == "delete":
+                yield event.message_id, "deleted", {"at": None, "member": None}
+            elif event.is_known:
+                part = {"at": event.edited_at, "content": _encoder.encode(event.content)}
+                yield event.message_id, "edit", part
+
+
+def update_delivery(row: Document) -> Change:
+    return part_update(row, "delivery")
+
+
+def update_part(row: Document) -> Change:
+    """Of a row with one part, as ``parts_of`` makes them."""
+    return part_update(row, next(part for part in MESSAGE_PARTS if part in row))

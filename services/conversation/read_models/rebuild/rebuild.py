@@ -28,9 +28,9 @@ from libs.eventstore.errors import CommitUnreadable
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
+from libs.runtime.rows import Rows, insert_missing
 from services.conversation.privacy.keyring import Keyring
-from services.conversation.privacy.sealed_store import SealedStore
-from services.conversation.read_models.rows import COMMITS, Rows, insert_missing
+from services.conversation.privacy.sealed_store import COMMITS, SealedStore
 
 _BATCH: Final = 500
 _KEYS_CACHED: Final = 5_000

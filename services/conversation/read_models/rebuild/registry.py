@@ -7,8 +7,9 @@ from pymongo import UpdateOne
 
 from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
-from services.conversation.customer_kind import is_customers, of_customer
+from libs.runtime.rows import Rows
 from services.conversation.domain.aggregate import Snapshot
+from services.conversation.domain.customer.customer import is_customers
 from services.conversation.domain.events import name_of
 from services.conversation.domain.sent_message import DeliveryChanged
 from services.conversation.loading import replay
@@ -17,20 +18,19 @@ from services.conversation.read_models.customers.rows import (
     CUSTOMERS,
     OPENINGS_ARE_OF,
     customer_row,
+    of_customer,
     openings_of,
     update_openings,
 )
-from services.conversation.read_models.rebuild.rebuild import ReadModel
-from services.conversation.read_models.rows import (
-    INBOX,
+from services.conversation.read_models.inbox.rows import INBOX, inbox_row
+from services.conversation.read_models.messages.rows import (
     MESSAGE_PARTS,
     MESSAGES,
     PARTS_ARE_OF,
-    Rows,
     delivery_row,
-    inbox_row,
     parts_of,
 )
+from services.conversation.read_models.rebuild.rebuild import ReadModel
 from services.conversation.read_models.search.rebuilding import SearchModel
 
 _DELIVERY: Final = name_of(DeliveryChanged)

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from libs.runtime.mongo import Document
+from libs.runtime.rows import Rows
 from services.conversation.read_models.customers.sets import CustomerSet, sets_of
-from services.conversation.read_models.rows import Rows
 from services.conversation.read_models.search.entries import Entries
 from services.conversation.read_models.search.index import Entry, SearchIndex
 

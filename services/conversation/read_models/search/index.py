@@ -26,7 +26,7 @@ from pymongo import ASCENDING, DESCENDING, DeleteOne, IndexModel, ReplaceOne
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.runtime.mongo import Document
-from services.conversation.read_models.rows import Rows, replacing, write_newer
+from libs.runtime.rows import Rows, replacing, write_newer
 from services.conversation.read_models.search.tokens import Found
 
 SEARCH: Final = "conversation_search"

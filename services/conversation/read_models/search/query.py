@@ -16,9 +16,9 @@ from typing import Final
 from libs.events.registry import Instant
 from libs.runtime.cursors import Place
 from libs.runtime.mongo import Document
+from libs.runtime.rows import Rows
 from services.conversation.localization.localizer import wrong
 from services.conversation.read_models.listing import Hints, Lister, Order, narrowed
-from services.conversation.read_models.rows import Rows
 from services.conversation.read_models.search.entries import Entries
 from services.conversation.read_models.search.tokens import Alternative, Wanted, is_common
 

@@ -8,6 +8,7 @@ from pymongo import UpdateOne
 from libs.events.content import Content
 from libs.eventstore.commits import Commit, StoredEvent
 from libs.runtime.mongo import Document
+from libs.runtime.rows import Rows
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.blocking import MessageWithheld
 from services.conversation.domain.conversation.corrections import (
@@ -22,7 +23,6 @@ from services.conversation.domain.conversation.state import ConversationState, c
 from services.conversation.domain.events import decode, name_of
 from services.conversation.loading import replay
 from services.conversation.read_models.customers.rows import CUSTOMERS
-from services.conversation.read_models.rows import Rows
 from services.conversation.read_models.search.cards import CardRows
 from services.conversation.read_models.search.entries import Entries
 from services.conversation.read_models.search.index import SEARCH, Entry, SearchIndex

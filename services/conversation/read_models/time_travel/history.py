@@ -9,15 +9,15 @@ from datetime import datetime
 
 from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
+from libs.runtime.rows import Rows
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.sent_message import SentMessageState
 from services.conversation.loading import replay
 from services.conversation.privacy.sealed_store import SealedStore
-from services.conversation.read_models.messages.rows import MessageRow
-from services.conversation.read_models.rows import (
+from services.conversation.read_models.messages.parts import MessageRow
+from services.conversation.read_models.messages.rows import (
     MESSAGE_PARTS,
-    Rows,
     delivery_row,
     erased_before,
     parts_of,

@@ -17,7 +17,7 @@ from libs.runtime.mongo import Document
 from services.conversation.anchors.anchor import AnchorKey
 from services.conversation.anchors.reading import Anchored, read_anchors
 from services.conversation.anchors.storage import AnchorStorage, open_anchors
-from services.conversation.read_models.rows import COMMITS
+from services.conversation.privacy.sealed_store import COMMITS
 from services.conversation.settings import ConversationSettings
 from tests.services.conversation.world import (
     DEPLOYMENT_KEY,

@@ -8,7 +8,7 @@ from libs.events.conversation import MessageReceived, MessageSent
 from libs.events.ids import random_id
 from libs.events.outbound import OutboundRequested
 from libs.runtime.mongo import Document
-from services.conversation.read_models.rows import INBOX
+from services.conversation.read_models.inbox.rows import INBOX
 from tests.services.conversation.read_models.test_explain import indexes_of
 from tests.services.conversation.world import World, eventually, serving
 

@@ -7,8 +7,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.runtime.consumer import Transient
 from libs.runtime.mongo import Document
-from services.conversation.commands.case_numbers import FIRST_BLOCK, CaseNumbers
-from services.conversation.read_models.rows import COUNTERS
+from services.conversation.commands.case_numbers import COUNTERS, FIRST_BLOCK, CaseNumbers
 from tests.services.conversation.world import World
 
 pytestmark = pytest.mark.servers

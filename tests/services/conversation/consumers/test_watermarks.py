@@ -13,7 +13,7 @@ from libs.events.envelope import Envelope
 from libs.events.registry import Body
 from libs.events.watermark import WatermarkMoved
 from libs.runtime.mongo import Document
-from services.conversation.read_models.rows import MESSAGES
+from services.conversation.read_models.messages.rows import MESSAGES
 from tests.services.conversation.read_models.test_explain import indexes_of
 from tests.services.conversation.world import World, eventually, serving
 

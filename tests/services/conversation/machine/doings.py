@@ -13,6 +13,7 @@ from libs.events.directory import MemberState, Role
 from libs.events.inbound import DeliveryChanged, DeliveryWatermark, InboundReceived
 from libs.events.topics import Topic
 from libs.runtime.consumer import Received, Transient
+from libs.runtime.rows import find_rows
 from services.conversation.commands.messages import Resending
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.corrections import (
@@ -25,8 +26,9 @@ from services.conversation.domain.customer.customer import Customer
 from services.conversation.domain.customer.state import By
 from services.conversation.read_models.customers.rows import CUSTOMERS
 from services.conversation.read_models.customers.sets import CustomerSet, sets_of
-from services.conversation.read_models.drafts import Drafts
-from services.conversation.read_models.rows import DRAFTS, INBOX, MESSAGES, find_rows, snapshot_of
+from services.conversation.read_models.drafts import DRAFTS, Drafts
+from services.conversation.read_models.inbox.rows import INBOX, snapshot_of
+from services.conversation.read_models.messages.rows import MESSAGES
 from services.conversation.read_models.timeline import Timeline
 from services.conversation.tasks import Done, NotThere, Task
 from tests.services.conversation.domain.acts import acts_of, customer_acts_of, said

@@ -32,14 +32,17 @@ from libs.runtime.dead_letters import Letter
 from libs.runtime.directory import Directory
 from libs.runtime.mongo import Document, mongo_client
 from services.conversation.app import ensure_indexes
+from services.conversation.commands.case_numbers import COUNTERS
+from services.conversation.consumers.search import SearchHandler
 from services.conversation.engine import Engine, engine_of
 from services.conversation.privacy.erasure.erasing import Erasing
+from services.conversation.privacy.erasure.erasures import Erasures
 from services.conversation.privacy.keyring import WORKSPACE_KEYS
 from services.conversation.read_models.customers.rows import CUSTOMERS
-from services.conversation.read_models.inbox.saved_filters import SAVED_FILTERS, Saved
-from services.conversation.read_models.rows import COUNTERS, INBOX
+from services.conversation.read_models.inbox.rows import INBOX
+from services.conversation.read_models.personal_data import ReadModelsPersonalData
+from services.conversation.read_models.saved_filters import SAVED_FILTERS, Saved
 from services.conversation.read_models.search.cards import CardRows
-from services.conversation.read_models.search.consumer import SearchHandler
 from services.conversation.read_models.search.entries import Entries
 from services.conversation.read_models.search.index import SearchIndex
 from services.conversation.settings import ConversationSettings
@@ -90,14 +93,17 @@ class Replica:
         cards = CardRows(plant.database[CUSTOMERS], search, plant.entries)
         self.search = SearchHandler(search, plant.entries, plant.database[INBOX], cards)
         self.erasing = Erasing(
-            plant.database,
+            Erasures(plant.database, self.engine.keyring),
             self.engine.keyring,
             self.engine.store,
             self.engine.desk,
             self.engine.customer_desk,
-            search,
-            cards,
-            Saved(plant.database[SAVED_FILTERS], plant.entries.tokens).forget,
+            ReadModelsPersonalData(
+                plant.database,
+                search,
+                cards,
+                Saved(plant.database[SAVED_FILTERS], plant.entries.tokens).forget,
+            ),
             _no_letters,
             timedelta(0),
         )

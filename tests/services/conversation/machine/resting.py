@@ -16,6 +16,7 @@ from libs.eventstore.store import AsyncEventStore
 from libs.eventstore.verifying import verify_all
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
+from libs.runtime.rows import find_rows
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import blocking, corrections, messages
 from services.conversation.domain.conversation.erasure import CustomerErased
@@ -26,18 +27,13 @@ from services.conversation.domain.customer.state import CustomerState
 from services.conversation.loading import replay
 from services.conversation.privacy.erasure.erasures import ERASURES
 from services.conversation.privacy.keyring import KEYS
+from services.conversation.privacy.sealed_store import COMMITS
 from services.conversation.read_models.customers.rows import CUSTOMERS, customer_of
 from services.conversation.read_models.inbox.counts import Counts
+from services.conversation.read_models.inbox.rows import INBOX, inbox_row, snapshot_of
+from services.conversation.read_models.messages.rows import MESSAGES
 from services.conversation.read_models.rebuild.rebuild import rebuild
 from services.conversation.read_models.rebuild.registry import read_models
-from services.conversation.read_models.rows import (
-    COMMITS,
-    INBOX,
-    MESSAGES,
-    find_rows,
-    inbox_row,
-    snapshot_of,
-)
 from services.conversation.read_models.timeline import Timeline
 from tests.services.conversation.machine.checks import (
     check_causes,

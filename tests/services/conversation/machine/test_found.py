@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from libs.eventstore.outbox import Step
-from services.conversation.read_models.rows import INBOX, find_rows, snapshot_of
+from libs.runtime.rows import find_rows
+from services.conversation.read_models.inbox.rows import INBOX, snapshot_of
 from services.conversation.settings import ConversationSettings
 from tests.services.conversation.machine.plant import Stop, plants_in_a_thread
 from tests.services.conversation.machine.test_machine import Machine

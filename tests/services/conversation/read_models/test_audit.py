@@ -7,7 +7,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.eventstore.codec import commit_id
 from libs.runtime.mongo import Document
-from services.conversation.read_models.rows import COMMITS
+from services.conversation.privacy.sealed_store import COMMITS
 from tests.services.conversation.world import MANAGER, World, eventually, serving
 
 pytestmark = pytest.mark.servers

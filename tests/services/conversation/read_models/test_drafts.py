@@ -10,8 +10,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from libs.events.api import Draft
 from libs.events.ids import random_id
 from libs.runtime.mongo import Document
-from services.conversation.read_models.drafts import Drafts, marked
-from services.conversation.read_models.rows import DRAFTS
+from services.conversation.read_models.drafts import DRAFTS, Drafts, marked
 from tests.services.conversation.api.test_commands import a_new_case
 from tests.services.conversation.world import World
 

@@ -119,6 +119,5 @@ async def test_counting_and_searching_have_theirs(made: Made, asked: Asked) -> N
     await made.counts.of(WORKSPACE, OWNER, made.directory)
     assert await plans(made, asked) <= {"lists", "waiting"}
     for query in ("возврат", "деньги возврат", "нет такого", "возвра"):
-        page = await made.inbox().search(query, "all", ConversationFilter(), None, 5)
-        assert page
+        assert await made.found(query, ConversationFilter(), limit=5)
     assert await plans(made, asked) <= {"words", "conversation", "_id_"}

@@ -9,8 +9,8 @@ from libs.events.customer import Card
 from services.conversation.domain.conversation.blocking import EditWithheld, MessageWithheld
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.customer_profile import CustomerKnown, Known
+from services.conversation.domain.conversation.facts import facts_of
 from services.conversation.domain.conversation.life import NoCaseYet
-from services.conversation.publishing.conversations import facts_of
 from tests.services.conversation.domain.cases import (
     PLACE,
     Given,

@@ -16,9 +16,10 @@ from libs.events.directory import Role
 from libs.runtime.mongo import Document
 from services.conversation.privacy.erasure.erasures import ERASURES
 from services.conversation.privacy.keyring import KEYS
+from services.conversation.read_models.inbox.rows import INBOX
+from services.conversation.read_models.messages.rows import MESSAGES
 from services.conversation.read_models.rebuild.rebuild import ReadModel, rebuild
 from services.conversation.read_models.rebuild.registry import read_models
-from services.conversation.read_models.rows import INBOX, MESSAGES
 from services.conversation.read_models.search.index import SEARCH
 from services.conversation.settings import ConversationSettings
 from tests.services.conversation.world import (

@@ -14,9 +14,9 @@ from libs.events.directory import Role
 from libs.events.topics import Topic
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.mongo import Document
+from services.conversation.privacy.answer_vault import ANSWERS
 from services.conversation.privacy.keyring import Keyring
-from services.conversation.privacy.sealed_store import SealedStore
-from services.conversation.read_models.rows import ANSWERS, COMMITS
+from services.conversation.privacy.sealed_store import COMMITS, SealedStore
 from tests.services.conversation.privacy.erasure.test_erasing import (
     ADA,
     EVERYTHING,

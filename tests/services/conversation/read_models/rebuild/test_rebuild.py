@@ -11,6 +11,8 @@ from libs.events.content import Attachment
 from libs.runtime.mongo import Document
 from services.conversation.read_models.attachments import FILES
 from services.conversation.read_models.customers.rows import CUSTOMERS
+from services.conversation.read_models.inbox.rows import INBOX
+from services.conversation.read_models.messages.rows import MESSAGES
 from services.conversation.read_models.rebuild.rebuild import Rebuilt, rebuild
 from services.conversation.read_models.rebuild.registry import read_models
 from services.conversation.read_models.rebuild.renewing import (
@@ -19,7 +21,6 @@ from services.conversation.read_models.rebuild.renewing import (
     BeingRebuilt,
     rebuild_alone,
 )
-from services.conversation.read_models.rows import INBOX, MESSAGES
 from services.conversation.read_models.search.index import SEARCH
 from tests.services.conversation.world import DEPLOYMENT_KEY, World, eventually, serving
 

@@ -46,9 +46,7 @@ class Searched(Made):
         shown: list[str] = []
         filters = msgspec.convert(asked, ConversationFilter)
         while True:
-            page = msgspec.json.decode(
-                await self.inbox(viewer).search(words, "all", filters, cursor, limit)
-            )
+            page = await self.found(words, filters, viewer, cursor=cursor, limit=limit)
             shown += [item["conversation_id"] for item in page["items"]]
             cursor = page.get("next")
             if cursor is None:
@@ -107,9 +105,7 @@ async def test_pages_go_by_the_word_that_the_first_went_by(made: Searched) -> No
     await made.put(*(state(f"c{n}") for n in range(90)))
     await made.index.put([made.entry(f"c{n}", n, "возврат доставки", n) for n in range(90)])
     await made.index.put([made.entry("c0", 100 + n, "доставка", n) for n in range(30)])
-    page = msgspec.json.decode(
-        await made.inbox().search("возврат доставка", "all", ConversationFilter(), None, 40)
-    )
+    page = await made.found("возврат доставка", ConversationFilter(), limit=40)
     await made.index.put([made.entry("c0", 200 + n, "возврат", n) for n in range(120)])
     assert await made.search("возврат") != []
     # when the next page is asked for
@@ -163,8 +159,8 @@ async def test_a_tab_and_filters_that_exclude_each_other_are_not_searched_for(
     await made.put(*(state(f"c{n}") for n in range(90)))
     await made.index.put([made.entry(f"c{n}", n, "доставка", n) for n in range(90)])
     filters = ConversationFilter(open=True)
-    page = await made.inbox(OWNER).search("доставка", "done", filters, None, 1)
-    assert msgspec.json.decode(page) == {"items": []}
+    page = await made.found("доставка", filters, tab="done", limit=1)
+    assert page == {"items": []}
 
 
 async def test_what_was_forgotten_stays_so_however_late_a_copy_comes(made: Searched) -> None:

@@ -12,7 +12,8 @@ from libs.events.ids import random_id
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.mongo import Document
 from services.conversation.privacy.keyring import Keyring
-from services.conversation.read_models.rows import COMMITS, INBOX, snapshot_of
+from services.conversation.privacy.sealed_store import COMMITS
+from services.conversation.read_models.inbox.rows import INBOX, snapshot_of
 from services.conversation.read_models.time_travel.snapshots import EVERY, LANDMARKS, Landmarks
 from services.conversation.settings import ConversationSettings
 from tests.services.conversation.api.test_customers import a_case, customer_of, done

@@ -12,9 +12,10 @@ from libs.events.correcting import CorrectionFailed, MessageDeleted
 from libs.events.marking import FieldsSet, MarksChanged
 from libs.events.withholding import MessageWithheld
 from libs.runtime.consumer import Received, Refused, Wanted, of_types
+from libs.runtime.rows import Rows, find_rows
 from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.state import ConversationState
-from services.conversation.read_models.rows import Rows, find_rows, snapshot_of
+from services.conversation.read_models.inbox.rows import snapshot_of
 from services.conversation.read_models.search.cards import CardRows
 from services.conversation.read_models.search.entries import WRITTEN, Entries
 from services.conversation.read_models.search.index import Entry, SearchIndex

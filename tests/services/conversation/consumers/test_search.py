@@ -9,11 +9,11 @@ from libs.events.content import Content
 from libs.events.envelope import read_envelope
 from libs.runtime.consumer import Received
 from libs.runtime.outbox import kafka_message
+from services.conversation.consumers.search import SearchHandler
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.publishing.conversations import conversation_messages
 from services.conversation.read_models.customers.rows import CUSTOMERS
 from services.conversation.read_models.search.cards import CardRows
-from services.conversation.read_models.search.consumer import SearchHandler
 from services.conversation.read_models.search.index import SEARCH
 from tests.services.conversation.domain.cases import NOON, PLACE, Given, minutes, written
 from tests.services.conversation.rows_made import Made

@@ -13,30 +13,22 @@ from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
-from fastapi import FastAPI, Request
 from pymongo import ASCENDING, IndexModel
-from starlette.responses import Response
 
 from libs.events.api.filters import ListAsked, SavedFilter, SavedFilters, SaveFilter
 from libs.events.ids import random_id
-from libs.runtime.bodies import BodyReader, read_nothing
-from libs.runtime.http import json_response
-from libs.runtime.idempotency import Answers
 from libs.runtime.mongo import Document
 from libs.runtime.problems import Conflict, NotFound
+from libs.runtime.rows import Rows
 from libs.runtime.tokens import Caller
-from libs.runtime.trust import caller_of
 from services.conversation.localization.localizer import TEXTS
-from services.conversation.read_models.rows import Rows
 from services.conversation.read_models.search.tokens import Found, Tokens
 
 SAVED_FILTERS: Final = "conversation_saved_filters"
 
 _AT_MOST: Final = 100
-_CREATED: Final = 201
 # Of shorter words nobody can be told.
 _WORD_MIN_CHARACTERS: Final = 3
-_PATH: Final = "/v1/saved-filters"
 SAVED_FILTER_INDEXES: Final = (
     IndexModel([("workspace", ASCENDING), ("member", ASCENDING)], name="member"),
 )
@@ -109,43 +101,6 @@ class Saved:
     async def delete(self, caller: Caller, filter_id: str) -> None:
         """What is gone already may be deleted again."""
         await self._collection.delete_one({"_id": filter_id, **_own(caller)})
-
-
-def add_saved_filter_routes(app: FastAPI, saved: Saved, answers: Answers) -> None:
-    reader = BodyReader(SaveFilter)
-
-    async def every(request: Request) -> Response:
-        return json_response(await saved.of(caller_of(request)))
-
-    async def add(request: Request) -> Response:
-        caller = caller_of(request)
-        wanted, raw = await reader.read(request)
-
-        async def work(_cause: str) -> Response:
-            return json_response(await saved.add(caller, wanted), _CREATED)
-
-        # The answer that is kept only names the filter: its words may have to be forgotten.
-        answer = await answers.once(request, caller, raw, work)
-        if answer.status_code != _CREATED:
-            return answer
-        filter_id = msgspec.json.decode(bytes(answer.body), type=str)
-        return json_response(await saved.get(caller, filter_id), _CREATED)
-
-    async def change(request: Request) -> Response:
-        caller = caller_of(request)
-        wanted, _ = await reader.read(request)
-        return json_response(await saved.change(caller, request.path_params["filter_id"], wanted))
-
-    async def delete(request: Request) -> Response:
-        caller = caller_of(request)
-        await read_nothing(request)
-        await saved.delete(caller, request.path_params["filter_id"])
-        return Response(status_code=204)
-
-    app.add_route(_PATH, every, ["GET"])
-    app.add_route(_PATH, add, ["POST"])
-    app.add_route(_PATH + "/{filter_id}", change, ["PUT"])
-    app.add_route(_PATH + "/{filter_id}", delete, ["DELETE"])
 
 
 def _own(caller: Caller) -> Document:

@@ -3,7 +3,7 @@
 import pytest
 
 from libs.runtime.language import LANGUAGES
-from services.conversation.read_models.inbox import saved_filters
+from services.conversation.read_models import saved_filters
 from tests.services.conversation.world import MANAGER, World
 
 pytestmark = pytest.mark.servers
