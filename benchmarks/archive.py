@@ -20,13 +20,13 @@ from msgspec.structs import replace
 from pymongo.asynchronous.database import AsyncDatabase
 
 from benchmarks import texts
+from libs.aggregates.aggregate import Snapshot
 from libs.events.content import Channel, Content, Sender
 from libs.events.ids import IdKey
 from libs.eventstore.codec import to_document
 from libs.eventstore.commits import GENESIS, Commit
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.mongo import Document
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.conversation.written import Place, Written

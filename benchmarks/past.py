@@ -17,13 +17,13 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from benchmarks.figures import Figures, percentile, run_alone
+from libs.aggregates.aggregate import Snapshot
 from libs.events.content import Channel, Content, Sender
 from libs.eventstore.codec import id_range, to_document
 from libs.eventstore.commits import Commit
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.mongo import Document
 from services.conversation.app import ensure_indexes
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.conversation.written import Place, Written

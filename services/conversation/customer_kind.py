@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+from libs.aggregates.aggregate import Snapshot
 from libs.eventstore.commits import Commit, PublicMessage
 from libs.runtime.mongo import Document
 from libs.runtime.rows import Rows, find_rows, write_newer
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.customer.customer import Customer
 from services.conversation.domain.customer.state import CustomerState
 from services.conversation.privacy.sealed_payload import Owner

@@ -20,13 +20,14 @@ import structlog
 from bson.errors import BSONError
 from msgspec.structs import replace
 
+from libs.aggregates.aggregate import Snapshot
 from libs.aggregates.events import UnreadableEvent
 from libs.eventstore.commits import GENESIS, Appended, Commit
 from libs.eventstore.errors import CommitTooLarge, CommitUnfit, StreamSetAside
 from libs.eventstore.outbox import Outbox
 from libs.runtime.consumer import Transient
 from libs.runtime.mongo import Document
-from services.conversation.domain.aggregate import Aggregate, Snapshot
+from services.conversation.domain.aggregate import Aggregate
 from services.conversation.domain.conversation.life import RuleBroken
 from services.conversation.domain.events import decode
 from services.conversation.loading import Loaded, Loader

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from libs.aggregates.aggregate import Snapshot
 from libs.eventstore.commits import Commit, PublicMessage
 from libs.runtime.mongo import Document
 from libs.runtime.rows import Rows, find_rows, replacing, write_newer
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.events import name_of

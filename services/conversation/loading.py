@@ -24,10 +24,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from libs.aggregates.aggregate import Snapshot
 from libs.aggregates.events import UnreadableEvent
 from libs.eventstore.commits import Commit
 from libs.eventstore.errors import CommitUnreadable, StreamBroken, StreamSetAside
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.events import decode
 from services.conversation.privacy.sealed_payload import Broken
 from services.conversation.privacy.sealed_store import SealedStore

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from libs.aggregates.aggregate import Snapshot
 from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.loading import Loader
 from services.conversation.privacy.sealed_store import SealedStore
 from services.conversation.tasks import Kind

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.conversation import Audience
 from libs.eventstore.commits import Commit, PublicMessage
 from libs.runtime.mongo import Document
-from services.conversation.domain.aggregate import Change, Snapshot
+from services.conversation.domain.aggregate import Change
 from services.conversation.domain.conversation.life import RuleBroken
 from services.conversation.privacy.sealed_payload import Owner
 

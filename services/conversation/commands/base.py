@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.actions import Action
 from libs.events.api import ConversationView, Sent, TimelineItem, TimelinePage
 from libs.events.api.audit import ChainState
@@ -27,7 +28,6 @@ from services.conversation.commands.case_numbers import CaseNumbers
 from services.conversation.commands.custom_fields import required_fields
 from services.conversation.commands.queue import CommandQueue
 from services.conversation.desk import Desk
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.erasure import without_card, without_person

@@ -5,6 +5,7 @@ from typing import Final
 
 from pymongo import DESCENDING
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.api import Comment, CommentsPage
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.cursors import Instants, cursor_of, place_of
@@ -12,7 +13,6 @@ from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.problems import Unavailable
 from services.conversation.commands.base import Workplace
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.read_models.inbox.rows import post_of, snapshot_of
 from services.conversation.read_models.timeline import Timeline

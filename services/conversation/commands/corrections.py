@@ -2,11 +2,11 @@
 
 from msgspec.structs import replace
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.api import ConversationView, EditMessage
 from libs.runtime.rows import find_rows
 from services.conversation.commands.base import Workplace, state_of
 from services.conversation.commands.limits import check_edited
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.corrections import SentBefore
 from services.conversation.domain.conversation.messages import MessageSent
 from services.conversation.domain.conversation.state import ConversationState

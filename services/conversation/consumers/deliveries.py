@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.content import ReachedState
 from libs.events.conversation import Audience
 from libs.events.inbound import CorrectionFailed, DeliveryChanged, DeliveryWatermark
@@ -18,7 +19,6 @@ from libs.runtime.consumer import Received, Refused
 from libs.runtime.rows import Rows
 from services.conversation.consumers.undone import Conversations, FindConversations, Undone
 from services.conversation.desk import Desk
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.messages import MessageSent

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events import conversation as public
 from libs.events import customer
 from libs.events.content import Content, Sender
@@ -13,7 +14,6 @@ from libs.events.marking import FieldsSet, MarksChanged
 from libs.events.withholding import MessageWithheld
 from libs.runtime.consumer import Received, Refused, Wanted, of_types
 from libs.runtime.rows import Rows, find_rows
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.read_models.inbox.rows import snapshot_of
 from services.conversation.read_models.search.cards import CardRows

@@ -10,11 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.inbound import CorrectionFailed, DeliveryChanged
 from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.rows import Rows
 from services.conversation.desk import Desk
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.corrections import Standing
 from services.conversation.domain.conversation.sending import Sending

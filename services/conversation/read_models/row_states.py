@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from services.conversation.domain.aggregate import Snapshot
+from libs.aggregates.aggregate import Snapshot
 
 
 class UnreadableRow(Exception):

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.api import CustomerTimeline, TimelineItem, TimelinePage
 from libs.events.content import Content
 from libs.eventstore.commits import StoredEvent
 from libs.runtime.cursors import Place, cursor_of, place_of
 from libs.runtime.rows import Rows, find_rows
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.blocking import MessageWithheld
 from services.conversation.domain.conversation.corrections import (
     CorrectionFailed,

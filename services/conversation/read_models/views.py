@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.api import (
     ConversationView,
     CustomerMessage,
@@ -16,7 +17,6 @@ from libs.events.api import (
     TimelineItem,
 )
 from libs.events.content import Content
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import activities, blocking, messages, notes
 from services.conversation.domain.conversation.corrections import MessageDeleted, MessageEdited
 from services.conversation.domain.conversation.facts import facts_of

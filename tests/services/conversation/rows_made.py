@@ -7,13 +7,13 @@ import msgspec
 from msgspec.structs import replace
 from pymongo.asynchronous.database import AsyncDatabase
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.api.filters import ConversationFilter, Sort, Tab
 from libs.events.content import Channel
 from libs.events.directory import GroupState, LocationState, MemberState, Role
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
 from libs.runtime.rows import replacing, write_newer
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.state import Case, ConversationState, Thread
 from services.conversation.read_models.inbox.counts import Counts
 from services.conversation.read_models.inbox.inbox import Inbox, Lists

@@ -30,12 +30,12 @@ from typing import Final, Protocol
 
 import structlog
 
+from libs.aggregates.aggregate import Snapshot
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.dead_letters import Letter
 from libs.runtime.left_out import left_out
 from libs.runtime.stopping import stopped_within
 from services.conversation.desk import Desk
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.erasure import ATTACHMENTS_AT_ONCE
 from services.conversation.domain.conversation.state import ConversationState

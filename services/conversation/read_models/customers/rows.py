@@ -20,11 +20,11 @@ import msgspec
 from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError
 
+from libs.aggregates.aggregate import Snapshot
 from libs.eventstore.commits import Commit
 from libs.eventstore.duplicates import refused_as_taken
 from libs.runtime.mongo import Change, Document
 from libs.runtime.rows import Rows, insert_missing, part_update
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.blocking import MessageWithheld
 from services.conversation.domain.conversation.life import CaseOpened
 from services.conversation.domain.customer.customer import is_customers

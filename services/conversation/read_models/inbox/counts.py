@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 from aiokafka import ConsumerRecord
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.api.filters import ConversationCounts
 from libs.events.conversation import Audience, ConversationEvent
 from libs.events.directory import MemberState
@@ -29,7 +30,6 @@ from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.rows import Rows
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.state import ConversationState
 
 _FIELDS: Final = {

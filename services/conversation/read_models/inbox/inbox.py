@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.api.filters import ConversationFilter, Sort, Tab
 from libs.events.directory import MemberState
 from libs.events.registry import Instant
@@ -26,7 +27,6 @@ from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.rows import Rows
 from libs.runtime.sharing import SharedReads
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.localization.localizer import wrong

@@ -20,8 +20,8 @@ from typing import Any, Final
 import msgspec
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from libs.aggregates.aggregate import Snapshot
 from libs.runtime.mongo import Document
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.state import ConversationState, Thread
 from services.conversation.read_models.inbox.row_keys import keys_of
 from services.conversation.read_models.row_states import state_in

@@ -27,11 +27,11 @@ from typing import Any, Final
 import msgspec
 from pymongo import ASCENDING, IndexModel
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.content import Content
 from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Change, Document
 from libs.runtime.rows import Rows, part_update
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.blocking import EditWithheld
 from services.conversation.domain.conversation.corrections import (
     CorrectionFailed,

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from pymongo import UpdateOne
 
+from libs.aggregates.aggregate import Snapshot
 from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
 from libs.runtime.rows import Rows
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.customer.customer import is_customers
 from services.conversation.domain.events import name_of
 from services.conversation.domain.sent_message import DeliveryChanged

@@ -6,12 +6,12 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events import conversation as public
 from libs.events.content import Content, Sender
 from libs.events.correcting import CorrectionFailed, MessageDeleted
 from libs.events.customer import Card
 from libs.events.marks import FieldValue
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.read_models.search.index import FOR_EVER, Entry
 from services.conversation.read_models.search.tokens import Found, Tokens, united

@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from pymongo import UpdateOne
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.content import Content
 from libs.eventstore.commits import Commit, StoredEvent
 from libs.runtime.mongo import Document
 from libs.runtime.rows import Rows
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.blocking import MessageWithheld
 from services.conversation.domain.conversation.corrections import (
     CorrectionFailed,

@@ -7,10 +7,10 @@ Who may see it is decided on the present state, by whoever asks here.
 from collections.abc import Sequence
 from datetime import datetime
 
+from libs.aggregates.aggregate import Snapshot
 from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
 from libs.runtime.rows import Rows
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.sent_message import SentMessageState
 from services.conversation.loading import replay

@@ -24,10 +24,10 @@ import msgspec
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
+from libs.aggregates.aggregate import Snapshot
 from libs.eventstore.codec import commit_id, id_range
 from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.privacy.keyring import Keyring
 from services.conversation.privacy.sealed_payload import NONCE_BYTES, Owner

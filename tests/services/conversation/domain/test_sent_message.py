@@ -5,8 +5,8 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.content import DeliveryState
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.sent_message import (
     Receipt,
     SentIn,

@@ -8,6 +8,7 @@ from typing import Any
 import bson
 from bson.codec_options import CodecOptions
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.directory import GroupState
 from libs.events.inbound import DeliveryChanged, DeliveryWatermark
 from libs.events.topics import Topic
@@ -17,7 +18,6 @@ from libs.eventstore.verifying import verify_all
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.mongo import Document
 from libs.runtime.rows import find_rows
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation import blocking, corrections, messages
 from services.conversation.domain.conversation.erasure import CustomerErased
 from services.conversation.domain.conversation.state import NO_CASE, ConversationState

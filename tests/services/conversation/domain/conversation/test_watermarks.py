@@ -7,8 +7,8 @@ from itertools import count
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.content import DeliveryState, ReachedState
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.state import Awaited, Watermarks
 from services.conversation.domain.sent_message import (
     Receipt,

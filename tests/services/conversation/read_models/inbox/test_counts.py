@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.api.filters import Tab
 from libs.events.directory import GroupState, Role
 from libs.runtime.kafka import outgoing
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.read_models.inbox.counts import _Where, _Workspace
 from tests.services.conversation.api.test_customers import a_case, customer_of, done
 from tests.services.conversation.rows_made import AGENT, OWNER, START, Made, state

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.api.filters import Sort, Tab
 from libs.events.content import Channel, Content, Sender
 from libs.events.marks import PRIORITIES
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.life import RuleBroken
 from services.conversation.domain.conversation.state import ConversationState

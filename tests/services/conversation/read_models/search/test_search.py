@@ -7,12 +7,12 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from libs.aggregates.aggregate import Snapshot
 from libs.events.api.filters import ConversationFilter
 from libs.events.directory import GroupState, MemberState, Role
 from libs.runtime.cursors import cursor_of
 from libs.runtime.mongo import mongo_client
 from libs.runtime.problems import Invalid
-from services.conversation.domain.aggregate import Snapshot
 from services.conversation.read_models.search import query
 from services.conversation.read_models.search.index import SEARCH, Entry
 from tests.services.conversation.rows_made import AGENT, OWNER, START, WORKSPACE, Made, state
