@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 import clickhouse_connect
 import pytest
+import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from hypothesis import settings
 from pymongo import MongoClient
@@ -26,6 +27,16 @@ settings.load_profile("parley")
 
 def _unique(prefix: str) -> str:
     return prefix + uuid.uuid4().hex[:8]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_logs() -> Iterator[None]:
+    """structlog's own default paints each local variable of a traceback, for seconds."""
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from pymongo import MongoClient
 from pymongo.asynchronous.database import AsyncDatabase
@@ -15,16 +14,6 @@ from libs.runtime.mongo import Document, mongo_client
 from services.conversation.settings import ConversationSettings
 from tests.services.conversation.rows_made import Made
 from tests.services.conversation.world import World, serving, settings_of, world_of
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _plain_logs() -> Iterator[None]:
-    """structlog's own default paints each local variable of a traceback, for seconds."""
-    structlog.configure(
-        processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    )
-    yield
-    structlog.reset_defaults()
 
 
 @asynccontextmanager
