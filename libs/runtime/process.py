@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Scope
 
 from libs.runtime.broken_connections import understand_uvloop
 from libs.runtime.consumer import BatchConsumer
+from libs.runtime.header_names import understand_header_names
 from libs.runtime.kafka_access import check_access
 from libs.runtime.proxies import as_written, is_in
 from libs.runtime.server import Guard, Limits
@@ -177,6 +178,7 @@ async def running[S: Settings](
     Errors: KafkaRefused.
     """
     understand_uvloop()
+    understand_header_names()
     await check_access(settings.kafka)
     async with Runtime(spec.name, public=spec.public) as runtime:
         if settings.otlp_endpoint:

@@ -40,8 +40,19 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is untyped
             await super().stop()
         except KafkaError as error:  # its coordination had failed: of no interest any more
             log.info("a consumer was stopped that had failed", error=repr(error))
-            await self._fetcher.close()
-            await self._client.close()
+            await self._close()
+        except asyncio.CancelledError:
+            # A fetch that was just waiting to be tried again lets its own cancellation out.
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            await self._close()
+
+    async def _close(self) -> None:
+        fetching = [self._fetcher._fetch_task, *self._fetcher._pending_tasks]
+        for task in fetching:
+            task.cancel()
+        await asyncio.gather(*fetching, return_exceptions=True)
+        await self._client.close()
 
 
 async def read_on(

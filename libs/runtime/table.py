@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
 
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
@@ -10,16 +9,13 @@ from aiokafka import ConsumerRecord, TopicPartition
 from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope, sequence_in
 from libs.events.registry import InvalidBody, NewerType, UnknownType, all_types, family_of
 from libs.events.topics import Topic
-from libs.runtime.kafka_access import Kafka, client_options
-from libs.runtime.left_out import left_out
+from libs.runtime.follower import Follower
+from libs.runtime.kafka_access import Kafka
 from libs.runtime.metrics import DEAD_LETTERS, TABLE_NEWER
 from libs.runtime.problems import Unavailable
-from libs.runtime.reading import Reader, read_on
 from libs.runtime.texts import COMMON
 
 log = structlog.get_logger()
-
-POLL_MS: Final = 250
 
 
 class CompactedTable:
@@ -48,24 +44,30 @@ class CompactedTable:
         self._topic = topic
         self._partition = TopicPartition(namespace + topic.value, 0)
         self._apply = apply
-        self._bootstrap_servers = bootstrap_servers
+        self._follower = Follower(
+            topic.value,
+            (topic,),
+            self._take,
+            moved=self._tell,
+            before=None,
+            bootstrap_servers=bootstrap_servers,
+            namespace=namespace,
+        )
         self._sequences: dict[str, int] = {}
-        self._next = 0
         self.stale: set[str] = set()
         # Each with the sequence of that state.
         self.newer: dict[str, int] = {}
-        self._end_at_start: int | None = None
-        self._moved = asyncio.Condition()
+        self._moved = asyncio.Event()
 
     @property
     def is_caught_up(self) -> bool:
         """True once everything is read that was there when the process started."""
-        return self._end_at_start is not None and self._next >= self._end_at_start
+        return self._follower.is_caught_up
 
     @property
     def position(self) -> int:
         """The offset that is read next: everything before it is applied."""
-        return self._next
+        return self._follower.next_of(self._partition)
 
     def sequence_of(self, key: str) -> int:
         """The version of the newest state that was seen of the key, 0 where there was none."""
@@ -73,51 +75,26 @@ class CompactedTable:
 
     async def check(self) -> None:
         """For readiness. Errors: Unavailable."""
-        if not self.is_caught_up:
-            raise Unavailable(COMMON.say("unavailable.not-read"))
+        await self._follower.check()
         if self.newer:
             raise Unavailable(COMMON.say("unavailable.newer-version"))
 
     async def wait_for(self, offset: int, timeout_seconds: float) -> None:
         """Return when the message at ``offset`` is applied. Errors: Unavailable after the time."""
-        await self.wait_until(lambda: self._next > offset, timeout_seconds)
+        await self.wait_until(lambda: self.position > offset, timeout_seconds)
 
     async def wait_until(self, reached: Callable[[], bool], timeout_seconds: float) -> None:
         """Return when ``reached``, asked after each move. Errors: Unavailable after the time."""
         try:
-            async with asyncio.timeout(timeout_seconds), self._moved:
-                await self._moved.wait_for(reached)
+            async with asyncio.timeout(timeout_seconds):
+                while not reached():
+                    await self._moved.wait()
         except TimeoutError as error:
             raise Unavailable(COMMON.say("unavailable.behind")) from error
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop`` is set."""
-        await read_on(self._read, stop, f"table of {self._topic.value}")
-
-    async def _read(self, stop: asyncio.Event) -> None:
-        consumer = Reader(
-            **client_options(self._bootstrap_servers),
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-        )
-        try:
-            await consumer.start()
-            consumer.assign([self._partition])
-            if self._end_at_start is None:
-                await consumer.seek_to_beginning(self._partition)
-                ends = await consumer.end_offsets([self._partition])
-                await self._move(self._next, ends[self._partition])
-            else:
-                consumer.seek(self._partition, self._next)
-            while not stop.is_set():
-                fetched = await consumer.getmany(timeout_ms=POLL_MS)
-                for record in fetched.get(self._partition, []):
-                    with left_out(self._topic.value, record.offset):
-                        self._take(record)
-                # The position, not the last offset: compaction leaves holes, also at the end.
-                await self._move(await consumer.position(self._partition), self._end_at_start)
-        finally:
-            await consumer.stop()
+        await self._follower.run(stop)
 
     def _take(self, record: "ConsumerRecord[bytes, bytes]") -> None:
         try:
@@ -163,10 +140,6 @@ class CompactedTable:
             reason=reason,
         )
 
-    async def _move(self, position: int, end_at_start: int | None) -> None:
-        if (position, end_at_start) == (self._next, self._end_at_start):
-            return
-        async with self._moved:
-            self._next = position
-            self._end_at_start = end_at_start
-            self._moved.notify_all()
+    def _tell(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()

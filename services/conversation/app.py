@@ -79,6 +79,8 @@ from services.conversation.settings import ConversationSettings
 log = structlog.get_logger()
 
 _DIRECTORY_POLL_SECONDS: Final = 0.05
+# What other replicas did may be known a quarter of a second later: few fetches cost less.
+_COUNTS_PATIENCE_SECONDS: Final = 0.25
 _RECEIPTS_LINGER_SECONDS: Final = 0.1
 
 
@@ -123,9 +125,11 @@ async def compose(
         timedelta(seconds=settings.conversation_routing_timeout_seconds),
     )
     follower = Follower(
-        Topic.CONVERSATION,
+        "counts",
+        (Topic.CONVERSATION,),
         engine.counts.take,
-        engine.counts.missed,
+        began=engine.counts.began,
+        patience_seconds=_COUNTS_PATIENCE_SECONDS,
         bootstrap_servers=settings.kafka,
         namespace=settings.kafka_namespace,
     )

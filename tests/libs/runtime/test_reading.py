@@ -7,7 +7,7 @@ import pytest
 
 from libs.events.topics import Topic
 from libs.runtime import consumer as consumer_module
-from libs.runtime import table as table_module
+from libs.runtime import follower as follower_module
 from libs.runtime.consumer import BatchConsumer
 from libs.runtime.reading import Reader
 from libs.runtime.topics import create_topics
@@ -40,7 +40,7 @@ def readers(monkeypatch: pytest.MonkeyPatch) -> list[Reader]:
             await super().start()
 
     monkeypatch.setattr(consumer_module, "Reader", Kept)
-    monkeypatch.setattr(table_module, "Reader", Kept)
+    monkeypatch.setattr(follower_module, "Reader", Kept)
     return made
 
 

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
+from libs.runtime import follower as module
 from libs.runtime.directory import Directory
 from libs.runtime.reading import Reader
 from libs.runtime.settings import load
 from parley.client import eventually
-from services.gateway.live import feed as module
 from services.gateway.live.feed import Feed
 from services.gateway.live.hub import Hub
 from services.gateway.live.positions import Cursors, Positions

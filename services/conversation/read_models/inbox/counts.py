@@ -17,7 +17,6 @@ from itertools import batched
 from typing import Final
 
 import msgspec
-from aiokafka import ConsumerRecord
 
 from libs.aggregates.aggregate import Snapshot
 from libs.events.api.filters import ConversationCounts
@@ -27,6 +26,7 @@ from libs.events.envelope import InvalidEnvelope, read_envelope, sequence_in
 from libs.events.registry import InvalidBody, UnknownType
 from libs.events.withholding import MessageWithheld
 from libs.runtime.directory import WorkspaceDirectory
+from libs.runtime.follower import Offsets, Record
 from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.rows import Rows
@@ -160,7 +160,7 @@ class Counts:
                 where = _Where(case.state, state.unread, case.location_id, case.group_id, people)
                 workspace.put(conversation_id, snapshot.version, where)
 
-    def take(self, record: "ConsumerRecord[bytes, bytes]") -> None:
+    def take(self, record: Record) -> None:
         """An event, perhaps of another replica. What is known already costs no decoding."""
         headers = dict(record.headers)
         workspace = self._workspaces.get(_text(headers.get("ce_workspace")))
@@ -192,8 +192,8 @@ class Counts:
             where = _Where("done", False, body.location_id, None, ())
             workspace.put(envelope.subject, envelope.sequence, where)
 
-    def missed(self) -> None:
-        """Events may have been missed: all begins anew when it is asked for."""
+    def began(self, _offsets: Offsets) -> None:
+        """Events may be gone unread: all begins anew when it is asked for."""
         self._workspaces.clear()
 
     async def _load(self, workspace_id: str, workspace: _Workspace) -> None:

@@ -8,9 +8,6 @@ from typing import Final
 
 import msgspec
 import structlog
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import OffsetOutOfRangeError
 
 from libs.events.api import CustomerMessage
 from libs.events.content import Channel, Content
@@ -23,16 +20,12 @@ from libs.events.correcting import MessageDeleted
 from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope
 from libs.events.registry import InvalidBody, UnknownType
 from libs.events.topics import Topic
-from libs.runtime.kafka_access import Kafka, client_options
-from libs.runtime.left_out import left_out
-from libs.runtime.problems import Unavailable
-from libs.runtime.reading import Reader, read_on
+from libs.runtime.follower import Follower, Offsets, Record
+from libs.runtime.kafka_access import Kafka
 from services.ingest.channels.widget.files import FileHandles
 
 log = structlog.get_logger()
 
-POLL_MS: Final = 250
-TOPIC_WAIT_SECONDS: Final = 15
 QUEUE_SIZE: Final = 200
 
 
@@ -93,7 +86,7 @@ class Subscription:
 
 
 class WidgetHub:
-    """Follows ``parley.conversation`` from its end, without a group: every replica reads it all.
+    """Follows ``parley.conversation`` from its end: every replica reads it all.
 
     ``run`` goes to the runtime's tasks and ``check`` to its readiness. Where a socket is open
     before it reads, nothing is missed: the route refuses sockets until ``check`` passes, and the
@@ -102,16 +95,23 @@ class WidgetHub:
 
     def __init__(self, files: FileHandles, *, bootstrap_servers: Kafka, namespace: str) -> None:
         self._files = files
-        self._topic = namespace + Topic.CONVERSATION.value
-        self._bootstrap_servers = bootstrap_servers
         self._subscriptions: dict[str, set[Subscription]] = {}
-        self._is_following = False
-        self._next: dict[TopicPartition, int] = {}
+        self._follower = Follower(
+            "widget",
+            (Topic.CONVERSATION,),
+            self._take,
+            began=self._begin,
+            bootstrap_servers=bootstrap_servers,
+            namespace=namespace,
+        )
 
     async def check(self) -> None:
-        """Errors: Unavailable."""
-        if not self._is_following:
-            raise Unavailable("the conversations' events are not followed yet")
+        """For readiness. Errors: Unavailable."""
+        await self._follower.check()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until ``stop`` is set."""
+        await self._follower.run(stop)
 
     def sockets_of(self, conversation_id: str) -> int:
         return len(self._subscriptions.get(conversation_id, ()))
@@ -129,75 +129,22 @@ class WidgetHub:
             if not of_conversation and self._subscriptions.get(conversation_id) is of_conversation:
                 del self._subscriptions[conversation_id]
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until ``stop`` is set. Errors: RuntimeError where there is no topic."""
-        await read_on(self._read, stop, "widget")
+    def _begin(self, _offsets: Offsets) -> None:
+        """Events may be gone unread: the clients read the history again."""
+        for subscriptions in self._subscriptions.values():
+            for subscription in subscriptions:
+                subscription.leave_out()
 
-    async def _read(self, stop: asyncio.Event) -> None:
-        partitions = await self._partitions()
-        # No reset: should a position be lost with the log, the clients read the history again,
-        # instead of missing what was in between.
-        consumer = Reader(
-            **client_options(self._bootstrap_servers),
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-        )
-        try:
-            await consumer.start()
-            ends = await consumer.end_offsets(partitions)
-            consumer.assign(partitions)
-            for partition in partitions:
-                # One that takes another's place goes on where that was.
-                consumer.seek(partition, self._next.setdefault(partition, ends[partition]))
-            self._is_following = True
-            while not stop.is_set():
-                for partition, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
-                    for record in records:
-                        with left_out("widget", f"{record.partition}:{record.offset}"):
-                            self._hand_on(record.key, record.headers, record.value)
-                    self._next[partition] = records[-1].offset + 1
-        except OffsetOutOfRangeError:
-            self._next.clear()
-            for subscriptions in self._subscriptions.values():
-                for subscription in subscriptions:
-                    subscription.leave_out()
-            raise
-        finally:
-            self._is_following = False
-            await consumer.stop()
-
-    async def _partitions(self) -> list[TopicPartition]:
-        """Waits a little for a topic that was made a moment ago. Errors: RuntimeError, KafkaError.
-
-        A consumer does not tell them by itself: what it knows of topics is as old as its start.
-        """
-        admin = AIOKafkaAdminClient(**client_options(self._bootstrap_servers))
-        try:
-            await admin.start()
-            async with asyncio.timeout(TOPIC_WAIT_SECONDS):
-                while True:
-                    [topic] = await admin.describe_topics([self._topic])
-                    if topic["partitions"]:
-                        numbers = [one["partition"] for one in topic["partitions"]]
-                        return [TopicPartition(self._topic, number) for number in numbers]
-                    await asyncio.sleep(0.1)
-        except TimeoutError as error:
-            raise RuntimeError(f"there is no topic {self._topic}: migrate first") from error
-        finally:
-            await admin.close()
-
-    def _hand_on(
-        self, key: bytes | None, headers: tuple[tuple[str, bytes], ...], value: bytes | None
-    ) -> None:
+    def _take(self, record: Record) -> None:
         # Most events concern nobody here: those are not even decoded.
-        subscriptions = self._subscriptions.get((key or b"").decode(errors="replace"))
-        if not subscriptions or value is None:
+        subscriptions = self._subscriptions.get((record.key or b"").decode(errors="replace"))
+        if not subscriptions or record.value is None:
             return
         try:
-            frame = frame_of(read_envelope(key, headers, value), self._files)
+            frame = frame_of(read_envelope(record.key, record.headers, record.value), self._files)
         except (InvalidEnvelope, InvalidBody, UnknownType) as error:
             # Perhaps a newer version's, which the history knows how to tell.
-            log.warning("event not understood", topic=self._topic, error=str(error))
+            log.warning("event not understood", topic=record.topic, error=str(error))
             for subscription in subscriptions:
                 subscription.leave_out()
             return
