@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import click
 import uvloop
@@ -65,6 +65,27 @@ def migrate() -> None:
 
     for line in _run(migrate_all()):
         click.echo(line)
+
+
+@cli.command()
+@click.argument("server", type=click.Choice(["kafka", "mongodb"]))
+def accounts(server: Literal["kafka", "mongodb"]) -> None:
+    """Give each service an account at a server, with its rights. Asked from the server's own
+    network, as the Compose file does. Safe to repeat."""
+    from parley.accounts import passwords
+    from parley.accounts.kafka import make_kafka_accounts
+    from parley.accounts.mongodb import make_mongodb_accounts
+
+    given = passwords(server, os.environ)
+    if server == "kafka":
+        told = load(Settings)
+        making = make_kafka_accounts(told.kafka, given, told.kafka_namespace)
+    else:
+        stores = load(MongoSettings)
+        making = make_mongodb_accounts(
+            stores.mongodb_url.get_secret_value(), stores.mongodb_database, given
+        )
+    click.echo(_run(making))
 
 
 @cli.command()

@@ -6,12 +6,19 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from parley.accounts import HOLDERS, OPERATOR, ROOT, password_name
 from parley.keys import all_keys, write_secret
 
 FOLDER: Final = Path(__file__).resolve().parents[1]
 ENVIRONMENT: Final = FOLDER / ".env"
-# Of the servers' accounts, one for each client.
-PASSWORDS: Final = ("CLICKHOUSE_PASSWORD",)
+# Of the servers' accounts, one for each holder; and what MongoDB's replica set knows itself by.
+PASSWORDS: Final = (
+    *(password_name("kafka", holder) for holder in HOLDERS["kafka"]),
+    *(password_name("mongodb", holder) for holder in (ROOT, *HOLDERS["mongodb"])),
+    *(password_name("clickhouse", holder) for holder in (OPERATOR, "analytics")),
+    "MONGODB_KEY",
+)
+_GONE: Final = ("PARLEY_SERVICE_KEY", "CLICKHOUSE_PASSWORD")
 _ANSWER_TIMEOUT_S: Final = 10
 
 
@@ -43,10 +50,10 @@ def up() -> None:
 def keep_secrets(path: Path) -> None:
     """Add to ``path`` what it does not have yet; what is there stays as it is.
 
-    ``PARLEY_SERVICE_KEY`` of an older version is of no use any more, and goes.
+    What only an older version used goes.
     """
     lines = path.read_text().splitlines() if path.exists() else []
-    lines = [line for line in lines if not line.startswith("PARLEY_SERVICE_KEY=")]
+    lines = [line for line in lines if line.partition("=")[0].strip() not in _GONE]
     pairs = (line.partition("=") for line in lines)
     there = {name.strip(): value.strip(" '\"") for name, _, value in pairs}
     wanted = all_keys(there)

@@ -20,6 +20,7 @@ from parley.suite import service_environment, service_ports
 # Each with the reason why it cannot be honoured.
 _MADE_HERE: Final = {
     "KAFKA_BOOTSTRAP_SERVERS|MONGODB_URL|ANALYTICS_CLICKHOUSE_DSN": "it starts servers of its own",
+    "ANALYTICS_CLICKHOUSE_DATABASE": "the accounts that it makes have rights in its own",
     "KAFKA_(SECURITY_PROTOCOL|SASL_MECHANISM|USERNAME|PASSWORD|CA_FILE)": (
         "it makes the accounts at the servers that it starts"
     ),

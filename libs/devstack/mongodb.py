@@ -57,11 +57,13 @@ def mongodb_process(
     port: int,
     log_path: Path,
     keep_open: Sequence[int] = (),
+    with_accounts: bool = False,
 ) -> ManagedProcess:
-    """The server, working in ``folder``, not yet started."""
+    """The server, working in ``folder``, not yet started. ``with_accounts``: of SecantusDB alone,
+    which then lets the first account be made by whoever comes, and nobody in without one."""
     return ManagedProcess(
         "mongodb",
-        _command(program, port),
+        [*_command(program, port), *(["--auth"] if with_accounts else [])],
         log_path=log_path,
         ready=lambda: mongodb_answers(port, as_replica_set=program.kind == "mongod"),
         working_folder=folder,

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 type Letter = ConsumerRecord[bytes, bytes]
 
 _POLL_MS: Final = 2000
-_ONE_WRITER: Final = "parley-dead-letters"
+ONE_WRITER: Final = "parley-dead-letters"
 
 
 async def take_out(
@@ -39,7 +39,7 @@ async def take_out(
     taken = 0
     for topic in Topic:
         taken += await _take_out_of(
-            bootstrap_servers, namespace + topic.dead_letter, namespace + _ONE_WRITER, unwanted
+            bootstrap_servers, namespace + topic.dead_letter, namespace + ONE_WRITER, unwanted
         )
     return taken
 

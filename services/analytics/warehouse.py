@@ -24,6 +24,7 @@ _EMBEDDED_THREADS: Final = 2  # the engine shares the machine with the whole sui
 # numbers (src/Common/ErrorCodes.cpp): TIMEOUT_EXCEEDED, TOO_MANY_SIMULTANEOUS_QUERIES,
 # NETWORK_ERROR, MEMORY_LIMIT_EXCEEDED, TABLE_IS_READ_ONLY, TOO_MANY_PARTS, KEEPER_EXCEPTION.
 _TRANSIENT_CODES: Final = frozenset({159, 202, 210, 241, 242, 252, 999})
+_UNKNOWN_DATABASE: Final = 81
 
 Row = dict[str, Any]
 
@@ -111,6 +112,13 @@ async def open_warehouse(dsn: str, database: str) -> Warehouse:
         )
 
     def connect_to_own() -> Client:
+        # Who may not make one finds it made: a server's account is asked for no more than it has.
+        if not embedded:
+            try:
+                return connect(database)
+            except DatabaseError as error:
+                if error.code != _UNKNOWN_DATABASE:
+                    raise
         with connect("default") as client:
             client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
             return connect(database)

@@ -2,21 +2,28 @@
 
 import json
 import os
+import secrets
 import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
 import pytest
 
-from libs.runtime.settings import SERVICES, load
+from libs.runtime.settings import SERVICES, MongoSettings, Settings, load
+from parley.accounts import HOLDERS, OPERATOR, ROOT, Server, password_name, passwords
 from parley.compose import PASSWORDS, keep_secrets
 from parley.keys import all_keys, signing_key_name
 from parley.services import service_spec
+from services.analytics.warehouse import DEFAULT_DATABASE
 
-ROOT = Path(__file__).parents[2]
-KEYS = all_keys({}) | dict.fromkeys(PASSWORDS, "ab" * 32)
+ROOT_FOLDER = Path(__file__).parents[2]
+# Each told apart from all others.
+KEYS = all_keys({}) | {name: secrets.token_hex(32) for name in PASSWORDS}
+MONGODB = "PARLEY_MONGODB_URL"
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +37,7 @@ def model_with(given: Mapping[str, str]) -> dict[str, Any]:
     if go is None:
         pytest.skip("the parser of Compose files is a Go module, and there is no Go here")
     read = subprocess.run(
-        [go, "run", ".", str(ROOT / "docker-compose.yml")],
+        [go, "run", ".", str(ROOT_FOLDER / "docker-compose.yml")],
         cwd=Path(__file__).parent / "compose_model",
         env=os.environ | KEYS | dict(given),
         capture_output=True,
@@ -46,6 +53,7 @@ def test_all_services_and_servers_are_there(model: dict[str, Any]) -> None:
     assert set(model["services"]) == {
         *SERVICES,
         *("kafka", "mongodb", "clickhouse"),
+        *("kafka-accounts", "mongodb-accounts"),
         *("migrate", "bootstrap"),
     }
 
@@ -85,7 +93,14 @@ def test_servers_are_healthy_before_the_migration_and_it_before_the_services(
     services = model["services"]
     for name in ("kafka", "mongodb", "clickhouse"):
         assert services[name]["healthcheck"]["test"]
-        assert services["migrate"]["depends_on"][name]["condition"] == "service_healthy"
+    assert services["migrate"]["depends_on"]["clickhouse"]["condition"] == "service_healthy"
+    for name in ("kafka", "mongodb"):
+        accounts = services[f"{name}-accounts"]
+        assert accounts["depends_on"][name]["condition"] == "service_healthy"
+        # Where nobody has to sign in, and nobody else is.
+        assert accounts["network_mode"] == f"service:{name}"
+        made = services["migrate"]["depends_on"][f"{name}-accounts"]["condition"]
+        assert made == "service_completed_successfully"
     for name in SERVICES:
         condition = services[name]["depends_on"]["migrate"]["condition"]
         assert condition == "service_completed_successfully"
@@ -95,18 +110,83 @@ def test_servers_are_healthy_before_the_migration_and_it_before_the_services(
 def test_a_service_has_no_secret_but_its_own(model: dict[str, Any], name: str) -> None:
     environment = model["services"][name]["environment"]
 
-    secrets = {setting for setting, value in environment.items() if value in KEYS.values()}
-
     sealed = {"PARLEY_DEPLOYMENT_KEY"} if name not in ("gateway", "analytics") else set()
-    assert secrets == {signing_key_name(name), "PARLEY_VERIFYING_KEYS", *sealed}
+    store = "CLICKHOUSE" if name == "analytics" else "MONGODB"
+    assert secrets_in(environment) == {
+        *(signing_key_name(name), "PARLEY_VERIFYING_KEYS", *sealed),
+        *(password_name("kafka", name), password_name(store, name)),
+    }
     assert ("PARLEY_ANALYTICS_CLICKHOUSE_DSN" in environment) is (name == "analytics")
+    assert environment["PARLEY_KAFKA_USERNAME"] == name
+    address = environment["PARLEY_ANALYTICS_CLICKHOUSE_DSN" if name == "analytics" else MONGODB]
+    assert urlsplit(address).username == name
 
 
-def test_the_tools_have_no_services_secret(model: dict[str, Any]) -> None:
-    for tool, own in (("migrate", set()), ("bootstrap", {"PARLEY_CLI_SIGNING_KEY"})):
-        environment = model["services"][tool]["environment"]
-        secrets = {setting for setting, value in environment.items() if value in KEYS.values()}
-        assert secrets - {"PARLEY_VERIFYING_KEYS"} == own
+def secrets_in(environment: Mapping[str, str]) -> set[str]:
+    """Which of what `make up` makes are told there, wherever they stand."""
+    told = " ".join(environment.values())
+    return {name for name, value in KEYS.items() if value in told}
+
+
+@pytest.mark.parametrize(
+    ("tool", "own"),
+    [
+        ("bootstrap", {"PARLEY_CLI_SIGNING_KEY", "PARLEY_VERIFYING_KEYS"}),
+        (
+            "migrate",
+            {
+                *(password_name(server, OPERATOR) for server in ("kafka", "mongodb", "clickhouse")),
+                "PARLEY_VERIFYING_KEYS",
+            },
+        ),
+        ("kafka-accounts", {password_name("kafka", holder) for holder in HOLDERS["kafka"]}),
+        (
+            "mongodb-accounts",
+            {password_name("mongodb", holder) for holder in (ROOT, *HOLDERS["mongodb"])},
+        ),
+        ("kafka", set()),
+        ("mongodb", {"MONGODB_KEY"}),
+        ("clickhouse", {password_name("clickhouse", holder) for holder in (OPERATOR, "analytics")}),
+    ],
+)
+def test_the_tools_and_servers_have_no_secret_but_their_own(
+    model: dict[str, Any], tool: str, own: set[str]
+) -> None:
+    assert secrets_in(model["services"][tool]["environment"]) == own
+
+
+@pytest.mark.parametrize("server", ["kafka", "mongodb"])
+def test_the_accounts_are_given_all_passwords_of_their_server(
+    model: dict[str, Any], server: Server
+) -> None:
+    environment = model["services"][f"{server}-accounts"]["environment"]
+
+    given = passwords(server, environment)
+
+    assert given == {holder: KEYS[password_name(server, holder)] for holder in given}
+    load(Settings if server == "kafka" else MongoSettings, environment)
+
+
+def test_clickhouse_has_the_accounts_that_the_services_use(model: dict[str, Any]) -> None:
+    accounts = ElementTree.parse(ROOT_FOLDER / "deploy" / "clickhouse-accounts.xml")  # noqa: S314  # ours
+    [users] = accounts.iter("users")
+
+    assert {user.tag for user in users} == {"default", OPERATOR, "analytics"}
+    # Whoever does not say who they are is nobody there.
+    [default] = accounts.iter("default")
+    assert default.attrib == {"remove": "remove"}
+    server = model["services"]["clickhouse"]
+    for holder, rights in ((OPERATOR, "ALL"), ("analytics", "SELECT, INSERT")):
+        user = users.find(holder)
+        assert user is not None
+        password, grant = user.find("password"), user.find("grants/query")
+        assert password is not None
+        assert grant is not None
+        assert password.attrib["from_env"] in server["environment"]
+        assert grant.text == f"GRANT {rights} ON {DEFAULT_DATABASE}.*"
+    [mounted] = [one for one in server["volumes"] if one["type"] == "bind"]
+    assert mounted["source"].endswith("deploy/clickhouse-accounts.xml")
+    assert mounted["target"].startswith("/etc/clickhouse-server/users.d/")
 
 
 def test_the_secrets_of_an_older_version_stay_and_those_missing_are_made(tmp_path: Path) -> None:
@@ -114,7 +194,7 @@ def test_the_secrets_of_an_older_version_stay_and_those_missing_are_made(tmp_pat
     deployment_key, service_key = "cd" * 32, "ef" * 32
     path.write_text(
         f"# ours\nPARLEY_DEPLOYMENT_KEY={deployment_key}\nPARLEY_SERVICE_KEY={service_key}\n"
-        "CLICKHOUSE_PASSWORD='secret'\nPARLEY_LOG_LEVEL=DEBUG\n"
+        "CLICKHOUSE_PASSWORD=old\nKAFKA_PASSWORD_INGEST='secret'\nPARLEY_LOG_LEVEL=DEBUG\n"
     )
 
     keep_secrets(path)
@@ -126,8 +206,9 @@ def test_the_secrets_of_an_older_version_stay_and_those_missing_are_made(tmp_pat
     assert path.stat().st_mode & 0o777 == 0o600
     assert first.startswith("# ours\n")
     assert kept["PARLEY_DEPLOYMENT_KEY"] == deployment_key
-    assert (kept["CLICKHOUSE_PASSWORD"], kept["PARLEY_LOG_LEVEL"]) == ("secret", "DEBUG")
+    assert (kept["KAFKA_PASSWORD_INGEST"], kept["PARLEY_LOG_LEVEL"]) == ("secret", "DEBUG")
     assert service_key not in first
+    assert "CLICKHOUSE_PASSWORD" not in kept
     assert set(KEYS) <= set(kept)
 
 
@@ -135,7 +216,9 @@ def test_the_stores_are_reached_by_the_services_alone(model: dict[str, Any]) -> 
     assert model["networks"]["stores"]["internal"] is True
     for name, service in model["services"].items():
         is_store = name in ("kafka", "mongodb", "clickhouse")
-        assert set(service["networks"]) == ({"stores"} if is_store else {"default", "stores"}), name
+        if "network_mode" not in service:
+            expected = {"stores"} if is_store else {"default", "stores"}
+            assert set(service["networks"]) == expected, name
 
 
 def test_nothing_takes_the_whole_machine_or_more_rights_than_it_began_with(
@@ -145,3 +228,4 @@ def test_nothing_takes_the_whole_machine_or_more_rights_than_it_began_with(
         assert int(service["mem_limit"]) <= 4 * 2**30, name
         assert 0 < service["pids_limit"] <= 2048, name
         assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["read_only"] is True, name
