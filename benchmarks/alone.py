@@ -25,6 +25,7 @@ from libs.events.envelope import Envelope
 from libs.events.ids import IdKey, random_id
 from libs.events.inbound import InboundReceived
 from libs.events.registry import Body
+from libs.runtime.broker import publishing
 from libs.runtime.kafka import Outgoing, Publisher, outgoing
 from libs.runtime.settings import SealedStoreSettings, key_bytes, load
 from libs.runtime.tokens import ServiceTokens
@@ -194,7 +195,7 @@ def started_alone(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[De
 @asynccontextmanager
 async def alone(stack: Devstack, suite: Suite, say: Callable[[str], None]) -> AsyncIterator[Alone]:
     """What is measured on the started service, once it takes messages."""
-    async with Publisher(stack.servers.kafka_bootstrap, "", timeout_seconds=60) as publisher:
+    async with publishing(stack.servers.kafka_bootstrap, "", timeout_seconds=60) as publisher:
         world = Alone(stack, suite, publisher, say)
         await world.begin()
         yield world

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from libs.events.topics import Topic
+from libs.runtime.broker import publishing
 from libs.runtime.dead_letters import each_letter
-from libs.runtime.kafka import Outgoing, Position, Publisher
+from libs.runtime.kafka import Outgoing, Position
 from libs.runtime.set_aside import ORIGIN, OURS, REASON, SET_ASIDE, is_marker, of_ours
 from libs.runtime.settings import Settings
 
@@ -86,5 +87,5 @@ async def replay(settings: Settings, letter: DeadLetter) -> Position:
             "its group keeps it, in order with what came after it: `parley set-aside retry`"
         )
     original = Outgoing(letter.topic.value, letter.key, letter.value, letter.headers)
-    async with Publisher(settings.kafka, settings.kafka_namespace) as publisher:
+    async with publishing(settings.kafka, settings.kafka_namespace) as publisher:
         return (await publisher.publish([original]))[0]

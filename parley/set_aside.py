@@ -7,7 +7,7 @@ from typing import Final
 
 from libs.events.topics import Topic
 from libs.eventstore.store import AsyncEventStore
-from libs.runtime.kafka import Publisher
+from libs.runtime.broker import publishing
 from libs.runtime.mongo import mongo_client
 from libs.runtime.set_aside import Kept, kept_in_twin, retry_of
 from libs.runtime.settings import MongoSettings, Settings
@@ -88,7 +88,7 @@ async def retry(settings: MongoSettings, streams: Collection[str]) -> list[Aside
     requests = {(one.topic, one.group, one.key) for one in asked}
     if requests:
         servers, namespace = settings.kafka, settings.kafka_namespace
-        async with Publisher(servers, namespace) as publisher:
+        async with publishing(servers, namespace) as publisher:
             await publisher.publish([retry_of(*one) for one in sorted(requests)])
         await _until_tried(settings, {one.topic for one in asked}, named)
     left = [*await streams_aside(settings), *await messages_aside(settings)]

@@ -1,28 +1,29 @@
-"""Batches of messages from Kafka, handed to one group's policy.
+"""One member of a consumer group: batches to its policy, and offsets to the group.
 
 A batch is taken from all assigned partitions, its effects are made durable by the handler, and only
 then are its offsets committed, explicitly for each partition. ``policy.py`` sorts the failures.
 While a transient one lasts, the batch is tried again with a growing pause and nothing is pulled, so
-an outage needs no dead letters.
+an outage needs no dead letters; only where it lasts is more pulled, to see whether others pass.
 
 Handlers must tolerate repetition: after a crash the batch comes again.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, Final
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaError
 
-from libs.events.registry import Body, family_of, spec_of
 from libs.events.topics import Topic
 from libs.runtime.away import SERVER_AWAY, Transient
-from libs.runtime.kafka import GROUP_MEMBER, Publisher, patient
-from libs.runtime.kafka_access import Kafka, client_options
+from libs.runtime.isolating import Handler, Received, Refused
+from libs.runtime.kafka import Publisher
+from libs.runtime.kafka_access import Kafka
 from libs.runtime.metrics import (
     CONSUMED,
     CONSUMER_BATCH_SECONDS,
@@ -30,158 +31,80 @@ from libs.runtime.metrics import (
     CONSUMER_RETRIES,
     CONSUMER_STOPPED,
 )
-from libs.runtime.policy import Handler, Policy, Received, Refused, Stop, Wanted
-from libs.runtime.reading import Reader, read_on
+from libs.runtime.policy import Policy, Stop
 from libs.runtime.stopping import stopped_within
+from libs.runtime.streams import Record, Streams, Subscription, Wanted, of_types
+
+if TYPE_CHECKING:
+    from libs.runtime.subscriber import Subscriber
 
 log = structlog.get_logger()
 
-POLL_MS: Final = 250
 # A crash repeats as much, which changes nothing; each commit is a write of the broker's.
 COMMIT_INTERVAL_SECONDS: Final = 1.0
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 10.0
+# From then on it is looked whether a failure that should pass is one stream's own.
+HELD_SECONDS: Final = 60.0
 _LAST_COMMIT_SECONDS: Final = 5.0
 
 
-def of_types(*bodies: type[Body]) -> Wanted:
-    """Wants the records of these public types, by their header alone, whatever their version.
+class GroupMember:
+    """``max_batch``: about how many records are held at once."""
 
-    What says no type is wanted too, so that it becomes a dead letter like all that is malformed.
-    """
-    families = {family_of(spec_of(body).name) for body in bodies}
-
-    @lru_cache(1_024)
-    def is_wanted(given: bytes) -> bool:
-        return family_of(given.decode("utf-8", "replace")) in families
-
-    def wanted(record: "ConsumerRecord[bytes, bytes]") -> bool:
-        given = next((value for name, value in record.headers if name == "ce_type"), None)
-        return given is None or is_wanted(given)
-
-    return wanted
-
-
-class BatchConsumer:
-    """Runs one handler for the messages of some topics in one consumer group.
-
-    A batch is tried again where a server is away; ``transient`` are other failures that pass.
-    ``linger_seconds`` is a pause after each batch, for a store that prefers few and large ones: the
-    next holds what has come in the meantime.
-    ``patience_seconds`` is how long the broker may hold a message back for others to join it. Where
-    nobody waits for the effect it saves work on both sides: at 100 messages/s with 0.25 s a
-    consumer costs a third, and all of the suite a quarter less.
-    ``wanted`` tells before a record is decoded whether the handler has a use for it: what is not
-    wanted counts as consumed, unread, and is never a dead letter of this group.
-    ``ordered``: an effect may depend on the messages before it of the same key, so where one of
-    them is set aside, those behind it wait with it.
-    """
-
-    def __init__(
-        self,
-        topics: Sequence[Topic],
-        group: str,
-        handler: Handler,
-        *,
-        bootstrap_servers: Kafka,
-        namespace: str,
-        publisher: Publisher,
-        transient: tuple[type[Exception], ...] = (),
-        max_batch: int = 500,
-        linger_seconds: float = 0,
-        patience_seconds: float = 0,
-        wanted: Wanted | None = None,
-        ordered: bool = True,
-    ) -> None:
-        self._topics = {namespace + topic.value: topic for topic in topics}
-        self._group = namespace + group
-        self._bootstrap_servers = bootstrap_servers
-        self._transient = (*SERVER_AWAY, *transient)
-        self._policy = Policy(
-            self._topics,
-            self._group,
-            handler,
-            publisher,
-            bootstrap_servers=bootstrap_servers,
-            namespace=namespace,
-            transient=self._transient,
-            wanted=wanted,
-            ordered=ordered,
-        )
+    def __init__(self, group: str, policy: Policy, max_batch: int) -> None:
+        self._group = group
+        self._policy = policy
+        self._max_batch = max_batch
         self._stopped: dict[TopicPartition, Stop] = {}
         # Its partitions are not those any more that the policy knows of.
         self._assigned_anew = False
-        self._max_batch = max_batch
-        self._linger_seconds = linger_seconds
-        self._waiting = patient(patience_seconds) if patience_seconds else {}
         self._busy = asyncio.Lock()
         self._durable: dict[TopicPartition, int] = {}
-        self._consumer: AIOKafkaConsumer[bytes, bytes] | None = None
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Consume until ``stop`` is set, then commit what is durable and leave the group."""
-        await read_on(self._read, stop, self._group)
+    @property
+    def has_more_to_do(self) -> bool:
+        """Whether ``take`` does anything where nothing was fetched."""
+        return self._assigned_anew or self._policy.is_to_look
 
-    async def _read(self, stop: asyncio.Event) -> None:
-        # What another consumer had here before may be another member's by now.
-        self._durable.clear()
-        self._forget_stops()
-        self._consumer = consumer = Reader(
-            **client_options(self._bootstrap_servers),
-            group_id=self._group,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            **GROUP_MEMBER,
-            max_poll_interval_ms=300_000,
-            **self._waiting,
-        )
-        consumer.subscribe(list(self._topics), listener=_CommitBeforeLosing(self))
-        committer = asyncio.create_task(self._commit_now_and_then())
-        try:
-            await consumer.start()
-            while not stop.is_set():
-                if committer.done():
-                    await committer
-                fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=self._max_batch)
-                if fetched or self._assigned_anew or self._policy.is_to_look:
-                    async with self._busy:
-                        await self._see_to_what_is_set_aside(consumer, stop)
-                        if fetched and not stop.is_set():
-                            await self._handle(consumer, fetched, stop)
-                if fetched and self._linger_seconds:
-                    await stopped_within(stop, self._linger_seconds)
-        finally:
-            committer.cancel()
-            await asyncio.gather(committer, return_exceptions=True)
-            # aiokafka tries as long as there is no coordinator.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LAST_COMMIT_SECONDS):
-                    await self.commit()
-            await consumer.stop()
+    async def take(
+        self,
+        consumer: "AIOKafkaConsumer[bytes, bytes]",
+        fetched: Mapping[TopicPartition, Sequence[Record]],
+        handler: Handler,
+        stop: asyncio.Event,
+    ) -> None:
+        """The effects of what was fetched are durable, or ``stop`` was set before they were.
 
-    async def check(self) -> None:
-        """For readiness: the group has given this consumer its partitions. Errors: Transient."""
-        if self._consumer is None or not self._consumer.assignment():
+        Errors: those that every batch would meet."""
+        async with self._busy:
+            await self._see_to_what_is_set_aside(consumer, handler, stop)
+            if fetched and not stop.is_set():
+                await self._handle(consumer, fetched, handler, stop)
+
+    def check(self, consumer: "AIOKafkaConsumer[bytes, bytes] | None") -> None:
+        """For readiness: the group has given this member its partitions. Errors: Transient."""
+        if consumer is None or not consumer.assignment():
             raise Transient(f"the consumer {self._group} has no partitions yet")
         for at, stop in self._stopped.items():
             raise Transient(f"stopped at {at.topic}:{at.partition}:{stop.offset}: {stop.reason}")
 
     def set_aside(self) -> dict[str, str]:
-        """For ``/readyz``: each stream of which messages are set aside here, and why."""
+        """Each stream of which messages are set aside here, and why."""
         return self._policy.told()
 
     async def _see_to_what_is_set_aside(
-        self, consumer: "AIOKafkaConsumer[bytes, bytes]", stop: asyncio.Event
+        self, consumer: "AIOKafkaConsumer[bytes, bytes]", handler: Handler, stop: asyncio.Event
     ) -> None:
         # Nothing of a partition before it is known what is set aside of it.
         if self._assigned_anew:
             assigned = consumer.assignment()
-            if not await self._until_done(lambda: self._policy.begin(assigned), stop):
+            if not await self._until_done(lambda: self._policy.begin(assigned, handler), stop):
                 return
             self._assigned_anew = False
         try:
-            await self._policy.look()
-        except self._transient as error:
+            await self._policy.look(handler)
+        except SERVER_AWAY as error:
             log.warning("what is set aside is tried later", group=self._group, error=repr(error))
 
     async def _until_done(self, work: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:
@@ -190,7 +113,7 @@ class BatchConsumer:
         while True:
             try:
                 await work()
-            except self._transient as error:
+            except SERVER_AWAY as error:
                 CONSUMER_RETRIES.labels(self._group).inc()
                 log.warning("batch will be tried again", group=self._group, error=repr(error))
                 if await stopped_within(stop, pause):
@@ -202,16 +125,21 @@ class BatchConsumer:
     async def _handle(
         self,
         consumer: "AIOKafkaConsumer[bytes, bytes]",
-        fetched: Mapping[TopicPartition, Sequence["ConsumerRecord[bytes, bytes]"]],
+        fetched: Mapping[TopicPartition, Sequence[Record]],
+        handler: Handler,
         stop: asyncio.Event,
     ) -> None:
         assigned = consumer.assignment()
         batches = {tp: records for tp, records in fetched.items() if tp in assigned}
         stops: dict[TopicPartition, Stop] = {}
+        began = time.monotonic()
 
         async def apply() -> None:
+            is_held = time.monotonic() - began > HELD_SECONDS
+            if is_held:
+                await self._pull_more(consumer, batches)
             with CONSUMER_BATCH_SECONDS.labels(self._group).time():
-                stops.update(await self._policy.apply(batches))
+                stops.update(await self._policy.apply(batches, handler, is_held=is_held))
 
         if not await self._until_done(apply, stop):
             return
@@ -225,6 +153,17 @@ class BatchConsumer:
                 CONSUMER_LAG.labels(tp.topic, self._group, tp.partition).set(max(0, end - done))
             if stopped:
                 self._stop_at(consumer, tp, stopped)
+
+    async def _pull_more(
+        self,
+        consumer: "AIOKafkaConsumer[bytes, bytes]",
+        batches: dict[TopicPartition, Sequence[Record]],
+    ) -> None:
+        """What is there already, so that a batch of one stream has others beside it."""
+        room = self._max_batch - sum(len(records) for records in batches.values())
+        if room > 0:
+            for tp, records in (await consumer.getmany(timeout_ms=0, max_records=room)).items():
+                batches[tp] = [*batches.get(tp, ()), *records]
 
     def _stop_at(
         self, consumer: "AIOKafkaConsumer[bytes, bytes]", tp: TopicPartition, stop: Stop
@@ -242,22 +181,42 @@ class BatchConsumer:
             reason=stop.reason,
         )
 
-    async def _commit_now_and_then(self) -> None:
+    @asynccontextmanager
+    async def committing(
+        self, consumer: "AIOKafkaConsumer[bytes, bytes]"
+    ) -> AsyncIterator["Committing"]:
+        """For the life of one consumer: what is durable is committed now and then, and at the
+        end."""
+        # What another consumer had here before may be another member's by now.
+        self._durable.clear()
+        self._forget_stops()
+        task = asyncio.create_task(self._commit_now_and_then(consumer))
+        try:
+            yield Committing(task)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            # aiokafka tries as long as there is no coordinator.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_COMMIT_SECONDS):
+                    await self._commit(consumer)
+
+    async def _commit_now_and_then(self, consumer: "AIOKafkaConsumer[bytes, bytes]") -> None:
         while True:
             await asyncio.sleep(COMMIT_INTERVAL_SECONDS)
-            await self.commit()
+            await self._commit(consumer)
 
-    async def commit(self) -> None:
-        """Commit the offsets of what is durable, for the partitions that are still ours."""
-        if self._consumer is None or not self._durable:
+    async def _commit(self, consumer: "AIOKafkaConsumer[bytes, bytes]") -> None:
+        """The offsets of what is durable, for the partitions that are still ours."""
+        if not self._durable:
             return
-        assigned = self._consumer.assignment()
+        assigned = consumer.assignment()
         offsets = {tp: offset for tp, offset in self._durable.items() if tp in assigned}
         self._durable.clear()
         if not offsets:
             return
         try:
-            await self._consumer.commit(offsets)
+            await consumer.commit(offsets)
         except CommitFailedError:
             # The group moved on without us: another member repeats these, which changes nothing.
             log.warning("offsets not committed, the group rebalanced", group=self._group)
@@ -266,9 +225,9 @@ class BatchConsumer:
                 self._durable.setdefault(tp, offset)
             log.warning("offsets not committed yet", group=self._group, error=repr(error))
 
-    async def before_losing_partitions(self) -> None:
+    async def before_losing_partitions(self, consumer: "AIOKafkaConsumer[bytes, bytes]") -> None:
         async with self._busy:
-            await self.commit()
+            await self._commit(consumer)
             # Whoever gets them stops there too, if it does not know better.
             self._forget_stops()
 
@@ -281,18 +240,51 @@ class BatchConsumer:
         self._assigned_anew = True
 
 
-class _CommitBeforeLosing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
-    """A partition is given up only when the batch in hand is durable and committed."""
+class Committing:
+    """The commits now and then of one consumer."""
 
-    def __init__(self, consumer: BatchConsumer) -> None:
-        self._consumer = consumer
+    def __init__(self, task: "asyncio.Task[None]") -> None:
+        self._task = task
 
-    async def on_partitions_revoked(self, revoked: Any) -> None:
-        if revoked:
-            await self._consumer.before_losing_partitions()
+    def check(self) -> None:
+        """Errors: what the commits have ended with."""
+        if self._task.done():
+            self._task.result()
 
-    async def on_partitions_assigned(self, assigned: Any) -> None:
-        self._consumer.got_partitions()
+
+def BatchConsumer(
+    topics: Sequence[Topic],
+    group: str,
+    handler: Handler,
+    *,
+    bootstrap_servers: Kafka,
+    namespace: str,
+    publisher: Publisher,
+    max_batch: int = 500,
+    linger_seconds: float = 0,
+    patience_seconds: float = 0,
+    wanted: Wanted | None = None,
+    ordered: bool = True,
+) -> "Subscriber":
+    """Until each service declares what it reads."""
+    from libs.runtime.broker import ServiceBroker
+
+    read = Subscription(
+        group=group,
+        topics=tuple(topics),
+        description=group,
+        wanted=wanted,
+        max_batch=max_batch,
+        patience_seconds=patience_seconds,
+        ordered=ordered,
+    )
+    broker = ServiceBroker(
+        group,
+        Streams(subscriptions=(read,)),
+        kafka=bootstrap_servers,
+        namespace=namespace,
+    )
+    return broker.subscribes(read, handler, publisher, linger_seconds=linger_seconds)
 
 
 __all__ = [

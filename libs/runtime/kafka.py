@@ -1,18 +1,17 @@
-"""Publishing to Kafka: idempotent, acknowledged by all replicas, with a bounded wait."""
+"""Publishing to Kafka: acknowledged by all replicas, with a bounded wait."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from faststream.kafka.publisher.usecase import DefaultPublisher
 
 from libs.events.envelope import Envelope
-from libs.events.topics import DEAD_LETTER_MAX_BYTES
 from libs.runtime.away import ServerAway
-from libs.runtime.kafka_access import Kafka, client_options
 from libs.runtime.metrics import PUBLISH_FAILURES
-from libs.runtime.producer import LastingProducer
+from libs.runtime.producer import LastingProducer, Sending
 from libs.runtime.tracing import trace_headers
 
 # How long a group waits for a member that says nothing before others get its partitions: what a
@@ -31,6 +30,10 @@ def patient(seconds: float) -> dict[str, int]:
 
 class Unpublishable(Exception):
     """Kafka takes no such message, however often it is asked; others beside it may be there."""
+
+
+class Undeclared(Exception):
+    """The service does not say that it publishes on this topic."""
 
 
 class PublishFailed(ServerAway):
@@ -63,63 +66,60 @@ def outgoing(envelope: Envelope) -> Outgoing:
     return Outgoing(envelope.topic.value, envelope.key.encode(), envelope.encode(), headers)
 
 
-class Publisher:
-    """A producer that returns when everything it was given is acknowledged.
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What goes through FastStream: a message as it is (bytes, and headers that may be there twice
+    and need no text), and the publish that it is part of."""
 
-    Use as an async context manager. ``timeout_seconds`` bounds the whole wait of one publish.
-    What it has told to have failed may be there all the same: before all that comes later, or not
-    at all once a broker has not taken it for ``request_timeout_seconds``.
+    message: Outgoing
+    sending: Sending
+
+
+class Publisher:
+    """Returns when everything it was given is acknowledged.
+
+    ``publishers`` are those that the service declares, by topic. ``timeout_seconds`` bounds the
+    whole wait of one publish. What it has told to have failed may be there all the same: before all
+    that comes later, or not at all once a broker has not taken it for the producer's patience.
     """
 
     def __init__(
         self,
-        bootstrap_servers: Kafka,
-        namespace: str,
-        timeout_seconds: float = 10,
-        *,
-        request_timeout_seconds: float = 10,
+        producer: LastingProducer,
+        publishers: Mapping[str, DefaultPublisher],
+        timeout_seconds: float,
     ) -> None:
-        self._namespace = namespace
+        self._producer = producer
+        self._publishers = publishers
         self._timeout = timeout_seconds
-        self._producer = LastingProducer(
-            patience_seconds=request_timeout_seconds,
-            **client_options(bootstrap_servers),
-            acks="all",
-            enable_idempotence=True,
-            max_request_size=DEAD_LETTER_MAX_BYTES,
-            request_timeout_ms=int(request_timeout_seconds * 1000),
-        )
 
-    async def __aenter__(self) -> Self:
-        await self._producer.__aenter__()
-        return self
-
-    async def __aexit__(self, *_exc: object) -> None:
-        await self._producer.__aexit__()
+    async def begin_at_once(self) -> None:
+        """Errors: KafkaError where no broker answers."""
+        await self._producer.begin_at_once()
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[Position]:
         """Positions in the order given. Errors: PublishFailed, Unpublishable."""
         if not messages:
             return []
         try:
-            async with asyncio.timeout(self._timeout):
-                done = await self._producer.send(
-                    [
-                        {
-                            "topic": self._namespace + message.topic,
-                            "value": message.value,
-                            "key": message.key,
-                            "headers": list(message.headers),
-                        }
-                        for message in messages
-                    ]
-                )
+            async with asyncio.timeout(self._timeout), self._producer.sending() as sending:
+                for message in messages:
+                    await self._through(message.topic).publish(
+                        Handed(message, sending), no_confirm=True
+                    )
+                done = await sending.written()
         except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
             raise Unpublishable(f"Kafka takes no such message: {error!r}") from error
         except (KafkaError, TimeoutError) as error:
             PUBLISH_FAILURES.inc()
             raise PublishFailed(f"Kafka did not acknowledge: {error!r}") from error
         return [Position(record.partition, record.offset) for record in done]
+
+    def _through(self, topic: str) -> DefaultPublisher:
+        declared = self._publishers.get(topic)
+        if declared is None:
+            raise Undeclared(f"nothing is declared to be published on {topic}")
+        return declared
 
     async def check(self) -> None:
         """For readiness: publishing works. Errors: KafkaError, TimeoutError."""

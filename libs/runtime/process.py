@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
@@ -20,12 +20,13 @@ import uvicorn
 from starlette.types import ASGIApp, Scope
 
 from libs.runtime.broken_connections import understand_uvloop
-from libs.runtime.consumer import BatchConsumer
 from libs.runtime.header_names import understand_header_names
 from libs.runtime.kafka_access import check_access
 from libs.runtime.proxies import as_written, is_in
 from libs.runtime.server import Guard, Limits
 from libs.runtime.settings import Settings
+from libs.runtime.streams import Streams
+from libs.runtime.subscriber import Subscriber
 from libs.runtime.tracing import configure_tracing
 
 log = structlog.get_logger()
@@ -76,7 +77,7 @@ class Runtime:
     def consume(
         self,
         name: str,
-        consumer: BatchConsumer,
+        consumer: Subscriber,
         *,
         task: Task | None = None,
         is_needed: bool = True,
@@ -146,14 +147,16 @@ class Migration[S: Settings]:
 
 @dataclass(frozen=True)
 class ServiceSpec[S: Settings]:
-    """A service by its name, its settings and its composition root. ``public``: anybody may reach
-    its port, so that limits hold there and it tells nothing of itself."""
+    """A service by its name, its settings, what it reads from Kafka and writes to it, and its
+    composition root. ``public``: anybody may reach its port, so that limits hold there and it tells
+    nothing of itself."""
 
     name: str
     settings: type[S]
     compose: Callable[[S, Runtime], AbstractAsyncContextManager[ASGIApp]]
     migration: Migration[Any] | None = None
     public: bool = False
+    streams: Streams = field(default_factory=Streams)
 
 
 def _as_exception(name: str, error: BaseException) -> Exception:

@@ -18,7 +18,8 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import structlog
@@ -59,10 +60,7 @@ class _Producer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka is untyped
 
 
 class LastingProducer:
-    """Sends and waits for the acknowledgements. Use as an async context manager.
-
-    ``options`` are AIOKafkaProducer's.
-    """
+    """``options`` are AIOKafkaProducer's."""
 
     def __init__(self, *, patience_seconds: float, **options: Any) -> None:
         self._options = options
@@ -70,15 +68,21 @@ class LastingProducer:
         self._producer: _Producer | None = None
         self._usable = asyncio.Event()
         self._making: asyncio.Task[None] | None = None
+        self._not_there = "no broker of Kafka has answered yet"
         # What nobody waits for any more, the oldest first, and since when it was on its way.
         self._left: deque[tuple[float, asyncio.Future[RecordMetadata]]] = deque()
 
-    async def __aenter__(self) -> "LastingProducer":
+    def begin(self) -> None:
+        """Make the first one beside what is done here, however long no broker answers."""
+        if self._producer is None and self._making is None:
+            self._making = asyncio.create_task(self._make_in_the_end(), name="producer")
+
+    async def begin_at_once(self) -> None:
         """Errors: KafkaError where no broker answers."""
         await self._make()
-        return self
 
-    async def __aexit__(self, *_exc: object) -> None:
+    async def end(self) -> None:
+        """Give up what is not written."""
         if self._making is not None:
             self._making.cancel()
             await asyncio.gather(self._making, return_exceptions=True)
@@ -86,52 +90,20 @@ class LastingProducer:
             await self._producer.abandon()
         self._forget()
 
-    async def send(self, messages: Sequence[Mapping[str, Any]]) -> list[RecordMetadata]:
-        """In order; returns when all are acknowledged. ``messages``: AIOKafkaProducer.send's words.
-
-        Errors: KafkaError. Whoever is cancelled meanwhile has given up: the messages may be written
-        all the same, before those of the same partition that are sent later.
-        """
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator["Sending"]:
+        """For the messages of one publish. Whoever is cancelled meanwhile, or leaves early, has
+        given up: the messages may be written all the same, before those of the same partition that
+        are sent later."""
         while (producer := self._producer) is None:
             await self._usable.wait()
         began = time.monotonic()
-        waiting: list[asyncio.Future[RecordMetadata]] = []
+        sending = Sending(producer, self._make_anew)
         try:
-            for message in messages:
-                waiting.append(await self._handed_over(producer, message))
-            return await self._written(producer, waiting)
+            yield sending
         finally:
-            self._leave(began, waiting)
+            self._leave(began, sending.waiting)
             self._look(producer)
-
-    async def _handed_over(
-        self, producer: _Producer, message: Mapping[str, Any]
-    ) -> "asyncio.Future[RecordMetadata]":
-        try:
-            future: asyncio.Future[RecordMetadata] = await producer.send(**message)
-        except KafkaError as error:
-            # Most are about this message alone, which has no number in any sequence yet.
-            if producer.is_broken:
-                self._make_anew(producer, repr(error))
-            raise
-        return future
-
-    async def _written(
-        self, producer: _Producer, waiting: "Sequence[asyncio.Future[RecordMetadata]]"
-    ) -> list[RecordMetadata]:
-        try:
-            # Neither cancels what waits: it has to be known whether that was written in the end.
-            # One alone, as a webhook has it, is not worth a gathering.
-            if len(waiting) == 1:
-                return [await asyncio.shield(waiting[0])]
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
-            for one in waiting:
-                if one.done():
-                    one.result()
-            return [one.result() for one in waiting]
-        except KafkaError as error:
-            self._make_anew(producer, repr(error))
-            raise
 
     def _leave(self, began: float, waiting: Sequence[asyncio.Future[RecordMetadata]]) -> None:
         for one in waiting:
@@ -160,7 +132,7 @@ class LastingProducer:
         if self._producer is not None:
             self._look(self._producer)
         if self._producer is None:
-            raise KafkaConnectionError("the producer is being made anew")
+            raise KafkaConnectionError(self._not_there)
         async with asyncio.timeout(_CHECK_SECONDS):
             await self._producer.client.fetch_all_metadata()
 
@@ -171,6 +143,7 @@ class LastingProducer:
         PRODUCERS_MADE_ANEW.inc()
         self._usable.clear()
         self._producer = None
+        self._not_there = f"the producer is being made anew: {reason}"
         self._making = asyncio.create_task(self._replace(old), name="producer")
 
     async def _replace(self, old: _Producer) -> None:
@@ -183,12 +156,15 @@ class LastingProducer:
         except Exception:  # nothing of it is used any more, and the next one must come all the same
             log.exception("the old producer did not end as it should")
         self._forget()
+        await self._make_in_the_end()
+
+    async def _make_in_the_end(self) -> None:
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
                 await self._make()
             except Exception as error:  # whatever the client trips over: another one is tried
-                log.warning("no broker for a new producer yet", error=repr(error))
+                log.warning("Kafka does not answer, nothing is published yet", error=repr(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             else:
@@ -204,3 +180,41 @@ class LastingProducer:
             raise
         self._producer = producer
         self._usable.set()
+
+
+class Sending:
+    """The messages of one publish: handed over in order, and waited for together."""
+
+    def __init__(self, producer: _Producer, make_anew: Callable[[_Producer, str], None]) -> None:
+        self._producer = producer
+        self._make_anew = make_anew
+        self.waiting: list[asyncio.Future[RecordMetadata]] = []
+
+    async def hand_over(self, **message: Any) -> "asyncio.Future[RecordMetadata]":
+        """``message``: AIOKafkaProducer.send's words. Errors: KafkaError."""
+        try:
+            future: asyncio.Future[RecordMetadata] = await self._producer.send(**message)
+        except KafkaError as error:
+            # Most are about this message alone, which has no number in any sequence yet.
+            if self._producer.is_broken:
+                self._make_anew(self._producer, repr(error))
+            raise
+        self.waiting.append(future)
+        return future
+
+    async def written(self) -> list[RecordMetadata]:
+        """All that was handed over is acknowledged. Errors: KafkaError."""
+        waiting = self.waiting
+        try:
+            # Neither cancels what waits: it has to be known whether that was written in the end.
+            # One alone, as a webhook has it, is not worth a gathering.
+            if len(waiting) == 1:
+                return [await asyncio.shield(waiting[0])]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
+            for one in waiting:
+                if one.done():
+                    one.result()
+            return [one.result() for one in waiting]
+        except KafkaError as error:
+            self._make_anew(self._producer, repr(error))
+            raise

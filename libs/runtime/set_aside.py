@@ -4,8 +4,9 @@ The twin is the one durable place that every service has. A message that is set 
 there like any other dead letter, with its own key, bytes and headers; what becomes of it is told by
 messages without a value, behind it in the same twin:
 
-    parley_dead_set_aside: unexpected    a letter that its group's handler failed on; ``waits`` for
-                                         one that only came behind such a one, of the same stream
+    parley_dead_set_aside: unexpected    a letter that its group's handler failed on; ``held`` where
+                                         that should have passed, and did for all but this stream;
+                                         ``waits`` for one that only came behind such a one
     parley_dead_released: <origin>       the group has applied, or refused, the letter from there
     parley_dead_retry: 1                 a person asks the group to try again: the stream of the
                                          key, or everything where there is no key
@@ -20,15 +21,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from aiokafka import ConsumerRecord
-
 from libs.events.topics import Topic
 from libs.runtime.dead_letters import Letter, each_letter
 from libs.runtime.kafka import Outgoing
 from libs.runtime.kafka_access import Kafka
+from libs.runtime.streams import Record
 
-type Record = ConsumerRecord[bytes, bytes]
-type Why = Literal["unexpected", "waits"]
+type Why = Literal["unexpected", "held", "waits"]
 
 OURS: Final = "parley_dead_"
 REASON: Final = OURS + "reason"
@@ -42,12 +41,14 @@ RETRY: Final = OURS + "retry"
 @dataclass(frozen=True, slots=True)
 class Kept:
     """One message that ``group`` (with its namespace) has set aside. ``record`` is the original, as
-    it stood on its topic; ``reason`` tells the kind of failure, and nothing personal."""
+    it stood on its topic; ``reason`` tells the kind of failure, and nothing personal. ``is_held``:
+    the failure was one that should have passed."""
 
     topic: Topic
     group: str
     origin: str
     reason: str
+    is_held: bool
     since: datetime
     record: Record
 
@@ -135,4 +136,5 @@ def _kept(namespace: str, topic: Topic, letter: Letter, ours: Mapping[str, str])
         headers=tuple(one for one in letter.headers if not one[0].startswith(OURS)),
     )
     since = datetime.fromtimestamp(letter.timestamp / 1000, UTC)
-    return Kept(topic, ours[GROUP], ours[ORIGIN], ours.get(REASON, ""), since, record)
+    is_held = ours[SET_ASIDE] == "held"
+    return Kept(topic, ours[GROUP], ours[ORIGIN], ours.get(REASON, ""), is_held, since, record)

@@ -6,11 +6,9 @@ from typing import Final
 
 from starlette.types import ASGIApp
 
-from libs.events.topics import Topic
-from libs.runtime.consumer import BatchConsumer
+from libs.runtime.broker import broker_of
 from libs.runtime.directory import Directory
 from libs.runtime.http import service_app
-from libs.runtime.kafka import Publisher
 from libs.runtime.process import Migration, Runtime, ServiceSpec
 from libs.runtime.settings import key_bytes
 from libs.runtime.tokens import ServiceTokens
@@ -20,15 +18,12 @@ from services.analytics.consumers import Projection
 from services.analytics.migrate import SchemaError, apply, migrate, pending
 from services.analytics.reports import Reports
 from services.analytics.settings import AnalyticsSettings, WarehouseSettings
+from services.analytics.streams import FACTS, STREAMS
 from services.analytics.warehouse import (
     database_of,
     is_embedded,
     open_warehouse,
 )
-
-_MAX_BATCH: Final = 5_000
-# Little beside the flush interval, and most messages then come in few fetches.
-_PATIENCE_SECONDS: Final = 0.25
 
 
 @asynccontextmanager
@@ -41,19 +36,14 @@ async def compose(settings: AnalyticsSettings, runtime: Runtime) -> AsyncIterato
     elif missing := await pending(warehouse):
         names = ", ".join(migration.name for migration in missing)
         raise SchemaError(f"run `parley migrate` first: ClickHouse lacks {names}")
-    publisher = await runtime.enter(Publisher(settings.kafka, settings.kafka_namespace))
+    broker = await runtime.enter(broker_of("analytics", STREAMS, settings))
+    publisher = broker.publishes()
     directory = Directory(settings)
-    consumer = BatchConsumer(
-        [Topic.CONVERSATION],
-        "analytics",
+    consumer = broker.subscribes(
+        FACTS,
         Projection(warehouse).apply,
-        bootstrap_servers=settings.kafka,
-        namespace=settings.kafka_namespace,
-        publisher=publisher,
-        max_batch=_MAX_BATCH,
+        publisher,
         linger_seconds=settings.analytics_flush_interval_seconds,
-        patience_seconds=_PATIENCE_SECONDS,
-        ordered=False,
     )
     runtime.consume("consumer", consumer)
     runtime.run("directory", directory.table.run)
@@ -72,5 +62,9 @@ async def compose(settings: AnalyticsSettings, runtime: Runtime) -> AsyncIterato
 
 
 SERVICE: Final = ServiceSpec(
-    "analytics", AnalyticsSettings, compose, Migration(WarehouseSettings, migrate)
+    "analytics",
+    AnalyticsSettings,
+    compose,
+    Migration(WarehouseSettings, migrate),
+    streams=STREAMS,
 )

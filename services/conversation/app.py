@@ -19,6 +19,7 @@ from libs.events.topics import Topic
 from libs.eventstore.outbox import StepHook
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.away import SERVER_AWAY
+from libs.runtime.broker import publishing
 from libs.runtime.consumer import BatchConsumer
 from libs.runtime.dead_letters import take_out
 from libs.runtime.directory import Directory
@@ -26,7 +27,6 @@ from libs.runtime.follower import Follower
 from libs.runtime.http import service_app
 from libs.runtime.http import set_aside as problem_of_set_aside
 from libs.runtime.idempotency import Answers
-from libs.runtime.kafka import Publisher
 from libs.runtime.long_work import LongWork
 from libs.runtime.mongo import Document, check_mongo, mongo_client
 from libs.runtime.outbox import SetAsideStreams
@@ -35,6 +35,7 @@ from libs.runtime.process import Migration, Runtime, ServiceSpec
 from libs.runtime.settings import MongoSettings, key_bytes
 from libs.runtime.sharing import SharedReads
 from libs.runtime.stopping import stopped_within
+from libs.runtime.subscriber import Subscriber
 from libs.runtime.tokens import ServiceTokens
 from libs.runtime.trust import guard
 from services.conversation.anchors.anchor import AnchorKey
@@ -99,7 +100,7 @@ async def compose(
     runtime.closing(client.close)
     database = client[settings.mongodb_database]
     await ensure_indexes(database)
-    publisher = await runtime.enter(Publisher(settings.kafka, settings.kafka_namespace))
+    publisher = await runtime.enter(publishing(settings.kafka, settings.kafka_namespace))
 
     directory = Directory(settings)
     engine = engine_of(settings, database, publisher, directory, on_step)
@@ -230,7 +231,7 @@ async def compose(
     yield app
 
 
-def _consume(topic: Topic, consumer: BatchConsumer, runtime: Runtime, directory: Directory) -> None:
+def _consume(topic: Topic, consumer: Subscriber, runtime: Runtime, directory: Directory) -> None:
     async def run(stop: asyncio.Event) -> None:
         # A message's source and its rules are looked up in the directory: first all of it.
         while not directory.table.is_caught_up and not stop.is_set():

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from libs.events.content import Channel
 from libs.events.ids import IdKey, random_id
 from libs.events.topics import Topic
+from libs.runtime.broker import publishing
 from libs.runtime.consumer import BatchConsumer, Handler, Wanted
 from libs.runtime.directory import Directory
 from libs.runtime.http import ServiceClient, service_app
@@ -90,7 +91,7 @@ class _Composition:
     async def publisher(self, timeout_seconds: float) -> Publisher:
         settings = self.settings
         return await self.runtime.enter(
-            Publisher(settings.kafka, settings.kafka_namespace, timeout_seconds)
+            publishing(settings.kafka, settings.kafka_namespace, timeout_seconds)
         )
 
     def consumer(

@@ -22,10 +22,10 @@ from libs.events.conversation import (
 from libs.events.ids import IdKey
 from libs.events.sending import SendingFailed
 from libs.events.topics import Topic
+from libs.runtime.broker import publishing
 from libs.runtime.consumer import BatchConsumer, Received, Refused, of_types
 from libs.runtime.directory import Directory
 from libs.runtime.http import service_app
-from libs.runtime.kafka import Publisher
 from libs.runtime.mongo import check_mongo, mongo_client
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.sealing import Sealer
@@ -57,7 +57,7 @@ async def compose(settings: NotifySettings, runtime: Runtime) -> AsyncIterator[A
         mongo_client(settings.mongodb_url.get_secret_value(), "parley-notify")
     )
     database = mongo[settings.mongodb_database]
-    publisher = await runtime.enter(Publisher(settings.kafka, settings.kafka_namespace))
+    publisher = await runtime.enter(publishing(settings.kafka, settings.kafka_namespace))
     directory = Directory(settings)
     rules = Rules(database["notify_rules"])
     notifications = Notifications(database["notify_notifications"])

@@ -14,11 +14,11 @@ from libs.events.topics import Topic
 from libs.eventstore.outbox import Outbox, StepHook
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.away import SERVER_AWAY
+from libs.runtime.broker import publishing
 from libs.runtime.consumer import BatchConsumer, of_types
 from libs.runtime.directory import Directory
 from libs.runtime.http import service_app
 from libs.runtime.idempotency import Answers
-from libs.runtime.kafka import Publisher
 from libs.runtime.left_out import left_out
 from libs.runtime.mongo import check_mongo, mongo_client
 from libs.runtime.outbox import SetAsideStreams, is_own
@@ -60,7 +60,7 @@ async def compose(
         mongo_client(settings.mongodb_url.get_secret_value(), "parley-routing")
     )
     database = mongo[settings.mongodb_database]
-    publisher = await runtime.enter(Publisher(settings.kafka, settings.kafka_namespace))
+    publisher = await runtime.enter(publishing(settings.kafka, settings.kafka_namespace))
     deployment_key = key_bytes(settings.deployment_key)
     ids = IdKey(deployment_key)
     directory = Directory(settings)

@@ -23,8 +23,9 @@ from libs.devstack.kafka import CONFIGURATION, kafka_process
 from libs.devstack.mongodb import mongodb_process, mongodb_program, mongodb_url
 from libs.devstack.ports import free_port
 from libs.events.topics import Topic
+from libs.runtime.broker import publishing
 from libs.runtime.dead_letters import each_letter
-from libs.runtime.kafka import Outgoing, Publisher, PublishFailed
+from libs.runtime.kafka import Outgoing, PublishFailed
 from libs.runtime.kafka_access import KafkaAccess
 from libs.runtime.settings import SERVICES
 from parley.accounts import HOLDERS, OPERATOR, ROOT
@@ -223,7 +224,7 @@ async def test_a_password_of_yesterday_lets_nobody_in(guarded: Guarded) -> None:
 
 async def test_a_topic_is_read_and_written_by_those_it_concerns(guarded: Guarded) -> None:
     """That the others' come through is told by the message above."""
-    async with Publisher(guarded.kafka_of("analytics"), "", timeout_seconds=5) as publisher:
+    async with publishing(guarded.kafka_of("analytics"), "", timeout_seconds=5) as publisher:
         for topic in (Topic.CONVERSATION, Topic.DIRECTORY, Topic.OUTBOUND):
             with pytest.raises(PublishFailed, match="Authorization"):
                 await publisher.publish([Outgoing(topic.value, b"key", b"value", [])])

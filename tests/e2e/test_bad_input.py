@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from libs.events.topics import Topic
-from libs.runtime.kafka import Outgoing, Publisher
+from libs.runtime.broker import publishing
+from libs.runtime.kafka import Outgoing
 from libs.runtime.settings import Settings, load
 from parley.client import Refused, eventually
 from parley.dead_letters import DeadLetter, dead_letters
@@ -91,7 +92,7 @@ async def test_a_poison_message_becomes_a_dead_letter_and_its_partition_goes_on(
     poison = b"not an event " + uuid.uuid4().bytes
     key = row["conversation_id"].encode()
 
-    async with Publisher(settings.kafka_bootstrap_servers, settings.kafka_namespace) as publisher:
+    async with publishing(settings.kafka_bootstrap_servers, settings.kafka_namespace) as publisher:
         await publisher.publish([Outgoing(Topic.INBOUND.value, key, poison, [("x", b"y")])])
     await company.writes(bot, olena, "after")
 

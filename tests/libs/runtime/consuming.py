@@ -9,13 +9,15 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from libs.events.commands import RouteCase
 from libs.events.topics import Topic
+from libs.runtime.broker import ServiceBroker
 from libs.runtime.consumer import (
-    BatchConsumer,
     Handler,
     Received,
     Refused,
 )
 from libs.runtime.kafka import Outgoing, Publisher, outgoing
+from libs.runtime.streams import Streams, Subscription
+from libs.runtime.subscriber import Subscriber
 from tests.support.kafka import envelope, read_records
 
 TOPIC = Topic.COMMANDS
@@ -30,16 +32,22 @@ class Broker:
         self.namespace = namespace
         self.publisher = publisher
 
-    def consumer(self, handler: Handler, **options: Any) -> BatchConsumer:
-        return BatchConsumer(
-            [TOPIC],
-            GROUP,
-            handler,
-            bootstrap_servers=self.bootstrap,
+    def consumer(
+        self,
+        handler: Handler,
+        *,
+        bootstrap: str | None = None,
+        **declared: Any,
+    ) -> Subscriber:
+        """``declared``: a Subscription's words. ``bootstrap``: another way to the same broker."""
+        reads = Subscription(group=GROUP, topics=(TOPIC,), description="What is put.", **declared)
+        broker = ServiceBroker(
+            "tests",
+            Streams(subscriptions=(reads,)),
+            kafka=bootstrap or self.bootstrap,
             namespace=self.namespace,
-            publisher=self.publisher,
-            **options,
         )
+        return broker.subscribes(reads, handler, self.publisher)
 
     async def put(self, *causes: str, key: str | None = None) -> None:
         await self.publisher.publish([command(cause, key) for cause in causes])
@@ -98,7 +106,7 @@ class Effects:
 
 
 @asynccontextmanager
-async def running(consumer: BatchConsumer) -> AsyncIterator["asyncio.Task[None]"]:
+async def running(consumer: Subscriber) -> AsyncIterator["asyncio.Task[None]"]:
     stop = asyncio.Event()
     task = asyncio.create_task(consumer.run(stop))
     try:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import pytest
 
 from libs.events.commands import RouteCase
+from libs.runtime.away import ServerAway
 from libs.runtime.consumer import (
     COMMIT_INTERVAL_SECONDS,
     Received,
     Refused,
     Transient,
-    of_types,
 )
 from libs.runtime.kafka import Outgoing
 from parley.client import eventually
@@ -58,7 +58,7 @@ async def test_what_is_not_wanted_is_consumed_unread(broker: Broker) -> None:
     await broker.put("a", key="one")
     await broker.publisher.publish([foreign])
 
-    async with running(broker.consumer(effects, wanted=of_types(RouteCase))):
+    async with running(broker.consumer(effects, messages=(RouteCase,))):
         await effects.wait(lambda seen: seen == ["a"])
         [letter] = await broker.dead_letters(1)
     committed = await broker.committed()
@@ -126,7 +126,7 @@ async def test_what_the_handler_refuses_becomes_a_dead_letter(broker: Broker) ->
     assert list((await broker.committed()).values()) == [3]
 
 
-class _ServerGone(Exception):
+class _ServerGone(ServerAway):
     pass
 
 
@@ -146,7 +146,7 @@ async def test_a_transient_failure_is_tried_again_and_nothing_is_committed_meanw
         return []
 
     await broker.put("a", "b", key="one")
-    async with running(broker.consumer(flaky, transient=(_ServerGone,))):
+    async with running(broker.consumer(flaky)):
         await asyncio.wait_for(done.wait(), 20)
 
     assert batches == [["a", "b"]] * 4

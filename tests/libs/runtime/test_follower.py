@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from prometheus_client import REGISTRY
 
 from libs.events.topics import Topic
+from libs.runtime.broker import publishing
 from libs.runtime.follower import Follower, Offsets, Record
 from libs.runtime.header_names import understand_header_names
 from libs.runtime.kafka import Outgoing, Publisher
@@ -35,7 +36,7 @@ def understood() -> None:
 @pytest.fixture
 async def publisher(kafka_bootstrap: str, kafka_namespace: str) -> AsyncIterator[Publisher]:
     await create_topics(kafka_bootstrap, kafka_namespace, topics=[TOPIC])
-    async with Publisher(kafka_bootstrap, kafka_namespace) as publisher:
+    async with publishing(kafka_bootstrap, kafka_namespace) as publisher:
         yield publisher
 
 

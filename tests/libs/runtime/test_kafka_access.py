@@ -18,8 +18,9 @@ from libs.devstack.folders import cache_folder
 from libs.devstack.kafka import CONFIGURATION, kafka_process
 from libs.devstack.ports import free_port
 from libs.events.topics import Topic
+from libs.runtime.broker import publishing
 from libs.runtime.dead_letters import each_letter
-from libs.runtime.kafka import Outgoing, Publisher
+from libs.runtime.kafka import Outgoing
 from libs.runtime.kafka_access import (
     KafkaAccess,
     KafkaRefused,
@@ -123,7 +124,7 @@ async def test_admin_producer_and_consumer_sign_in(
 
     await check_access(ours)
     await create_topics(ours, namespace, topics=[Topic.INBOUND])
-    async with Publisher(ours, namespace) as publisher:
+    async with publishing(ours, namespace) as publisher:
         twin = Topic.INBOUND.dead_letter
         await publisher.publish([Outgoing(twin, b"key", b"value", [])])
     read = [letter.value async for letter in each_letter(ours, namespace + twin)]

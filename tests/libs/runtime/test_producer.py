@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 
 from libs.devstack import Devstack, ManagedProcess
 from libs.events.topics import Topic
+from libs.runtime.broker import publishing
 from libs.runtime.kafka import Outgoing, Publisher, PublishFailed
 from libs.runtime.topics import create_topics
 from tests.support.kafka import read_records
@@ -71,7 +72,7 @@ class Writer:
 async def writers(own: Devstack, kafka_namespace: str) -> AsyncIterator[list[Writer]]:
     bootstrap = own.servers.kafka_bootstrap
     await create_topics(bootstrap, kafka_namespace, topics=[Topic.COMMANDS])
-    async with Publisher(
+    async with publishing(
         bootstrap, kafka_namespace, timeout_seconds=1, request_timeout_seconds=REQUEST_TIMEOUT_S
     ) as publisher:
         writers = [Writer(publisher, b"key %d" % number) for number in range(8)]
@@ -113,7 +114,7 @@ async def test_while_it_is_away_publishing_is_not_ready(
     bootstrap = own.servers.kafka_bootstrap
     await create_topics(bootstrap, kafka_namespace, topics=[Topic.COMMANDS])
     message = Outgoing(Topic.COMMANDS, b"k", b"v", [])
-    async with Publisher(
+    async with publishing(
         bootstrap, kafka_namespace, timeout_seconds=0.5, request_timeout_seconds=1
     ) as publisher:
         await publisher.publish([message])

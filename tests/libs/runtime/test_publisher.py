@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from libs.events.commands import RouteCase
 from libs.events.envelope import read_envelope
 from libs.events.topics import Topic
+from libs.runtime.broker import publishing
 from libs.runtime.kafka import Outgoing, Publisher, PublishFailed, Unpublishable, outgoing
 from libs.runtime.metrics import PRODUCERS_MADE_ANEW
 from libs.runtime.outbox import kafka_message, public_message
@@ -30,7 +31,7 @@ async def test_positions_come_in_the_order_given(
     await create_topics(kafka_bootstrap, kafka_namespace, topics=[Topic.DIRECTORY])
     messages = [Outgoing(Topic.DIRECTORY, b"k%d" % n, b"v%d" % n, []) for n in range(50)]
 
-    async with Publisher(kafka_bootstrap, kafka_namespace) as publisher:
+    async with publishing(kafka_bootstrap, kafka_namespace) as publisher:
         positions = await publisher.publish(messages)
         await publisher.check()
         assert await publisher.publish([]) == []
@@ -48,7 +49,7 @@ async def test_a_message_that_is_too_large_is_refused(
     await create_topics(kafka_bootstrap, kafka_namespace, topics=[Topic.COMMANDS])
     large = Outgoing(Topic.COMMANDS, b"k", b"x" * 1_100_000, [])
 
-    async with Publisher(kafka_bootstrap, kafka_namespace) as publisher:
+    async with publishing(kafka_bootstrap, kafka_namespace) as publisher:
         for _ in range(2):
             await publisher.publish([MESSAGE])
             with pytest.raises(Unpublishable):
@@ -64,7 +65,7 @@ async def test_what_is_too_large_to_be_sent_at_all_gives_up_nothing_else(
     large = Outgoing(Topic.COMMANDS, b"k", b"x" * 3_000_000, [])
     made_anew = PRODUCERS_MADE_ANEW._value.get()
 
-    async with Publisher(kafka_bootstrap, kafka_namespace) as publisher:
+    async with publishing(kafka_bootstrap, kafka_namespace) as publisher:
         await publisher.publish([MESSAGE])
         with pytest.raises(Unpublishable):
             await publisher.publish([MESSAGE, large])
@@ -79,7 +80,7 @@ async def test_where_nobody_listens_it_does_not_start() -> None:
         address = f"127.0.0.1:{unused.getsockname()[1]}"
 
         with pytest.raises(KafkaError):
-            async with Publisher(address, ""):
+            async with publishing(address, ""):
                 pass
 
 
@@ -90,7 +91,7 @@ async def test_a_commits_message_is_on_kafka_what_its_event_is(
     event = envelope(RouteCase(cause="c", conversation_id="v", case_id="x"), "v", "wsp_1", 3)
     message = public_message(event)
 
-    async with Publisher(kafka_bootstrap, kafka_namespace) as publisher:
+    async with publishing(kafka_bootstrap, kafka_namespace) as publisher:
         await publisher.publish([kafka_message(message), outgoing(event)])
     records = await read_records(
         kafka_bootstrap, kafka_namespace + Topic.COMMANDS, lambda found: len(found) == 2
@@ -121,7 +122,7 @@ async def test_the_wait_for_a_broker_that_falls_silent_is_bounded(
     kafka_bootstrap: str, kafka_namespace: str, between: Between
 ) -> None:
     await create_topics(kafka_bootstrap, kafka_namespace, topics=[Topic.COMMANDS])
-    async with Publisher(between.address, kafka_namespace, timeout_seconds=1) as publisher:
+    async with publishing(between.address, kafka_namespace, timeout_seconds=1) as publisher:
         await _until_published(publisher, MESSAGE)
 
         between.silent = True
@@ -147,7 +148,7 @@ async def test_a_broker_that_comes_back_is_used_again(
     loop.set_exception_handler(lambda _loop, context: complaints.append(context["message"]))
     await create_topics(kafka_bootstrap, kafka_namespace, topics=[Topic.DIRECTORY])
     try:
-        async with Publisher(between.address, kafka_namespace, timeout_seconds=1) as publisher:
+        async with publishing(between.address, kafka_namespace, timeout_seconds=1) as publisher:
             await _until_published(publisher, _numbered(0))
             await between.close()
             started = time.monotonic()

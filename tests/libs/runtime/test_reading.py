@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from libs.events.topics import Topic
-from libs.runtime import consumer as consumer_module
+from libs.runtime import broker as broker_module
 from libs.runtime import follower as follower_module
-from libs.runtime.consumer import BatchConsumer
 from libs.runtime.reading import Reader
 from libs.runtime.topics import create_topics
 from parley.client import eventually
-from tests.libs.runtime.consuming import GROUP, TOPIC, Broker, Effects, running
+from tests.libs.runtime.consuming import Broker, Effects, running
 from tests.libs.runtime.test_table import Groups, put
 from tests.support.between import Between
 
@@ -39,7 +38,7 @@ def readers(monkeypatch: pytest.MonkeyPatch) -> list[Reader]:
             made.append(self)
             await super().start()
 
-    monkeypatch.setattr(consumer_module, "Reader", Kept)
+    monkeypatch.setattr(broker_module, "Reader", Kept)
     monkeypatch.setattr(follower_module, "Reader", Kept)
     return made
 
@@ -48,14 +47,7 @@ async def test_a_consumer_begins_once_its_broker_is_there(
     broker: Broker, away: Between, readers: list[Reader]
 ) -> None:
     effects = Effects()
-    consumer = BatchConsumer(
-        [TOPIC],
-        GROUP,
-        effects,
-        bootstrap_servers=away.address,
-        namespace=broker.namespace,
-        publisher=broker.publisher,
-    )
+    consumer = broker.consumer(effects, bootstrap=away.address)
     await broker.put("a", "b")
     async with running(consumer) as task:
 

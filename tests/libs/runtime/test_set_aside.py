@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from libs.runtime.consumer import BatchConsumer, Received, Refused, Transient
+from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.metrics import SET_ASIDE_MESSAGES
 from libs.runtime.set_aside import kept_in_twin, retry_of
+from libs.runtime.subscriber import Subscriber
 from tests.libs.runtime.consuming import GROUP, TOPIC, Broker, Effects, causes, running
 
 pytestmark = pytest.mark.servers
@@ -42,7 +43,7 @@ def gauge(broker: Broker) -> float:
     )
 
 
-async def until(consumer: BatchConsumer, number: int) -> None:
+async def until(consumer: Subscriber, number: int) -> None:
     """So many streams are set aside."""
     async with asyncio.timeout(20):
         while len(consumer.set_aside()) != number:  # noqa: ASYNC110  # nobody announces it

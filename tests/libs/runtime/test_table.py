@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 from libs.events.directory import GroupState
 from libs.events.envelope import Envelope
 from libs.events.topics import Topic
+from libs.runtime.broker import publishing
 from libs.runtime.kafka import Outgoing, Publisher, outgoing
 from libs.runtime.problems import Unavailable
 from libs.runtime.table import CompactedTable
@@ -60,7 +61,7 @@ async def namespace(kafka_bootstrap: str, kafka_namespace: str) -> str:
 
 @pytest.fixture
 async def publisher(kafka_bootstrap: str, namespace: str) -> AsyncIterator[Publisher]:
-    async with Publisher(kafka_bootstrap, namespace) as publisher:
+    async with publishing(kafka_bootstrap, namespace) as publisher:
         yield publisher
 
 
@@ -233,7 +234,7 @@ async def test_holes_of_compaction_do_not_hold_it_up(
     }
     await admin.create_topics([NewTopic(name, 1, 1, topic_configs=eager)])
     await admin.close()
-    async with Publisher(kafka_bootstrap, kafka_namespace) as publisher:
+    async with publishing(kafka_bootstrap, kafka_namespace) as publisher:
         await put(publisher, "a", "stays", 1)
         for sequence in range(1, 40):
             await put(publisher, "b", f"b{sequence}", sequence)

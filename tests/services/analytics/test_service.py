@@ -10,6 +10,7 @@ import pytest
 
 from libs.events.directory import DirectoryState, LocationState, MemberState, Role
 from libs.events.topics import Topic
+from libs.runtime.broker import publishing
 from libs.runtime.http import ServiceClient
 from libs.runtime.kafka import Outgoing, Publisher, outgoing
 from libs.runtime.process import running
@@ -52,7 +53,7 @@ async def environment(
     await create_topics(
         kafka_bootstrap, kafka_namespace, topics=[Topic.CONVERSATION, Topic.DIRECTORY]
     )
-    async with Publisher(kafka_bootstrap, kafka_namespace) as publisher:
+    async with publishing(kafka_bootstrap, kafka_namespace) as publisher:
         for number, (key, one) in enumerate(DIRECTORY.items(), 1):
             await publish_state(publisher, one, key, "wsp_a", number)
     return {
@@ -68,7 +69,7 @@ async def environment(
 
 @pytest.fixture
 async def publisher(kafka_bootstrap: str, kafka_namespace: str) -> AsyncIterator[Publisher]:
-    async with Publisher(kafka_bootstrap, kafka_namespace) as publisher:
+    async with publishing(kafka_bootstrap, kafka_namespace) as publisher:
         yield publisher
 
 

@@ -12,8 +12,8 @@ from libs.events.actions import Action
 from libs.eventstore.codec import to_document
 from libs.eventstore.commits import Commit, StoredEvent
 from libs.eventstore.store import AsyncEventStore
+from libs.runtime.broker import publishing
 from libs.runtime.directory import Directory
-from libs.runtime.kafka import Publisher
 from libs.runtime.mongo import Document
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.engine import engine_of
@@ -203,7 +203,7 @@ async def test_what_no_row_can_hold_is_refused_before_it_is_appended(
         await world.seen(dima, good)
     never = datetime.fromisoformat("0001-01-01T00:00:00+23:59")
     settings = world.settings
-    async with Publisher(settings.kafka_bootstrap_servers, settings.kafka_namespace) as publisher:
+    async with publishing(settings.kafka_bootstrap_servers, settings.kafka_namespace) as publisher:
         engine = engine_of(settings, database, publisher, Directory(settings), mark_later=False)
 
         def assigned(conversation_id: str, cause: str, due_at: datetime) -> Task[Conversation]:

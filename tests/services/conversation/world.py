@@ -31,6 +31,7 @@ from libs.events.ids import IdKey, random_id
 from libs.events.inbound import DeliveryChanged, DeliveryWatermark, InboundReceived
 from libs.events.registry import Body
 from libs.eventstore.outbox import StepHook
+from libs.runtime.broker import publishing
 from libs.runtime.http import ServiceClient
 from libs.runtime.kafka import Publisher, outgoing
 from libs.runtime.process import ServiceSpec, running
@@ -356,7 +357,7 @@ async def world_of(settings: ConversationSettings) -> AsyncIterator[World]:
     """The surroundings, without the service."""
     bootstrap, namespace = settings.kafka_bootstrap_servers, settings.kafka_namespace
     await create_topics(bootstrap, namespace)
-    async with Publisher(bootstrap, namespace) as publisher:
+    async with publishing(bootstrap, namespace) as publisher:
         world = World(bootstrap, namespace, publisher, settings)
         await world.begin()
         yield world

@@ -10,7 +10,7 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from libs.events.directory import Role
-from libs.runtime.kafka import Publisher
+from libs.runtime.broker import publishing
 from libs.runtime.process import running
 from libs.runtime.settings import load
 from libs.runtime.topics import create_topics
@@ -108,7 +108,7 @@ async def suite(
             running(GATEWAY, load(GatewaySettings, environment | others))
         )
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        publisher = await stack.enter_async_context(Publisher(kafka_bootstrap, unique + "."))
+        publisher = await stack.enter_async_context(publishing(kafka_bootstrap, unique + "."))
         mongo = await stack.enter_async_context(AsyncMongoClient[dict[str, Any]](mongodb_url))
         services = (routing_url, conversation_url, ingest_url, notify_url, analytics_url)
         for address in (*services, url, replica_url):

@@ -30,6 +30,7 @@ from libs.events.ids import IdKey
 from libs.events.inbound import CorrectionFailed, DeliveryChanged
 from libs.events.outbound import OutboundDeleteRequested, OutboundEditRequested, OutboundRequested
 from libs.events.topics import Topic
+from libs.runtime.broker import publishing
 from libs.runtime.kafka import Publisher, outgoing
 from libs.runtime.process import running
 from libs.runtime.sealing import Sealer
@@ -312,7 +313,7 @@ async def live(
     made = await create_topics(kafka_bootstrap, f"{name}.", topics=TOPICS)
     async with (
         BotApiDouble() as telegram,
-        Publisher(kafka_bootstrap, f"{name}.") as publisher,
+        publishing(kafka_bootstrap, f"{name}.") as publisher,
         Tap(kafka_bootstrap, [f"{name}.parley.delivery"]) as delivery,
         Tap(kafka_bootstrap, [f"{name}.parley.inbound"]) as inbound,
         Ingest(kafka_bootstrap, f"{name}.", environment).running(
@@ -340,7 +341,7 @@ async def shop(live: Live) -> Shop:
 @pytest.fixture
 async def publisher(kafka_bootstrap: str, kafka_namespace: str) -> AsyncIterator[Publisher]:
     await create_topics(kafka_bootstrap, kafka_namespace, topics=TOPICS)
-    async with Publisher(kafka_bootstrap, kafka_namespace) as publisher:
+    async with publishing(kafka_bootstrap, kafka_namespace) as publisher:
         yield publisher
 
 

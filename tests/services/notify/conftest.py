@@ -43,6 +43,7 @@ from libs.events.envelope import Envelope, read_envelope
 from libs.events.ids import random_id
 from libs.events.registry import Body
 from libs.events.topics import Topic
+from libs.runtime.broker import publishing
 from libs.runtime.http import ServiceClient
 from libs.runtime.kafka import Position, Publisher, outgoing
 from libs.runtime.process import running
@@ -370,7 +371,7 @@ async def notify(
         "PARLEY_NOTIFY_RETRY_SECONDS": "0.1",
     }
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongodb_url, tz_aware=True)
-    async with Publisher(kafka_bootstrap, shared_namespace) as publisher, client:
+    async with publishing(kafka_bootstrap, shared_namespace) as publisher, client:
         made = Notify(environment, publisher, client[mongodb_name])
         await made.states(directory_states(made.workspace_id))
         yield made

@@ -10,7 +10,8 @@ from libs.events.commands import RouteCase
 from libs.events.content import Channel
 from libs.events.conversation import CaseFacts, CaseOpened, CaseState
 from libs.events.envelope import Envelope
-from libs.runtime.kafka import Publisher, outgoing
+from libs.runtime.broker import publishing
+from libs.runtime.kafka import outgoing
 from tests.services.routing.conftest import BOT_TOKEN, Client, Routing
 from tests.support.kafka import envelope, read_events
 
@@ -60,7 +61,7 @@ async def test_a_case_goes_to_the_group_of_its_sources_rule(
     routing: Routing, client: Client
 ) -> None:
     source_id, group_id, _ = await _source_with_rule(client)
-    async with Publisher(routing.bootstrap, routing.namespace) as publisher:
+    async with publishing(routing.bootstrap, routing.namespace) as publisher:
         started = time.monotonic()
         await publisher.publish(
             [
@@ -89,7 +90,7 @@ async def test_told_twice_it_says_the_same(routing: Routing, client: Client) -> 
     source_id, _, rule_id = await _source_with_rule(client)
     await client.call("DELETE", f"/v1/autoforwards/{rule_id}")
     event = outgoing(_opened(client.workspace_id, 1, source_id))
-    async with Publisher(routing.bootstrap, routing.namespace) as publisher:
+    async with publishing(routing.bootstrap, routing.namespace) as publisher:
         await publisher.publish([event])
         await publisher.publish([event])
 

@@ -12,6 +12,7 @@ from libs.events.directory import GroupState, Role, RoleState
 from libs.events.envelope import read_envelope
 from libs.eventstore.outbox import Outbox, Step
 from libs.eventstore.store import AsyncEventStore
+from libs.runtime.broker import publishing
 from libs.runtime.kafka import Publisher, PublishFailed
 from libs.runtime.mongo import mongo_client
 from libs.runtime.process import ServiceSpec
@@ -40,7 +41,7 @@ async def test_an_old_state_that_comes_last_is_followed_by_the_newest(
     group_id = group["group_id"]
     await client.done("PATCH", f"/v1/groups/{group_id}", {"name": "Second name"})
 
-    async with Publisher(routing.bootstrap, routing.namespace) as publisher:
+    async with publishing(routing.bootstrap, routing.namespace) as publisher:
         old = GroupState(group_id=group_id, name="First name")
         await publish_state(publisher, old, group_id, client.workspace_id, sequence=1)
     records = await _until(routing, lambda found: len(found) >= 9 + 4)

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from libs.events.topics import Topic
+from libs.runtime.broker import EVERYTHING, ServiceBroker
 from libs.runtime.kafka import Outgoing, Position, Publisher
 
 type Record = ConsumerRecord[bytes, bytes]
@@ -34,7 +35,9 @@ class Broker(Publisher):
     """Remembers how far each partition was written, so that a reader knows when it has all."""
 
     def __init__(self, bootstrap: str, namespace: str) -> None:
-        super().__init__(bootstrap, namespace)
+        self._service = ServiceBroker("tests", EVERYTHING, kafka=bootstrap, namespace=namespace)
+        made = self._service.publishes()
+        super().__init__(made._producer, made._publishers, made._timeout)
         self._names = [namespace + topic.value for topic in _TOLD]
         self._bootstrap = bootstrap
         self._prefix = namespace
@@ -43,7 +46,7 @@ class Broker(Publisher):
         self._reading = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        await super().__aenter__()
+        await self._service.connect()
         # It waits at the broker: what is written comes at once, and nothing is asked for meanwhile.
         self._reader: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
             *self._names,
@@ -57,9 +60,9 @@ class Broker(Publisher):
             await self._reader.position(partition)
         return self
 
-    async def __aexit__(self, *reason: object) -> None:
+    async def __aexit__(self, *_reason: object) -> None:
         await self._reader.stop()
-        await super().__aexit__(*reason)
+        await self._service.stop()
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[Position]:
         positions = await super().publish(messages)

@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from obstore.store import ObjectStore
 from pymongo import AsyncMongoClient
 
+from libs.runtime.broker import publishing
 from libs.runtime.kafka import Publisher
 from libs.runtime.limiter import Rate
 from libs.runtime.process import running
@@ -135,7 +136,7 @@ async def stack(
     async with (
         aiohttp.ClientSession() as http,
         AsyncMongoClient[dict[str, object]](mongodb_url) as client,
-        Publisher(kafka_bootstrap, widget_namespace) as publisher,
+        publishing(kafka_bootstrap, widget_namespace) as publisher,
         running(CONVERSATION, desk) as (desk_url, _),
         running(widget_service(desk_url, limits=GENEROUS), own) as (url, _),
     ):

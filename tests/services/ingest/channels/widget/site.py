@@ -24,6 +24,7 @@ from libs.events.directory import (
     WorkspaceState,
 )
 from libs.events.ids import IdKey, random_id
+from libs.runtime.broker import publishing
 from libs.runtime.directory import Directory
 from libs.runtime.http import ServiceClient, service_app
 from libs.runtime.kafka import Publisher, outgoing
@@ -82,7 +83,7 @@ def widget_service(
         runtime.ready_when("directory", directory.table.check)
         runtime.ready_when("widget hub", hub.check)
         namespace = settings.kafka_namespace if publishes_to is None else publishes_to
-        publisher = Publisher(settings.kafka_bootstrap_servers, namespace, 2)
+        publisher = publishing(settings.kafka_bootstrap_servers, namespace, 2)
         tokens = tokens_of("ingest")
         deps = WidgetDependencies(
             directory=directory,
