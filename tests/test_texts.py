@@ -32,6 +32,7 @@ ALL: Final = {
 # Read by programs alone, so in English.
 PROGRAMS: Final = {
     "services/ingest/webhooks/router.py": "a platform's",
+    "services/ingest/ports/webhooks.py": "a platform's",
     "services/ingest/webhooks/accept.py": "a platform's",
     "services/ingest/channels/telegram/hook.py": "the platform's",
     "services/ingest/channels/widget/access.py": "widget.js, which tells the visitor",

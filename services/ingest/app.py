@@ -1,6 +1,6 @@
 """The composition root of ingest."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypedDict, Unpack
@@ -15,7 +15,7 @@ from libs.events.topics import Topic
 from libs.runtime.broker import publishing
 from libs.runtime.consumer import BatchConsumer, Handler, Wanted
 from libs.runtime.directory import Directory
-from libs.runtime.http import ServiceClient, service_app
+from libs.runtime.http import service_app
 from libs.runtime.kafka import Publisher
 from libs.runtime.mongo import Document, mongo_client
 from libs.runtime.process import Runtime, ServiceSpec
@@ -29,28 +29,21 @@ from services.ingest.api.photos import Photos, photo_routes
 from services.ingest.api.sources import registration_routes, webhook_url
 from services.ingest.attachments.fetch import Fetcher, may_have_attachments
 from services.ingest.attachments.store import AttachmentStore
-from services.ingest.channels.telegram.api import BotApi
-from services.ingest.channels.telegram.hook import telegram_hook
-from services.ingest.channels.telegram.moves import Moves
-from services.ingest.channels.telegram.sender import TelegramSender
-from services.ingest.channels.widget.dependencies import WidgetDependencies, WidgetLimits
-from services.ingest.channels.widget.files import FileHandles
-from services.ingest.channels.widget.hub import WidgetHub
-from services.ingest.channels.widget.routes import widget_routes
-from services.ingest.channels.widget.visitors import VisitorTokens
+from services.ingest.channels.protocol import ChannelAdapter, ChannelContext
+from services.ingest.channels.registry import factory_of
 from services.ingest.consumers.erasure import GROUP as ERASING_GROUP
 from services.ingest.consumers.erasure import Eraser
 from services.ingest.consumers.erasure import wanted as erasing_wanted
 from services.ingest.sending.attempts import Attempts
 from services.ingest.sending.lease_sweeper import LeaseSweeper
 from services.ingest.sending.ordered_queues import OrderedQueues
-from services.ingest.sending.port import KeptSender, Sender
 from services.ingest.settings import IngestSettings
 from services.ingest.sources import SEAL_PURPOSE, SourceBook
 from services.ingest.webhooks.accept import Acceptor
+from services.ingest.webhooks.intake import Intake
 from services.ingest.webhooks.registrar import Registrar, RegistrarParts
 from services.ingest.webhooks.removal import WebhookRemoval
-from services.ingest.webhooks.router import Hooks
+from services.ingest.webhooks.router import Hook, Hooks
 
 # Few at a time: a picture is in memory while it is fetched.
 _FETCH_BATCH = 50
@@ -122,20 +115,25 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
     background = await parts.publisher(10)
     runtime.ready_when("kafka", hooks.check)
 
-    bots = await runtime.enter(BotApi(settings.ingest_telegram_api_url))
     mongo = mongo_client(settings.mongodb_url.get_secret_value(), "parley-ingest")
     runtime.closing(mongo.close)
     database = mongo[settings.mongodb_database]
-    moves = Moves(database["ingest_moves"])
-    attempts = _compose_sending(parts, bots, moves, background, database)
-    url_of = partial(webhook_url, settings.ingest_public_url, Channel.TELEGRAM)
+    channels = await _open_channels(parts, hooks, database)
+    attempts = _compose_sending(parts, channels, background, database)
+    url_of = partial(webhook_url, settings.ingest_public_url)
+    registrations = _having(channels, lambda one: one.registration)
     registrar = Registrar(
         database["ingest_registrations"],
-        RegistrarParts(parts.directory, parts.sources, bots, parts.ids, url_of),
+        RegistrarParts(parts.directory, parts.sources, registrations, parts.ids, url_of),
     )
     runtime.run("registrar", registrar.run)
     removal = WebhookRemoval(
-        database["ingest_leaving"], parts.directory, parts.sources, bots, url_of, registrar
+        database["ingest_leaving"],
+        parts.directory,
+        parts.sources,
+        registrations,
+        url_of,
+        registrar,
     )
     runtime.run("leaving", removal.run)
     parts.consumer(
@@ -146,7 +144,9 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
         wanted=erasing_wanted(),
         ordered=False,
     )
-    fetcher = Fetcher(parts.store, parts.sources, bots, runtime.stop)
+    fetcher = Fetcher(
+        parts.store, parts.sources, _having(channels, lambda one: one.files), runtime.stop
+    )
     parts.consumer(
         Topic.INBOUND,
         "ingest-attachments",
@@ -160,67 +160,73 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
 
     app = service_app(runtime, "Parley ingest")
     routes: list[BaseRoute] = [
-        *await _compose_widget(parts, hooks),
+        *(route for one in channels.values() for route in one.routes),
         *attachment_routes(parts.store, fetcher),
-        *photo_routes(Photos(parts.sources, bots)),
+        *photo_routes(Photos(parts.sources, _having(channels, lambda one: one.photos))),
         *registration_routes(
             parts.directory, parts.sources, registrar, removal, settings.ingest_public_url
         ),
     ]
     app.router.routes[:0] = routes
-    guard(app, parts.tokens, public=("/widget", "/hooks/widget/"))
-    hook = telegram_hook(
-        parts.sources, parts.directory, Acceptor(hooks), moves, registrar, parts.ids
+    public = tuple(path for one in channels.values() for path in one.public)
+    guard(app, parts.tokens, public=public)
+    acceptor = Acceptor(hooks)
+    intakes: dict[Channel, Hook] = {
+        channel: Intake(
+            channel, webhook, channels[channel].handshake, parts.sources, acceptor, registrar
+        )
+        for channel, webhook in _having(channels, lambda one: one.webhook).items()
+    }
+    yield Hooks(app, intakes)
+
+
+type _Channels = Mapping[Channel, ChannelAdapter]
+
+
+async def _open_channels(
+    parts: _Composition, publisher: Publisher, database: AsyncDatabase[Document]
+) -> _Channels:
+    context = ChannelContext(
+        settings=parts.settings,
+        deployment_key=parts.deployment_key,
+        ids=parts.ids,
+        directory=parts.directory,
+        publisher=publisher,
+        store=parts.store,
+        sealer=parts.sealer,
+        tokens=parts.tokens,
+        database=database,
     )
-    yield Hooks(app, {Channel.TELEGRAM: hook})
+    channels = {}
+    for channel in Channel:
+        adapter = await parts.runtime.enter(factory_of(channel)(context))
+        for name, task in adapter.tasks.items():
+            parts.runtime.run(name, task)
+        for name, check in adapter.checks.items():
+            parts.runtime.ready_when(name, check)
+        channels[channel] = adapter
+    return channels
+
+
+def _having[T](channels: _Channels, part: Callable[[ChannelAdapter], T | None]) -> dict[Channel, T]:
+    """That part of each channel which has one."""
+    parts = {channel: part(adapter) for channel, adapter in channels.items()}
+    return {channel: one for channel, one in parts.items() if one is not None}
 
 
 def _compose_sending(
     parts: _Composition,
-    bots: BotApi,
-    moves: Moves,
+    channels: _Channels,
     publisher: Publisher,
     database: AsyncDatabase[Document],
 ) -> Attempts:
     # A life's own name: after a restart the attempts of the life before are somebody else's.
     attempts = Attempts(database["ingest_attempts"], random_id("snd"))
-    senders: dict[Channel, Sender] = {
-        Channel.TELEGRAM: TelegramSender(bots, parts.store.read, moves),
-        Channel.WIDGET: KeptSender(),
-    }
+    senders = {channel: adapter.sender for channel, adapter in channels.items()}
     queues = OrderedQueues(attempts, publisher, parts.sources, senders, parts.ids)
     parts.consumer(Topic.OUTBOUND, "ingest-sender", queues.handle, publisher)
     parts.runtime.run("ingest-attempts", LeaseSweeper(attempts, queues).run)
     return attempts
-
-
-async def _compose_widget(parts: _Composition, publisher: Publisher) -> list[BaseRoute]:
-    settings, runtime = parts.settings, parts.runtime
-    conversation = await runtime.enter(
-        ServiceClient("conversation", settings.ingest_conversation_url, parts.tokens)
-    )
-    files = FileHandles(parts.deployment_key)
-    hub = WidgetHub(
-        files,
-        bootstrap_servers=settings.kafka,
-        namespace=settings.kafka_namespace,
-    )
-    runtime.run("widget-hub", hub.run)
-    runtime.ready_when("widget-hub", hub.check)
-    return widget_routes(
-        WidgetDependencies(
-            directory=parts.directory,
-            publisher=publisher,
-            id_key=parts.ids,
-            sealer=parts.sealer,
-            tokens=VisitorTokens(parts.deployment_key),
-            conversation=conversation,
-            hub=hub,
-            files=files,
-            store=parts.store,
-            limits=WidgetLimits(sockets_of_an_address=settings.max_sockets_per_address),
-        )
-    )
 
 
 SERVICE = ServiceSpec("ingest", IngestSettings, compose, public=True)

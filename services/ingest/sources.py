@@ -1,11 +1,13 @@
 """The connected sources with their credentials opened, once for each state of a source."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from libs.events.channels import channel_type
 from libs.events.content import Channel
+from libs.events.credentials import Credentials, opened
 from libs.events.directory import SourceState
 from libs.runtime.directory import Directory
 from libs.runtime.problems import NotFound, Unavailable
@@ -15,25 +17,15 @@ from services.ingest.localization import TEXTS
 SEAL_PURPOSE: Final = "credentials"
 
 
-class Credentials(msgspec.Struct, frozen=True):
-    """What a source's platform needs of us; which of them depends on the channel."""
-
-    bot_token: str = ""
-    secret_token: str = ""
-
-    def __repr__(self) -> str:
-        return "Credentials(…)"
-
-
 @dataclass(frozen=True, slots=True)
-class OpenSource:
-    """A connected source, ready to be used. ``former_secret``: which it had before, as far as this
-    process knows."""
+class OpenSource[C: Credentials]:
+    """A connected source, ready to be used. ``former``: the credentials that it had before, as far
+    as this process knows: until its platform was told of others it delivers with those."""
 
     workspace_id: str
     state: SourceState
-    credentials: Credentials
-    former_secret: str = ""
+    credentials: C
+    former: C | None = None
 
     @property
     def id(self) -> str:
@@ -48,46 +40,49 @@ class SourceBook:
     def __init__(self, directory: Directory, sealer: Sealer) -> None:
         self._directory = directory
         self._sealer = sealer
-        self._opened: dict[str, OpenSource] = {}
-        self._decoder = msgspec.json.Decoder(Credentials)
+        self._opened: dict[str, OpenSource[Any]] = {}
 
     @property
     def is_complete(self) -> bool:
         """False while this replica may not know a source that others know."""
         return self._directory.table.is_caught_up
 
-    def get(self, source_id: str, channel: Channel) -> OpenSource:
+    def get(self, source_id: str, channel: Channel | None = None) -> OpenSource[Any]:
         """Errors: Unavailable (this replica does not know everything yet, or the credentials do
-        not open), NotFound (no such source of this channel is connected).
+        not open), NotFound (no such source of this channel, or of any, is connected).
         """
         if not self.is_complete:
             raise Unavailable(TEXTS.say("unavailable.not-read"))
         found = self._directory.source(source_id)
-        if found is None or found[1].channel is not channel or not found[1].connected:
+        if (
+            found is None
+            or not found[1].connected
+            or (channel is not None and found[1].channel is not channel)
+        ):
             self._opened.pop(source_id, None)
             raise NotFound(TEXTS.say("not-found.source"))
         workspace_id, state = found
-        opened = self._opened.get(source_id)
-        if opened is None or opened.state is not state:
-            credentials = self._open(state)
-            former = opened.credentials.secret_token if opened else ""
-            if opened and former == credentials.secret_token:
-                former = opened.former_secret
-            opened = OpenSource(workspace_id, state, credentials, former)
-            self._opened[source_id] = opened
-        return opened
+        source = self._opened.get(source_id)
+        if source is None or source.state is not state:
+            credentials, former = self._open(state), None
+            if source is not None:
+                is_same = source.credentials == credentials
+                former = source.former if is_same else source.credentials
+            source = OpenSource(workspace_id, state, credentials, former)
+            self._opened[source_id] = source
+        return source
 
-    def opened(self, source_id: str, sealed: str) -> Credentials:
-        """Whether or not the source is connected. Errors: CannotOpen."""
+    def opened(self, source_id: str, channel: Channel, sealed: str | None) -> Credentials:
+        """Whether or not the source is connected. ``sealed`` None: nothing was given. Errors:
+        CannotOpen."""
+        content = b"{}" if sealed is None else self._sealer.open(sealed, source_id)
         try:
-            return self._decoder.decode(self._sealer.open(sealed, source_id))
+            return opened(channel_type(channel).credentials, content)
         except msgspec.DecodeError as error:
             raise CannotOpen(f"what is sealed for {source_id} is not credentials") from error
 
     def _open(self, state: SourceState) -> Credentials:
-        if state.sealed_credentials is None:
-            return Credentials()
         try:
-            return self.opened(state.source_id, state.sealed_credentials)
+            return self.opened(state.source_id, state.channel, state.sealed_credentials)
         except CannotOpen as error:
             raise Unavailable(TEXTS.say("unavailable.credentials")) from error

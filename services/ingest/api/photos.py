@@ -5,9 +5,9 @@ forgotten there is then none to delete.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,10 +19,9 @@ from libs.runtime.bodies import BodyReader
 from libs.runtime.problems import NotFound, Unavailable
 from libs.runtime.trust import caller_of
 from services.ingest.attachments.rules import HEAD_BYTES, image_type
-from services.ingest.channels.telegram import api
-from services.ingest.channels.telegram.photo import fetch_photo, find_photo
-from services.ingest.channels.telegram.threads import read_thread
 from services.ingest.localization import TEXTS
+from services.ingest.ports.files import PhotoSource
+from services.ingest.ports.platform import PASSING
 from services.ingest.sources import OpenSource, SourceBook
 
 SIDE_BY_SIDE: Final = 8
@@ -42,9 +41,9 @@ class Photo:
 
 
 class Photos:
-    def __init__(self, sources: SourceBook, bots: api.BotApi) -> None:
+    def __init__(self, sources: SourceBook, platforms: Mapping[Channel, PhotoSource[Any]]) -> None:
         self._sources = sources
-        self._bots = bots
+        self._platforms = platforms
         self._turns = asyncio.Semaphore(SIDE_BY_SIDE)
 
     async def first(
@@ -59,29 +58,25 @@ class Photos:
                 for place in places:
                     if (photo := await self._at(workspace_id, place, known)) is not None:
                         return photo
-        except (api.TooMany, api.NotReached, api.NoAnswer, TimeoutError) as error:
+        except (*PASSING, TimeoutError) as error:
             raise Unavailable(TEXTS.say("unavailable.platform")) from error
         raise NotFound(TEXTS.say("not-found.photo"))
 
     async def _at(self, workspace_id: str, place: PhotoPlace, known: str | None) -> Photo | None:
-        # A visitor of the widget shows no face.
-        if place.channel is not Channel.TELEGRAM:
-            return None
         source = self._source(workspace_id, place)
-        if source is None or (chat_id := _chat_id(place.thread)) is None:
+        if source is None or (platform := self._platforms.get(place.channel)) is None:
             return None
-        token = source.credentials.bot_token
-        if (found := await find_photo(self._bots, token, chat_id)) is None:
+        if (found := await platform.find(source.credentials, place.thread)) is None:
             return None
-        etag = f'"{found.small_file_unique_id}"'
+        etag = f'"{found.version}"'
         if etag == known:
             return Photo(etag)
-        content = await fetch_photo(self._bots, token, found)
+        content = await platform.fetch(source.credentials, found)
         if content is None or (media_type := image_type(content[:HEAD_BYTES])) is None:
             return None
         return Photo(etag, media_type, content)
 
-    def _source(self, workspace_id: str, place: PhotoPlace) -> OpenSource | None:
+    def _source(self, workspace_id: str, place: PhotoPlace) -> OpenSource[Any] | None:
         try:
             source = self._sources.get(place.source_id, place.channel)
         except NotFound:
@@ -105,10 +100,3 @@ def photo_routes(photos: Photos) -> list[BaseRoute]:
 
     # Where the photo is says who the customer is there: in the body, out of the logs.
     return [Route("/v1/photos", photo, methods=["POST"])]
-
-
-def _chat_id(thread: str) -> str | None:
-    try:
-        return read_thread(thread).face
-    except ValueError:
-        return None

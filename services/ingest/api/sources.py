@@ -51,8 +51,7 @@ def registration_routes(
         _, state = await _known(request, offset_required=True)
         channel, source_id = state.channel, state.source_id
         url = webhook_url(public_url, channel, source_id)
-        # The widget's pages know the address from the script's own: nobody is to be told.
-        error = await _set_webhook(source_id) if channel is Channel.TELEGRAM else None
+        error = await _set_webhook(channel, source_id) if registrar.is_needed(channel) else None
         return json_response(
             WebhookRegistration(registered=error is None, error=error, webhook_url=url)
         )
@@ -84,10 +83,10 @@ def registration_routes(
             raise NotFound(TEXTS.say("not-found.source"))
         return caller, known[1]
 
-    async def _set_webhook(source_id: str) -> str | None:
+    async def _set_webhook(channel: Channel, source_id: str) -> str | None:
         try:
             await removal.cancel(source_id)
-            return await registrar.register(sources.get(source_id, Channel.TELEGRAM))
+            return await registrar.register(sources.get(source_id, channel))
         except SERVER_AWAY as failure:
             raise Unavailable from failure
 

@@ -11,14 +11,16 @@ from typing import Any, Final
 import structlog
 from aiokafka import ConsumerRecord
 
+from libs.events.channels import capabilities_of
 from libs.events.content import Attachment, Channel
 from libs.events.inbound import InboundReceived
-from libs.runtime.consumer import Received, Refused, Transient
+from libs.runtime.consumer import Received, Transient
+from libs.runtime.consumer import Refused as NotApplied
 from libs.runtime.problems import NotFound, Unavailable
 from services.ingest.attachments.store import ERASED, AttachmentStore, Note
-from services.ingest.channels.telegram import api
-from services.ingest.channels.telegram.limits import DOWNLOAD_MAX_BYTES
 from services.ingest.metrics import ATTACHMENTS
+from services.ingest.ports.files import FileSource
+from services.ingest.ports.platform import FileTooLarge, NoAnswer, NotReached, Refused, TooMany
 from services.ingest.sources import SourceBook
 
 log = structlog.get_logger()
@@ -29,7 +31,6 @@ BATCH_SECONDS: Final = 60.0
 UNREACHABLE: Final = "unreachable"
 _TRIES: Final = 3
 _PAUSE_SECONDS: Final = 0.5
-_TOO_LARGE: Final = 413
 # In a JSON text these bytes are a field's name: within a value its quotes would be escaped.
 _ATTACHMENTS: Final = b'"attachments":'
 
@@ -46,21 +47,21 @@ class Fetcher:
         self,
         store: AttachmentStore,
         sources: SourceBook,
-        bots: api.BotApi,
+        platforms: Mapping[Channel, FileSource[Any]],
         stop: asyncio.Event,
     ) -> None:
         self._stop = stop
         self._store = store
         self._sources = sources
-        self._bots = bots
+        self._platforms = platforms
         self._turns = asyncio.Semaphore(SIDE_BY_SIDE)
 
-    async def handle(self, batch: Sequence[Received]) -> Sequence[Refused]:
+    async def handle(self, batch: Sequence[Received]) -> Sequence[NotApplied]:
         """The consumer's handler. Errors: Transient, StorageAway."""
         wanted: dict[tuple[str, str], tuple[str, Attachment]] = {}
         for one in batch:
             body = one.envelope.body
-            if isinstance(body, InboundReceived) and body.channel is Channel.TELEGRAM:
+            if isinstance(body, InboundReceived) and body.channel in self._platforms:
                 for attachment in body.content.attachments:
                     key = (one.envelope.workspace_id, attachment.attachment_id)
                     wanted[key] = (body.source_id, attachment)
@@ -138,27 +139,28 @@ class Fetcher:
 
     async def _download(self, source_id: str, attachment: Attachment) -> bytes | str:
         """The bytes, or in a word why there are none. Errors: Transient."""
-        if (attachment.size_bytes or 0) > DOWNLOAD_MAX_BYTES:
-            return "too-large"
         try:
-            source = self._sources.get(source_id, Channel.TELEGRAM)
+            source = self._sources.get(source_id)
         except NotFound:
             return "gone"
         except Unavailable as error:
             raise Transient(str(error)) from error
+        limit_bytes = capabilities_of(source.state.channel).fetch_max_bytes
+        if (attachment.size_bytes or 0) > limit_bytes:
+            return "too-large"
+        platform = self._platforms[source.state.channel]
         for turn in range(_TRIES):
             if turn:
                 await asyncio.sleep(_PAUSE_SECONDS * 2**turn)
             try:
-                return await self._bots.fetch(
-                    source.credentials.bot_token, attachment.reference, DOWNLOAD_MAX_BYTES
-                )
-            except api.Refused as error:
-                too_large = error.code == _TOO_LARGE or "too big" in error.description
-                return "too-large" if too_large else "gone"
-            except api.TooMany as error:
+                return await platform.fetch(source.credentials, attachment, limit_bytes)
+            except FileTooLarge:
+                return "too-large"
+            except Refused:
+                return "gone"
+            except TooMany as error:
                 await asyncio.sleep(error.retry_after)
-            except (api.NotReached, api.NoAnswer):
+            except (NotReached, NoAnswer):
                 continue
         return UNREACHABLE
 

@@ -29,8 +29,8 @@ from libs.events.outbound import OutboundRequested
 from libs.events.registry import decode, encode, spec_of
 from libs.eventstore.duplicates import refused_as_taken
 from libs.runtime.mongo import Change, Document, change_each, with_fields
-from services.ingest.sending.port import Ending, Failed, Sent, Uncertain
-from services.ingest.sending.requests import Request, correction_of, id_of, number_of
+from services.ingest.ports.sending import Ending, Failed, Request, Sent, Uncertain
+from services.ingest.sending.requests import correction_of, id_of, number_of
 
 # Longer than Kafka keeps the request: it cannot come again when its attempt is forgotten.
 KEPT_FOR: Final = timedelta(days=14)

@@ -9,6 +9,7 @@ import structlog
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
+from services.ingest.ports.sending import Uncertain
 from services.ingest.sending.attempts import (
     LEASE,
     Attempts,
@@ -18,7 +19,6 @@ from services.ingest.sending.attempts import (
     result_of,
 )
 from services.ingest.sending.ordered_queues import OrderedQueues
-from services.ingest.sending.port import Uncertain
 
 log = structlog.get_logger()
 

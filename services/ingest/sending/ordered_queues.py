@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from msgspec.structs import replace
@@ -26,6 +26,8 @@ from libs.runtime.kafka import Publisher, outgoing
 from libs.runtime.left_out import left_out
 from libs.runtime.problems import NotFound, Unavailable
 from services.ingest.metrics import POSTPONED, SEND_SECONDS, SEND_WAITING, SENT
+from services.ingest.ports.events import EVENT_SOURCE
+from services.ingest.ports.sending import Ending, Failed, Later, Outcome, Request, Sender, Uncertain
 from services.ingest.sending.attempts import (
     ERASED_REASON,
     Attempt,
@@ -35,10 +37,9 @@ from services.ingest.sending.attempts import (
     ended_result,
     result_of,
 )
-from services.ingest.sending.port import Ending, Failed, Later, Outcome, Sender, Uncertain
-from services.ingest.sending.requests import Request, id_of
+from services.ingest.sending.limits import refusal_of
+from services.ingest.sending.requests import id_of
 from services.ingest.sources import OpenSource, SourceBook
-from services.ingest.webhooks.accept import EVENT_SOURCE
 
 log = structlog.get_logger()
 
@@ -59,7 +60,7 @@ class OrderedQueues:
         attempts: Attempts,
         publisher: Publisher,
         sources: SourceBook,
-        senders: Mapping[Channel, Sender],
+        senders: Mapping[Channel, Sender[Any]],
         ids: IdKey,
     ) -> None:
         self._attempts = attempts
@@ -226,9 +227,11 @@ class OrderedQueues:
         external = await self._persist(lambda: self._attempts.external_id(quoted, conversation_id))
         return replace(request, reply_to_external=external)
 
-    def _target(self, request: Request) -> tuple[OpenSource, Sender] | Failed:
+    def _target(self, request: Request) -> tuple[OpenSource[Any], Sender[Any]] | Failed:
         if not isinstance(request, OutboundDeleteRequested) and request.content.erased:
             return Failed("erased", ERASED_REASON)
+        if isinstance(request, OutboundRequested) and (refusal := refusal_of(request)) is not None:
+            return refusal
         try:
             source = self._sources.get(request.source_id, request.channel)
         except NotFound:
@@ -301,7 +304,7 @@ class OrderedQueues:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-async def _call(source: OpenSource, sender: Sender, attempt: Attempt) -> Outcome:
+async def _call(source: OpenSource[Any], sender: Sender[Any], attempt: Attempt) -> Outcome:
     if isinstance(attempt.request, OutboundRequested):
         return await sender.send(source, attempt.request, attempt.done)
     return await sender.correct(source, attempt.request)

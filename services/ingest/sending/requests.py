@@ -3,9 +3,7 @@
 from typing import Literal
 
 from libs.events.outbound import OutboundDeleteRequested, OutboundEditRequested, OutboundRequested
-
-Correction = OutboundEditRequested | OutboundDeleteRequested
-Request = OutboundRequested | Correction
+from services.ingest.ports.sending import Request
 
 
 def id_of(request: Request) -> str:

@@ -7,20 +7,18 @@ import structlog
 
 from libs.events.content import Channel
 from libs.events.envelope import Envelope
-from libs.events.inbound import InboundDeleted, InboundReceived
+from libs.events.inbound import InboundReceived
 from libs.events.topics import Topic
 from libs.runtime.kafka import Outgoing, Publisher, PublishFailed, outgoing
 from libs.runtime.metrics import DEAD_LETTERS
 from libs.runtime.problems import Unavailable
 from services.ingest.metrics import ACCEPTED, UNREADABLE
+from services.ingest.ports.events import EVENT_SOURCE
+from services.ingest.ports.webhooks import Inbound
 
 log = structlog.get_logger()
 
-EVENT_SOURCE: Final = "/parley/ingest"
 _GROUP: Final = "ingest-webhook"
-
-
-Inbound = InboundReceived | InboundDeleted
 
 
 def inbound_envelope(workspace_id: str, body: Inbound) -> Envelope:

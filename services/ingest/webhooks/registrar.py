@@ -10,10 +10,10 @@ before the platform does, and takes the former one until the platform was told.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from pymongo import ReturnDocument
@@ -21,18 +21,20 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
 
 from libs.events.api.directory import SourceHealth
+from libs.events.channels import channel_name
 from libs.events.content import Channel
 from libs.events.directory import SourceState
 from libs.events.ids import IdKey
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.backoff import pause
 from libs.runtime.directory import Directory
+from libs.runtime.language import spoken
 from libs.runtime.mongo import Document
 from libs.runtime.problems import Problem
 from libs.runtime.stopping import stopped_within
-from services.ingest.channels.telegram import api
-from services.ingest.channels.telegram.limits import ALLOWED_UPDATES
 from services.ingest.localization import TEXTS
+from services.ingest.ports.platform import PASSING, Refused, TooMany
+from services.ingest.ports.registration import Registered, Registration
 from services.ingest.sources import OpenSource, SourceBook
 
 log = structlog.get_logger()
@@ -46,13 +48,14 @@ _LEASE: Final = timedelta(minutes=2)
 class RegistrarParts:
     directory: Directory
     sources: SourceBook
-    bots: api.BotApi
+    registrations: Mapping[Channel, Registration[Any]]
     ids: IdKey
-    url_of: Callable[[str], str]
+    url_of: Callable[[Channel, str], str]
 
 
 class Registrar:
-    """Of Telegram's sources; others need not be told. ``run`` goes to the runtime's tasks."""
+    """Of the channels whose platforms can be told; others need not be. ``run`` goes to the
+    runtime's tasks."""
 
     def __init__(self, collection: AsyncCollection[Document], parts: RegistrarParts) -> None:
         self._collection = collection
@@ -62,16 +65,20 @@ class Registrar:
         self._last_update: dict[str, datetime] = {}
         self._unwritten: set[str] = set()
 
+    def is_needed(self, channel: Channel) -> bool:
+        """Whether the channel's platform has to be told."""
+        return channel in self._parts.registrations
+
     def saw_update(self, source_id: str, at: datetime) -> None:
         """One has come; written down soon."""
         self._last_update[source_id] = at
         self._unwritten.add(source_id)
 
-    def is_told(self, source: OpenSource) -> bool:
+    def is_told(self, source: OpenSource[Any]) -> bool:
         """Whether the platform is known to send with the source's present secret."""
         return self._told.get(source.id) is source.state
 
-    async def register(self, source: OpenSource) -> str | None:
+    async def register(self, source: OpenSource[Any]) -> str | None:
         """Tell the platform now; why it does not send to us, None where it does. Errors: the
         driver's."""
         error = await self._tell(source)
@@ -88,30 +95,30 @@ class Registrar:
         self._told.pop(source_id, None)
         await self._collection.update_one({"_id": source_id}, {"$unset": {"mark": ""}})
 
-    async def health(self, source: OpenSource) -> SourceHealth:
+    async def health(self, source: OpenSource[Any]) -> SourceHealth:
         """As the platform says now. Errors: the driver's."""
-        url = self._parts.url_of(source.id)
+        url = self._url_of(source)
         row = await self._collection.find_one({"_id": source.id}) or {}
         times = [row.get("last_update_at"), self._last_update.get(source.id)]
         last = max((one for one in times if one is not None), default=None)
-        if source.state.channel is not Channel.TELEGRAM:
+        registration = self._parts.registrations.get(source.state.channel)
+        if registration is None:
             return SourceHealth(registered=True, webhook_url=url, last_update_at=last)
-        found, error = api.WebhookInfo(), None
+        found, error = Registered(), None
         try:
-            found = await self._parts.bots.webhook_info(source.credentials.bot_token)
-        except (api.Refused, api.TooMany, api.NotReached, api.NoAnswer) as failure:
-            error = _words(failure)
+            found = await registration.registered(source.credentials)
+        except (Refused, *PASSING) as failure:
+            error = _words(failure, source)
         if error is None and found.url != url:
             error = TEXTS.say("webhook.elsewhere" if found.url else "webhook.none")
-        failed = found.last_error_date
         return SourceHealth(
             registered=error is None,
             error=error,
             webhook_url=url,
             last_update_at=last,
-            waiting_updates=found.pending_update_count,
-            last_error=found.last_error_message or None,
-            last_error_at=datetime.fromtimestamp(failed, UTC) if failed else None,
+            waiting_updates=found.waiting_updates,
+            last_error=found.last_error,
+            last_error_at=found.last_error_at,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -151,11 +158,11 @@ class Registrar:
                     change = {"$set": {"due_at": due_at}}
                     await self._collection.update_one({"_id": source.id}, change)
 
-    def _connected(self) -> list[OpenSource]:
+    def _connected(self) -> list[OpenSource[Any]]:
         found = []
         for workspace in list(self._parts.directory.workspaces.values()):
             for state in list(workspace.sources.values()):
-                if state.channel is Channel.TELEGRAM and state.connected:
+                if self.is_needed(state.channel) and state.connected:
                     try:
                         found.append(self._parts.sources.get(state.source_id, state.channel))
                     except Problem:
@@ -175,33 +182,40 @@ class Registrar:
             return None
         return int(row["attempt"]) if row else None
 
-    async def _tell(self, source: OpenSource) -> str | None:
-        token, url = source.credentials.bot_token, self._parts.url_of(source.id)
+    async def _tell(self, source: OpenSource[Any]) -> str | None:
+        registration = self._parts.registrations[source.state.channel]
+        url = self._url_of(source)
         try:
-            present = (await self._parts.bots.webhook_info(token)).url
+            present = (await registration.registered(source.credentials)).url
             if present != url and self._is_anothers(present):
                 return TEXTS.say("webhook.taken")
-            await self._parts.bots.set_webhook(token, url, source.credentials.secret_token)
-        except (api.Refused, api.TooMany, api.NotReached, api.NoAnswer) as failure:
-            return _words(failure)
+            await registration.register(source.credentials, url)
+        except (Refused, *PASSING) as failure:
+            return _words(failure, source)
         return None
 
     def _is_anothers(self, url: str) -> bool:
-        """Whether another source of ours gets the bot's updates: it would become deaf."""
+        """Whether another source of ours gets the account's updates: it would become deaf."""
         source_id = url.rpartition("/")[2]
         known = self._parts.directory.source(source_id)
-        return known is not None and known[1].connected and url == self._parts.url_of(source_id)
+        if known is None or not known[1].connected:
+            return False
+        return url == self._parts.url_of(known[1].channel, source_id)
 
-    def _mark(self, source: OpenSource) -> str:
-        told = (source.credentials.bot_token, source.credentials.secret_token)
-        url = self._parts.url_of(source.id)
-        return self._parts.ids.derive("reg", source.id, *told, url, *ALLOWED_UPDATES)
+    def _url_of(self, source: OpenSource[Any]) -> str:
+        return self._parts.url_of(source.state.channel, source.id)
+
+    def _mark(self, source: OpenSource[Any]) -> str:
+        registration = self._parts.registrations[source.state.channel]
+        told = registration.told(source.credentials, self._url_of(source))
+        return self._parts.ids.derive("reg", source.id, *told)
 
 
-def _words(failure: Exception) -> str:
+def _words(failure: Exception, source: OpenSource[Any]) -> str:
     match failure:
-        case api.Refused():
+        case Refused():
             return failure.description or TEXTS.say("webhook.error", {"code": failure.code})
-        case api.TooMany():
+        case TooMany():
             return TEXTS.say("webhook.later", {"seconds": f"{failure.retry_after:g}"})
-    return TEXTS.say("webhook.not-reached", {"channel": "Telegram", "reason": str(failure)})
+    name = channel_name(source.state.channel, spoken())
+    return TEXTS.say("webhook.not-reached", {"channel": name, "reason": str(failure)})

@@ -3,33 +3,36 @@
 Disconnecting forgets the source's credentials, and without them nobody could. So they are written
 down here before it, sealed as they are:
 
-    {_id: source id, workspace, sealed, written_at, due_at, attempt}
+    {_id: source id, workspace, channel, sealed, written_at, due_at, attempt}
 
 Once the directory says that the source is disconnected, the platform is told, for a day at most,
 until it took it or refused. To take off what is not there is no fault, so twice is as good as once.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from pymongo import ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
 
+from libs.events.channels import channel_name
 from libs.events.content import Channel
 from libs.events.directory import SourceState
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.backoff import pause
 from libs.runtime.directory import Directory
+from libs.runtime.language import spoken
 from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.sealing import CannotOpen
 from libs.runtime.stopping import stopped_within
-from services.ingest.channels.telegram import api
 from services.ingest.localization import TEXTS
 from services.ingest.metrics import LEFT
+from services.ingest.ports.platform import PASSING, Refused
+from services.ingest.ports.registration import Registration
 from services.ingest.sources import SourceBook
 from services.ingest.webhooks.registrar import Registrar
 
@@ -51,24 +54,25 @@ class WebhookRemoval:
         collection: AsyncCollection[Document],
         directory: Directory,
         sources: SourceBook,
-        bots: api.BotApi,
-        url_of: Callable[[str], str],
+        registrations: Mapping[Channel, Registration[Any]],
+        url_of: Callable[[Channel, str], str],
         registrar: Registrar,
     ) -> None:
         self._registrar = registrar
         self._collection = collection
         self._directory = directory
         self._sources = sources
-        self._bots = bots
+        self._registrations = registrations
         self._url_of = url_of
 
     async def prepare(self, workspace_id: str, source: SourceState) -> None:
         """The source may be disconnected any moment. Errors: pymongo's."""
-        if source.channel is not Channel.TELEGRAM or source.sealed_credentials is None:
+        if source.channel not in self._registrations or source.sealed_credentials is None:
             return
         now = datetime.now(UTC)
         document = {
             "workspace": workspace_id,
+            "channel": source.channel.value,
             "sealed": source.sealed_credentials,
             "written_at": now,
             # Who disconnects asks for the end himself; this is for when he does not get to it.
@@ -120,16 +124,18 @@ class WebhookRemoval:
             else:
                 await self._later(document)
             return TEXTS.say("webhook.still-connected")
+        # Those that were written down by a release that knew one such channel do not say which.
+        channel = known[1].channel if known else Channel(document["channel"])
         try:
-            await self._take_off(source_id, document["sealed"])
-        except (api.TooMany, api.NotReached, api.NoAnswer) as failure:
+            await self._take_off(source_id, channel, document["sealed"])
+        except PASSING as failure:
             if age <= GIVE_UP_AFTER:
                 LEFT.labels("retry").inc()
                 await self._later(document)
-                told = {"channel": "Telegram", "reason": str(failure)}
+                told = {"channel": channel_name(channel, spoken()), "reason": str(failure)}
                 return TEXTS.say("webhook.not-yet", told)
             reason: str | None = f"given up after a day ({failure})"
-        except (api.Refused, CannotOpen) as refusal:
+        except (Refused, CannotOpen) as refusal:
             reason = str(refusal)
         else:
             reason = None
@@ -139,14 +145,16 @@ class WebhookRemoval:
         await self._end(document)
         return reason
 
-    async def _take_off(self, source_id: str, sealed: str) -> None:
-        """Only what is ours: the bot may send to another address by now.
+    async def _take_off(self, source_id: str, channel: Channel, sealed: str) -> None:
+        """Only what is ours: the account may send to another address by now.
 
-        Errors: as of ``BotApi.call``, CannotOpen, pymongo's.
+        Errors: those of ``ports.platform``, CannotOpen, pymongo's.
         """
-        token = self._sources.opened(source_id, sealed).bot_token
-        if (await self._bots.webhook_info(token)).url == self._url_of(source_id):
-            await self._bots.delete_webhook(token)
+        registration = self._registrations[channel]
+        credentials = self._sources.opened(source_id, channel, sealed)
+        found = await registration.registered(credentials)
+        if found.url == self._url_of(channel, source_id):
+            await registration.unregister(credentials)
             await self._registrar.forget(source_id)
 
     async def _later(self, document: Document) -> None:

@@ -4,9 +4,9 @@ A small ASGI application that answers the platforms' deliveries itself, measured
 like every other route, and passes everything else on.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from starlette.responses import Response
@@ -14,45 +14,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from libs.events.content import Channel
 from libs.runtime.http import Measured
-from libs.runtime.problems import BadRequest, Problem, TooLarge, problem_response
+from libs.runtime.problems import Problem, problem_response
+from services.ingest.ports.webhooks import Delivery
 
 log = structlog.get_logger()
 
 _PREFIX: Final = "/hooks/"
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What a platform posts to a source's webhook. The body is read when it is asked for."""
+class Hook(Protocol):
+    async def deliver(self, delivery: Delivery) -> Response:
+        """The answer to a POST. Errors: any Problem."""
 
-    source_id: str
-    scope: Scope
-    receive: Receive
-
-    def header(self, name: bytes) -> bytes | None:
-        """``name`` in lower case. Of several, the first."""
-        return next((value for given, value in self.scope["headers"] if given == name), None)
-
-    async def body(self, limit_bytes: int) -> bytes:
-        """Errors: TooLarge, as soon as it is known; BadRequest, where the sender has gone."""
-        too_large = TooLarge(f"at most {limit_bytes} bytes are taken")
-        declared = self.header(b"content-length") or b""
-        if declared.isdigit() and int(declared) > limit_bytes:
-            raise too_large
-        body = bytearray()
-        more = True
-        while more:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise BadRequest("the body ends before its end")
-            body += message.get("body", b"")
-            if len(body) > limit_bytes:
-                raise too_large
-            more = message.get("more_body", False)
-        return bytes(body)
-
-
-Hook = Callable[[Delivery], Awaitable[Response]]
+    async def handshake(self, delivery: Delivery) -> Response | None:
+        """The answer to a GET; None where there is none. Errors: any Problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +39,7 @@ class _Route:
 
 
 class Hooks:
-    """``POST /hooks/{channel}/{source_id}`` of the channels in ``hooks``; ``app`` has the rest."""
+    """``/hooks/{channel}/{source_id}`` of the channels in ``hooks``; ``app`` has the rest."""
 
     def __init__(self, app: ASGIApp, hooks: Mapping[Channel, Hook]) -> None:
         self._app = app
@@ -91,15 +66,20 @@ async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _response(scope: Scope, receive: Receive) -> Response:
-    if scope["method"] != "POST":
-        response = problem_response(405, "method-not-allowed", "Method Not Allowed", "")
-        response.headers["allow"] = "POST"
-        return response
     route: _Route = scope["route"]
+    delivery = Delivery(scope["path_params"]["source_id"], scope, receive)
+    response: Response | None = None
     try:
-        return await route.hook(Delivery(scope["path_params"]["source_id"], scope, receive))
+        if scope["method"] == "POST":
+            return await route.hook.deliver(delivery)
+        if scope["method"] == "GET":
+            response = await route.hook.handshake(delivery)
     except Problem as problem:
         return problem.response()
     except Exception as error:  # a bug: the platform hears of it and repeats
         log.error("request failed", path=scope["path"], exc_info=error)
         return Problem().response()
+    if response is None:
+        response = problem_response(405, "method-not-allowed", "Method Not Allowed", "")
+        response.headers["allow"] = "POST"
+    return response

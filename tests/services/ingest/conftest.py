@@ -40,7 +40,7 @@ from libs.runtime.topics import create_topics
 from parley.doubles.bot import Bot
 from parley.doubles.bot_api import BotApiDouble
 from services.ingest.app import SERVICE
-from services.ingest.sending.requests import Request
+from services.ingest.ports.sending import Request
 from services.ingest.settings import IngestSettings
 from tests.support.kafka import Tap, envelope, publish_state
 from tests.support.trust import SERVICE_KEYS, tokens_of

@@ -1,6 +1,7 @@
 """The webhooks' own small application, asked as a server asks it."""
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from prometheus_client import REGISTRY
@@ -10,7 +11,8 @@ from structlog.testing import capture_logs
 
 from libs.events.content import Channel
 from libs.runtime.problems import Conflict
-from services.ingest.webhooks.router import Delivery, Hook, Hooks
+from services.ingest.ports.webhooks import Delivery
+from services.ingest.webhooks.router import Hooks
 
 ROUTE = "/hooks/telegram/{source_id}"
 
@@ -20,16 +22,36 @@ async def echo(delivery: Delivery) -> Response:
     return PlainTextResponse(f"{delivery.source_id} {body.decode()}")
 
 
+Answer = Callable[[Delivery], Awaitable[Response]]
+
+
+class Only:
+    """A hook of which ``answer`` is the answer to a POST, and ``shaken`` that to a GET."""
+
+    def __init__(self, answer: Answer, shaken: str | None = None) -> None:
+        self._answer = answer
+        self._shaken = shaken
+
+    async def deliver(self, delivery: Delivery) -> Response:
+        return await self._answer(delivery)
+
+    async def handshake(self, delivery: Delivery) -> Response | None:
+        if self._shaken is None:
+            return None
+        return PlainTextResponse(f"{self._shaken} {delivery.query.decode()}")
+
+
 async def elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse("elsewhere")(scope, receive, send)
 
 
 async def ask(
-    hook: Hook,
+    hook: Answer,
     *received: Message,
     method: str = "POST",
     path: str = "/hooks/telegram/src_1",
     headers: tuple[tuple[bytes, bytes], ...] = (),
+    shaken: str | None = None,
 ) -> tuple[int, str, dict[str, str]]:
     waiting, sent = list(received), list[Message]()
 
@@ -39,8 +61,9 @@ async def ask(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": method, "path": path, "headers": headers}
-    await Hooks(elsewhere, {Channel.TELEGRAM: hook})(scope, receive, send)
+    scope: Scope = {"type": "http", "method": method, "path": path, "headers": headers}
+    scope["query_string"] = b"challenge=42"
+    await Hooks(elsewhere, {Channel.TELEGRAM: Only(hook, shaken)})(scope, receive, send)
     start, body = sent
     names = {name.decode(): value.decode() for name, value in start["headers"]}
     return start["status"], body["body"].decode(), names
@@ -105,3 +128,11 @@ async def test_a_problem_is_answered_as_one_and_a_bug_is_logged() -> None:
     assert "customer" not in answer[1]
     assert answered(500) == before + 1
     assert [one["event"] for one in logs] == ["request failed"]
+
+
+async def test_a_platform_asks_whose_the_address_is() -> None:
+    status, body, _ = await ask(echo, method="GET", shaken="it is ours:")
+    assert (status, body) == (200, "it is ours: challenge=42")
+
+    status, _, headers = await ask(echo, method="GET")
+    assert (status, headers["allow"]) == (405, "POST")

@@ -19,9 +19,8 @@ from libs.events.outbound import OutboundEditRequested, OutboundRequested
 from libs.runtime.kafka import Outgoing, Publisher, outgoing
 from parley.doubles.bot import Bot
 from parley.doubles.bot_api import BotApiDouble
+from services.ingest.ports.sending import Request, Sent
 from services.ingest.sending.attempts import Attempt, Attempts, result_of
-from services.ingest.sending.port import Sent
-from services.ingest.sending.requests import Request
 from tests.services.ingest.conftest import (
     ANNA,
     BORIS,

@@ -16,9 +16,15 @@ import pytest
 
 from libs.events.inbound import InboundDeleted, InboundReceived
 from libs.events.registry import encode
+from services.ingest.channels.telegram.normalise import (
+    NOTHING,
+    Ignored,
+    Reader,
+    is_service,
+    kind_of,
+)
 from services.ingest.channels.telegram.reading import Unreadable, plain, read_update
 from services.ingest.channels.telegram.threads import Thread, read_thread
-from services.ingest.channels.telegram.updates import NOTHING, Ignored, Reader, is_service, kind_of
 from services.ingest.localization import TEXTS
 from tests.services.ingest.conftest import BOT_ID, IDS, SOURCE_ID
 

@@ -1,5 +1,4 @@
-"""A client of the Bot API that tells apart what a sender must know: taken, refused, not reached,
-or nobody knows.
+"""A client of the Bot API; its errors are those of ``ports.platform``.
 
 Source: https://core.telegram.org/bots/api#making-requests, #responseparameters
 """
@@ -16,43 +15,26 @@ import msgspec
 from libs.events.registry import UNREADABLE
 from libs.runtime.headers import media_type_of
 from services.ingest.channels.telegram.limits import ALLOWED_UPDATES
+from services.ingest.ports.platform import FileTooLarge, NoAnswer, NotReached, Refused, TooMany
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
 # Shorter than Telegram keeps an idle connection: a request on one that was just closed at the
 # other end would leave us not knowing whether it arrived.
 _KEEP_ALIVE_SECONDS: Final = 15
 _TOO_MANY: Final = 429
+_TOO_LARGE: Final = 413
 _SERVER_ERROR: Final = 500
+# What getFile says of a file over 20 MB.
+_TOO_BIG: Final = "too big"
 _DEFAULT_RETRY_SECONDS: Final = 1
 
 
-class Refused(Exception):
-    """The platform understood and will not; ``description`` is in its words. ``migrated_to``: the
-    group has become this supergroup."""
+class BotRefused(Refused):
+    """``migrated_to``: the group has become this supergroup."""
 
     def __init__(self, code: int, description: str, migrated_to: int | None = None) -> None:
-        super().__init__(description)
-        self.code = code
-        self.description = description
+        super().__init__(code, description)
         self.migrated_to = migrated_to
-
-
-class TooMany(Exception):
-    """Not taken; nothing may be sent for ``retry_after`` seconds."""
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(f"retry after {retry_after}")
-        self.retry_after = retry_after
-
-
-class NotReached(Exception):
-    """No connection: the request was certainly not received."""
-
-
-class NoAnswer(Exception):
-    """Sent, and no answer that says what became of it. The Bot API answers 5xx from in front of
-    what does the work, so those too may have been carried out.
-    """
 
 
 class WebhookInfo(msgspec.Struct, frozen=True):
@@ -141,8 +123,13 @@ class BotApi:
             raise NoAnswer("not a webhook's state") from error
 
     async def fetch(self, token: str, file_id: str, limit_bytes: int) -> bytes:
-        """A file's bytes. Errors: as of ``call`` (Refused with code 413 for a larger one)."""
-        found = await self.call(token, "getFile", {"file_id": file_id})
+        """A file's bytes. Errors: as of ``call``, FileTooLarge."""
+        try:
+            found = await self.call(token, "getFile", {"file_id": file_id})
+        except Refused as error:
+            if _TOO_BIG in error.description:
+                raise FileTooLarge from error
+            raise
         path = found.get("file_path") if isinstance(found, dict) else None
         if not path:
             raise Refused(404, "the file has no path")
@@ -150,13 +137,15 @@ class BotApi:
         async with self._request("GET", url) as answer:
             if answer.status >= _SERVER_ERROR:
                 raise NoAnswer(f"status {answer.status}")
+            if answer.status == _TOO_LARGE:
+                raise FileTooLarge
             if not answer.ok:
                 raise Refused(answer.status, "the file cannot be fetched")
             content = await answer.content.read(limit_bytes + 1)
             while len(content) <= limit_bytes and not answer.content.at_eof():
                 content += await answer.content.read(limit_bytes + 1 - len(content))
         if len(content) > limit_bytes:
-            raise Refused(413, "the file is too large")
+            raise FileTooLarge
         return content
 
     @asynccontextmanager
@@ -199,8 +188,9 @@ def _result(status: int, body: bytes) -> Any:
         answer = None
     if status == _TOO_MANY:
         raise TooMany(answer.parameters.retry_after if answer else _DEFAULT_RETRY_SECONDS)
+    # The Bot API answers 5xx from in front of what does the work: it may have been carried out.
     if status >= _SERVER_ERROR or answer is None:
         raise NoAnswer(f"status {status}")
     if not answer.ok:
-        raise Refused(status, answer.description, answer.parameters.migrate_to_chat_id)
+        raise BotRefused(status, answer.description, answer.parameters.migrate_to_chat_id)
     return answer.result

@@ -7,11 +7,11 @@ Source: https://core.telegram.org/bots/api#editmessagetext, #editmessagecaption,
 from typing import Any
 
 from libs.events.outbound import OutboundEditRequested
-from services.ingest.channels.telegram.api import BotApi, NoAnswer, NotReached, Refused
+from services.ingest.channels.telegram.api import BotApi
 from services.ingest.channels.telegram.buttons import keyboard_of
 from services.ingest.channels.telegram.threads import Thread, numbers_of
-from services.ingest.sending.port import Failed, Later, Sent
-from services.ingest.sending.requests import Correction
+from services.ingest.ports.platform import NoAnswer, NotReached, Refused
+from services.ingest.ports.sending import Correction, Failed, Later, Sent
 
 # How Telegram says that a message says already what it is to say.
 _SAME = "message is not modified"

@@ -1,4 +1,5 @@
-"""Telegram's numbers.
+"""Telegram's rates, and what its webhook takes; what a message may be stands in
+``libs.events.channels``.
 
 Sources: https://core.telegram.org/bots/api and https://core.telegram.org/bots/faq
 ("My bot is hitting limits", "How do I upload a large file?"), read in November 2026.
@@ -9,12 +10,6 @@ from typing import Final
 # The longest updates list what was deleted, 60,000 numbers and more; Kafka takes 1 MB a message,
 # should nobody be able to read it.
 WEBHOOK_MAX_BYTES: Final = 900_000
-
-TEXT_MAX_CHARACTERS: Final = 4096
-CAPTION_MAX_CHARACTERS: Final = 1024
-PHOTO_MAX_BYTES: Final = 10 * 1024 * 1024
-DOCUMENT_MAX_BYTES: Final = 50 * 1024 * 1024
-DOWNLOAD_MAX_BYTES: Final = 20 * 1024 * 1024
 
 # "Avoid sending more than one message per second" to a chat; "short bursts that go over this limit"
 # are allowed, without a number: the burst is our guess, and a 429 is obeyed when it is wrong.

@@ -7,13 +7,17 @@ from typing import Final
 
 import msgspec
 
-from services.ingest.channels.telegram import api
+from libs.events.credentials import TelegramCredentials
+from services.ingest.channels.telegram.api import BotApi
+from services.ingest.channels.telegram.threads import read_thread
+from services.ingest.ports.files import FoundPhoto
+from services.ingest.ports.platform import FileTooLarge, NoAnswer, Refused
 
 # Telegram's small one is of 160 × 160 pixels, some 10 kB.
 MAX_BYTES: Final = 1024 * 1024
 
 
-class ChatPhoto(msgspec.Struct, frozen=True):
+class _ChatPhoto(msgspec.Struct, frozen=True):
     """``small_file_unique_id`` changes with the photo; ``small_file_id`` fetches it."""
 
     small_file_id: str
@@ -21,24 +25,37 @@ class ChatPhoto(msgspec.Struct, frozen=True):
 
 
 class _Chat(msgspec.Struct, frozen=True):
-    photo: ChatPhoto | None = None
+    photo: _ChatPhoto | None = None
 
 
-async def find_photo(bots: api.BotApi, token: str, chat_id: str) -> ChatPhoto | None:
-    """None: there is none, or the bot may not see it. Errors: TooMany, NotReached, NoAnswer."""
+class TelegramPhotos:
+    """A ``PhotoSource``."""
+
+    def __init__(self, api: BotApi) -> None:
+        self._api = api
+
+    async def find(self, credentials: TelegramCredentials, thread: str) -> FoundPhoto | None:
+        if (chat_id := _face_of(thread)) is None:
+            return None
+        try:
+            found = await self._api.call(credentials.bot_token, "getChat", {"chat_id": chat_id})
+        except Refused:
+            return None
+        try:
+            photo = msgspec.convert(found, _Chat).photo
+        except msgspec.ValidationError as error:
+            raise NoAnswer("not a chat") from error
+        return FoundPhoto(photo.small_file_unique_id, photo.small_file_id) if photo else None
+
+    async def fetch(self, credentials: TelegramCredentials, photo: FoundPhoto) -> bytes | None:
+        try:
+            return await self._api.fetch(credentials.bot_token, photo.reference, MAX_BYTES)
+        except (Refused, FileTooLarge):
+            return None
+
+
+def _face_of(thread: str) -> str | None:
     try:
-        found = await bots.call(token, "getChat", {"chat_id": chat_id})
-    except api.Refused:
-        return None
-    try:
-        return msgspec.convert(found, _Chat).photo
-    except msgspec.ValidationError as error:
-        raise api.NoAnswer("not a chat") from error
-
-
-async def fetch_photo(bots: api.BotApi, token: str, photo: ChatPhoto) -> bytes | None:
-    """None: it was changed or taken away just now. Errors: TooMany, NotReached, NoAnswer."""
-    try:
-        return await bots.fetch(token, photo.small_file_id, MAX_BYTES)
-    except api.Refused:
+        return read_thread(thread).face
+    except ValueError:
         return None

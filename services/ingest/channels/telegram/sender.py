@@ -5,31 +5,35 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from libs.events.content import Attachment, Content
+from libs.events.channels import capabilities_of
+from libs.events.content import Attachment, Channel, Content
+from libs.events.credentials import TelegramCredentials
 from libs.events.outbound import OutboundRequested
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.storage import StorageAway
 from services.ingest.channels.telegram import limits
-from services.ingest.channels.telegram.api import (
-    BotApi,
-    NoAnswer,
-    NotReached,
-    Refused,
-    TooMany,
-    Upload,
-)
+from services.ingest.channels.telegram.api import BotApi, BotRefused, Upload
 from services.ingest.channels.telegram.buttons import keyboard_of
 from services.ingest.channels.telegram.corrections import correct
 from services.ingest.channels.telegram.moves import Moves
 from services.ingest.channels.telegram.threads import Thread, quoting, read_thread, sent_as
+from services.ingest.ports.platform import NoAnswer, NotReached, TooMany
+from services.ingest.ports.sending import (
+    Correction,
+    Failed,
+    Later,
+    Outcome,
+    Request,
+    Sent,
+    Uncertain,
+)
 from services.ingest.sending.pace import Pace, Rate
-from services.ingest.sending.port import Failed, Later, Outcome, Sent, Uncertain
-from services.ingest.sending.requests import Correction, Request
 from services.ingest.sources import OpenSource
 
 CHAT_RATE: Final = Rate(limits.CHAT_PER_SECOND, limits.CHAT_BURST)
 GROUP_RATE: Final = Rate(limits.GROUP_PER_SECOND, limits.CHAT_BURST)
 BOT_RATE: Final = Rate(limits.BOT_PER_SECOND, limits.BOT_BURST)
+_CAN: Final = capabilities_of(Channel.TELEGRAM)
 # A file is in memory while it is sent: at most so many at once.
 _UPLOADS: Final = 2
 
@@ -57,19 +61,20 @@ class TelegramSender:
         self._pace = Pace(BOT_RATE)
         self._uploads = asyncio.Semaphore(_UPLOADS)
 
-    async def ready(self, source: OpenSource, request: Request) -> None:
+    async def ready(self, source: OpenSource[TelegramCredentials], request: Request) -> None:
         await self._slot(source, request)
 
     async def send(
-        self, source: OpenSource, request: OutboundRequested, done: tuple[str, ...]
+        self,
+        source: OpenSource[TelegramCredentials],
+        request: OutboundRequested,
+        done: tuple[str, ...],
     ) -> Outcome:
         try:
             thread = read_thread(request.thread)
         except ValueError:
             return _bad_thread()
         parts = _parts(request.content)
-        if (refusal := _refusal(request.content)) is not None:
-            return refusal
         for index in range(len(done), len(parts)):
             if index > len(done):
                 await self._slot(source, request)
@@ -82,7 +87,9 @@ class TelegramSender:
             done = outcome.external_ids
         return Sent(done)
 
-    async def correct(self, source: OpenSource, request: Correction) -> Sent | Failed | Later:
+    async def correct(
+        self, source: OpenSource[TelegramCredentials], request: Correction
+    ) -> Sent | Failed | Later:
         try:
             thread = read_thread(request.thread)
             return await correct(self._api, source.credentials.bot_token, thread, request)
@@ -94,7 +101,7 @@ class TelegramSender:
 
     async def _call(
         self,
-        source: OpenSource,
+        source: OpenSource[TelegramCredentials],
         thread: Thread,
         part: _Part,
         fields: dict[str, Any],
@@ -107,7 +114,7 @@ class TelegramSender:
         addressed = fields | thread.address(chat_id)
         try:
             outcome = await self._part(source, part, addressed, done, moved_to)
-        except Refused as error:
+        except BotRefused as error:
             if error.migrated_to is None or moved_to is not None:
                 return Failed(f"telegram-{error.code}", error.description, done)
             try:
@@ -119,13 +126,13 @@ class TelegramSender:
 
     async def _part(
         self,
-        source: OpenSource,
+        source: OpenSource[TelegramCredentials],
         part: _Part,
         fields: dict[str, Any],
         done: tuple[str, ...],
         moved_to: str | None,
     ) -> Outcome:
-        """Errors: Refused."""
+        """Errors: BotRefused."""
         token = source.credentials.bot_token
         try:
             if part.attachment is None:
@@ -157,7 +164,7 @@ class TelegramSender:
         except NoAnswer as error:
             return Uncertain("no-answer", f"Telegram gave no answer ({error})", done)
 
-    async def _slot(self, source: OpenSource, request: Request) -> None:
+    async def _slot(self, source: OpenSource[TelegramCredentials], request: Request) -> None:
         try:
             chat = read_thread(request.thread).chat_id
         except ValueError:
@@ -173,7 +180,7 @@ def _bad_thread() -> Failed:
 def _parts(content: Content) -> list[_Part]:
     """Text goes as the caption of a single file where it fits, else before the files."""
     caption = ""
-    if len(content.attachments) == 1 and len(content.text) <= limits.CAPTION_MAX_CHARACTERS:
+    if len(content.attachments) == 1 and len(content.text) <= _CAN.text.caption:
         caption = content.text
     parts = []
     if content.text and not caption:
@@ -191,20 +198,3 @@ def _parts(content: Content) -> list[_Part]:
         # Under what is read last.
         parts[-1].fields["reply_markup"] = keyboard
     return parts
-
-
-def _refusal(content: Content) -> Failed | None:
-    """What the platform would refuse anyway, said before anything of it has left."""
-    if content.is_empty:
-        return Failed("empty", "There is nothing to send")
-    if len(content.text) > limits.TEXT_MAX_CHARACTERS:
-        return Failed(
-            "too-long", f"Telegram takes at most {limits.TEXT_MAX_CHARACTERS} characters of text"
-        )
-    for attachment in content.attachments:
-        allowed = (
-            limits.PHOTO_MAX_BYTES if attachment.kind == "image" else limits.DOCUMENT_MAX_BYTES
-        )
-        if (attachment.size_bytes or 0) > allowed:
-            return Failed("too-large", f"Telegram takes at most {allowed} bytes of such a file")
-    return None

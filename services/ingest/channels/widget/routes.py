@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 from libs.events.api import CustomerTimeline
 from libs.events.api.values import Line, Text
 from libs.events.content import Channel, Content, Sender
+from libs.events.credentials import WidgetCredentials, opened
 from libs.events.ids import IdKey, random_id
 from libs.events.inbound import InboundReceived
 from libs.runtime.bodies import BodyReader, check_query
@@ -67,10 +68,6 @@ class MessageRequest(msgspec.Struct, frozen=True):
 
     message_id: UUID
     text: Annotated[Text, msgspec.Meta(min_length=1, max_length=TEXT_MAX_CHARACTERS)]
-
-
-class Credentials(msgspec.Struct, frozen=True):
-    identity_secret: str | None = None
 
 
 # A page may keep a newer script than we are, or an older one.
@@ -261,10 +258,10 @@ def _identity_secret(sealer: Sealer, source: WidgetSource) -> str | None:
     if sealed is None:
         return None
     try:
-        opened = sealer.open(sealed, source.state.source_id)
+        content = sealer.open(sealed, source.state.source_id)
     except CannotOpen as error:
         raise Unavailable("the source's credentials do not open") from error
-    return msgspec.json.decode(opened, type=Credentials).identity_secret
+    return opened(WidgetCredentials, content).identity_secret
 
 
 def _received(

@@ -1,11 +1,14 @@
-"""What every channel's sender is, and how an attempt to send can end."""
+"""A channel's way out: its sender, and how an attempt to send can end."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from libs.events.outbound import OutboundRequested
-from services.ingest.sending.requests import Correction, Request
+from libs.events.credentials import Credentials
+from libs.events.outbound import OutboundDeleteRequested, OutboundEditRequested, OutboundRequested
 from services.ingest.sources import OpenSource
+
+Correction = OutboundEditRequested | OutboundDeleteRequested
+Request = OutboundRequested | Correction
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +52,19 @@ Ending = Sent | Failed | Uncertain
 Outcome = Ending | Later
 
 
-class Sender(Protocol):
+class Sender[C: Credentials](Protocol):
     """One channel's way out."""
 
-    async def ready(self, source: OpenSource, request: Request) -> None:
+    async def ready(self, source: OpenSource[C], request: Request) -> None:
         """Return when the platform's rates allow the next part. Nothing is sent yet."""
 
     async def send(
-        self, source: OpenSource, request: OutboundRequested, done: tuple[str, ...]
+        self, source: OpenSource[C], request: OutboundRequested, done: tuple[str, ...]
     ) -> Outcome:
         """Send what is left; ``done`` are the platform's ids of the parts already taken.
 
         Called after ``ready`` and once the attempt is durable.
         """
 
-    async def correct(self, source: OpenSource, request: Correction) -> Sent | Failed | Later:
+    async def correct(self, source: OpenSource[C], request: Correction) -> Sent | Failed | Later:
         """Edit or delete what was sent. Called as ``send`` is, and again after a crash."""
-
-
-class KeptSender:
-    """For a channel without a platform: the customer reads the conversation itself (the widget)."""
-
-    async def ready(self, source: OpenSource, request: Request) -> None:
-        return
-
-    async def send(
-        self, source: OpenSource, request: OutboundRequested, done: tuple[str, ...]
-    ) -> Outcome:
-        return Sent()
-
-    async def correct(self, source: OpenSource, request: Correction) -> Sent | Failed | Later:
-        return Sent()

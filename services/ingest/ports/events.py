@@ -1,0 +1,5 @@
+"""As whom ingest publishes."""
+
+from typing import Final
+
+EVENT_SOURCE: Final = "/parley/ingest"
