@@ -12,8 +12,8 @@ from pymongo.asynchronous.database import AsyncDatabase
 from libs.events.directory import GroupState
 from libs.runtime.mongo import Document, mongo_client
 from services.conversation.settings import ConversationSettings
-from tests.services.conversation.rows_made import Made
-from tests.services.conversation.world import World, serving, settings_of, world_of
+from tests.support.conversation.rows import Made
+from tests.support.conversation.world import World, serving, settings_of, world_of
 
 
 @asynccontextmanager

@@ -20,7 +20,8 @@ from services.conversation.engine import engine_of
 from services.conversation.privacy.sealed_store import COMMITS
 from services.conversation.read_models.inbox.rows import INBOX
 from services.conversation.tasks import Done, Task, Unfit
-from tests.services.conversation.world import Answer, World, eventually, serving
+from tests.support.conversation.world import Answer, World, serving
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 

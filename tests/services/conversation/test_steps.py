@@ -9,7 +9,8 @@ from libs.eventstore.errors import StopHere
 from libs.eventstore.outbox import Step
 from libs.runtime.mongo import Document
 from services.conversation.privacy.sealed_store import COMMITS
-from tests.services.conversation.world import World, eventually, serving
+from tests.support.conversation.world import World, serving
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 

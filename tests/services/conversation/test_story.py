@@ -3,7 +3,7 @@
 import pytest
 
 from libs.events.conversation import MessageReceived
-from tests.services.conversation.world import World
+from tests.support.conversation.world import World
 
 pytestmark = pytest.mark.servers
 

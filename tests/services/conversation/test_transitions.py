@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from services.conversation.domain.conversation.state import NO_CASE
-from tests.services.conversation.transitions import (
+from tests.support.conversation.transitions import (
     DOCUMENT,
     MEMBERS_DOING,
     NOW,
@@ -59,7 +59,7 @@ def test_a_cell_is_as_the_document_says(state: State, doing: Doing, who: Who | N
 
 
 def test_the_document_is_what_the_tests_generate() -> None:
-    wanted = "run python -m tests.services.conversation.transitions"
+    wanted = "run python -m tests.support.conversation.transitions"
     assert DOCUMENT.read_text() == document(), wanted
 
 

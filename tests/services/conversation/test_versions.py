@@ -11,7 +11,8 @@ from libs.eventstore.store import AsyncEventStore
 from libs.runtime.mongo import Document
 from services.conversation.domain.events import EVENTS
 from services.conversation.privacy.sealed_store import COMMITS
-from tests.services.conversation.world import World, eventually, serving
+from tests.support.conversation.world import World, serving
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 

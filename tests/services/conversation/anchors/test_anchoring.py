@@ -19,14 +19,8 @@ from services.conversation.anchors.reading import Anchored, read_anchors
 from services.conversation.anchors.storage import AnchorStorage, open_anchors
 from services.conversation.privacy.sealed_store import COMMITS
 from services.conversation.settings import ConversationSettings
-from tests.services.conversation.world import (
-    DEPLOYMENT_KEY,
-    World,
-    eventually,
-    serving,
-    settings_of,
-    world_of,
-)
+from tests.support.conversation.world import DEPLOYMENT_KEY, World, serving, settings_of, world_of
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from libs.events import conversation as public
 from libs.events.directory import GroupState, MemberState, Role
 from libs.events.ids import random_id
-from tests.services.conversation.api.test_commands import a_new_case
-from tests.services.conversation.world import MANAGER, MODERATOR, Answer, World
+from tests.support.conversation.steps import a_new_case
+from tests.support.conversation.world import MANAGER, MODERATOR, Answer, World
 
 pytestmark = pytest.mark.servers
 

@@ -7,7 +7,9 @@ import pytest
 
 from libs.events.directory import MemberState, Role, WorkspaceState
 from libs.events.ids import random_id
-from tests.services.conversation.world import MANAGER, World, eventually
+from tests.support.conversation.steps import a_new_case
+from tests.support.conversation.world import MANAGER, World
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 
@@ -18,14 +20,6 @@ FILE = {
     "reference": "att_1",
     "file_name": "cup.png",
 }
-
-
-async def a_new_case(world: World, member_id: str, thread: str = "1") -> str:
-    """The path of its commands."""
-    await world.receive(world.inbound(thread, 1))
-    conversation_id = world.conversation_id(thread)
-    await world.seen(member_id, conversation_id)
-    return f"/v1/conversations/{conversation_id}"
 
 
 async def test_a_refusal_says_what_stands_against_it(served: World) -> None:

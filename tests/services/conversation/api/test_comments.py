@@ -9,8 +9,9 @@ from libs.events.ids import random_id
 from libs.events.outbound import OutboundRequested
 from libs.runtime.mongo import Document
 from services.conversation.read_models.inbox.rows import INBOX
-from tests.services.conversation.read_models.test_explain import indexes_of
-from tests.services.conversation.world import World, eventually, serving
+from tests.support.conversation.explain import indexes_of
+from tests.support.conversation.world import World, serving
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 

@@ -2,44 +2,17 @@
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
-import msgspec
 import pytest
 
 from libs.events.directory import Role
 from libs.events.inbound import CorrectionFailed
 from libs.events.outbound import OutboundDeleteRequested, OutboundEditRequested
-from libs.runtime.http import ServiceClient
-from tests.services.conversation.api.test_commands import a_new_case
-from tests.services.conversation.world import MANAGER, World, eventually
-from tests.support.trust import tokens_of
+from tests.support.conversation.steps import a_sent_message, of_customer, shown
+from tests.support.conversation.world import MANAGER, World
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
-
-
-async def a_sent_message(world: World, member_id: str) -> tuple[str, str]:
-    """The conversation's id and the message's; Telegram has the message as 77."""
-    case = await a_new_case(world, member_id)
-    conversation_id = case.rpartition("/")[2]
-    await world.call(member_id, "POST", f"{case}/take")
-    body = {"content": {"text": "Helo"}}
-    sent = await world.call(member_id, "POST", f"{case}/messages", body)
-    message_id: str = sent.body["item"]["id"]
-    await world.deliver(conversation_id, message_id, "sent", ("77",))
-
-    async def is_sent() -> bool:
-        message = await shown(world, member_id, conversation_id, message_id)
-        return bool(message["delivery"]["state"] == "sent")
-
-    await eventually(is_sent)
-    return conversation_id, message_id
-
-
-async def shown(world: World, member_id: str, conversation_id: str, message_id: str) -> Any:
-    timeline = await world.timeline(member_id, conversation_id)
-    [message] = [item for item in timeline["items"] if item["id"] == message_id]
-    return message
 
 
 async def test_a_message_is_edited_and_then_taken_back(served: World) -> None:
@@ -80,18 +53,6 @@ async def test_the_customer_does_not_see_what_was_taken_back(served: World) -> N
     assert message_id in await of_customer(served, conversation_id)
     await served.call(dima, "DELETE", path)
     assert message_id not in await of_customer(served, conversation_id)
-
-
-async def of_customer(world: World, conversation_id: str) -> dict[str, str]:
-    """What the widget would show, as ingest reads it: the messages' texts by their ids."""
-    assert world.client is not None
-    tokens = tokens_of("ingest")
-    async with ServiceClient("conversation", world.client._base_url, tokens) as ingest:
-        path = f"/internal/v1/customer-timeline/{conversation_id}"
-        status, raw, _ = await ingest.call("GET", path, workspace_id=world.workspace_id)
-    assert status == 200
-    items = msgspec.json.decode(raw)["items"]
-    return {item["message_id"]: item["content"]["text"] for item in items}
 
 
 async def test_a_refusal_says_whose_it_is_or_what_the_channel_allows(served: World) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from libs.events.ids import random_id
 from libs.runtime.http import ServiceClient
-from tests.services.conversation.world import World
+from tests.support.conversation.world import World
 from tests.support.trust import tokens_of
 
 pytestmark = pytest.mark.servers

@@ -7,30 +7,11 @@ import pytest
 
 from libs.events.directory import FieldState, Role
 from libs.events.ids import random_id
-from tests.services.conversation.consumers.test_deleted_elsewhere import deleted, tell
-from tests.services.conversation.world import MANAGER, Answer, World, eventually
+from tests.support.conversation.steps import a_case, customer_of, deleted, done, tell
+from tests.support.conversation.world import MANAGER, World
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
-
-
-def customer_of(world: World, thread: str) -> str:
-    return world.id_key.customer(world.source_id, thread)
-
-
-async def a_case(world: World, member_id: str, thread: str, *, taken: bool = True) -> str:
-    """A customer with a case in the member's hands; the customer's path."""
-    await world.receive(world.inbound(thread, 1))
-    conversation_id = world.conversation_id(thread)
-    await world.seen(member_id, conversation_id)
-    if taken:
-        answer = await world.call(member_id, "POST", f"/v1/conversations/{conversation_id}/take")
-        assert answer.status == 200
-    return f"/v1/customers/{customer_of(world, thread)}"
-
-
-async def done(answer: Answer, status: int = 200) -> Any:
-    assert answer.status == status, answer
-    return answer.body
 
 
 async def test_the_card_is_there_with_the_first_case(served: World) -> None:

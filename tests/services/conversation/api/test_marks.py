@@ -6,8 +6,8 @@ import pytest
 
 from libs.events.directory import Choice, FieldState, LabelState
 from libs.events.marking import FieldsSet, MarksChanged
-from tests.services.conversation.api.test_commands import a_new_case
-from tests.services.conversation.world import AGENT, World
+from tests.support.conversation.steps import a_new_case
+from tests.support.conversation.world import AGENT, World
 
 pytestmark = pytest.mark.servers
 

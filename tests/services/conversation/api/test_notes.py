@@ -5,8 +5,8 @@ import pytest
 from libs.events.conversation import NoteAdded
 from libs.events.directory import Role
 from libs.events.ids import random_id
-from tests.services.conversation.api.test_commands import a_new_case
-from tests.services.conversation.world import World
+from tests.support.conversation.steps import a_new_case
+from tests.support.conversation.world import World
 
 pytestmark = pytest.mark.servers
 

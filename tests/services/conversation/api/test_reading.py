@@ -6,7 +6,8 @@ import pytest
 
 from libs.events.ids import random_id
 from services.conversation.commands import reading
-from tests.services.conversation.world import World, eventually
+from tests.support.conversation.world import World
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 

@@ -12,7 +12,8 @@ from libs.events.directory import SourceState
 from libs.events.outbound import OutboundRequested
 from libs.events.registry import Body
 from libs.events.sending import AnswerTakenBack, MessageResent, SendingFailed
-from tests.services.conversation.world import AGENT, MANAGER, Answer, World, eventually
+from tests.support.conversation.world import AGENT, MANAGER, Answer, World
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from services.conversation.metrics import CONFLICTS
-from tests.services.conversation.world import World, serving
+from tests.support.conversation.world import World, serving
 
 pytestmark = pytest.mark.servers
 

@@ -8,7 +8,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from libs.runtime.consumer import Transient
 from libs.runtime.mongo import Document
 from services.conversation.commands.case_numbers import COUNTERS, FIRST_BLOCK, CaseNumbers
-from tests.services.conversation.world import World
+from tests.support.conversation.world import World
 
 pytestmark = pytest.mark.servers
 

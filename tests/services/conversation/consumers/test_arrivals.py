@@ -9,9 +9,8 @@ import pytest
 
 from libs.events.content import Attachment, Content, GeoPoint, Sender
 from libs.events.inbound import InboundReceived
-from tests.services.conversation.api.test_corrections import shown
-from tests.services.conversation.consumers.test_deleted_elsewhere import deleted, tell
-from tests.services.conversation.world import World
+from tests.support.conversation.steps import deleted, shown, tell
+from tests.support.conversation.world import World
 
 pytestmark = pytest.mark.servers
 BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)

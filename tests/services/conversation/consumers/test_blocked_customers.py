@@ -8,10 +8,9 @@ from msgspec.structs import replace
 
 from libs.events.conversation import CaseOpened, MessageReceived
 from libs.events.withholding import EditWithheld, MessageWithheld
-from tests.services.conversation.api.test_corrections import of_customer
-from tests.services.conversation.api.test_customers import a_case, customer_of, done
-from tests.services.conversation.consumers.test_deleted_elsewhere import deleted, tell
-from tests.services.conversation.world import World, eventually
+from tests.support.conversation.steps import a_case, customer_of, deleted, done, of_customer, tell
+from tests.support.conversation.world import World
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 

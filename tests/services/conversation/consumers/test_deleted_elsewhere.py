@@ -1,36 +1,13 @@
 """What is deleted on the platform is gone for the team too, once, whoever wrote it."""
 
-from datetime import UTC, datetime
-
 import pytest
 
 from libs.events.correcting import MessageDeleted
-from libs.events.inbound import InboundDeleted
-from tests.services.conversation.api.test_corrections import a_sent_message, shown
-from tests.services.conversation.world import World, eventually
+from tests.support.conversation.steps import a_sent_message, deleted, shown, tell
+from tests.support.conversation.world import World
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
-
-
-def deleted(world: World, thread: str, number: str) -> InboundDeleted:
-    """As ingest tells of the platform's message ``number``."""
-    now = datetime.now(UTC)
-    return InboundDeleted(
-        cause=f"deleted/{thread}/{number}",
-        channel=world.inbound(thread, 1).channel,
-        source_id=world.source_id,
-        conversation_id=world.conversation_id(thread),
-        thread=thread,
-        customer_id=world.id_key.customer(world.source_id, thread),
-        message_id=world.id_key.message(world.source_id, thread, number),
-        external_message_id=number,
-        occurred_at=now,
-        received_at=now,
-    )
-
-
-async def tell(world: World, *deletions: InboundDeleted) -> None:
-    await world.publish_all([(one, one.conversation_id) for one in deletions])
 
 
 async def found(world: World, member_id: str, word: str) -> list[str]:

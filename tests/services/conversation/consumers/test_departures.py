@@ -9,7 +9,8 @@ from libs.events.actions import Action
 from libs.events.conversation import MemberGone
 from libs.events.directory import MemberState, Role
 from libs.runtime.mongo import Document
-from tests.services.conversation.world import AGENT, MANAGER, World, eventually, serving
+from tests.support.conversation.world import AGENT, MANAGER, World, serving
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 

@@ -5,7 +5,7 @@ import pytest
 from libs.events.conversation import MessageDeliveryChanged, MessageReceived, MessageSent
 from libs.events.envelope import Envelope
 from libs.events.ids import random_id
-from tests.services.conversation.world import World, serving
+from tests.support.conversation.world import World, serving
 from tests.support.kafka import read_records
 
 pytestmark = pytest.mark.servers

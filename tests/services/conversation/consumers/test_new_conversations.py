@@ -13,8 +13,9 @@ from libs.events.customer import Card
 from libs.runtime.mongo import Document
 from services.conversation.privacy.erasure.erasures import ERASURES
 from services.conversation.privacy.keyring import Keyring
-from tests.services.conversation.api.test_customers import a_case, customer_of, done
-from tests.services.conversation.world import DEPLOYMENT_KEY, World, eventually, serving
+from tests.support.conversation.steps import a_case, customer_of, done
+from tests.support.conversation.world import DEPLOYMENT_KEY, World, serving
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 

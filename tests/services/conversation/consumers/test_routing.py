@@ -4,7 +4,7 @@ import pytest
 
 from libs.events.conversation import CaseRouted
 from services.conversation.settings import ConversationSettings
-from tests.services.conversation.world import World, serving, settings_of, world_of
+from tests.support.conversation.world import World, serving, settings_of, world_of
 
 pytestmark = pytest.mark.servers
 

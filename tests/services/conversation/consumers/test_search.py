@@ -15,8 +15,8 @@ from services.conversation.publishing.conversations import conversation_messages
 from services.conversation.read_models.customers.rows import CUSTOMERS
 from services.conversation.read_models.search.cards import CardRows
 from services.conversation.read_models.search.index import SEARCH
-from tests.services.conversation.domain.cases import NOON, PLACE, Given, minutes, written
-from tests.services.conversation.rows_made import Made
+from tests.support.conversation.cases import NOON, PLACE, Given, minutes, written
+from tests.support.conversation.rows import Made
 
 pytestmark = pytest.mark.servers
 

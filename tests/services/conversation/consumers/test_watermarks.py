@@ -14,8 +14,9 @@ from libs.events.registry import Body
 from libs.events.watermark import WatermarkMoved
 from libs.runtime.mongo import Document
 from services.conversation.read_models.messages.rows import MESSAGES
-from tests.services.conversation.read_models.test_explain import indexes_of
-from tests.services.conversation.world import World, eventually, serving
+from tests.support.conversation.explain import indexes_of
+from tests.support.conversation.world import World, serving
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 

@@ -49,7 +49,7 @@ from services.conversation.localization.refusals import Refusal, problem_of
 from services.conversation.localization.system_messages import Trace, told, trace_of
 from services.conversation.read_models.views import is_item
 from services.conversation.tasks import NotThere, TooMuch
-from tests.services.conversation.domain.test_stored_events import EXAMPLES
+from tests.support.conversation.stored import EXAMPLES
 from tests.support.texts import check_files, check_texts, variables_of
 
 AT = datetime(2026, 11, 2, 8, 41, tzinfo=UTC)

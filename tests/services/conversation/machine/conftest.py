@@ -3,7 +3,7 @@
 import pytest
 
 from services.conversation.settings import ConversationSettings
-from tests.services.conversation.world import settings_of
+from tests.support.conversation.world import settings_of
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from libs.eventstore.outbox import Step
 from libs.runtime.rows import find_rows
 from services.conversation.read_models.inbox.rows import INBOX, snapshot_of
 from services.conversation.settings import ConversationSettings
-from tests.services.conversation.machine.plant import Stop, plants_in_a_thread
-from tests.services.conversation.machine.test_machine import Machine
+from tests.support.conversation.machine.machine import Machine
+from tests.support.conversation.machine.plant import Stop, plants_in_a_thread
 
 pytestmark = [
     pytest.mark.servers,

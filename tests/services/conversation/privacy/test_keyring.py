@@ -8,7 +8,7 @@ from libs.runtime.sealing import CannotOpen
 from services.conversation.privacy.keyring import KEYS, WORKSPACE_KEYS, KeyLost, Keyring, Wanted
 from services.conversation.privacy.rotation import rewrap
 from services.conversation.privacy.sealed_payload import Cipher, Owner
-from tests.services.conversation.world import DEPLOYMENT_KEY
+from tests.support.conversation.world import DEPLOYMENT_KEY
 
 pytestmark = pytest.mark.servers
 

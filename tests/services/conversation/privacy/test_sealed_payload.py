@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from libs.events.registry import all_types, personal_of
 from services.conversation.domain.events import encode, names, personal
 from services.conversation.privacy.sealed_payload import Broken, Owner, opened, owner_of, seal
-from tests.services.conversation.domain.test_stored_events import EXAMPLES
+from tests.support.conversation.stored import EXAMPLES
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "sealed"
 PUBLIC = Path(__file__).parents[3] / "libs" / "events" / "golden"

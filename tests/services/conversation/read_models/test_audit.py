@@ -8,7 +8,8 @@ from pymongo.asynchronous.database import AsyncDatabase
 from libs.eventstore.codec import commit_id
 from libs.runtime.mongo import Document
 from services.conversation.privacy.sealed_store import COMMITS
-from tests.services.conversation.world import MANAGER, World, eventually, serving
+from tests.support.conversation.world import MANAGER, World, serving
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 

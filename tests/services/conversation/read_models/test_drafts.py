@@ -11,8 +11,8 @@ from libs.events.api import Draft
 from libs.events.ids import random_id
 from libs.runtime.mongo import Document
 from services.conversation.read_models.drafts import DRAFTS, Drafts, marked
-from tests.services.conversation.api.test_commands import a_new_case
-from tests.services.conversation.world import World
+from tests.support.conversation.steps import a_new_case
+from tests.support.conversation.world import World
 
 pytestmark = pytest.mark.servers
 

@@ -16,7 +16,8 @@ from pymongo.monitoring import (
 from libs.events.api.filters import ConversationFilter, Sort, Tab
 from libs.events.directory import GroupState, MemberState
 from libs.runtime.mongo import Document
-from tests.services.conversation.rows_made import AGENT, OWNER, START, WORKSPACE, Made, state
+from tests.support.conversation.explain import indexes_of
+from tests.support.conversation.rows import AGENT, OWNER, START, WORKSPACE, Made, state
 
 pytestmark = pytest.mark.servers
 
@@ -83,15 +84,6 @@ async def plans(made: Made, asked: Asked) -> set[str]:
         found |= indexes_of(explained["queryPlanner"]["winningPlan"])
     asked.commands.clear()
     return found
-
-
-def indexes_of(plan: dict[str, Any]) -> set[str]:
-    if plan["stage"] in ("IDHACK", "CLUSTERED_IXSCAN"):
-        return {"_id_"}
-    if plan["stage"] == "IXSCAN":
-        return {str(plan["indexName"])}
-    inputs = [*plan.get("inputStages", ()), *([plan["inputStage"]] if "inputStage" in plan else [])]
-    return set[str]().union(*map(indexes_of, inputs)) or {f"none: {plan}"}
 
 
 @pytest.mark.parametrize("viewer", [OWNER, LIMITED], ids=["owner", "limited"])

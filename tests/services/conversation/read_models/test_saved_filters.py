@@ -4,7 +4,7 @@ import pytest
 
 from libs.runtime.language import LANGUAGES
 from services.conversation.read_models import saved_filters
-from tests.services.conversation.world import MANAGER, World
+from tests.support.conversation.world import MANAGER, World
 
 pytestmark = pytest.mark.servers
 

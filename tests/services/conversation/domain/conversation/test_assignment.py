@@ -5,7 +5,7 @@ import pytest
 from services.conversation.domain.conversation.assignment import CaseAssigned, HandedOnByTransfer
 from services.conversation.domain.conversation.life import AlreadyDone, NobodyTookIt, TakenBy
 from services.conversation.domain.conversation.opening import HasOpenCase
-from tests.services.conversation.domain.cases import (
+from tests.support.conversation.cases import (
     PLACE,
     Given,
     active_case,

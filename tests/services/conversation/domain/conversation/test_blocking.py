@@ -11,7 +11,7 @@ from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.customer_profile import CustomerKnown, Known
 from services.conversation.domain.conversation.facts import facts_of
 from services.conversation.domain.conversation.life import NoCaseYet
-from tests.services.conversation.domain.cases import (
+from tests.support.conversation.cases import (
     PLACE,
     Given,
     active_case,

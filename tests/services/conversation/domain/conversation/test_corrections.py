@@ -20,7 +20,7 @@ from services.conversation.domain.conversation.corrections import (
     WrittenElsewhere,
 )
 from services.conversation.domain.conversation.life import RuleBroken
-from tests.services.conversation.domain.cases import (
+from tests.support.conversation.cases import (
     NOON,
     PLACE,
     Given,

@@ -13,7 +13,7 @@ from services.conversation.domain.conversation.erasure import CustomerErased
 from services.conversation.domain.conversation.life import NobodyToAnswer
 from services.conversation.domain.conversation.messages import MessageReceived
 from services.conversation.domain.conversation.state import ConversationState, KnownAs
-from tests.services.conversation.domain.cases import (
+from tests.support.conversation.cases import (
     NOON,
     PLACE,
     active_case,
@@ -24,7 +24,7 @@ from tests.services.conversation.domain.cases import (
     new_case,
     written,
 )
-from tests.services.conversation.domain.test_stored_events import EXAMPLES
+from tests.support.conversation.stored import EXAMPLES
 
 HELLO = Content(text="hello")
 

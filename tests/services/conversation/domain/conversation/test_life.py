@@ -11,7 +11,7 @@ from services.conversation.domain.conversation.life import (
     StillOpen,
     TakenBy,
 )
-from tests.services.conversation.domain.cases import (
+from tests.support.conversation.cases import (
     PLACE,
     ROUTED,
     Given,

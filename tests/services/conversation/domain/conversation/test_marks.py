@@ -15,7 +15,7 @@ from services.conversation.domain.conversation.marks import (
     TooManyMarks,
     marks_of,
 )
-from tests.services.conversation.domain.cases import (
+from tests.support.conversation.cases import (
     PLACE,
     active_case,
     changes,

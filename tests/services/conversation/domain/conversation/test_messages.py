@@ -15,7 +15,7 @@ from services.conversation.domain.conversation.state import (
     RECENTLY_SENT,
     preview_of,
 )
-from tests.services.conversation.domain.cases import (
+from tests.support.conversation.cases import (
     PLACE,
     ROUTED,
     Given,

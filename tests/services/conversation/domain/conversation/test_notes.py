@@ -4,7 +4,7 @@ import pytest
 
 from services.conversation.domain.conversation.notes import NoteAdded
 from services.conversation.domain.conversation.state import PARTICIPANTS_AT_MOST
-from tests.services.conversation.domain.cases import (
+from tests.support.conversation.cases import (
     active_case,
     changes,
     done_case,

@@ -11,7 +11,7 @@ from services.conversation.domain.conversation.participants import (
 )
 from services.conversation.domain.conversation.state import PARTICIPANTS_AT_MOST
 from services.conversation.domain.conversation.transfer import AlreadyResponsible
-from tests.services.conversation.domain.cases import (
+from tests.support.conversation.cases import (
     Given,
     active_case,
     changes,

@@ -33,8 +33,8 @@ from services.conversation.domain.conversation.sending import (
 )
 from services.conversation.domain.conversation.state import Case
 from services.conversation.domain.events import Event
-from tests.services.conversation.domain.acts import MEMBERS
-from tests.services.conversation.domain.cases import (
+from tests.support.conversation.acts import MEMBERS
+from tests.support.conversation.cases import (
     PLACE,
     Given,
     active_case,
@@ -43,7 +43,7 @@ from tests.services.conversation.domain.cases import (
     minutes,
     written,
 )
-from tests.services.conversation.domain.conversation.test_properties import ACTS
+from tests.support.conversation.histories import ACTS
 
 
 def answered() -> Given:

@@ -13,7 +13,7 @@ from services.conversation.domain.conversation.transfer import (
     NothingOffered,
     OfferedToAnother,
 )
-from tests.services.conversation.domain.cases import (
+from tests.support.conversation.cases import (
     Given,
     active_case,
     changes,

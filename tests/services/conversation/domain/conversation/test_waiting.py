@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from libs.events.content import Content
 from services.conversation.domain.conversation.life import RuleBroken
 from services.conversation.domain.conversation.messages import MessageReceived, MessageSent
-from tests.services.conversation.domain.acts import MEMBERS
-from tests.services.conversation.domain.cases import (
+from tests.support.conversation.acts import MEMBERS
+from tests.support.conversation.cases import (
     PLACE,
     Given,
     active_case,
@@ -19,7 +19,7 @@ from tests.services.conversation.domain.cases import (
     new_case,
     written,
 )
-from tests.services.conversation.domain.conversation.test_properties import ACTS
+from tests.support.conversation.histories import ACTS
 
 
 def test_closing_unanswered_ends_the_wait() -> None:

@@ -16,7 +16,7 @@ from services.conversation.domain.sent_message import (
     SentMessage,
     SentMessageState,
 )
-from tests.services.conversation.domain.cases import (
+from tests.support.conversation.cases import (
     NOON,
     Given,
     active_case,

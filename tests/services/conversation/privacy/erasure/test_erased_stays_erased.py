@@ -9,17 +9,10 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.events.content import Attachment, Content
 from libs.runtime.mongo import Document
-from tests.services.conversation.consumers.test_deleted_elsewhere import deleted, tell
-from tests.services.conversation.privacy.erasure.test_erasing import (
-    ADA,
-    EVERYTHING,
-    erase,
-    settings,
-    world,
-)
-from tests.services.conversation.world import World, eventually, serving
-
-__all__ = ["settings", "world"]
+from tests.support.conversation.erasing import ADA, EVERYTHING, erase
+from tests.support.conversation.steps import deleted, tell
+from tests.support.conversation.world import World, serving
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 

@@ -1,7 +1,7 @@
 """A person is forgotten: nothing of what they said is left or comes back, and what counts stays."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,8 +9,6 @@ import pytest
 from msgspec.structs import replace
 from pymongo.asynchronous.database import AsyncDatabase
 
-from libs.events.actions import Action
-from libs.events.content import Attachment, Content
 from libs.events.conversation import AttachmentsErased, CustomerErased
 from libs.events.directory import Role
 from libs.runtime.mongo import Document
@@ -21,50 +19,15 @@ from services.conversation.read_models.messages.rows import MESSAGES
 from services.conversation.read_models.rebuild.rebuild import ReadModel, rebuild
 from services.conversation.read_models.rebuild.registry import read_models
 from services.conversation.read_models.search.index import SEARCH
-from services.conversation.settings import ConversationSettings
-from tests.services.conversation.world import (
+from tests.support.conversation.erasing import ADA, EVERYTHING, OWNER, SAID, a_conversation, erase
+from tests.support.conversation.world import (
     DEPLOYMENT_KEY,
-    MANAGER,
     World,
-    eventually,
     serving,
-    settings_of,
-    world_of,
 )
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
-
-ADA = "271828182"
-OWNER = MANAGER | {Action.ERASE}
-EVERYTHING = frozenset(Action)
-
-
-@pytest.fixture
-def settings(
-    kafka_bootstrap: str, own_namespace: str, mongodb_url: str, mongodb_name: str
-) -> ConversationSettings:
-    return settings_of(
-        kafka_bootstrap,
-        own_namespace,
-        mongodb_url,
-        mongodb_name,
-        PARLEY_CONVERSATION_ERASURE_CHECK_SECONDS="0.2",
-    )
-
-
-@pytest.fixture
-async def world(settings: ConversationSettings) -> AsyncIterator[World]:
-    async with world_of(settings) as world:
-        yield world
-
-
-async def erase(world: World, member_id: str, thread: str = ADA, key: str | None = None) -> Any:
-    customer_id = world.id_key.customer(world.source_id, thread)
-    answer = await world.call(
-        member_id, "POST", f"/v1/customers/{customer_id}/erase", key=key, actions=OWNER
-    )
-    assert answer.status == 200, answer
-    return answer.body
 
 
 async def dump(database: AsyncDatabase[Document]) -> str:
@@ -75,37 +38,6 @@ async def dump(database: AsyncDatabase[Document]) -> str:
 async def rows(database: AsyncDatabase[Document]) -> dict[str, Document]:
     inbox, messages = database[INBOX].find(), database[MESSAGES].find()
     return {row["_id"]: row for row in (*await inbox.to_list(), *await messages.to_list())}
-
-
-async def a_conversation(world: World, dima: str) -> str:
-    """Ada writes, is answered, edits; there is a note. Versions 1 to 6."""
-    conversation_id = world.conversation_id(ADA)
-    path = f"/v1/conversations/{conversation_id}"
-    picture = Attachment(
-        attachment_id=world.id_key.attachment(world.source_id, "cat"),
-        kind="image",
-        media_type="image/png",
-        reference="cat",
-    )
-    first = world.inbound(ADA, 1, "my heirloom teapot", cause="a")
-    content = Content(text=first.content.text, attachments=(picture,))
-    await world.receive(type(first)(**{**_fields(first), "content": content}))
-    await world.seen(dima, conversation_id)
-    await world.call(dima, "POST", f"{path}/take", key="take")
-    await world.call(
-        dima, "POST", f"{path}/messages", {"content": {"text": "a samovar then"}}, key="say"
-    )
-    await world.call(dima, "POST", f"{path}/notes", {"text": "collects crockery"})
-    await world.receive(world.inbound(ADA, 1, "my heirloom kettle", kind="edit", cause="b"))
-    await world.seen(dima, conversation_id, lambda view: view["version"] == 6)
-    return conversation_id
-
-
-def _fields(body: Any) -> dict[str, Any]:
-    return {name: getattr(body, name) for name in body.__struct_fields__}
-
-
-SAID = ("heirloom", "samovar", "crockery", "Customer 271828182", ADA)
 
 
 async def test_nothing_is_shown_and_nothing_is_left(

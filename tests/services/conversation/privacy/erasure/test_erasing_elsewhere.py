@@ -17,14 +17,9 @@ from libs.runtime.mongo import Document
 from services.conversation.privacy.answer_vault import ANSWERS
 from services.conversation.privacy.keyring import Keyring
 from services.conversation.privacy.sealed_store import COMMITS, SealedStore
-from tests.services.conversation.privacy.erasure.test_erasing import (
-    ADA,
-    EVERYTHING,
-    SAID,
-    a_conversation,
-    erase,
-)
-from tests.services.conversation.world import DEPLOYMENT_KEY, World, eventually, serving
+from tests.support.conversation.erasing import ADA, EVERYTHING, SAID, a_conversation, erase
+from tests.support.conversation.world import DEPLOYMENT_KEY, World, serving
+from tests.support.eventually import eventually
 from tests.support.kafka import read_records
 
 pytestmark = pytest.mark.servers

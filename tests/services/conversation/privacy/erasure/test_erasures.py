@@ -9,7 +9,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from libs.runtime.mongo import Document
 from services.conversation.privacy.erasure.erasures import Erasure, Erasures
 from services.conversation.privacy.keyring import Keyring
-from tests.services.conversation.world import DEPLOYMENT_KEY
+from tests.support.conversation.world import DEPLOYMENT_KEY
 
 pytestmark = pytest.mark.servers
 

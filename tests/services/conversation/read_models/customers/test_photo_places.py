@@ -4,8 +4,8 @@ import pytest
 
 from libs.events.actions import Action
 from libs.events.directory import Role
-from tests.services.conversation.api.test_customers import a_case, customer_of, done
-from tests.services.conversation.world import World
+from tests.support.conversation.steps import a_case, customer_of, done
+from tests.support.conversation.world import World
 
 pytestmark = pytest.mark.servers
 

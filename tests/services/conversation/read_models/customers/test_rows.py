@@ -8,8 +8,8 @@ from pymongo.asynchronous.database import AsyncDatabase
 from libs.runtime.mongo import Document
 from services.conversation.read_models.customers.rows import CUSTOMERS, write_openings
 from services.conversation.read_models.customers.sets import sets_of
-from tests.services.conversation.api.test_customers import a_case, customer_of, done
-from tests.services.conversation.world import World, serving
+from tests.support.conversation.steps import a_case, customer_of, done
+from tests.support.conversation.world import World, serving
 
 pytestmark = pytest.mark.servers
 

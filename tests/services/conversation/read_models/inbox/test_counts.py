@@ -18,9 +18,10 @@ from libs.events.api.filters import Tab
 from libs.events.directory import GroupState, Role
 from libs.runtime.kafka import outgoing
 from services.conversation.read_models.inbox.counts import _Where, _Workspace
-from tests.services.conversation.api.test_customers import a_case, customer_of, done
-from tests.services.conversation.rows_made import AGENT, OWNER, START, Made, state
-from tests.services.conversation.world import World, eventually, serving
+from tests.support.conversation.rows import AGENT, OWNER, START, Made, state
+from tests.support.conversation.steps import a_case, customer_of, done
+from tests.support.conversation.world import World, serving
+from tests.support.eventually import eventually
 from tests.support.kafka import envelope, of_newer_version
 
 pytestmark = pytest.mark.servers

@@ -7,7 +7,7 @@ import pytest
 
 from libs.events.directory import Role
 from libs.events.ids import random_id
-from tests.services.conversation.world import World
+from tests.support.conversation.world import World
 
 pytestmark = pytest.mark.servers
 

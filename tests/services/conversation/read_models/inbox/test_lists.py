@@ -13,7 +13,7 @@ from libs.events.content import Channel
 from libs.runtime.problems import Invalid
 from services.conversation.domain.conversation.state import KnownAs
 from services.conversation.read_models.inbox.queries import days_end
-from tests.services.conversation.rows_made import AGENT, LOCATIONS, OWNER, START, Made, state
+from tests.support.conversation.rows import AGENT, LOCATIONS, OWNER, START, Made, state
 
 pytestmark = pytest.mark.servers
 

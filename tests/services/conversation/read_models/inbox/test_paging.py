@@ -19,7 +19,7 @@ from services.conversation.domain.conversation.life import RuleBroken
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.conversation.written import Place, Written
 from services.conversation.read_models.inbox.inbox import Lists
-from tests.services.conversation.rows_made import OWNER, WORKSPACE, Made
+from tests.support.conversation.rows import OWNER, WORKSPACE, Made
 
 pytestmark = pytest.mark.servers
 

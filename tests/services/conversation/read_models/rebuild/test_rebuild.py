@@ -22,7 +22,8 @@ from services.conversation.read_models.rebuild.renewing import (
     rebuild_alone,
 )
 from services.conversation.read_models.search.index import SEARCH
-from tests.services.conversation.world import DEPLOYMENT_KEY, World, eventually, serving
+from tests.support.conversation.world import DEPLOYMENT_KEY, World, serving
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 

@@ -14,8 +14,9 @@ from libs.runtime.mongo import Document
 from services.conversation.read_models.rebuild.rebuild import rebuild
 from services.conversation.read_models.rebuild.registry import read_models
 from services.conversation.read_models.search.index import SEARCH
-from tests.services.conversation.api.test_customers import a_case, customer_of, done
-from tests.services.conversation.world import DEPLOYMENT_KEY, MANAGER, World, eventually
+from tests.support.conversation.steps import a_case, customer_of, done
+from tests.support.conversation.world import DEPLOYMENT_KEY, MANAGER, World
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 

@@ -15,8 +15,9 @@ from libs.runtime.mongo import mongo_client
 from libs.runtime.problems import Invalid
 from services.conversation.read_models.search import query
 from services.conversation.read_models.search.index import SEARCH, Entry
-from tests.services.conversation.rows_made import AGENT, OWNER, START, WORKSPACE, Made, state
-from tests.services.conversation.world import World, eventually
+from tests.support.conversation.rows import AGENT, OWNER, START, WORKSPACE, Made, state
+from tests.support.conversation.world import World
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 

@@ -16,8 +16,8 @@ from services.conversation.privacy.sealed_store import COMMITS
 from services.conversation.read_models.inbox.rows import INBOX, snapshot_of
 from services.conversation.read_models.time_travel.snapshots import EVERY, LANDMARKS, Landmarks
 from services.conversation.settings import ConversationSettings
-from tests.services.conversation.api.test_customers import a_case, customer_of, done
-from tests.services.conversation.world import DEPLOYMENT_KEY, World, serving
+from tests.support.conversation.steps import a_case, customer_of, done
+from tests.support.conversation.world import DEPLOYMENT_KEY, World, serving
 
 pytestmark = pytest.mark.servers
 

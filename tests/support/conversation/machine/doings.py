@@ -31,9 +31,9 @@ from services.conversation.read_models.inbox.rows import INBOX, snapshot_of
 from services.conversation.read_models.messages.rows import MESSAGES
 from services.conversation.read_models.timeline import Timeline
 from services.conversation.tasks import Done, NotThere, Task
-from tests.services.conversation.domain.acts import acts_of, customer_acts_of, said
-from tests.services.conversation.machine.broker import Record
-from tests.services.conversation.machine.plant import Plant, Replica, Stop, read
+from tests.support.conversation.acts import acts_of, customer_acts_of, said
+from tests.support.conversation.machine.broker import Record
+from tests.support.conversation.machine.plant import Plant, Replica, Stop, read
 
 OWNER = MemberState(member_id="olena", name="Olena", email="o@x.example", role=Role.OWNER)
 AGENT = MemberState(member_id="dima", name="Dima", email="d@x.example", role=Role.OPERATOR)

@@ -1,5 +1,5 @@
 """Every action in every state by everybody: run against the permission table, the rule of who may
-see a case, and the aggregate. ``python -m tests.services.conversation.transitions`` writes the
+see a case, and the aggregate. ``python -m tests.support.conversation.transitions`` writes the
 outcomes into ``docs/conversation.md``.
 """
 
@@ -23,10 +23,10 @@ from services.conversation.domain.conversation.sending import Attempt, Sending
 from services.conversation.domain.conversation.written import Place
 from services.conversation.localization.refusals import problem_of
 from services.routing.permissions import PERMISSIONS
-from tests.services.conversation.domain.cases import PLACE, ROUTED, Given, minutes, written
+from tests.support.conversation.cases import PLACE, ROUTED, Given, minutes, written
 
 DOCUMENT: Final = Path(__file__).parents[3] / "docs" / "conversation.md"
-BEGIN: Final = "<!-- from here on: python -m tests.services.conversation.transitions -->"
+BEGIN: Final = "<!-- from here on: python -m tests.support.conversation.transitions -->"
 
 NOW: Final = minutes(60)
 OTHER: Final = "other"  # an operator whom the actions concern, and who does none of them here

@@ -3,7 +3,7 @@ directory, ingest that writes to Kafka, the gateway that calls."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -40,6 +40,8 @@ from libs.runtime.topics import create_topics
 from services.conversation.app import compose
 from services.conversation.settings import ConversationSettings
 from services.routing.permissions import PERMISSIONS, actions_of
+from tests.support.eventually import eventually
+from tests.support.http import ready
 from tests.support.kafka import envelope, publish_state, read_records
 from tests.support.trust import SERVICE_KEYS, tokens_of
 
@@ -318,12 +320,12 @@ class World:
         timeout_seconds: float = 30,
     ) -> Any:
         """The conversation's view once it is there and as expected. Errors: TimeoutError."""
-        async with asyncio.timeout(timeout_seconds):
-            while True:
-                answer = await self.view(member_id, conversation_id)
-                if answer.status == 200 and until(answer.body):
-                    return answer.body
-                await asyncio.sleep(0.01)
+
+        async def look() -> Any:
+            answer = await self.view(member_id, conversation_id)
+            return answer.body if answer.status == 200 and until(answer.body) else None
+
+        return await eventually(look, timeout_seconds)
 
     async def timeline(self, member_id: str, conversation_id: str, **query: str) -> Any:
         path = f"/v1/conversations/{conversation_id}/timeline"
@@ -373,23 +375,11 @@ async def serving(world: World, on_step: StepHook | None = None) -> AsyncIterato
     )
     tokens = tokens_of("gateway")
     async with running(spec, world.settings) as (url, failure), aiohttp.ClientSession() as session:
-        await eventually(lambda: _ready(session, url))
+        await ready(session, url)
         async with ServiceClient("conversation", url, tokens) as client:
             world.client, world.failure = client, failure
             yield world
             world.client = None
-
-
-async def eventually(check: Callable[[], Awaitable[bool]], timeout_seconds: float = 30) -> None:
-    """Return once ``check`` answers true. Errors: TimeoutError."""
-    async with asyncio.timeout(timeout_seconds):
-        while not await check():  # noqa: ASYNC110  # what it waits for is in another process
-            await asyncio.sleep(0.02)
-
-
-async def _ready(session: aiohttp.ClientSession, url: str) -> bool:
-    async with session.get(f"{url}/readyz") as answer:
-        return answer.status == 200
 
 
 def _key_of(state: DirectoryState) -> str:

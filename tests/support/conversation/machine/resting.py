@@ -35,7 +35,7 @@ from services.conversation.read_models.messages.rows import MESSAGES
 from services.conversation.read_models.rebuild.rebuild import rebuild
 from services.conversation.read_models.rebuild.registry import read_models
 from services.conversation.read_models.timeline import Timeline
-from tests.services.conversation.machine.checks import (
+from tests.support.conversation.machine.checks import (
     check_causes,
     check_every_state,
     check_told,
@@ -43,9 +43,9 @@ from tests.services.conversation.machine.checks import (
     recounted,
     timers_of,
 )
-from tests.services.conversation.machine.doings import AGENT, OWNER, Doings
-from tests.services.conversation.machine.plant import Plant
-from tests.services.conversation.world import DEPLOYMENT_KEY
+from tests.support.conversation.machine.doings import AGENT, OWNER, Doings
+from tests.support.conversation.machine.plant import Plant
+from tests.support.conversation.world import DEPLOYMENT_KEY
 
 type Streams = Mapping[str, Sequence[Commit]]
 

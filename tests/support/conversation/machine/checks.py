@@ -14,7 +14,7 @@ from libs.eventstore.commits import Commit, PublicMessage
 from services.conversation.domain.conversation import corrections, life, messages, sending
 from services.conversation.domain.conversation.state import NO_CASE, Case, ConversationState
 from services.conversation.domain.events import Event, decode
-from tests.services.conversation.machine.broker import Record
+from tests.support.conversation.machine.broker import Record
 
 
 def events_of(commits: Sequence[Commit]) -> list[Event[Any]]:

@@ -46,8 +46,8 @@ from services.conversation.read_models.search.cards import CardRows
 from services.conversation.read_models.search.entries import Entries
 from services.conversation.read_models.search.index import SearchIndex
 from services.conversation.settings import ConversationSettings
-from tests.services.conversation.machine.broker import Broker, Record, make_topics
-from tests.services.conversation.world import DEPLOYMENT_KEY, World, world_of
+from tests.support.conversation.machine.broker import Broker, Record, make_topics
+from tests.support.conversation.world import DEPLOYMENT_KEY, World, world_of
 from tests.support.kafka import envelope
 
 # What the examples share: without the counter their cases would be numbered anew.
