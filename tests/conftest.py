@@ -18,7 +18,7 @@ from hypothesis import settings
 from pymongo import MongoClient
 
 from libs.devstack import Devstack, Servers
-from tests.containers import images_are_there, kafka_and_mongodb
+from tests.support.containers import images_are_there, kafka_and_mongodb
 
 # An example that takes long says something about the machine, and nothing about what it tries.
 settings.register_profile("parley", deadline=None)

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,23 +11,14 @@ from libs.devstack import Devstack
 from parley.doubles.bot_api import BotApiDouble
 from parley.migrate import migrate_all
 from parley.suite import Suite
-from tests.crash.gate import Gate
-from tests.crash.load import Team, hire_team
-from tests.crash.parts import Parts
-from tests.e2e.team import Company
+from tests.support.crash.gate import Gate
+from tests.support.crash.load import Team, hire_team
+from tests.support.crash.parts import Parts
+from tests.support.crash.world import World
+from tests.support.e2e.team import Company
 
 CUSTOMERS = 12
 STOPPABLE = ("conversation", "routing")
-
-
-@dataclass(frozen=True)
-class World:
-    """The suite, the servers under it, and what stands for Telegram."""
-
-    suite: Suite
-    parts: Parts
-    telegram: BotApiDouble
-    gate: Gate
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +55,7 @@ async def world(
 
 
 def _stoppable(name: str, folder: Path) -> list[str]:
-    return [sys.executable, "-m", "tests.crash.stop_at", name, str(folder / f"{name}.stop")]
+    return [sys.executable, "-m", "tests.support.crash.stop_at", name, str(folder / f"{name}.stop")]
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import pytest
 
 from libs.eventstore.outbox import Step
 from libs.runtime.settings import SERVICES
-from tests.crash.conftest import World
-from tests.crash.invariants import assert_whole
-from tests.crash.load import PATIENCE_S, Load, Team
-from tests.crash.parts import answers_leave
-from tests.crash.screen import Screen
+from tests.support.crash.invariants import assert_whole
+from tests.support.crash.load import PATIENCE_S, Load, Team
+from tests.support.crash.parts import answers_leave
+from tests.support.crash.screen import Screen
+from tests.support.crash.world import World
 
 pytestmark = [pytest.mark.crash, pytest.mark.servers, pytest.mark.timeout(600)]
 

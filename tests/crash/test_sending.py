@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from parley.client import eventually
-from tests.crash.conftest import World
-from tests.crash.gate import Where
-from tests.crash.load import Team
+from tests.support.crash.gate import Where
+from tests.support.crash.load import Team
+from tests.support.crash.world import World
 
 pytestmark = [pytest.mark.crash, pytest.mark.servers]
 

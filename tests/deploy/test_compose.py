@@ -1,10 +1,5 @@
 """The Compose file, read by the specification's own parser (a Go module)."""
 
-import json
-import os
-import secrets
-import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,38 +10,18 @@ import pytest
 
 from libs.runtime.settings import SERVICES, MongoSettings, Settings, load
 from parley.accounts import HOLDERS, OPERATOR, ROOT, Server, password_name, passwords
-from parley.compose import PASSWORDS, keep_secrets
-from parley.keys import all_keys, signing_key_name
+from parley.compose import keep_secrets
+from parley.keys import signing_key_name
 from parley.services import service_spec
 from services.analytics.warehouse import DEFAULT_DATABASE
+from tests.support.deploy.compose import KEYS, ROOT_FOLDER, model_with
 
-ROOT_FOLDER = Path(__file__).parents[2]
-# Each told apart from all others.
-KEYS = all_keys({}) | {name: secrets.token_hex(32) for name in PASSWORDS}
 MONGODB = "PARLEY_MONGODB_URL"
 
 
 @pytest.fixture(scope="module")
 def model() -> dict[str, Any]:
     return model_with({})
-
-
-def model_with(given: Mapping[str, str]) -> dict[str, Any]:
-    """What Compose makes of the file where these are set."""
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("the parser of Compose files is a Go module, and there is no Go here")
-    read = subprocess.run(
-        [go, "run", ".", str(ROOT_FOLDER / "docker-compose.yml")],
-        cwd=Path(__file__).parent / "compose_model",
-        env=os.environ | KEYS | dict(given),
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert read.returncode == 0, read.stderr
-    parsed: dict[str, Any] = json.loads(read.stdout)
-    return parsed
 
 
 def test_all_services_and_servers_are_there(model: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from libs.runtime.settings import PREFIX, SERVICES
 from parley.given import NotGiven, given_settings, settable
 from parley.services import service_spec
 from parley.suite import Suite
-from tests.deploy.test_compose import model_with
+from tests.support.deploy.compose import model_with
 
 PUBLIC = "https://chats.example"
 SERVERS = Servers("127.0.0.1:1", "mongodb://127.0.0.1:1", "chdb:///nowhere")

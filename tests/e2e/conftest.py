@@ -11,7 +11,7 @@ from libs.devstack import Servers
 from parley.doubles.bot_api import BotApiDouble
 from parley.migrate import migrate_all
 from parley.suite import Suite
-from tests.e2e.team import Company
+from tests.support.e2e.team import Company
 
 
 @pytest.fixture(scope="session")

@@ -36,8 +36,8 @@ from parley.doubles.bot_api import BotApiDouble
 from parley.migrate import migrate_all
 from parley.stored import COLLECTIONS
 from parley.suite import Suite
-from tests.deploy.test_compose import model_with
-from tests.e2e.team import Company, person
+from tests.support.deploy.compose import model_with
+from tests.support.e2e.team import Company, person
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
 

@@ -15,8 +15,8 @@ from parley.dead_letters import DeadLetter, dead_letters
 from parley.doubles.bot import Bot
 from parley.doubles.bot_api import SECRET_HEADER
 from parley.suite import Suite
-from tests.e2e.command import parley
-from tests.e2e.team import Company, Json, person
+from tests.support.e2e.command import parley
+from tests.support.e2e.team import Company, Json, person
 
 pytestmark = pytest.mark.servers
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from parley.client import eventually
-from tests.e2e.team import Company, person
-from tests.services.notify.crm_server import crm_server
+from tests.support.e2e.team import Company, person
+from tests.support.notify.crm_server import crm_server
 
 pytestmark = pytest.mark.servers
 

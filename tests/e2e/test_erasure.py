@@ -36,7 +36,7 @@ from services.conversation.read_models.rebuild import rebuild
 from services.conversation.read_models.rebuild.registry import read_models
 from services.conversation.read_models.search.entries import Entries
 from services.conversation.read_models.search.tokens import Found
-from tests.e2e.team import Company, Json
+from tests.support.e2e.team import Company, Json
 
 pytestmark = pytest.mark.servers
 
@@ -92,7 +92,7 @@ class Replica:
         outside = {n: v for n, v in os.environ.items() if not n.startswith("PARLEY_")}
         self.process = ManagedProcess(
             "conversation-2",
-            [sys.executable, "-m", "tests.crash.stop_at", "conversation", str(self._order)],
+            [sys.executable, "-m", "tests.support.crash.stop_at", "conversation", str(self._order)],
             log_path=folder / "conversation-2.log",
             ready=lambda: _is_ready(url),
             environment=outside | settings,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from tests.e2e.command import parley
-from tests.e2e.team import Company, person
+from tests.support.e2e.command import parley
+from tests.support.e2e.team import Company, person
 
 pytestmark = pytest.mark.servers
 

@@ -5,8 +5,8 @@ import pytest
 from pymongo import MongoClient
 
 from parley.client import eventually
-from tests.e2e.command import parley
-from tests.e2e.team import Company, person
+from tests.support.e2e.command import parley
+from tests.support.e2e.team import Company, person
 
 pytestmark = pytest.mark.servers
 

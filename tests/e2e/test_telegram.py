@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from parley.client import ApiClient, Refused, eventually
-from tests.e2e.team import Company, period, person
+from tests.support.e2e.team import Company, period, person
 
 pytestmark = pytest.mark.servers
 

@@ -11,7 +11,7 @@ from eventsourcing.persistence import EventStore, Mapper, StoredEvent
 from libs.aggregates.aggregate import DomainEvent, StateSnapshot
 from libs.aggregates.events import UnknownEvent
 from libs.aggregates.mapper import EventMapper, SnapshotStore
-from tests.libs.aggregates.lamps import LAMPS, Dimmed, Lamp, LampState
+from tests.support.aggregates.lamps import LAMPS, Dimmed, Lamp, LampState
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 LAMP = "lamp_1"

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from libs.eventstore.chain import Chain, Finding, Head
 from libs.eventstore.codec import Document, from_document, to_document
 from libs.eventstore.commits import GENESIS, hash_of
-from tests.libs.eventstore.builders import AT, chained
+from tests.support.eventstore.builders import AT, chained
 
 STREAM = "a"
 

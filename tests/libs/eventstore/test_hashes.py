@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from libs.eventstore.codec import from_document, to_document
 from libs.eventstore.commits import GENESIS, Commit, StoredEvent, hash_of
 from libs.eventstore.store import AsyncEventStore
-from tests.libs.eventstore.builders import AT, commit_of, message_of
+from tests.support.eventstore.builders import AT, commit_of, message_of
 
 
 def test_anybody_can_make_the_hash() -> None:

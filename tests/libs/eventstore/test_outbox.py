@@ -10,8 +10,8 @@ from libs.eventstore.commits import Appended
 from libs.eventstore.errors import CauseRepeated, VersionConflict
 from libs.eventstore.outbox import Outbox, Step
 from libs.eventstore.store import AsyncEventStore
-from tests.libs.eventstore.builders import commit_of
-from tests.libs.eventstore.replicas import BrokerRefused, ProcessStopped, Replica, Topic
+from tests.support.eventstore.builders import commit_of
+from tests.support.eventstore.replicas import BrokerRefused, ProcessStopped, Replica, Topic
 
 pytestmark = pytest.mark.servers
 

@@ -28,7 +28,7 @@ from libs.eventstore.recorded import RecordedEvent
 from libs.eventstore.recorders import CommitRecorder, SnapshotRecorder
 from libs.eventstore.store import AsyncEventStore
 from libs.eventstore.verifying import verify_stream
-from tests.libs.eventstore.builders import AT, chained, commit_of
+from tests.support.eventstore.builders import AT, chained, commit_of
 
 pytestmark = pytest.mark.servers
 

@@ -17,8 +17,8 @@ from libs.eventstore.commits import Appended, Commit, PublicMessage
 from libs.eventstore.errors import CommitUnfit, CommitUnreadable, StreamSetAside
 from libs.eventstore.outbox import Outbox
 from libs.eventstore.store import AsyncEventStore
-from tests.libs.eventstore.builders import commit_of
-from tests.libs.eventstore.replicas import Topic
+from tests.support.eventstore.builders import commit_of
+from tests.support.eventstore.replicas import Topic
 
 pytestmark = pytest.mark.servers
 

@@ -11,7 +11,7 @@ from libs.eventstore.commits import Appended
 from libs.eventstore.snapshots import Snapshot, Snapshots
 from libs.eventstore.store import AsyncEventStore
 from libs.eventstore.verifying import verify_stream
-from tests.libs.eventstore.builders import chained
+from tests.support.eventstore.builders import chained
 
 pytestmark = pytest.mark.servers
 

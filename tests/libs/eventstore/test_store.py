@@ -10,7 +10,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from libs.eventstore.commits import Appended, Commit, StoredEvent
 from libs.eventstore.errors import CauseRepeated, CommitTooLarge, StreamBroken, VersionConflict
 from libs.eventstore.store import AsyncEventStore
-from tests.libs.eventstore.builders import AT, commit_of
+from tests.support.eventstore.builders import AT, commit_of
 
 pytestmark = pytest.mark.servers
 

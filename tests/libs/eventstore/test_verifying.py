@@ -10,7 +10,7 @@ from libs.eventstore.codec import commit_id
 from libs.eventstore.commits import GENESIS, Commit
 from libs.eventstore.store import AsyncEventStore
 from libs.eventstore.verifying import verify_all, verify_stream
-from tests.libs.eventstore.builders import chained
+from tests.support.eventstore.builders import chained
 
 pytestmark = pytest.mark.servers
 

@@ -6,7 +6,7 @@ import pytest
 
 from libs.runtime.broker import publishing
 from libs.runtime.topics import create_topics
-from tests.libs.runtime.consuming import TOPIC, Broker
+from tests.support.runtime.consuming import TOPIC, Broker
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from libs.runtime.consumer import (
 )
 from libs.runtime.kafka import Outgoing
 from parley.client import eventually
-from tests.libs.runtime.consuming import GROUP, TOPIC, Broker, Effects, causes, command, running
+from tests.support.runtime.consuming import GROUP, TOPIC, Broker, Effects, causes, command, running
 
 pytestmark = pytest.mark.servers
 

@@ -7,8 +7,8 @@ import pytest
 
 from libs.runtime.consumer import Received, Refused
 from libs.runtime.header_names import understand_header_names
-from tests.libs.runtime.consuming import TOPIC, Broker, Effects, command, running
 from tests.support.raw_records import RawRecord, put_raw, raw
+from tests.support.runtime.consuming import TOPIC, Broker, Effects, command, running
 
 pytestmark = pytest.mark.servers
 

@@ -12,7 +12,7 @@ from libs.events.commands import RouteCase
 from libs.runtime.consumer import Transient, of_types
 from libs.runtime.kafka import Outgoing
 from libs.runtime.metrics import CONSUMER_STOPPED
-from tests.libs.runtime.consuming import GROUP, TOPIC, Broker, Effects, command, running
+from tests.support.runtime.consuming import GROUP, TOPIC, Broker, Effects, command, running
 
 pytestmark = pytest.mark.servers
 

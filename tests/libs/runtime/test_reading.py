@@ -11,9 +11,9 @@ from libs.runtime import follower as follower_module
 from libs.runtime.reading import Reader
 from libs.runtime.topics import create_topics
 from parley.client import eventually
-from tests.libs.runtime.consuming import Broker, Effects, running
-from tests.libs.runtime.test_table import Groups, put
 from tests.support.between import Between
+from tests.support.runtime.consuming import Broker, Effects, running
+from tests.support.runtime.tables import Groups, put
 
 pytestmark = pytest.mark.servers
 

@@ -9,7 +9,7 @@ from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.metrics import SET_ASIDE_MESSAGES
 from libs.runtime.set_aside import kept_in_twin, retry_of
 from libs.runtime.subscriber import Subscriber
-from tests.libs.runtime.consuming import GROUP, TOPIC, Broker, Effects, causes, running
+from tests.support.runtime.consuming import GROUP, TOPIC, Broker, Effects, causes, running
 
 pytestmark = pytest.mark.servers
 

@@ -2,55 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from prometheus_client import REGISTRY
 
 from libs.events.directory import GroupState
-from libs.events.envelope import Envelope
 from libs.events.topics import Topic
 from libs.runtime.broker import publishing
 from libs.runtime.kafka import Outgoing, Publisher, outgoing
 from libs.runtime.problems import Unavailable
-from libs.runtime.table import CompactedTable
 from libs.runtime.topics import create_topics
-from tests.support.kafka import envelope, of_newer_version, publish_state, read_records
+from tests.support.kafka import envelope, of_newer_version, read_records
+from tests.support.runtime.tables import Groups, put
 
 pytestmark = pytest.mark.servers
 
 WAIT_SECONDS = 15.0
-
-
-class Groups:
-    """The table under test, kept as a dictionary of names."""
-
-    def __init__(self, bootstrap: str, namespace: str) -> None:
-        self.names: dict[str, str] = {}
-        self.applied: list[tuple[str, str | None]] = []
-        self.table = CompactedTable(
-            Topic.DIRECTORY, self._apply, bootstrap_servers=bootstrap, namespace=namespace
-        )
-
-    def _apply(self, key: str, changed: Envelope | None) -> None:
-        state = changed.body if changed else None
-        name = state.name if isinstance(state, GroupState) else None
-        self.applied.append((key, name))
-        if name is None:
-            self.names.pop(key, None)
-        else:
-            self.names[key] = name
-
-    @asynccontextmanager
-    async def following(self) -> AsyncIterator[CompactedTable]:
-        stop = asyncio.Event()
-        task = asyncio.create_task(self.table.run(stop))
-        try:
-            yield self.table
-        finally:
-            stop.set()
-            await task
 
 
 @pytest.fixture
@@ -63,10 +31,6 @@ async def namespace(kafka_bootstrap: str, kafka_namespace: str) -> str:
 async def publisher(kafka_bootstrap: str, namespace: str) -> AsyncIterator[Publisher]:
     async with publishing(kafka_bootstrap, namespace) as publisher:
         yield publisher
-
-
-async def put(publisher: Publisher, key: str, name: str, sequence: int = 0) -> int:
-    return await publish_state(publisher, GroupState(group_id=key, name=name), key, "w", sequence)
 
 
 async def bury(publisher: Publisher, key: str, sequence: int | None = None) -> int:

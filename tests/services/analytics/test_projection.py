@@ -1,11 +1,9 @@
 """What happened, projected in any order and any number of times, equals a plain recount."""
 
-import uuid
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Any, get_args
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,7 +21,8 @@ from services.analytics.facts import facts_of
 from services.analytics.periods import Period
 from services.analytics.reports import Reports
 from services.analytics.warehouse import Warehouse
-from tests.services.analytics.stories import (
+from tests.support.analytics.projected import ALL, DAY, UTC_ZONE, project, workspace
+from tests.support.analytics.stories import (
     START,
     Recount,
     Story,
@@ -32,20 +31,7 @@ from tests.services.analytics.stories import (
     received,
 )
 
-DAY = Period(START, START + timedelta(days=1))
-ALL, UTC_ZONE = Sight(), ZoneInfo("UTC")
 MEMBERS = ("mem_a", "mem_b")
-
-
-def workspace() -> str:
-    return "ws_" + uuid.uuid4().hex[:8]
-
-
-async def project(warehouse: Warehouse, *stories: Story) -> Reports:
-    projection = Projection(warehouse)
-    for story in stories:
-        assert await projection.apply(received(story.events)) == []
-    return Reports(warehouse)
 
 
 async def test_one_case_shows_with_its_times(warehouse: Warehouse) -> None:

@@ -19,7 +19,7 @@ from libs.runtime.topics import create_topics
 from services.analytics.app import SERVICE
 from services.analytics.migrate import migrate
 from services.analytics.settings import AnalyticsSettings
-from tests.services.analytics.stories import START, Story
+from tests.support.analytics.stories import START, Story
 from tests.support.kafka import publish_state, read_records
 from tests.support.trust import SERVICE_KEYS, tokens_of
 

@@ -6,8 +6,8 @@ from libs.events.conversation import Response
 from services.analytics.consumers import Projection
 from services.analytics.reports import Reports
 from services.analytics.warehouse import Warehouse
-from tests.services.analytics.stories import START, Story, received
-from tests.services.analytics.test_projection import ALL, DAY, UTC_ZONE, project, workspace
+from tests.support.analytics.projected import ALL, DAY, UTC_ZONE, project, workspace
+from tests.support.analytics.stories import START, Story, received
 
 
 async def counted(warehouse: Warehouse, story: Story) -> list[object]:

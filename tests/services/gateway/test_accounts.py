@@ -213,7 +213,7 @@ async def test_signing_out_ends_the_token_here_at_once_and_elsewhere_soon(
     async def ended() -> bool:
         return (await elsewhere("GET", "/v1/me")).status == 401
 
-    await eventually(ended, 2 * CACHED_SECONDS)
+    await eventually(ended, within_seconds=2 * CACHED_SECONDS)
 
 
 async def test_an_expired_session_is_no_session(suite: Suite, api: Api, team: Team) -> None:

@@ -10,22 +10,22 @@ from libs.events.conversation import CaseReopened, TransferOffered
 from libs.events.directory import WorkspaceState
 from libs.events.notification import NotificationRaised
 from services.notify.texts import Language
-from tests.services.notify.conftest import (
+from tests.support.eventually import eventually
+from tests.support.notify.events import (
     ANNA,
     BORIS,
     ELSEWHERE,
     EVERYONE,
     GONE,
     OLGA,
-    Notify,
-    eventually,
     forwarded,
     given_to,
     noted,
     routed,
 )
-from tests.services.notify.happenings import gone, undelivered
-from tests.services.notify.smtp_server import SmtpServer
+from tests.support.notify.happenings import gone, undelivered
+from tests.support.notify.service import Notify
+from tests.support.notify.smtp_server import SmtpServer
 
 pytestmark = pytest.mark.servers
 

@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.services.notify.conftest import BORIS, Notify, eventually, routed
+from tests.support.eventually import eventually
+from tests.support.notify.events import BORIS, routed
+from tests.support.notify.service import Notify
 
 pytestmark = pytest.mark.servers
 

@@ -17,17 +17,10 @@ from libs.runtime.sealing import Sealer
 from services.notify.crm import worker
 from services.notify.crm.message import signature
 from services.notify.crm.worker import SEAL_PURPOSE
-from tests.services.notify.conftest import (
-    ANNA,
-    BORIS,
-    OLGA,
-    OPENED,
-    Notify,
-    case_event,
-    case_facts,
-    eventually,
-)
-from tests.services.notify.crm_server import SECRET, CrmServer, crm_server
+from tests.support.eventually import eventually
+from tests.support.notify.crm_server import SECRET, CrmServer, crm_server
+from tests.support.notify.events import ANNA, BORIS, OLGA, OPENED, case_event, case_facts
+from tests.support.notify.service import Notify
 
 pytestmark = pytest.mark.servers
 
@@ -253,5 +246,5 @@ async def test_a_crm_that_hangs_holds_up_no_other_workspace(
         async def arrived() -> list[str]:
             return [one.event["workspace"] for one in crm.posted]
 
-        await eventually(arrived, lambda found: found == [other], seconds=5)
+        await eventually(arrived, lambda found: found == [other], within_seconds=5)
         assert crm.slow_calls == worker.AT_ONCE_OF_A_WORKSPACE

@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.services.notify.conftest import Notify, eventually, routed
-from tests.services.notify.smtp_server import SmtpServer, smtp_server
+from tests.support.eventually import eventually
+from tests.support.notify.events import routed
+from tests.support.notify.service import Notify
+from tests.support.notify.smtp_server import SmtpServer, smtp_server
 
 pytestmark = pytest.mark.servers
 

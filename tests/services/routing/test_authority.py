@@ -20,8 +20,8 @@ from services.routing.domain.facts import (
     SourceConnected,
 )
 from services.routing.domain.workspace import Workspace
-from tests.services.routing.conftest import Client
-from tests.services.routing.test_rules import SOURCES, given
+from tests.support.routing.directory import SOURCES, given
+from tests.support.routing.service import Client
 
 type Asking = Callable[[Workspace], Sequence[Fact]]
 

@@ -12,8 +12,8 @@ from libs.events.conversation import CaseFacts, CaseOpened, CaseState
 from libs.events.envelope import Envelope
 from libs.runtime.broker import publishing
 from libs.runtime.kafka import outgoing
-from tests.services.routing.conftest import BOT_TOKEN, Client, Routing
 from tests.support.kafka import envelope, read_events
+from tests.support.routing.service import BOT_TOKEN, Client, Routing
 
 pytestmark = pytest.mark.servers
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)

@@ -10,7 +10,7 @@ from services.routing.domain.crm_webhook import change_crm_webhook, remove_crm_w
 from services.routing.domain.errors import NotThere, Refused
 from services.routing.domain.facts import CrmWebhookRemoved, CrmWebhookSet
 from services.routing.domain.workspace import Workspace
-from tests.services.routing.conftest import DEPLOYMENT_KEY, Client, Routing
+from tests.support.routing.service import DEPLOYMENT_KEY, Client, Routing
 
 PATH = "/v1/crm-webhook"
 URL = "https://127.0.0.1:8443/hook"

@@ -14,7 +14,7 @@ from libs.runtime.mongo import mongo_client
 from libs.runtime.sealing import Sealer
 from libs.runtime.tokens import ServiceTokens
 from services.routing.permissions import actions_of
-from tests.services.routing.conftest import (
+from tests.support.routing.service import (
     BOT_TOKEN,
     DEPLOYMENT_KEY,
     NEW_WORKSPACE,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from libs.runtime.mongo import mongo_client
-from tests.services.routing.conftest import Routing
+from tests.support.routing.service import Routing
 
 pytestmark = pytest.mark.servers
 

@@ -22,9 +22,9 @@ from services.routing.directory import DirectoryService
 from services.routing.domain import rules
 from services.routing.permissions import PERMISSIONS
 from services.routing.settings import RoutingSettings
-from tests.services.routing.conftest import TOPICS, Client, Routing, headers_of
 from tests.support.between import Between
 from tests.support.kafka import publish_state, read_records
+from tests.support.routing.service import TOPICS, Client, Routing, headers_of
 
 pytestmark = pytest.mark.servers
 

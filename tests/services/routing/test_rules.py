@@ -1,6 +1,6 @@
 """The directory's rules: given what happened, when this is asked for, then that happens."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -23,9 +23,9 @@ from services.routing.domain.facts import (
     SourceConnected,
     SourceDisconnected,
 )
-from services.routing.domain.sources import Connection, SourceRules
 from services.routing.domain.workspace import Workspace
 from services.routing.permissions import actions_of
+from tests.support.routing.directory import SOURCES, given
 
 OWNER = MemberJoined(
     member_id="mbr_1", name="Olena", email="olena@a.example", role=Role.OWNER, location_ids=()
@@ -50,21 +50,6 @@ BOT = SourceConnected(
     allowed_origins=(),
 )
 RULE = AutoforwardSet(autoforward_id="afw_1", source_ids=("src_1",), group_id="grp_1")
-
-
-def given(*happened: Fact) -> Workspace:
-    workspace = Workspace("wsp_1")
-    workspace.evolve_all(happened)
-    return workspace
-
-
-def _seal(
-    _workspace_id: str, _channel: Channel, credentials: Mapping[str, str], account: str | None
-) -> Connection:
-    return Connection("src_1", account or "42", f"sealed {sorted(credentials)}")
-
-
-SOURCES = SourceRules(_seal)
 
 
 def test_a_member_who_returns_has_what_was_changed_meanwhile() -> None:

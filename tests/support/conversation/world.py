@@ -325,7 +325,7 @@ class World:
             answer = await self.view(member_id, conversation_id)
             return answer.body if answer.status == 200 and until(answer.body) else None
 
-        return await eventually(look, timeout_seconds)
+        return await eventually(look, within_seconds=timeout_seconds)
 
     async def timeline(self, member_id: str, conversation_id: str, **query: str) -> Any:
         path = f"/v1/conversations/{conversation_id}/timeline"

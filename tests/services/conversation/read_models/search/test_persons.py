@@ -51,7 +51,7 @@ async def finds(world: World, member_id: str, query: str, *threads: str) -> None
         return found == expected
 
     try:
-        await eventually(right, 10)
+        await eventually(right, within_seconds=10)
     except TimeoutError:
         pytest.fail(f"{query!r} finds {found}, not {expected}")
 

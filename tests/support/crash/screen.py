@@ -6,9 +6,9 @@ from typing import Self
 import aiohttp
 
 from parley.client import ApiClient, LiveFrames, Refused
-from tests.crash.load import PAUSE_S
-from tests.crash.pages import all_pages
-from tests.e2e.team import Json
+from tests.support.crash.load import PAUSE_S
+from tests.support.crash.pages import all_pages
+from tests.support.e2e.team import Json
 
 # A message of a case that nobody may see yet is not told of; it comes with the case itself.
 _BECOMES_VISIBLE = "parley.case.routed.v1"

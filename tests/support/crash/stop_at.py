@@ -1,8 +1,9 @@
 """A real service that can be told to stop dead at one step of rule 7's four.
 
-``python -m tests.crash.stop_at <service> <order file>`` serves as ``parley serve`` does. Once the
-order file is there and says ``PUBLISHED 3``, say, the process ends at the third time from then on
-that this step is reached: without a word, like a power cut. Starting it again is the test's part.
+``python -m tests.support.crash.stop_at <service> <order file>`` serves as ``parley serve`` does.
+Once the order file is there and says ``PUBLISHED 3``, say, the process ends at the third time from
+then on that this step is reached: without a word, like a power cut. Starting it again is the
+test's part.
 Where it says ``PUBLISHED 3 pause`` it stands still instead, until somebody sends it SIGCONT.
 """
 

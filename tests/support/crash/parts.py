@@ -9,8 +9,8 @@ from libs.devstack import Devstack
 from libs.devstack.processes import ManagedProcess
 from libs.eventstore.outbox import Step
 from parley.suite import Suite
-from tests.crash.load import Load
-from tests.crash.stop_at import STATUS
+from tests.support.crash.load import Load
+from tests.support.crash.stop_at import STATUS
 
 READY_WITHIN_S = 120.0
 # A transaction that a killed process left open is held by MongoDB for up to a minute

@@ -8,7 +8,7 @@ from datetime import timedelta
 from libs.eventstore.commits import Commit, PublicMessage
 from libs.eventstore.outbox import CommitOutcome, Outbox, Step
 from libs.eventstore.store import AsyncEventStore
-from tests.libs.eventstore.builders import commit_of
+from tests.support.eventstore.builders import commit_of
 
 
 class ProcessStopped(Exception):

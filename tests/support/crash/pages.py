@@ -1,7 +1,7 @@
 """Reading what the API gives in pages."""
 
 from parley.client import ApiClient
-from tests.e2e.team import Json
+from tests.support.e2e.team import Json
 
 
 async def all_pages(client: ApiClient, path: str, **query: str) -> list[Json]:

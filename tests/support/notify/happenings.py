@@ -4,7 +4,7 @@ from libs.events.conversation import Audience, MemberGone
 from libs.events.directory import MemberState
 from libs.events.envelope import Envelope
 from libs.events.sending import SendingFailed
-from tests.services.notify.conftest import OPENED, SALES, case_event, case_facts
+from tests.support.notify.events import OPENED, SALES, case_event, case_facts
 
 
 def undelivered(

@@ -17,7 +17,7 @@ import aiohttp
 from parley.client import ApiClient, Refused
 from parley.doubles.bot import Bot
 from parley.doubles.bot_api import SECRET_HEADER
-from tests.e2e.team import Company, Json, person
+from tests.support.e2e.team import Company, Json, person
 
 # Only a failure takes so long: on a busy machine a broker alone takes a minute to begin.
 PATIENCE_S = 180.0

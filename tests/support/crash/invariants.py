@@ -11,11 +11,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from libs.events.topics import Topic
 from parley.client import Refused
-from tests.crash import recount
-from tests.crash.load import Agent, Team
-from tests.crash.pages import all_pages
-from tests.crash.screen import Screen
-from tests.e2e.team import Json, period
+from tests.support.crash import recount
+from tests.support.crash.load import Agent, Team
+from tests.support.crash.pages import all_pages
+from tests.support.crash.screen import Screen
+from tests.support.e2e.team import Json, period
 
 # A lease of ten seconds has to lapse before what a killed sender had begun is uncertain, and a
 # transaction that a killed process left open is held by MongoDB for up to a minute.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tests.e2e.team import Json
+from tests.support.e2e.team import Json
 
 Key = str | None
 _TOLERANCE_S = 0.01
