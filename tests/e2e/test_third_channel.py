@@ -21,7 +21,7 @@ from parley.client import Refused, eventually
 from parley.doubles.bot_api import BotApiDouble
 from parley.migrate import migrate_all
 from parley.suite import Suite
-from tests.e2e.team import Company, person
+from tests.support.e2e.team import Company, person
 from tests.support.kafka import read_records
 from tests.support.pigeon import API_URL, INSTALLED
 from tests.support.pigeon.post import PigeonPost, letter
