@@ -35,6 +35,7 @@ from services.gateway.quotas import Quotas
 from services.gateway.security import SecurityHeaders
 from services.gateway.sessions import Sessions
 from services.gateway.settings import GatewaySettings
+from services.gateway.streams import STREAMS
 from services.gateway.upstream import ReusedTokens, Upstream
 
 _TAGS: Final = {
@@ -136,4 +137,4 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     yield SecurityHeaders(app, https=settings.gateway_public_url.startswith("https:"))
 
 
-SERVICE = ServiceSpec("gateway", GatewaySettings, compose, public=True)
+SERVICE = ServiceSpec("gateway", GatewaySettings, compose, public=True, streams=STREAMS)

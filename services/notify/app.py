@@ -8,22 +8,9 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp
 
-from libs.events.conversation import (
-    CaseAssigned,
-    CaseForwarded,
-    CaseOpened,
-    CaseReopened,
-    CaseRouted,
-    CaseSentToCrm,
-    MemberGone,
-    NoteAdded,
-    TransferOffered,
-)
 from libs.events.ids import IdKey
-from libs.events.sending import SendingFailed
-from libs.events.topics import Topic
-from libs.runtime.broker import publishing
-from libs.runtime.consumer import BatchConsumer, Received, Refused, of_types
+from libs.runtime.broker import broker_of
+from libs.runtime.consumer import Received, Refused
 from libs.runtime.directory import Directory
 from libs.runtime.http import service_app
 from libs.runtime.mongo import check_mongo, mongo_client
@@ -33,7 +20,7 @@ from libs.runtime.settings import key_bytes
 from libs.runtime.tokens import ServiceTokens
 from libs.runtime.trust import guard
 from services.notify.api import add_routes
-from services.notify.consumers import GROUP, Announcer
+from services.notify.consumers import Announcer
 from services.notify.crm.deliveries import CrmDeliveries
 from services.notify.crm.posting import Poster
 from services.notify.crm.worker import SEAL_PURPOSE, CrmWorker
@@ -43,12 +30,10 @@ from services.notify.mail import Mailer
 from services.notify.notifications import Notifications
 from services.notify.rules import Rules
 from services.notify.settings import NotifySettings
+from services.notify.streams import STREAMS, TOLD
 from services.notify.worker import DeliveryWorker
 
 log = structlog.get_logger()
-
-# Nobody waits for it: the console shows a new case by itself.
-_PATIENCE_SECONDS: Final = 0.25
 
 
 @asynccontextmanager
@@ -57,7 +42,8 @@ async def compose(settings: NotifySettings, runtime: Runtime) -> AsyncIterator[A
         mongo_client(settings.mongodb_url.get_secret_value(), "parley-notify")
     )
     database = mongo[settings.mongodb_database]
-    publisher = await runtime.enter(publishing(settings.kafka, settings.kafka_namespace))
+    broker = await runtime.enter(broker_of("notify", STREAMS, settings))
+    publisher = broker.publishes()
     directory = Directory(settings)
     rules = Rules(database["notify_rules"])
     notifications = Notifications(database["notify_notifications"])
@@ -89,30 +75,8 @@ async def compose(settings: NotifySettings, runtime: Runtime) -> AsyncIterator[A
         await crm.write_down(batch)
         return await announcer.announce(batch)
 
-    consumer = BatchConsumer(
-        [Topic.CONVERSATION],
-        GROUP,
-        handle,
-        bootstrap_servers=settings.kafka,
-        namespace=settings.kafka_namespace,
-        publisher=publisher,
-        patience_seconds=_PATIENCE_SECONDS,
-        wanted=of_types(
-            CaseOpened,
-            CaseRouted,
-            CaseForwarded,
-            CaseAssigned,
-            CaseReopened,
-            TransferOffered,
-            NoteAdded,
-            SendingFailed,
-            MemberGone,
-            CaseSentToCrm,
-        ),
-        ordered=False,
-    )
     runtime.run("directory", directory.table.run)
-    runtime.consume("announcer", consumer)
+    runtime.consume("announcer", broker.subscribes(TOLD, handle, publisher))
     runtime.run("crm", crm.run)
     if worker:
         runtime.run("e-mail", worker.run)
@@ -144,4 +108,4 @@ def _worker(
     )
 
 
-SERVICE: Final = ServiceSpec("notify", NotifySettings, compose)
+SERVICE: Final = ServiceSpec("notify", NotifySettings, compose, streams=STREAMS)

@@ -29,7 +29,6 @@ from services.notify.undelivered import NOT_DELIVERED, undelivered_of
 
 log = structlog.get_logger()
 
-GROUP: Final = "notify"
 _DIRECTORY_WAIT_SECONDS: Final = 2.0
 _DIRECTORY_POLL_SECONDS: Final = 0.05
 

@@ -8,14 +8,11 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp
 
-from libs.events.conversation import CaseOpened
 from libs.events.ids import IdKey, random_id
-from libs.events.topics import Topic
 from libs.eventstore.outbox import Outbox, StepHook
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.away import SERVER_AWAY
-from libs.runtime.broker import publishing
-from libs.runtime.consumer import BatchConsumer, of_types
+from libs.runtime.broker import broker_of
 from libs.runtime.directory import Directory
 from libs.runtime.http import service_app
 from libs.runtime.idempotency import Answers
@@ -28,7 +25,7 @@ from libs.runtime.settings import key_bytes
 from libs.runtime.stopping import stopped_within
 from libs.runtime.tokens import ServiceTokens
 from libs.runtime.trust import guard
-from services.routing import consumers, credentials
+from services.routing import credentials
 from services.routing.api import DirectoryApi
 from services.routing.consumers import Autoforward
 from services.routing.crm_webhook import PURPOSE as CRM_PURPOSE
@@ -40,14 +37,13 @@ from services.routing.domain.sources import SourceRules
 from services.routing.metrics import PENDING
 from services.routing.publishing import DirectoryTopic
 from services.routing.settings import RoutingSettings
+from services.routing.streams import OPENED, STREAMS
 from services.routing.things import Things
 
 log = structlog.get_logger()
 
 COMMITS: Final = "routing_commits"
 PENDING_INTERVAL_SECONDS: Final = 10.0
-# A case waits unseen until it is routed, at most this much longer.
-_PATIENCE_SECONDS: Final = 0.05
 PASSING: Final[tuple[type[Exception], ...]] = (Again, *SERVER_AWAY)
 
 
@@ -60,7 +56,8 @@ async def compose(
         mongo_client(settings.mongodb_url.get_secret_value(), "parley-routing")
     )
     database = mongo[settings.mongodb_database]
-    publisher = await runtime.enter(publishing(settings.kafka, settings.kafka_namespace))
+    broker = await runtime.enter(broker_of("routing", STREAMS, settings))
+    publisher = broker.publishes()
     deployment_key = key_bytes(settings.deployment_key)
     ids = IdKey(deployment_key)
     directory = Directory(settings)
@@ -76,17 +73,6 @@ async def compose(
     outbox = Outbox(store, things.project, topic.publish, on_step=on_step, is_own=is_own(PASSING))
     set_aside = SetAsideStreams(store, COMMITS)
     service = DirectoryService(store, outbox, topic)
-    consumer = BatchConsumer(
-        [Topic.CONVERSATION],
-        consumers.GROUP,
-        Autoforward(directory, service, publisher).route,
-        bootstrap_servers=settings.kafka,
-        namespace=settings.kafka_namespace,
-        publisher=publisher,
-        patience_seconds=_PATIENCE_SECONDS,
-        wanted=of_types(CaseOpened),
-        ordered=False,
-    )
 
     async def sweep(stop: asyncio.Event) -> None:
         await outbox.run_sweeper(settings.routing_sweep_seconds, stop, retry_on=PASSING)
@@ -112,7 +98,8 @@ async def compose(
     runtime.run("permissions", follow_permissions)
     runtime.run("set aside", set_aside.run)
     runtime.tells("streams", set_aside.told)
-    runtime.consume("autoforward", consumer)
+    autoforward = Autoforward(directory, service, publisher)
+    runtime.consume("autoforward", broker.subscribes(OPENED, autoforward.route, publisher))
     runtime.ready_when("kafka", publisher.check)
     runtime.ready_when("mongodb", lambda: check_mongo(mongo))
     runtime.ready_when("directory", directory.table.check)
@@ -135,4 +122,4 @@ async def compose(
     yield app
 
 
-SERVICE = ServiceSpec("routing", RoutingSettings, compose)
+SERVICE = ServiceSpec("routing", RoutingSettings, compose, streams=STREAMS)

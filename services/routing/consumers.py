@@ -1,7 +1,6 @@
 """Autoforward: a case that waits in routing is told its group, or that there is none for it."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from libs.events.commands import RouteCase
 from libs.events.conversation import CaseFacts, CaseOpened
@@ -11,8 +10,6 @@ from libs.runtime.directory import Directory
 from libs.runtime.kafka import Publisher, outgoing
 from services.routing.directory import SOURCE, DirectoryService
 from services.routing.metrics import DECISIONS
-
-GROUP: Final = "routing-autoforward"
 
 
 class Autoforward:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
+from functools import partial, partialmethod
 from typing import Any
 
 import pytest
@@ -12,8 +12,8 @@ from libs.events.directory import GroupState, Role, RoleState
 from libs.events.envelope import read_envelope
 from libs.eventstore.outbox import Outbox, Step
 from libs.eventstore.store import AsyncEventStore
-from libs.runtime.broker import publishing
-from libs.runtime.kafka import Publisher, PublishFailed
+from libs.runtime.broker import ServiceBroker, publishing
+from libs.runtime.kafka import PublishFailed
 from libs.runtime.mongo import mongo_client
 from libs.runtime.process import ServiceSpec
 from libs.runtime.topics import create_topics
@@ -114,7 +114,8 @@ async def test_a_change_left_half_way_is_finished_when_it_is_asked_for_again(
 async def test_a_change_that_kafka_does_not_acknowledge_is_stored_and_comes_later(
     routing: Routing, kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "Publisher", partial(Publisher, timeout_seconds=2))
+    impatient = partialmethod(ServiceBroker.publishes, timeout_seconds=2)
+    monkeypatch.setattr(ServiceBroker, "publishes", impatient)
     between = Between(kafka_bootstrap)
     await between.open()
     routing.environment["PARLEY_KAFKA_BOOTSTRAP_SERVERS"] = between.address
