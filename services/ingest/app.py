@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TypedDict, Unpack
 
 from pymongo.asynchronous.database import AsyncDatabase
 from starlette.routing import BaseRoute
@@ -11,9 +10,8 @@ from starlette.types import ASGIApp
 
 from libs.events.content import Channel
 from libs.events.ids import IdKey, random_id
-from libs.events.topics import Topic
-from libs.runtime.broker import publishing
-from libs.runtime.consumer import BatchConsumer, Handler, Wanted
+from libs.runtime.broker import ServiceBroker, broker_of
+from libs.runtime.consumer import Handler
 from libs.runtime.directory import Directory
 from libs.runtime.http import service_app
 from libs.runtime.kafka import Publisher
@@ -22,40 +20,28 @@ from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.sealing import Sealer
 from libs.runtime.settings import key_bytes
 from libs.runtime.storage import open_storage
+from libs.runtime.streams import Subscription
 from libs.runtime.tokens import ServiceTokens
 from libs.runtime.trust import guard
 from services.ingest.api.attachments import attachment_routes
 from services.ingest.api.photos import Photos, photo_routes
 from services.ingest.api.sources import registration_routes, webhook_url
-from services.ingest.attachments.fetch import Fetcher, may_have_attachments
+from services.ingest.attachments.fetch import Fetcher
 from services.ingest.attachments.store import AttachmentStore
 from services.ingest.channels.protocol import ChannelAdapter, ChannelContext
 from services.ingest.channels.registry import factory_of
-from services.ingest.consumers.erasure import GROUP as ERASING_GROUP
 from services.ingest.consumers.erasure import Eraser
-from services.ingest.consumers.erasure import wanted as erasing_wanted
 from services.ingest.sending.attempts import Attempts
 from services.ingest.sending.lease_sweeper import LeaseSweeper
 from services.ingest.sending.ordered_queues import OrderedQueues
 from services.ingest.settings import IngestSettings
 from services.ingest.sources import SEAL_PURPOSE, SourceBook
+from services.ingest.streams import ERASING, FILES, SENDING, STREAMS
 from services.ingest.webhooks.accept import Acceptor
 from services.ingest.webhooks.intake import Intake
 from services.ingest.webhooks.registrar import Registrar, RegistrarParts
 from services.ingest.webhooks.removal import WebhookRemoval
 from services.ingest.webhooks.router import Hook, Hooks
-
-# Few at a time: a picture is in memory while it is fetched.
-_FETCH_BATCH = 50
-# A file is there before anybody has opened the conversation.
-_FETCH_PATIENCE_SECONDS = 0.25
-
-
-class _ConsumerOptions(TypedDict, total=False):
-    max_batch: int
-    patience_seconds: float
-    wanted: Wanted
-    ordered: bool
 
 
 class _Composition:
@@ -65,7 +51,7 @@ class _Composition:
     an outage of theirs must not take the webhooks away. Their work waits until they are back.
     """
 
-    def __init__(self, settings: IngestSettings, runtime: Runtime) -> None:
+    def __init__(self, settings: IngestSettings, runtime: Runtime, broker: ServiceBroker) -> None:
         self.settings = settings
         self.runtime = runtime
         self.deployment_key = key_bytes(settings.deployment_key)
@@ -74,6 +60,7 @@ class _Composition:
         self.tokens = ServiceTokens(
             "ingest", key_bytes(settings.ingest_signing_key), settings.verifying_keys
         )
+        self.broker = broker
         self.directory = Directory(settings)
         self.sources = SourceBook(self.directory, self.sealer)
         options = {k: v.get_secret_value() for k, v in settings.ingest_storage_options.items()}
@@ -81,38 +68,18 @@ class _Composition:
         runtime.run("directory", self.directory.table.run)
         runtime.ready_when("directory", self.directory.table.check)
 
-    async def publisher(self, timeout_seconds: float) -> Publisher:
-        settings = self.settings
-        return await self.runtime.enter(
-            publishing(settings.kafka, settings.kafka_namespace, timeout_seconds)
-        )
-
-    def consumer(
-        self,
-        topic: Topic,
-        group: str,
-        handler: Handler,
-        publisher: Publisher,
-        **options: Unpack[_ConsumerOptions],
-    ) -> None:
-        consumer = BatchConsumer(
-            [topic],
-            group,
-            handler,
-            bootstrap_servers=self.settings.kafka,
-            namespace=self.settings.kafka_namespace,
-            publisher=publisher,
-            **options,
-        )
-        self.runtime.consume(group, consumer, is_needed=False)
+    def consume(self, subscription: Subscription, handler: Handler, publisher: Publisher) -> None:
+        consumer = self.broker.subscribes(subscription, handler, publisher)
+        self.runtime.consume(subscription.group, consumer, is_needed=False)
 
 
 @asynccontextmanager
 async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[ASGIApp]:
-    parts = _Composition(settings, runtime)
+    broker = await runtime.enter(broker_of("ingest", STREAMS, settings))
+    parts = _Composition(settings, runtime, broker)
     # A producer of its own for the webhooks: what else is published never stands before them.
-    hooks = await parts.publisher(settings.ingest_publish_timeout_seconds)
-    background = await parts.publisher(10)
+    hooks = broker.publishes(settings.ingest_publish_timeout_seconds)
+    background = broker.publishes()
     runtime.ready_when("kafka", hooks.check)
 
     mongo = mongo_client(settings.mongodb_url.get_secret_value(), "parley-ingest")
@@ -136,27 +103,11 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
         registrar,
     )
     runtime.run("leaving", removal.run)
-    parts.consumer(
-        Topic.CONVERSATION,
-        ERASING_GROUP,
-        Eraser(parts.store, attempts).handle,
-        background,
-        wanted=erasing_wanted(),
-        ordered=False,
-    )
+    parts.consume(ERASING, Eraser(parts.store, attempts).handle, background)
     fetcher = Fetcher(
         parts.store, parts.sources, _having(channels, lambda one: one.files), runtime.stop
     )
-    parts.consumer(
-        Topic.INBOUND,
-        "ingest-attachments",
-        fetcher.handle,
-        background,
-        max_batch=_FETCH_BATCH,
-        patience_seconds=_FETCH_PATIENCE_SECONDS,
-        wanted=may_have_attachments,
-        ordered=False,
-    )
+    parts.consume(FILES, fetcher.handle, background)
 
     app = service_app(runtime, "Parley ingest")
     routes: list[BaseRoute] = [
@@ -224,9 +175,9 @@ def _compose_sending(
     attempts = Attempts(database["ingest_attempts"], random_id("snd"))
     senders = {channel: adapter.sender for channel, adapter in channels.items()}
     queues = OrderedQueues(attempts, publisher, parts.sources, senders, parts.ids)
-    parts.consumer(Topic.OUTBOUND, "ingest-sender", queues.handle, publisher)
+    parts.consume(SENDING, queues.handle, publisher)
     parts.runtime.run("ingest-attempts", LeaseSweeper(attempts, queues).run)
     return attempts
 
 
-SERVICE = ServiceSpec("ingest", IngestSettings, compose, public=True)
+SERVICE = ServiceSpec("ingest", IngestSettings, compose, public=True, streams=STREAMS)

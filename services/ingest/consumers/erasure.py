@@ -1,18 +1,11 @@
 """A person was forgotten: what ingest keeps of them goes too."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from libs.events.conversation import AttachmentsErased, CustomerErased
-from libs.runtime.consumer import Received, Refused, Wanted, of_types
+from libs.runtime.consumer import Received, Refused
 from services.ingest.attachments.store import AttachmentStore
 from services.ingest.sending.attempts import Attempts
-
-GROUP: Final = "ingest-erasing"
-
-
-def wanted() -> Wanted:
-    return of_types(CustomerErased, AttachmentsErased)
 
 
 class Eraser:
