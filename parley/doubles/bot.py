@@ -71,6 +71,7 @@ class Bot:
     sends_per_second: int | None = None
     last_update_id: int = 100_000
     last_message_id: int = 500
+    last_album_id: int = 0
 
     @property
     def id(self) -> int:

@@ -5,7 +5,7 @@ delivers updates to the registered webhook as Telegram does: with the secret hea
 anything but 2xx. Unlike Telegram it takes a webhook at ``http://`` on this machine.
 
 Source: https://core.telegram.org/bots/api#making-requests, #setwebhook, #sendmessage, #getchat,
-#getfile, #editmessagetext, #deletemessages, #answercallbackquery,
+#getfile, #sendmediagroup, #editmessagetext, #deletemessages, #answercallbackquery,
 #making-requests-when-getting-updates
 """
 
@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 
+from parley.doubles.album import File, Files, album_of, file_of
 from parley.doubles.bot import Bot, Fields, Refusal, SentMessage
 
 TEXT_MAX_CHARACTERS: Final = 4096
@@ -98,13 +99,13 @@ class BotApiDouble:
         method = fields.pop("method", None) if isinstance(fields, dict) else None
         if method is not None:
             with suppress(Refusal):
-                self._call(bot, str(method), fields, None, None)
+                self._call(bot, str(method), fields, {})
 
     async def _method(self, request: web.Request) -> web.StreamResponse:
         try:
             bot = self._bot(request)
-            fields, file_name, file = await _fields(request)
-            result = self._call(bot, request.match_info["method"], fields, file_name, file)
+            fields, files = await _fields(request)
+            result = self._call(bot, request.match_info["method"], fields, files)
         except Refusal as refusal:
             return _refused(refusal)
         if result is None:
@@ -121,9 +122,7 @@ class BotApiDouble:
             raise Refusal(401, "Unauthorized")
         return self._bots[token]
 
-    def _call(
-        self, bot: Bot, method: str, fields: Fields, file_name: str | None, file: bytes | None
-    ) -> Any:
+    def _call(self, bot: Bot, method: str, fields: Fields, files: Files) -> Any:
         match method.lower():
             case "getme":
                 return _user(bot)
@@ -155,48 +154,14 @@ class BotApiDouble:
                     "file_path": f"documents/{file_id}",
                 }
             case "sendmessage" | "sendphoto" | "senddocument" | "sendlocation":
-                return self._send(bot, method, fields, file_name, file)
+                return _send(bot, method, fields, next(iter(files.values()), None))
+            case "sendmediagroup":
+                return _send_album(bot, fields, files)
             case "editmessagetext" | "editmessagecaption":
                 return _edit(bot, fields)
             case "deletemessages" | "deletebusinessmessages":
                 return _delete(bot, fields)
         raise Refusal(404, "Not Found: method not found")
-
-    def _send(
-        self, bot: Bot, method: str, fields: Fields, file_name: str | None, file: bytes | None
-    ) -> Fields | None:
-        fault = bot.fault()
-        _check_rate(bot)
-        chat_id = _chat_id(bot, fields)
-        if chat_id in bot.migrated:
-            raise Refusal(
-                400,
-                "Bad Request: group chat was upgraded to a supergroup chat",
-                migrate_to_chat_id=bot.migrated[chat_id],
-            )
-        if chat_id in bot.blocked_by:
-            raise Refusal(403, "Forbidden: bot was blocked by the user")
-        _check_place(bot, chat_id, fields)
-        _check_content(method, fields, file)
-        _check_keyboard(fields)
-        bot.last_message_id += 1
-        sent = SentMessage(
-            method, chat_id, bot.last_message_id, time.monotonic(), fields, file_name, file
-        )
-        bot.sent.append(sent)
-        if fault is None:
-            return None
-        if "ephemeral_message_parameters" in fields:
-            told = {"message_id": 0, "ephemeral_message_id": sent.message_id}
-        else:
-            told = {"message_id": sent.message_id}
-        return {
-            **told,
-            "from": _user(bot),
-            "chat": {"id": chat_id, "type": "private"},
-            "date": int(time.time()),
-            **({"text": fields["text"]} if "text" in fields else {}),
-        }
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -207,6 +172,69 @@ class BotApiDouble:
         if content is None:
             return _refused(Refusal(404, "Not Found"))
         return web.Response(body=content, content_type="application/octet-stream")
+
+
+def _admitted(bot: Bot, fields: Fields) -> tuple[int, bool]:
+    """The chat that may be written to now, and whether the answer comes back. Errors: Refusal."""
+    fault = bot.fault()
+    _check_rate(bot)
+    chat_id = _chat_id(bot, fields)
+    if chat_id in bot.migrated:
+        raise Refusal(
+            400,
+            "Bad Request: group chat was upgraded to a supergroup chat",
+            migrate_to_chat_id=bot.migrated[chat_id],
+        )
+    if chat_id in bot.blocked_by:
+        raise Refusal(403, "Forbidden: bot was blocked by the user")
+    _check_place(bot, chat_id, fields)
+    return chat_id, fault is not None
+
+
+def _send(bot: Bot, method: str, fields: Fields, file: File | None) -> Fields | None:
+    chat_id, is_answered = _admitted(bot, fields)
+    _check_content(method, fields, file)
+    _check_keyboard(fields)
+    sent = _kept(bot, method, chat_id, fields, file)
+    return sent if is_answered else None
+
+
+def _send_album(bot: Bot, fields: Fields, files: Files) -> list[Fields] | None:
+    """All of it or nothing. Each file is kept as a message of its own, as it is one."""
+    chat_id, is_answered = _admitted(bot, fields)
+    items = album_of(fields)
+    uploads = [file_of(item, files) for item in items]
+    for item, file in zip(items, uploads, strict=True):
+        _check_content(f"send{item['type']}", item, file)
+    bot.last_album_id += 1
+    album = {"media_group_id": str(bot.last_album_id)}
+    shared = {name: value for name, value in fields.items() if name != "media"}
+    sent = [
+        {**_kept(bot, "sendMediaGroup", chat_id, shared | item | album, file), **album}
+        for item, file in zip(items, uploads, strict=True)
+    ]
+    return sent if is_answered else None
+
+
+def _kept(bot: Bot, method: str, chat_id: int, fields: Fields, file: File | None) -> Fields:
+    """What it is told as."""
+    bot.last_message_id += 1
+    name, content = file or (None, None)
+    sent = SentMessage(
+        method, chat_id, bot.last_message_id, time.monotonic(), fields, name, content
+    )
+    bot.sent.append(sent)
+    if "ephemeral_message_parameters" in fields:
+        told = {"message_id": 0, "ephemeral_message_id": sent.message_id}
+    else:
+        told = {"message_id": sent.message_id}
+    return {
+        **told,
+        "from": _user(bot),
+        "chat": {"id": chat_id, "type": "private"},
+        "date": int(time.time()),
+        **({"text": fields["text"]} if "text" in fields else {}),
+    }
 
 
 def _user(bot: Bot) -> Fields:
@@ -252,23 +280,22 @@ def _delete(bot: Bot, fields: Fields) -> bool | None:
     return None if fault is None else True
 
 
-async def _fields(request: web.Request) -> tuple[Fields, str | None, bytes | None]:
-    """The parameters, by whichever of the documented ways they came; an uploaded file's bytes."""
+async def _fields(request: web.Request) -> tuple[Fields, Files]:
+    """The parameters, by whichever of the documented ways they came, and the files by theirs."""
     fields: Fields = dict(request.query)
     if request.content_type == "application/json":
         try:
             fields |= await request.json()
         except ValueError as error:
             raise Refusal(400, "Bad Request: can't parse JSON object") from error
-        return fields, None, None
-    file_name: str | None = None
-    file: bytes | None = None
+        return fields, {}
+    files: Files = {}
     for name, value in (await request.post()).items():
         if isinstance(value, web.FileField):
-            file_name, file = value.filename, value.file.read()
+            files[name] = value.filename, value.file.read()
         else:
             fields[name] = value
-    return fields, file_name, file
+    return fields, files
 
 
 def _set_webhook(bot: Bot, fields: Fields) -> bool:
@@ -339,7 +366,7 @@ def _check_keyboard(fields: Fields) -> None:
             raise Refusal(400, "Bad Request: BUTTON_DATA_INVALID")
 
 
-def _check_content(method: str, fields: Fields, file: bytes | None) -> None:
+def _check_content(method: str, fields: Fields, file: File | None) -> None:
     if method.lower() == "sendmessage":
         text = str(fields.get("text", ""))
         if not text.strip():
@@ -349,7 +376,7 @@ def _check_content(method: str, fields: Fields, file: bytes | None) -> None:
         return
     if file is None:
         raise Refusal(400, f"Bad Request: there is no {method[4:].lower()} in the request")
-    if not file:
+    if not file[1]:
         raise Refusal(400, "Bad Request: file must be non-empty")
     if len(str(fields.get("caption", ""))) > CAPTION_MAX_CHARACTERS:
         raise Refusal(400, "Bad Request: message caption is too long")

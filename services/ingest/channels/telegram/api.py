@@ -4,7 +4,7 @@ Source: https://core.telegram.org/bots/api#making-requests, #responseparameters
 """
 
 import io
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -93,14 +93,14 @@ class BotApi:
             await self._session.close()
 
     async def call(
-        self, token: str, method: str, fields: Mapping[str, Any], upload: Upload | None = None
+        self, token: str, method: str, fields: Mapping[str, Any], uploads: Sequence[Upload] = ()
     ) -> Any:
         """The ``result``. Errors: Refused, TooMany, NotReached, NoAnswer."""
         data: bytes | aiohttp.FormData
-        if upload is None:
+        if not uploads:
             data, headers = msgspec.json.encode(fields), {"content-type": "application/json"}
         else:
-            data, headers = _form(fields, upload), {}
+            data, headers = _form(fields, uploads), {}
         url = f"{self._base_url}/bot{token}/{method}"
         async with self._request("POST", url, data=data, headers=headers) as answer:
             return _result(answer.status, await answer.read())
@@ -163,21 +163,22 @@ class BotApi:
             raise NoAnswer(type(error).__name__) from None
 
 
-def _form(fields: Mapping[str, Any], upload: Upload) -> aiohttp.FormData:
+def _form(fields: Mapping[str, Any], uploads: Sequence[Upload]) -> aiohttp.FormData:
     # Names go as they are, in UTF-8: Telegram shows a percent-encoded one as it came.
     form = aiohttp.FormData(quote_fields=False)
     for name, value in fields.items():
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         form.add_field(name, text)
-    # Unquoted, a line break in a name would be a header of the sender's choice.
-    name = "".join(character for character in upload.file_name if character.isprintable())
-    # As a file object it is sent in pieces, and the loop is not held by a large one.
-    form.add_field(
-        upload.field,
-        io.BytesIO(upload.content),
-        filename=name or "file",
-        content_type=media_type_of(upload.media_type),
-    )
+    for upload in uploads:
+        # Unquoted, a line break in a name would be a header of the sender's choice.
+        name = "".join(character for character in upload.file_name if character.isprintable())
+        # As a file object it is sent in pieces, and the loop is not held by a large one.
+        form.add_field(
+            upload.field,
+            io.BytesIO(upload.content),
+            filename=name or "file",
+            content_type=media_type_of(upload.media_type),
+        )
     return form
 
 

@@ -1,21 +1,19 @@
 """Sending by the Bot API: a message's parts in order, at the platform's pace."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from libs.events.channels import capabilities_of
-from libs.events.content import Attachment, Channel, Content
 from libs.events.credentials import TelegramCredentials
 from libs.events.outbound import OutboundRequested
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.storage import StorageAway
 from services.ingest.channels.telegram import limits
 from services.ingest.channels.telegram.api import BotApi, BotRefused, Upload
-from services.ingest.channels.telegram.buttons import keyboard_of
 from services.ingest.channels.telegram.corrections import correct
 from services.ingest.channels.telegram.moves import Moves
+from services.ingest.channels.telegram.parts import Part, calls_of, parts_of
 from services.ingest.channels.telegram.threads import Thread, quoting, read_thread, sent_as
 from services.ingest.ports.platform import NoAnswer, NotReached, TooMany
 from services.ingest.ports.sending import (
@@ -33,22 +31,11 @@ from services.ingest.sources import OpenSource
 CHAT_RATE: Final = Rate(limits.CHAT_PER_SECOND, limits.CHAT_BURST)
 GROUP_RATE: Final = Rate(limits.GROUP_PER_SECOND, limits.CHAT_BURST)
 BOT_RATE: Final = Rate(limits.BOT_PER_SECOND, limits.BOT_BURST)
-_CAN: Final = capabilities_of(Channel.TELEGRAM)
-# A file is in memory while it is sent: at most so many at once.
+# A file, or an album, is in memory while it is sent: at most so many at once.
 _UPLOADS: Final = 2
 
 # The bytes of an attachment of a workspace; None where it is not there.
 ReadAttachment = Callable[[str, str], Awaitable[bytes | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One call. ``form_field`` and ``attachment``: what is uploaded with it."""
-
-    method: str
-    fields: dict[str, Any] = field(default_factory=dict)
-    form_field: str = ""
-    attachment: Attachment | None = None
 
 
 class TelegramSender:
@@ -74,14 +61,15 @@ class TelegramSender:
             thread = read_thread(request.thread)
         except ValueError:
             return _bad_thread()
-        parts = _parts(request.content)
-        for index in range(len(done), len(parts)):
-            if index > len(done):
+        # Each message has an id, so what is done are the first parts; the others go on behind them,
+        # in albums of their own.
+        quoted = None if done else quoting(request.reply_to_external)
+        left = parts_of(request.content)[len(done) :]
+        for number, parts in enumerate(calls_of(left, albums=thread.kind != "ephemeral")):
+            if number:
                 await self._slot(source, request)
-            fields = dict(parts[index].fields)
-            if index == 0 and (quoted := quoting(request.reply_to_external)) is not None:
-                fields["reply_parameters"] = quoted
-            outcome = await self._call(source, thread, parts[index], fields, done)
+            fields = {"reply_parameters": quoted} if quoted and not number else {}
+            outcome = await self._call(source, thread, parts, fields, done)
             if not isinstance(outcome, Sent):
                 return outcome
             done = outcome.external_ids
@@ -103,7 +91,7 @@ class TelegramSender:
         self,
         source: OpenSource[TelegramCredentials],
         thread: Thread,
-        part: _Part,
+        parts: Sequence[Part],
         fields: dict[str, Any],
         done: tuple[str, ...],
     ) -> Outcome:
@@ -113,7 +101,7 @@ class TelegramSender:
         moved_to = chat_id if chat_id != thread.chat_id else None
         addressed = fields | thread.address(chat_id)
         try:
-            outcome = await self._part(source, part, addressed, done, moved_to)
+            outcome = await self._send(source, parts, addressed, done, moved_to)
         except BotRefused as error:
             if error.migrated_to is None or moved_to is not None:
                 return Failed(f"telegram-{error.code}", error.description, done)
@@ -121,37 +109,33 @@ class TelegramSender:
                 await self._moves.note(source.id, thread.chat_id, str(error.migrated_to))
             except SERVER_AWAY:
                 return Later("network", done)
-            return await self._call(source, thread, part, fields, done)
+            return await self._call(source, thread, parts, fields, done)
         return outcome
 
-    async def _part(
+    async def _send(
         self,
         source: OpenSource[TelegramCredentials],
-        part: _Part,
+        parts: Sequence[Part],
         fields: dict[str, Any],
         done: tuple[str, ...],
         moved_to: str | None,
     ) -> Outcome:
-        """Errors: BotRefused."""
+        """All of them with one call, which is taken or not as a whole. Errors: BotRefused."""
         token = source.credentials.bot_token
         try:
-            if part.attachment is None:
-                result = await self._api.call(token, part.method, fields)
+            if parts[0].attachment is None:
+                results = await self._post(token, parts, fields, [])
             else:
                 async with self._uploads:
-                    content = await self._read(source.workspace_id, part.attachment.attachment_id)
-                    if content is None:
+                    uploads = await self._uploads_of(source, parts)
+                    if len(uploads) < len(parts):
                         return Failed("no-attachment", "The attachment is not there any more", done)
-                    upload = Upload(
-                        part.form_field,
-                        part.attachment.file_name or part.attachment.attachment_id,
-                        part.attachment.media_type,
-                        content,
-                    )
-                    result = await self._api.call(token, part.method, fields, upload)
-            if (sent := sent_as(result, moved_to)) is None:
+                    results = await self._post(token, parts, fields, uploads)
+            sent = [sent_as(result, moved_to) for result in results]
+            named = [one for one in sent if one is not None]
+            if len(named) < len(parts):
                 raise NoAnswer("no message in it")
-            return Sent((*done, sent))
+            return Sent((*done, *named))
         except StorageAway:
             return Later("network", done)
         except TooMany as error:
@@ -164,6 +148,34 @@ class TelegramSender:
         except NoAnswer as error:
             return Uncertain("no-answer", f"Telegram gave no answer ({error})", done)
 
+    async def _uploads_of(
+        self, source: OpenSource[TelegramCredentials], parts: Sequence[Part]
+    ) -> list[Upload]:
+        """Of the files that are there. Errors: StorageAway."""
+        uploads = []
+        for part in parts:
+            if (file := part.attachment) is None:
+                continue
+            content = await self._read(source.workspace_id, file.attachment_id)
+            if content is not None:
+                name = file.file_name or file.attachment_id
+                uploads.append(Upload(part.form_field, name, file.media_type, content))
+        return uploads
+
+    async def _post(
+        self, token: str, parts: Sequence[Part], fields: dict[str, Any], uploads: Sequence[Upload]
+    ) -> list[Any]:
+        """The messages that they have become. Errors: as of ``BotApi.call``."""
+        if len(parts) == 1:
+            return [await self._api.call(token, parts[0].method, parts[0].fields | fields, uploads)]
+        named = [replace(one, field=f"file{number}") for number, one in enumerate(uploads)]
+        media = [
+            {"type": upload.field, "media": f"attach://{one.field}"}
+            for upload, one in zip(uploads, named, strict=True)
+        ]
+        result = await self._api.call(token, "sendMediaGroup", fields | {"media": media}, named)
+        return result if isinstance(result, list) else []
+
     async def _slot(self, source: OpenSource[TelegramCredentials], request: Request) -> None:
         try:
             chat = read_thread(request.thread).chat_id
@@ -175,26 +187,3 @@ class TelegramSender:
 
 def _bad_thread() -> Failed:
     return Failed("bad-thread", "The conversation's thread is not Telegram's")
-
-
-def _parts(content: Content) -> list[_Part]:
-    """Text goes as the caption of a single file where it fits, else before the files."""
-    caption = ""
-    if len(content.attachments) == 1 and len(content.text) <= _CAN.text.caption:
-        caption = content.text
-    parts = []
-    if content.text and not caption:
-        parts.append(_Part("sendMessage", {"text": content.text}))
-    for attachment in content.attachments:
-        method, form_field = (
-            ("sendPhoto", "photo") if attachment.kind == "image" else ("sendDocument", "document")
-        )
-        fields = {"caption": caption} if caption else {}
-        parts.append(_Part(method, fields, form_field, attachment))
-    if content.point is not None:
-        point = {"latitude": content.point.latitude, "longitude": content.point.longitude}
-        parts.append(_Part("sendLocation", point))
-    if parts and (keyboard := keyboard_of(content)):
-        # Under what is read last.
-        parts[-1].fields["reply_markup"] = keyboard
-    return parts
