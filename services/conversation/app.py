@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 import structlog
+from fastapi import FastAPI
 from pymongo.asynchronous.database import AsyncDatabase
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,7 +34,6 @@ from libs.runtime.outbox import SetAsideStreams
 from libs.runtime.problems import Unavailable
 from libs.runtime.process import Migration, Runtime, ServiceSpec
 from libs.runtime.settings import MongoSettings, key_bytes
-from libs.runtime.sharing import SharedReads
 from libs.runtime.stopping import stopped_within
 from libs.runtime.subscriber import Subscriber
 from libs.runtime.tokens import ServiceTokens
@@ -41,27 +41,49 @@ from libs.runtime.trust import guard
 from services.conversation.anchors.anchor import AnchorKey
 from services.conversation.anchors.storage import open_anchors
 from services.conversation.anchors.writing import AnchorWriter
-from services.conversation.api.customers import add_customer_routes
-from services.conversation.api.routes import add_routes
+from services.conversation.api import cases, conversations, internal, marks
+from services.conversation.api import customers as customers_api
+from services.conversation.api import drafts as drafts_api
+from services.conversation.api import messages as messages_api
+from services.conversation.api.resource import Requests, Resource, Routes, add_routes
 from services.conversation.api.saved_filters import add_saved_filter_routes
-from services.conversation.commands import CommandQueue, Parts
+from services.conversation.commands.activities import ActivityCommands
+from services.conversation.commands.answers import SentAnswers
+from services.conversation.commands.assignment import AssignmentCommands
+from services.conversation.commands.corrections import CorrectionCommands
+from services.conversation.commands.customers import CustomerCommands
+from services.conversation.commands.drafts import DraftCommands
+from services.conversation.commands.erasure import ErasureCommands
+from services.conversation.commands.executor import CommandExecutor
+from services.conversation.commands.life import LifeCommands
+from services.conversation.commands.marks import MarkCommands
+from services.conversation.commands.messages import MessageCommands
+from services.conversation.commands.queue import CommandQueue
+from services.conversation.commands.reading import ReadingCommands
 from services.conversation.consumers import new_conversations as beginnings
 from services.conversation.consumers import search
 from services.conversation.consumers.departures import Departures
 from services.conversation.consumers.early_deletions import EARLY_DELETIONS
 from services.conversation.consumers.early_deletions import INDEXES as EARLY_INDEXES
 from services.conversation.consumers.routing_timeouts import RoutingTimeouts, watch_unpublished
-from services.conversation.engine import engine_of
+from services.conversation.engine import Engine, engine_of
 from services.conversation.loading import UNREADABLE
 from services.conversation.privacy.answer_vault import ANSWERS, AnswerVault
 from services.conversation.privacy.erasure.erasing import Erasing
 from services.conversation.privacy.erasure.erasures import Erasures
 from services.conversation.privacy.sealed_store import COMMITS
 from services.conversation.read_models.attachments import FILE_INDEXES, FILES
+from services.conversation.read_models.comments import CommentQueries
+from services.conversation.read_models.conversation_queries import ConversationQueries
+from services.conversation.read_models.conversations import VisibleConversations
+from services.conversation.read_models.customer_timeline import CustomerTimelines
+from services.conversation.read_models.customers.cases import CustomerCases
+from services.conversation.read_models.customers.queries import CustomerQueries
 from services.conversation.read_models.customers.rows import CUSTOMER_INDEXES, CUSTOMERS
 from services.conversation.read_models.drafts import DRAFTS, Drafts
 from services.conversation.read_models.inbox.inbox import Lists
 from services.conversation.read_models.inbox.rows import INBOX, INBOX_INDEXES
+from services.conversation.read_models.member import Members
 from services.conversation.read_models.messages.rows import MESSAGE_INDEXES, MESSAGES
 from services.conversation.read_models.personal_data import ReadModelsPersonalData
 from services.conversation.read_models.rebuild.registry import read_models
@@ -75,6 +97,8 @@ from services.conversation.read_models.search.cards import CardRows
 from services.conversation.read_models.search.entries import Entries
 from services.conversation.read_models.search.index import SEARCH, SEARCH_INDEXES, SearchIndex
 from services.conversation.read_models.search.query import Search
+from services.conversation.read_models.time_travel.past import PastConversations
+from services.conversation.read_models.timeline import Timelines
 from services.conversation.settings import ConversationSettings
 
 log = structlog.get_logger()
@@ -172,7 +196,6 @@ async def compose(
     runtime.ready_when("directory", directory.table.check)
     runtime.ready_when("counts", follower.check)
 
-    search_rows = database[SEARCH]
     # What this service wrote itself, read again for what is written behind.
     searchable = consumer(
         [Topic.CONVERSATION, Topic.CUSTOMER],
@@ -193,34 +216,21 @@ async def compose(
     for group, reading in ((search.GROUP, searchable), (beginnings.GROUP, begun)):
         runtime.consume(group, reading)
 
-    parts = Parts(
-        queue=queue,
-        loader=engine.loader,
-        directory=directory,
-        store=engine.store,
-        commits=engine.commits,
-        inbox=database[INBOX],
-        messages=database[MESSAGES],
-        customers=database[CUSTOMERS],
-        customer_desk=engine.customer_desk,
-        history=engine.history,
-        lists=Lists(),
-        search=Search(search_rows, entries),
-        counts=engine.counts,
-        erasing=erasing,
-        drafts=Drafts(database[DRAFTS]),
-        id_key=IdKey(key_bytes(settings.deployment_key)),
-        numbers=engine.numbers,
-        files=database[FILES],
-        long_work=LongWork(_LONG_AT_ONCE, _LONG_WAITING, _LONG_IN_ALL),
-        chains=SharedReads(),
-    )
     app = service_app(runtime, "Parley conversation")
     app.add_exception_handler(UnknownEvent, _newer)
     for broken in UNREADABLE:
         app.add_exception_handler(broken, problem_of_set_aside)
-    add_routes(app, parts, answers)
-    add_customer_routes(app, parts, answers)
+    _add_api(
+        app,
+        database,
+        engine,
+        directory,
+        queue,
+        erasing,
+        entries,
+        answers,
+        IdKey(key),
+    )
     add_saved_filter_routes(app, saved, answers)
     guard(
         app,
@@ -229,6 +239,76 @@ async def compose(
         ),
     )
     yield app
+
+
+def _add_api(
+    app: FastAPI,
+    database: AsyncDatabase[Document],
+    engine: Engine,
+    directory: Directory,
+    queue: CommandQueue,
+    erasing: Erasing,
+    entries: Entries,
+    answers: Answers,
+    id_key: IdKey,
+) -> None:
+    executor = CommandExecutor(queue)
+    inbox, messages, customer_rows = database[INBOX], database[MESSAGES], database[CUSTOMERS]
+    members, drafts = Members(directory), Drafts(database[DRAFTS])
+    timelines = Timelines(engine.store, messages)
+    visible = VisibleConversations(inbox, database[FILES], Lists(), engine.loader, timelines)
+    customers = CustomerQueries(visible, inbox, customer_rows)
+    sent = SentAnswers(timelines)
+    activities = ActivityCommands(executor, sent, id_key)
+    about_conversations = Requests(members, answers, "conversation_id", visible.get)
+    about_customers = Requests(members, answers, "customer_id", customers.customer)
+
+    queries = ConversationQueries(
+        visible,
+        timelines,
+        PastConversations(engine.history, customer_rows),
+        drafts,
+        engine.commits,
+        LongWork(_LONG_AT_ONCE, _LONG_WAITING, _LONG_IN_ALL),
+    )
+    conversation_handlers = conversations.ConversationHandlers(
+        visible,
+        queries,
+        CommentQueries(visible, inbox, timelines),
+        Search(database[SEARCH], entries),
+        engine.counts,
+        drafts,
+        ReadingCommands(visible, queue),
+    )
+
+    def add[H](handler: H, routes: Routes[H], requests: Requests = about_conversations) -> None:
+        add_routes(app, Resource(handler, requests), routes)
+
+    # The busiest first: a request is compared with the routes in this order.
+    add(conversation_handlers, conversations.ROUTES)
+    add(LifeCommands(executor, visible, engine.numbers), cases.LIFE_ROUTES)
+    add(
+        MessageCommands(executor, visible, timelines, sent, drafts, id_key),
+        messages_api.MESSAGE_ROUTES,
+    )
+    add(DraftCommands(visible, drafts), drafts_api.ROUTES)
+    add(AssignmentCommands(executor), cases.ASSIGNMENT_ROUTES)
+    add(activities, messages_api.ACTIVITY_ROUTES)
+    add(MarkCommands(executor, visible), marks.ROUTES)
+    add(CorrectionCommands(executor, visible, messages), messages_api.CORRECTION_ROUTES)
+    customer_handlers = customers_api.CustomerHandlers(
+        customers,
+        CustomerCases(customers, engine.store, messages),
+        activities,
+        ErasureCommands(erasing),
+    )
+    add(customer_handlers, customers_api.ROUTES, about_customers)
+    add(
+        CustomerCommands(customers, engine.customer_desk),
+        customers_api.COMMAND_ROUTES,
+        about_customers,
+    )
+    add(internal.InternalHandlers(visible, CustomerTimelines(inbox, timelines)), internal.ROUTES)
 
 
 def _consume(topic: Topic, consumer: Subscriber, runtime: Runtime, directory: Directory) -> None:

@@ -1,13 +1,14 @@
-"""The HTTP side of the customers: parse, call, answer."""
+"""``/v1/customers``: customers, as who sees one of their conversations sees them."""
 
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from starlette.responses import Response
 
+from libs.events.api import Sent
 from libs.events.api.customers import (
     ChangeSalesPlans,
-    CustomerView,
     EditCustomer,
     MergeCustomer,
     RecordActivity,
@@ -15,117 +16,109 @@ from libs.events.api.customers import (
     SetFunnelStatus,
     SplitCustomer,
 )
-from libs.runtime.bodies import BodyReader, read_nothing, read_query
+from libs.runtime.bodies import read_nothing, read_query
 from libs.runtime.http import json_response
-from libs.runtime.idempotency import Answers, Personal, Work
-from libs.runtime.tokens import Caller
 from libs.runtime.trust import caller_of
-from services.conversation.api.routes import Endpoint, PageQuery
-from services.conversation.commands import Parts
+from services.conversation.api.resource import PageQuery, Resource, Routes, acting, acting_with
 from services.conversation.commands.activities import ActivityCommands
+from services.conversation.commands.answers import Answer
 from services.conversation.commands.customers import CustomerCommands
-from services.conversation.read_models.customers.cases import Cases
+from services.conversation.commands.erasure import ErasureCommands
+from services.conversation.read_models.customers.cases import CustomerCases
+from services.conversation.read_models.customers.queries import CustomerQueries
+from services.conversation.read_models.member import MemberContext
 
-_ALL = "/v1/customers"
-_ONE = "/v1/customers/{customer_id}"
-
-
-class CustomersDesktop(CustomerCommands, Cases, ActivityCommands):
-    """What one member sees of the customers, and does to them."""
-
-
-type _Act = Callable[[CustomersDesktop, str, str], Awaitable[CustomerView]]
+_ALL: Final = "/v1/customers"
+_ONE: Final = "/v1/customers/{customer_id}"
+_CREATED: Final = 201
 
 
-def add_customer_routes(app: FastAPI, parts: Parts, answers: Answers) -> None:
-
-    async def customers(request: Request) -> Response:
-        desk = CustomersDesktop(parts, caller_of(request))
-        asked = read_query(request, PageQuery)
-        return json_response(await desk.customers(asked.cursor, asked.limit))
-
-    async def customer(request: Request) -> Response:
-        desk = CustomersDesktop(parts, caller_of(request))
-        return json_response(await desk.customer(_id(request)))
-
-    async def cases(request: Request) -> Response:
-        desk = CustomersDesktop(parts, caller_of(request))
-        asked = read_query(request, PageQuery)
-        return json_response(await desk.cases(_id(request), asked.cursor, asked.limit))
-
-    async def photo_places(request: Request) -> Response:
-        desk = CustomersDesktop(parts, caller_of(request))
-        return json_response(await desk.photo_places(_id(request)))
-
-    async def once(request: Request, caller: Caller, raw: bytes, work: Work) -> Response:
-        """The first answer again is only for who still sees the customer."""
-
-        async def may_see() -> object:
-            return await CustomersDesktop(parts, caller).customer(_id(request))
-
-        return await answers.once(request, caller, raw, work, may_see)
-
-    def acting(act: _Act) -> Endpoint:
-        async def endpoint(request: Request) -> Response:
-            caller = caller_of(request)
-
-            async def work(cause: str) -> Response:
-                desk = CustomersDesktop(parts, caller)
-                answer = json_response(await act(desk, _id(request), cause))
-                return Personal(answer, desk.told_of)
-
-            return await once(request, caller, await read_nothing(request), work)
-
-        return endpoint
-
-    def acting_with[T](
-        body_type: type[T],
-        act: Callable[[CustomersDesktop, str, str, T], Awaitable[object]],
-        status: int = 200,
-    ) -> Endpoint:
-        reader = BodyReader(body_type)
-
-        async def endpoint(request: Request) -> Response:
-            caller = caller_of(request)
-            body, raw = await reader.read(request)
-
-            async def work(cause: str) -> Response:
-                desk = CustomersDesktop(parts, caller)
-                answer = json_response(await act(desk, _id(request), cause, body), status)
-                return Personal(answer, desk.told_of)
-
-            return await once(request, caller, raw, work)
-
-        return endpoint
-
-    async def record(
-        desk: CustomersDesktop, customer_id: str, cause: str, asked: RecordActivity
-    ) -> object:
-        newest = await desk.newest_conversation(customer_id)
-        return await desk.record_activity(newest, cause, asked)
-
-    desktop = CustomersDesktop
-    routes: list[tuple[str, str, Endpoint]] = [
-        ("GET", _ALL, customers),
-        ("GET", _ONE, customer),
-        ("PATCH", _ONE, acting_with(EditCustomer, desktop.edit)),
-        ("GET", f"{_ONE}/cases", cases),
-        ("GET", f"{_ONE}/photo-places", photo_places),
-        ("POST", f"{_ONE}/merge", acting_with(MergeCustomer, desktop.merge)),
-        ("POST", f"{_ONE}/split", acting_with(SplitCustomer, desktop.split)),
-        ("POST", f"{_ONE}/block", acting(desktop.block)),
-        ("POST", f"{_ONE}/unblock", acting(desktop.unblock)),
-        ("POST", f"{_ONE}/subscribe", acting(desktop.subscribe)),
-        ("POST", f"{_ONE}/unsubscribe", acting(desktop.unsubscribe)),
-        ("POST", f"{_ONE}/funnel", acting_with(SetFunnelStatus, desktop.move_in_funnel)),
-        ("POST", f"{_ONE}/sales-plans", acting_with(ChangeSalesPlans, desktop.change_sales_plans)),
-        ("POST", f"{_ONE}/acquisition", acting_with(RecordVisit, desktop.record_visit)),
-        ("POST", f"{_ONE}/activities", acting_with(RecordActivity, record, 201)),
-    ]
-    for method, path, endpoint in routes:
-        app.add_route(path, endpoint, [method])
+@dataclass(frozen=True, slots=True)
+class CustomerHandlers:
+    queries: CustomerQueries
+    cases: CustomerCases
+    activities: ActivityCommands
+    erasure: ErasureCommands
 
 
-def _id(request: Request) -> str:
-    customer_id: str = request.path_params["customer_id"]
-    return customer_id
+async def page(resource: Resource[CustomerHandlers], request: Request) -> Response:
+    actor = resource.requests.actor(request)
+    asked = read_query(request, PageQuery)
+    return json_response(await resource.handler.queries.customers(actor, asked.cursor, asked.limit))
+
+
+async def customer(resource: Resource[CustomerHandlers], request: Request) -> Response:
+    actor, customer_id = resource.requests.actor(request), resource.requests.id_of(request)
+    return json_response(await resource.handler.queries.customer(actor, customer_id))
+
+
+async def cases(resource: Resource[CustomerHandlers], request: Request) -> Response:
+    actor, customer_id = resource.requests.actor(request), resource.requests.id_of(request)
+    asked = read_query(request, PageQuery)
+    return json_response(
+        await resource.handler.cases.page(actor, customer_id, asked.cursor, asked.limit)
+    )
+
+
+async def photo_places(resource: Resource[CustomerHandlers], request: Request) -> Response:
+    actor, customer_id = resource.requests.actor(request), resource.requests.id_of(request)
+    return json_response(await resource.handler.queries.photo_places(actor, customer_id))
+
+
+async def erase(resource: Resource[CustomerHandlers], request: Request) -> Response:
+    caller, customer_id = caller_of(request), resource.requests.id_of(request)
+
+    async def work(_cause: str) -> Response:
+        actor = resource.requests.actor(request)
+        return json_response(await resource.handler.erasure.erase_customer(actor, customer_id))
+
+    raw = await read_nothing(request)
+    return await resource.requests.answers.once(request, caller, raw, work)
+
+
+async def _record_activity(
+    handlers: CustomerHandlers,
+    actor: MemberContext,
+    customer_id: str,
+    cause: str,
+    asked: RecordActivity,
+) -> Answer[Sent]:
+    """In the conversation of the customer's last activity."""
+    newest = await handlers.queries.newest_conversation(actor, customer_id)
+    return await handlers.activities.record_activity(actor, newest, cause, asked)
+
+
+record_activity = acting_with(RecordActivity, _record_activity, _CREATED)
+
+ROUTES: Final[Routes[CustomerHandlers]] = (
+    ("GET", _ALL, page),
+    ("GET", _ONE, customer),
+    ("GET", f"{_ONE}/cases", cases),
+    ("GET", f"{_ONE}/photo-places", photo_places),
+    ("POST", f"{_ONE}/activities", record_activity),
+    ("POST", f"{_ONE}/erase", erase),
+)
+
+edit = acting_with(EditCustomer, CustomerCommands.edit)
+merge = acting_with(MergeCustomer, CustomerCommands.merge)
+split = acting_with(SplitCustomer, CustomerCommands.split)
+block = acting(CustomerCommands.block)
+unblock = acting(CustomerCommands.unblock)
+subscribe = acting(CustomerCommands.subscribe)
+unsubscribe = acting(CustomerCommands.unsubscribe)
+move_in_funnel = acting_with(SetFunnelStatus, CustomerCommands.move_in_funnel)
+change_sales_plans = acting_with(ChangeSalesPlans, CustomerCommands.change_sales_plans)
+record_visit = acting_with(RecordVisit, CustomerCommands.record_visit)
+
+COMMAND_ROUTES: Final[Routes[CustomerCommands]] = (
+    ("PATCH", _ONE, edit),
+    ("POST", f"{_ONE}/merge", merge),
+    ("POST", f"{_ONE}/split", split),
+    ("POST", f"{_ONE}/block", block),
+    ("POST", f"{_ONE}/unblock", unblock),
+    ("POST", f"{_ONE}/subscribe", subscribe),
+    ("POST", f"{_ONE}/unsubscribe", unsubscribe),
+    ("POST", f"{_ONE}/funnel", move_in_funnel),
+    ("POST", f"{_ONE}/sales-plans", change_sales_plans),
+    ("POST", f"{_ONE}/acquisition", record_visit),
+)

@@ -4,22 +4,26 @@ from libs.events.api.customers import ErasedCustomer
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.problems import NotFound, Unavailable
 from libs.runtime.texts import COMMON
-from services.conversation.commands.base import Workplace
 from services.conversation.localization.localizer import TEXTS
 from services.conversation.metrics import COMMANDS
+from services.conversation.privacy.erasure.erasing import Erasing
+from services.conversation.read_models.member import MemberContext
 from services.conversation.tasks import NotThere
 
 
-class ErasureCommands(Workplace):
-    async def erase_customer(self, customer_id: str) -> ErasedCustomer:
+class ErasureCommands:
+    def __init__(self, erasing: Erasing) -> None:
+        self._erasing = erasing
+
+    async def erase_customer(self, actor: MemberContext, customer_id: str) -> ErasedCustomer:
         """All that was said with a customer and who they are; it cannot be undone.
 
         Whoever may do it at all may do it to every customer of the workspace: what they may see of
         the conversations plays no part.
         """
-        me, workspace_id = self._member.member_id, self._caller.workspace_id
+        me, workspace_id = actor.member_id, actor.workspace_id
         try:
-            erasures = await self._parts.erasing.erase(workspace_id, customer_id, me)
+            erasures = await self._erasing.erase(workspace_id, customer_id, me)
         except NotThere as error:
             raise NotFound(TEXTS.say("not-found.customer")) from error
         except SERVER_AWAY as error:

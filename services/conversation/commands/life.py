@@ -7,75 +7,98 @@ from libs.events.api.cases import SendToCrm
 from libs.events.conversation import Audience
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.problems import Unavailable
-from services.conversation.commands.base import Workplace
+from services.conversation.commands.answers import Answer
+from services.conversation.commands.case_numbers import CaseNumbers
+from services.conversation.commands.closing import check_may_close, close_case
+from services.conversation.commands.executor import CommandExecutor
 from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.read_models.conversations import VisibleConversations
+from services.conversation.read_models.member import MemberContext
 
 
-class LifeCommands(Workplace):
-    async def take(self, conversation_id: str, cause: str) -> ConversationView:
+class LifeCommands:
+    def __init__(
+        self, executor: CommandExecutor, visible: VisibleConversations, numbers: CaseNumbers
+    ) -> None:
+        self._executor = executor
+        self._visible = visible
+        self._numbers = numbers
+
+    async def take(
+        self, actor: MemberContext, conversation_id: str, cause: str
+    ) -> Answer[ConversationView]:
         """Errors: CaseTaken (naming the winner), CaseDone."""
-        me = self._member.member_id
-        return await self._acted(
-            "take", conversation_id, cause, lambda c: c.take(me, answers=self._answers)
+        me = actor.member_id
+        return await self._executor.act(
+            actor, "take", conversation_id, cause, lambda c: c.take(me, answers=actor.answers)
         )
 
-    async def close(self, conversation_id: str, cause: str) -> ConversationView:
+    async def close(
+        self, actor: MemberContext, conversation_id: str, cause: str
+    ) -> Answer[ConversationView]:
         """Errors: CaseTaken, CaseNotTaken, CaseDone, CaseFieldsMissing."""
-        return await self._acted("close", conversation_id, cause, self._close)
+        return await self._executor.act(
+            actor, "close", conversation_id, cause, lambda c: close_case(actor, c)
+        )
 
-    async def reopen(self, conversation_id: str, cause: str) -> ConversationView:
+    async def reopen(
+        self, actor: MemberContext, conversation_id: str, cause: str
+    ) -> Answer[ConversationView]:
         """Errors: NoCase, CaseOpen."""
-        me, manages = self._member.member_id, self._manages
+        me, manages = actor.member_id, actor.manages
 
         def decide(conversation: Conversation) -> None:
             audience = audience_of(conversation.state)
 
             def may_have_it(member_id: str) -> bool:
-                return self._works_where(audience, member_id)
+                return _works_where(actor, audience, member_id)
 
-            conversation.reopen(me, manages=manages, answers=self._answers, may_have_it=may_have_it)
+            conversation.reopen(me, manages=manages, answers=actor.answers, may_have_it=may_have_it)
 
-        return await self._acted("reopen", conversation_id, cause, decide)
+        return await self._executor.act(actor, "reopen", conversation_id, cause, decide)
 
-    async def open(self, conversation_id: str, cause: str) -> ConversationView:
+    async def open(
+        self, actor: MemberContext, conversation_id: str, cause: str
+    ) -> Answer[ConversationView]:
         """A case by hand, where none is open. Errors: HasAnOpenCase."""
-        me, parts = self._member.member_id, self._parts
-        thread = (await self._remembered(conversation_id)).state.thread
-        source = self._directory.sources.get(thread.source_id)
+        me = actor.member_id
+        thread = (await self._visible.remembered(actor, conversation_id)).state.thread
+        source = actor.directory.sources.get(thread.source_id)
         try:
-            await parts.numbers.reserve({thread.workspace_id: 1})
+            await self._numbers.reserve({thread.workspace_id: 1})
         except SERVER_AWAY as error:
             raise Unavailable from error
-        number = parts.numbers.of(thread.workspace_id)()
+        number = self._numbers.of(thread.workspace_id)()
 
         def decide(conversation: Conversation) -> None:
             location_id = source.location_id if source else conversation.case.location_id
-            conversation.open_by_hand(me, location_id, number, answers=self._answers)
+            conversation.open_by_hand(me, location_id, number, answers=actor.answers)
 
-        return await self._acted("open", conversation_id, cause, decide)
+        return await self._executor.act(actor, "open", conversation_id, cause, decide)
 
     async def send_to_crm(
-        self, conversation_id: str, cause: str, asked: SendToCrm
-    ) -> ConversationView:
+        self, actor: MemberContext, conversation_id: str, cause: str, asked: SendToCrm
+    ) -> Answer[ConversationView]:
         """Errors: NoCase, CaseTaken, CaseNotTaken, CaseDone; Forbidden and those of ``close`` if
         it is to close."""
-        me, manages = self._member.member_id, self._manages
+        me, manages = actor.member_id, actor.manages
         if asked.close:
-            self._must_close()
+            check_may_close(actor)
 
         def decide(conversation: Conversation) -> None:
             conversation.send_to_crm(me, manages=manages)
             if asked.close:
-                self._close(conversation)
+                close_case(actor, conversation)
 
-        return await self._acted("send-to-crm", conversation_id, cause, decide)
+        return await self._executor.act(actor, "send-to-crm", conversation_id, cause, decide)
 
-    def _works_where(self, audience: Audience | None, member_id: str) -> bool:
-        """Whether they answer customers, and see the case for another reason than that it was
-        theirs: they may have left its location or group since."""
-        member = self._directory.members.get(member_id)
-        if member is None or audience is None or not self._answers(member_id):
-            return False
-        others = tuple(one for one in audience.member_ids if one != member_id)
-        return self._directory.may_see(member, replace(audience, member_ids=others))
+
+def _works_where(actor: MemberContext, audience: Audience | None, member_id: str) -> bool:
+    """Whether they answer customers, and see the case for another reason than that it was
+    theirs: they may have left its location or group since."""
+    member = actor.directory.members.get(member_id)
+    if member is None or audience is None or not actor.answers(member_id):
+        return False
+    others = tuple(one for one in audience.member_ids if one != member_id)
+    return actor.directory.may_see(member, replace(audience, member_ids=others))

@@ -7,44 +7,70 @@ from libs.events.api import ConversationView
 from libs.events.api.marks import ChangeMarks, MarkEmotion, SetFields, SetMark, SetPriority
 from libs.events.marks import MarkKind
 from libs.events.words import is_line
-from services.conversation.commands.base import Workplace
+from services.conversation.commands.answers import Answer
 from services.conversation.commands.custom_fields import checked_values
+from services.conversation.commands.executor import CommandExecutor
 from services.conversation.domain.conversation.marks import MARKS_AT_MOST, folded
 from services.conversation.localization.localizer import wrong
+from services.conversation.read_models.conversations import VisibleConversations
+from services.conversation.read_models.member import MemberContext
 
 TAG_MAX_CHARACTERS: Final = 50
 
 
-class MarkCommands(Workplace):
-    async def read(self, conversation_id: str, cause: str) -> ConversationView:
-        me = self._member.member_id
-        return await self._acted("read", conversation_id, cause, lambda c: c.mark_read(me))
+class MarkCommands:
+    def __init__(self, executor: CommandExecutor, visible: VisibleConversations) -> None:
+        self._executor = executor
+        self._visible = visible
 
-    async def unread(self, conversation_id: str, cause: str) -> ConversationView:
-        me = self._member.member_id
-        return await self._acted("unread", conversation_id, cause, lambda c: c.mark_unread(me))
+    async def read(
+        self, actor: MemberContext, conversation_id: str, cause: str
+    ) -> Answer[ConversationView]:
+        me = actor.member_id
+        return await self._executor.act(
+            actor, "read", conversation_id, cause, lambda c: c.mark_read(me)
+        )
 
-    async def flag(self, conversation_id: str, cause: str) -> ConversationView:
-        me = self._member.member_id
-        return await self._acted("flag", conversation_id, cause, lambda c: c.flag(me))
+    async def unread(
+        self, actor: MemberContext, conversation_id: str, cause: str
+    ) -> Answer[ConversationView]:
+        me = actor.member_id
+        return await self._executor.act(
+            actor, "unread", conversation_id, cause, lambda c: c.mark_unread(me)
+        )
 
-    async def unflag(self, conversation_id: str, cause: str) -> ConversationView:
-        me = self._member.member_id
-        return await self._acted("unflag", conversation_id, cause, lambda c: c.unflag(me))
+    async def flag(
+        self, actor: MemberContext, conversation_id: str, cause: str
+    ) -> Answer[ConversationView]:
+        me = actor.member_id
+        return await self._executor.act(actor, "flag", conversation_id, cause, lambda c: c.flag(me))
+
+    async def unflag(
+        self, actor: MemberContext, conversation_id: str, cause: str
+    ) -> Answer[ConversationView]:
+        me = actor.member_id
+        return await self._executor.act(
+            actor, "unflag", conversation_id, cause, lambda c: c.unflag(me)
+        )
 
     async def set_priority(
-        self, conversation_id: str, cause: str, asked: SetPriority
-    ) -> ConversationView:
-        me = self._member.member_id
-        return await self._acted(
-            "priority", conversation_id, cause, lambda c: c.set_priority(me, asked.priority)
+        self, actor: MemberContext, conversation_id: str, cause: str, asked: SetPriority
+    ) -> Answer[ConversationView]:
+        me = actor.member_id
+        return await self._executor.act(
+            actor, "priority", conversation_id, cause, lambda c: c.set_priority(me, asked.priority)
         )
 
     async def change_marks(
-        self, kind: MarkKind, conversation_id: str, cause: str, asked: ChangeMarks
-    ) -> ConversationView:
+        self,
+        actor: MemberContext,
+        kind: MarkKind,
+        conversation_id: str,
+        cause: str,
+        asked: ChangeMarks,
+    ) -> Answer[ConversationView]:
         """Tags, or labels of a kind of which a case has many. Errors: Invalid, TooManyMarks."""
-        me = self._member.member_id
+        me = actor.member_id
         for field in ("add", "remove"):
             if len(getattr(asked, field)) > MARKS_AT_MOST:
                 raise wrong(field, "too-many", count=MARKS_AT_MOST)
@@ -53,9 +79,10 @@ class MarkCommands(Workplace):
         if kind == "tag":
             add, remove = _tags("add", asked.add), _tags("remove", asked.remove)
         else:
-            self._check_labels("add", kind, asked.add)
+            _check_labels(actor, "add", kind, asked.add)
             add, remove = asked.add, asked.remove
-        return await self._acted(
+        return await self._executor.act(
+            actor,
             f"{kind}s",
             conversation_id,
             cause,
@@ -63,46 +90,55 @@ class MarkCommands(Workplace):
         )
 
     async def set_mark(
-        self, kind: MarkKind, conversation_id: str, cause: str, asked: SetMark
-    ) -> ConversationView:
+        self, actor: MemberContext, kind: MarkKind, conversation_id: str, cause: str, asked: SetMark
+    ) -> Answer[ConversationView]:
         """A label of a kind of which a case has one. Errors: Invalid."""
-        me = self._member.member_id
+        me = actor.member_id
         if asked.label_id is not None:
-            self._check_labels("label_id", kind, (asked.label_id,))
-        return await self._acted(
-            kind, conversation_id, cause, lambda c: c.set_mark(me, kind, asked.label_id)
+            _check_labels(actor, "label_id", kind, (asked.label_id,))
+        return await self._executor.act(
+            actor, kind, conversation_id, cause, lambda c: c.set_mark(me, kind, asked.label_id)
         )
 
     async def set_fields(
-        self, conversation_id: str, cause: str, asked: SetFields
-    ) -> ConversationView:
+        self, actor: MemberContext, conversation_id: str, cause: str, asked: SetFields
+    ) -> Answer[ConversationView]:
         """Errors: Invalid, TooManyFields."""
-        me = self._member.member_id
-        values = checked_values(self._directory, "case", asked.values)
-        return await self._acted(
-            "fields", conversation_id, cause, lambda c: c.set_fields(me, values)
+        me = actor.member_id
+        values = checked_values(actor.directory, "case", asked.values)
+        return await self._executor.act(
+            actor, "fields", conversation_id, cause, lambda c: c.set_fields(me, values)
         )
 
     async def mark_emotion(
-        self, message_id: str, conversation_id: str, cause: str, asked: MarkEmotion
-    ) -> ConversationView:
+        self,
+        actor: MemberContext,
+        conversation_id: str,
+        message_id: str,
+        cause: str,
+        asked: MarkEmotion,
+    ) -> Answer[ConversationView]:
         """Errors: NotFound (no such message in the conversation)."""
-        me = self._member.member_id
-        await self._message(conversation_id, message_id)
-        return await self._acted(
+        me = actor.member_id
+        await self._visible.message(actor, conversation_id, message_id)
+        return await self._executor.act(
+            actor,
             "emotion",
             conversation_id,
             cause,
             lambda c: c.mark_message(me, message_id, asked.emotion),
         )
 
-    def _check_labels(self, field: str, kind: MarkKind, label_ids: Sequence[str]) -> None:
-        for label_id in label_ids:
-            label = self._directory.labels.get(label_id)
-            if label is None or label.kind != kind:
-                raise wrong(field, "no-label", label=label_id[:80])
-            if not label.active:
-                raise wrong(field, "label-not-offered", label=label.name)
+
+def _check_labels(
+    actor: MemberContext, field: str, kind: MarkKind, label_ids: Sequence[str]
+) -> None:
+    for label_id in label_ids:
+        label = actor.directory.labels.get(label_id)
+        if label is None or label.kind != kind:
+            raise wrong(field, "no-label", label=label_id[:80])
+        if not label.active:
+            raise wrong(field, "label-not-offered", label=label.name)
 
 
 def _tags(field: str, words: Sequence[str]) -> tuple[str, ...]:

@@ -228,6 +228,17 @@ class Timeline:
             commits = await self._store.read(self._id, commits[-1].last, _CHUNK)
 
 
+class Timelines:
+    """The timelines of conversations; who asks has the state that they are to be read up to."""
+
+    def __init__(self, store: SealedStore, messages: Rows) -> None:
+        self._store = store
+        self._messages = messages
+
+    def of(self, snapshot: Snapshot[ConversationState]) -> Timeline:
+        return Timeline(self._store, self._messages, snapshot)
+
+
 def remembered(stored: StoredEvent, position: int, forgotten: int) -> Event[Any]:
     """The event at that position of a stream of which what stands before ``forgotten`` is: it is
     not shown again, whatever key is still in memory here."""

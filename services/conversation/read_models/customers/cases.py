@@ -15,7 +15,7 @@ from libs.eventstore.commits import Commit
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.cursors import Instants, cursor_of, place_of
 from libs.runtime.problems import Unavailable
-from libs.runtime.rows import find_rows
+from libs.runtime.rows import Rows, find_rows
 from services.conversation.domain.conversation.life import CaseOpened
 from services.conversation.domain.conversation.messages import MessageReceived, MessageSent
 from services.conversation.domain.conversation.state import (
@@ -25,8 +25,10 @@ from services.conversation.domain.conversation.state import (
     shown_by,
 )
 from services.conversation.domain.events import Event
-from services.conversation.read_models.customers.queries import Looking
+from services.conversation.privacy.sealed_store import SealedStore
+from services.conversation.read_models.customers.queries import CustomerQueries
 from services.conversation.read_models.customers.sets import CustomerSet
+from services.conversation.read_models.member import MemberContext
 from services.conversation.read_models.messages.parts import MessageRow
 from services.conversation.read_models.timeline import remembered
 from services.conversation.read_models.views import content_for_team, preview_told
@@ -58,15 +60,22 @@ class _Begun:
     message: MessageReceived | MessageSent | None
 
 
-class Cases(Looking):
-    async def cases(self, customer_id: str, cursor: str | None, limit: int) -> CustomerCasePage:
+class CustomerCases:
+    def __init__(self, customers: CustomerQueries, store: SealedStore, messages: Rows) -> None:
+        self._customers = customers
+        self._store = store
+        self._messages = messages
+
+    async def page(
+        self, actor: MemberContext, customer_id: str, cursor: str | None, limit: int
+    ) -> CustomerCasePage:
         """Of the conversations that the member may see, the newest first.
 
         Errors: NotFound, Unavailable, Invalid (the cursor).
         """
         of = ("cases", customer_id)
         after = place_of(cursor, Instants, *of) if cursor else None
-        found = await self._in_sight(customer_id)
+        found = await self._customers.in_sight(actor, customer_id)
         states = {one.thread.conversation_id: one for one in found.conversations}
         opened = _opened(found.customer)
         opened = [one for one in opened if one.conversation_id in states]
@@ -74,7 +83,7 @@ class Cases(Looking):
             opened = [one for one in opened if (one.at, one.case_id) < (after.at, after.id)]
         page = opened[:limit]
         try:
-            commits = await self._parts.store.at(one.place for one in page)
+            commits = await self._store.at(one.place for one in page)
             by_place = {(commit.stream, commit.first): commit for commit in commits}
             begun = [
                 case
@@ -92,7 +101,7 @@ class Cases(Looking):
         )
 
     async def _rows(self, message_ids: Iterable[str]) -> dict[str, MessageRow]:
-        rows = await find_rows(self._parts.messages, list(message_ids))
+        rows = await find_rows(self._messages, list(message_ids))
         return {row["_id"]: row for row in rows}
 
 

@@ -12,17 +12,26 @@ from libs.runtime.cursors import Instants, cursor_of, place_of
 from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.problems import Unavailable
-from services.conversation.commands.base import Workplace
+from libs.runtime.rows import Rows
 from services.conversation.domain.conversation.state import ConversationState
+from services.conversation.read_models.conversations import VisibleConversations
 from services.conversation.read_models.inbox.rows import post_of, snapshot_of
-from services.conversation.read_models.timeline import Timeline
+from services.conversation.read_models.member import MemberContext
+from services.conversation.read_models.timeline import Timelines
 
 # Of one author, the comments among so many of the newest events of their conversation.
 _EVENTS_OF_AN_AUTHOR: Final = 50
 
 
-class CommentCommands(Workplace):
-    async def comments(self, conversation_id: str, cursor: str | None, limit: int) -> CommentsPage:
+class CommentQueries:
+    def __init__(self, visible: VisibleConversations, inbox: Rows, timelines: Timelines) -> None:
+        self._visible = visible
+        self._inbox = inbox
+        self._timelines = timelines
+
+    async def under_the_same_post(
+        self, actor: MemberContext, conversation_id: str, cursor: str | None, limit: int
+    ) -> CommentsPage:
         """``limit`` counts authors. None where the conversation is a direct one.
 
         A comment is there for all the world to read; whose case it is, only for who may see that.
@@ -30,12 +39,12 @@ class CommentCommands(Workplace):
         """
         of = ("comments", conversation_id)
         after = place_of(cursor, Instants, *of) if cursor else None
-        post = post_of((await self._snapshot(conversation_id)).state.thread)
+        post = post_of((await self._visible.get(actor, conversation_id)).state.thread)
         if post is None:
             return CommentsPage(items=())
         try:
-            rows = await self._under(post, conversation_id, after, limit + 1)
-            found = await asyncio.gather(*(self._of_one(row) for row in rows[:limit]))
+            rows = await self._under(actor, post, conversation_id, after, limit + 1)
+            found = await asyncio.gather(*(self._of_one(actor, row) for row in rows[:limit]))
         except SERVER_AWAY as error:
             raise Unavailable from error
         items = sorted((one for own in found for one in own), key=lambda c: c.at, reverse=True)
@@ -47,11 +56,16 @@ class CommentCommands(Workplace):
         )
 
     async def _under(
-        self, post: str, conversation_id: str, after: Instants | None, limit: int
+        self,
+        actor: MemberContext,
+        post: str,
+        conversation_id: str,
+        after: Instants | None,
+        limit: int,
     ) -> list[Document]:
         """Rows of the other authors, the last active first."""
         condition: Document = {
-            "workspace": self._caller.workspace_id,
+            "workspace": actor.workspace_id,
             "post": post,
             "_id": {"$ne": conversation_id},
         }
@@ -61,18 +75,20 @@ class CommentCommands(Workplace):
                 {"active_at": after.at, "_id": {"$lt": after.id, "$ne": conversation_id}},
             ]
         order = [("active_at", DESCENDING), ("_id", DESCENDING)]
-        return await self._parts.inbox.find(condition, sort=order, limit=limit).to_list()
+        return await self._inbox.find(condition, sort=order, limit=limit).to_list()
 
-    async def _of_one(self, row: Document) -> list[Comment]:
+    async def _of_one(self, actor: MemberContext, row: Document) -> list[Comment]:
         with left_out("comments", row["_id"], SERVER_AWAY):
-            return await self._of(snapshot_of(row))
+            return await self._of(actor, snapshot_of(row))
         return []
 
-    async def _of(self, snapshot: Snapshot[ConversationState]) -> list[Comment]:
+    async def _of(
+        self, actor: MemberContext, snapshot: Snapshot[ConversationState]
+    ) -> list[Comment]:
         state = snapshot.state
-        timeline = Timeline(self._parts.store, self._parts.messages, snapshot)
-        items = await timeline.comments(_EVENTS_OF_AN_AUTHOR, self._teller(snapshot))
-        seen = self._sees(state)
+        timeline = self._timelines.of(snapshot)
+        items = await timeline.comments(_EVENTS_OF_AN_AUTHOR, actor.localizer(snapshot.state))
+        seen = actor.sees(state)
         return [
             Comment(
                 message_id=item.id,
