@@ -20,7 +20,7 @@ import services.conversation.domain
 from libs.events.registry import all_types
 from libs.events.schemas import cleaned
 from services.conversation.domain import events as conversation_events
-from services.routing.domain import facts as routing_facts
+from services.routing.domain.events import EVENTS as ROUTING_EVENTS
 
 TOP: Final = Path(__file__).resolve().parent.parent
 DOCUMENT: Final = TOP / "docs" / "events.md"
@@ -86,7 +86,7 @@ def families() -> list[Family]:
         Family(
             "Stored by routing",
             TOP / "services" / "routing",
-            dict(sorted(routing_facts.all_facts().items())),
+            ROUTING_EVENTS.declared(),
             {},
             {},
         ),

@@ -16,7 +16,7 @@ from services.gateway.accounts import EmailTaken, WorkspaceNeeded, WrongSignIn
 from services.gateway.telling import TEXTS as GATEWAY
 from services.ingest.localization import TEXTS as INGEST
 from services.routing.domain import errors
-from services.routing.telling import TEXTS as ROUTING
+from services.routing.localization import TEXTS as ROUTING
 from tests.support.texts import check_files, check_texts
 
 ROOT: Final = Path(__file__).parents[1]

@@ -201,6 +201,18 @@ class Outbox:
             raise error
         return published
 
+    async def appended(self, stream: str, first: int) -> int:
+        """See to the end the commit of the stream that begins at the version: somebody has just
+        appended it through a recorder (`recorders.py`), which knows of no outbox.
+
+        As `take_up`: how many commits were published, 0 where another was faster.
+        """
+        await self._reached(Step.APPENDED)
+        published, failed = await self._take_up({stream: first})
+        for error in failed.values():
+            raise error
+        return published
+
     async def _take_up(self, newest: dict[str, int]) -> tuple[int, dict[str, StreamSetAside]]:
         async with self._lanes.hold(newest) as lanes:
             pending = await self._store.load_pending(newest)

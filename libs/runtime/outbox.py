@@ -2,7 +2,7 @@
 event store has set aside."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -81,17 +81,25 @@ def is_own(passing: tuple[type[Exception], ...]) -> Callable[[Exception], bool]:
 
 class SetAsideStreams:
     """The streams of one store that are set aside, as they were a moment ago. ``run`` goes to the
-    runtime's tasks."""
+    runtime's tasks. ``unreadable``: those that are set aside in this process alone, because it
+    cannot read their events."""
 
-    def __init__(self, store: AsyncEventStore, collection: str) -> None:
+    def __init__(
+        self,
+        store: AsyncEventStore,
+        collection: str,
+        unreadable: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self._store = store
+        self._unreadable = unreadable
         self._collection = collection
         self._streams: dict[str, str] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                self._streams = await self._store.streams_set_aside()
+                stored = await self._store.streams_set_aside()
+                self._streams = {**self._unreadable(), **stored}
                 SET_ASIDE_STREAMS.labels(self._collection).set(len(self._streams))
             except SERVER_AWAY as error:
                 log.warning("not known what is set aside", error=type(error).__name__)

@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp
 
+from libs.aggregates.application import StillInConflict
 from libs.events.ids import IdKey, random_id
 from libs.eventstore.outbox import Outbox, StepHook
 from libs.eventstore.store import AsyncEventStore
@@ -25,26 +26,28 @@ from libs.runtime.settings import key_bytes
 from libs.runtime.stopping import stopped_within
 from libs.runtime.tokens import ServiceTokens
 from libs.runtime.trust import guard
-from services.routing import credentials
-from services.routing.api import DirectoryApi
-from services.routing.consumers import Autoforward
-from services.routing.crm_webhook import PURPOSE as CRM_PURPOSE
-from services.routing.crm_webhook import add_crm_webhook_routes
-from services.routing.directory import DirectoryService
+from services.routing.api.crm_webhook import PURPOSE as CRM_PURPOSE
+from services.routing.api.crm_webhook import add_crm_webhook_routes
+from services.routing.api.directory import DirectoryApi
+from services.routing.commands import credentials
+from services.routing.commands.directory import (
+    COMMITS,
+    DirectoryApplication,
+    DirectoryCommandHandler,
+)
+from services.routing.consumers.autoforward import Autoforward
 from services.routing.domain import rules
-from services.routing.domain.errors import Again
 from services.routing.domain.sources import SourceRules
 from services.routing.metrics import PENDING
-from services.routing.publishing import DirectoryTopic
+from services.routing.publishing.directory_topic import DirectoryTopic
+from services.routing.read_models.directory_entries import DirectoryEntries
 from services.routing.settings import RoutingSettings
 from services.routing.streams import OPENED, STREAMS
-from services.routing.things import Things
 
 log = structlog.get_logger()
 
-COMMITS: Final = "routing_commits"
 PENDING_INTERVAL_SECONDS: Final = 10.0
-PASSING: Final[tuple[type[Exception], ...]] = (Again, *SERVER_AWAY)
+PASSING: Final[tuple[type[Exception], ...]] = (StillInConflict, *SERVER_AWAY)
 
 
 @asynccontextmanager
@@ -52,9 +55,8 @@ async def compose(
     settings: RoutingSettings, runtime: Runtime, on_step: StepHook | None = None
 ) -> AsyncIterator[ASGIApp]:
     """``on_step``: called after each step of the outbox, so that a test may stop there."""
-    mongo = await runtime.enter(
-        mongo_client(settings.mongodb_url.get_secret_value(), "parley-routing")
-    )
+    mongodb_url = settings.mongodb_url.get_secret_value()
+    mongo = await runtime.enter(mongo_client(mongodb_url, "parley-routing"))
     database = mongo[settings.mongodb_database]
     broker = await runtime.enter(broker_of("routing", STREAMS, settings))
     publisher = broker.publishes()
@@ -63,16 +65,18 @@ async def compose(
     directory = Directory(settings)
 
     store = AsyncEventStore(database[COMMITS])
-    things = Things(database["routing_things"])
+    entries = DirectoryEntries(database["routing_things"])
     answers = Answers(database["routing_answers"])
     await store.ensure_indexes()
-    await things.ensure_indexes()
+    await entries.ensure_indexes()
     await answers.ensure_indexes()
 
-    topic = DirectoryTopic(publisher, directory, things)
-    outbox = Outbox(store, things.project, topic.publish, on_step=on_step, is_own=is_own(PASSING))
-    set_aside = SetAsideStreams(store, COMMITS)
-    service = DirectoryService(store, outbox, topic)
+    topic = DirectoryTopic(publisher, directory, entries)
+    outbox = Outbox(store, entries.project, topic.publish, on_step=on_step, is_own=is_own(PASSING))
+    application = DirectoryApplication(mongodb_url, settings.mongodb_database)
+    runtime.closing(lambda: asyncio.to_thread(application.close))
+    commands = DirectoryCommandHandler(application, store, outbox, topic)
+    set_aside = SetAsideStreams(store, COMMITS, commands.unreadable)
 
     async def sweep(stop: asyncio.Event) -> None:
         await outbox.run_sweeper(settings.routing_sweep_seconds, stop, retry_on=PASSING)
@@ -82,10 +86,10 @@ async def compose(
         untold: list[str] | None = None
         while not stop.is_set():
             try:
-                untold = await things.workspace_ids() if untold is None else untold
+                untold = await entries.workspace_ids() if untold is None else untold
                 while untold and not stop.is_set():
                     with left_out("permissions", untold[-1], PASSING):
-                        await service.change(untold[-1], random_id("req"), rules.define_roles)
+                        await commands.change(untold[-1], random_id("req"), rules.define_roles)
                     untold.pop()
                 PENDING.set(await store.count_pending())
             except PASSING as error:
@@ -98,7 +102,7 @@ async def compose(
     runtime.run("permissions", follow_permissions)
     runtime.run("set aside", set_aside.run)
     runtime.tells("streams", set_aside.told)
-    autoforward = Autoforward(directory, service, publisher)
+    autoforward = Autoforward(directory, commands, publisher)
     runtime.consume("autoforward", broker.subscribes(OPENED, autoforward.route, publisher))
     runtime.ready_when("kafka", publisher.check)
     runtime.ready_when("mongodb", lambda: check_mongo(mongo))
@@ -107,7 +111,7 @@ async def compose(
     app = service_app(runtime, "Parley routing")
     sealer = Sealer(deployment_key, credentials.PURPOSE)
     sources = SourceRules(credentials.Credentials(ids, sealer).connection)
-    api = DirectoryApi(service, sources, answers, ids)
+    api = DirectoryApi(commands, sources, answers, ids)
     api.add_to(app)
     add_crm_webhook_routes(
         app,

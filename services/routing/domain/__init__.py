@@ -1,1 +1,1 @@
-"""The rules of the directory: what is asked for becomes facts, facts make the state."""
+"""The rules of the directory: what is asked for becomes events, events make the state."""

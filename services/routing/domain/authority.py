@@ -10,14 +10,16 @@ import msgspec
 
 from libs.events.directory import MemberState, Role
 from libs.events.reach import Reach, reach_of
-from services.routing.domain import facts
+from services.routing.domain import events
 from services.routing.domain.errors import Beyond, Clash
-from services.routing.domain.facts import Fact
+from services.routing.domain.events import DirectoryEvent
+from services.routing.domain.permissions import actions_of
 from services.routing.domain.workspace import Workspace
-from services.routing.permissions import actions_of
 
 
-def within(there: Workspace, member_id: str, happened: Sequence[Fact]) -> Sequence[Fact]:
+def within(
+    there: Workspace, member_id: str, happened: Sequence[DirectoryEvent]
+) -> Sequence[DirectoryEvent]:
     """``happened``, which the member asks for. ``there`` is before it.
 
     Errors: Beyond; Clash where nobody would own the workspace any more.
@@ -34,52 +36,52 @@ def within(there: Workspace, member_id: str, happened: Sequence[Fact]) -> Sequen
     return happened
 
 
-def _owners_after(there: Workspace, happened: Sequence[Fact]) -> set[str]:
+def _owners_after(there: Workspace, happened: Sequence[DirectoryEvent]) -> set[str]:
     """The active owners once it has happened."""
     role = {one.member_id: one.role for one in there.members.values()}
     active = {one.member_id for one in there.members.values() if one.active}
     for fact in happened:
         match fact:
-            case facts.MemberJoined():
+            case events.MemberJoined():
                 role[fact.member_id] = fact.role
                 active.add(fact.member_id)
-            case facts.MemberChanged():
+            case events.MemberChanged():
                 role[fact.member_id] = fact.role
-            case facts.MemberDeactivated():
+            case events.MemberDeactivated():
                 active.discard(fact.member_id)
-            case facts.MemberReactivated():
+            case events.MemberReactivated():
                 active.add(fact.member_id)
     return {one for one in active if role[one] is Role.OWNER}
 
 
-def _concerned(there: Workspace, fact: Fact) -> Iterator[Reach]:
+def _concerned(there: Workspace, fact: DirectoryEvent) -> Iterator[Reach]:
     """What is had before and after the fact by whom or what it changes."""
     match fact:
-        case facts.MemberJoined() | facts.MemberChanged():
+        case events.MemberJoined() | events.MemberChanged():
             # As the fact makes them: only the role and the locations are looked at.
             yield _of_member(MemberState(**msgspec.structs.asdict(fact)))
             if (before := there.members.get(fact.member_id)) is not None:
                 yield _of_member(before)
-        case facts.MemberDeactivated() | facts.MemberReactivated():
+        case events.MemberDeactivated() | events.MemberReactivated():
             yield _of_member(there.member(fact.member_id))
-        case facts.LocationSet() | facts.LocationRemoved():
+        case events.LocationSet() | events.LocationRemoved():
             yield _at(fact.location_id)
-        case facts.SourceConnected() | facts.SourceChanged():
+        case events.SourceConnected() | events.SourceChanged():
             yield _at(fact.location_id)
             yield from _of_source(there, fact.source_id)
-        case facts.SourceDisconnected():
+        case events.SourceDisconnected():
             yield from _of_source(there, fact.source_id)
-        case facts.AutoforwardSet():
+        case events.AutoforwardSet():
             before_rule = there.autoforwards.get(fact.autoforward_id)
             for source_id in {*fact.source_ids, *(before_rule.source_ids if before_rule else ())}:
                 yield from _of_source(there, source_id)
-        case facts.AutoforwardRemoved():
+        case events.AutoforwardRemoved():
             for source_id in there.autoforward(fact.autoforward_id).source_ids:
                 yield from _of_source(there, source_id)
-        case facts.CrmWebhookSet() | facts.CrmWebhookRemoved():
+        case events.CrmWebhookSet() | events.CrmWebhookRemoved():
             # Cases of all locations go there.
             yield Reach(frozenset(), None)
-        case facts.GroupSet() | facts.GroupRemoved() | facts.LabelSet() | facts.FieldSet():
+        case events.GroupSet() | events.GroupRemoved() | events.LabelSet() | events.FieldSet():
             # A group shows a member no case of another location; the catalogue is everybody's.
             return
         case _:

@@ -15,7 +15,7 @@ from libs.events.directory import Choice, FieldState, LabelState
 from libs.events.ids import random_id
 from libs.events.marks import FieldKind, LabelKind
 from services.routing.domain.errors import Clash, Refused
-from services.routing.domain.facts import Fact, FieldSet, LabelSet
+from services.routing.domain.events import DirectoryEvent, FieldSet, LabelSet
 from services.routing.domain.values import name_of
 from services.routing.domain.workspace import Workspace
 
@@ -30,7 +30,7 @@ _NUMBER_MOST: Final = 2.0**53
 
 def add_label(
     there: Workspace, label_id: str, *, kind: LabelKind, name: str, position: int
-) -> list[Fact]:
+) -> list[DirectoryEvent]:
     label = LabelState(
         label_id=label_id,
         kind=kind,
@@ -47,7 +47,7 @@ def change_label(
     name: str | None = None,
     position: int | None = None,
     active: bool | None = None,
-) -> list[Fact]:
+) -> list[DirectoryEvent]:
     now = there.label(label_id)
     label = replace(
         now,
@@ -58,7 +58,7 @@ def change_label(
     return [_checked_label(there, label)] if label != now else []
 
 
-def remove_label(there: Workspace, label_id: str) -> list[Fact]:
+def remove_label(there: Workspace, label_id: str) -> list[DirectoryEvent]:
     return change_label(there, label_id, active=False)
 
 
@@ -75,7 +75,7 @@ def add_field(
     max_characters: int | None,
     choices: Sequence[FieldChoice],
     position: int,
-) -> list[Fact]:
+) -> list[DirectoryEvent]:
     field = FieldState(
         field_id=field_id,
         applies_to=applies_to,
@@ -104,7 +104,7 @@ def change_field(
     choices: Sequence[FieldChoice] | None = None,
     position: int | None = None,
     active: bool | None = None,
-) -> list[Fact]:
+) -> list[DirectoryEvent]:
     """What was said before stays, also where a new limit would not let it be said again."""
     now = there.field(field_id)
     _check_required(required, now.applies_to)
@@ -122,7 +122,7 @@ def change_field(
     return [_checked_field(there, field)] if field != now else []
 
 
-def remove_field(there: Workspace, field_id: str) -> list[Fact]:
+def remove_field(there: Workspace, field_id: str) -> list[DirectoryEvent]:
     return change_field(there, field_id, active=False)
 
 

@@ -1,13 +1,13 @@
 """The rules for where a workspace takes the cases that its members send to the CRM."""
 
 from services.routing.domain.errors import NotThere, Refused
-from services.routing.domain.facts import CrmWebhookRemoved, CrmWebhookSet, Fact
+from services.routing.domain.events import CrmWebhookRemoved, CrmWebhookSet, DirectoryEvent
 from services.routing.domain.workspace import Workspace
 
 
 def change_crm_webhook(
     there: Workspace, *, url: str | None, sealed_secret: str, renew_secret: bool
-) -> list[Fact]:
+) -> list[DirectoryEvent]:
     """``sealed_secret``: a new one, for where there is none yet or another is asked for.
 
     The secret stays with a changed address: the receiver is the workspace's own. Errors: Refused.
@@ -24,7 +24,7 @@ def change_crm_webhook(
     return [wanted] if renew_secret or wanted.url != now.url else []
 
 
-def remove_crm_webhook(there: Workspace) -> list[Fact]:
+def remove_crm_webhook(there: Workspace) -> list[DirectoryEvent]:
     """Errors: NotThere."""
     now = there.crm_webhook
     if now is None:

@@ -27,7 +27,3 @@ class Clash(Exception):
 
 class Beyond(Exception):
     """It would give, change or take away more than who asks for it has."""
-
-
-class Again(Exception):
-    """Others changed the same directory all the while, or Kafka has not acknowledged it yet."""

@@ -5,8 +5,8 @@ from msgspec import UNSET, UnsetType
 from libs.events.api.directory import Language
 from libs.events.directory import Role
 from services.routing.domain.errors import Refused
-from services.routing.domain.facts import (
-    Fact,
+from services.routing.domain.events import (
+    DirectoryEvent,
     MemberChanged,
     MemberDeactivated,
     MemberJoined,
@@ -25,7 +25,7 @@ def add_member(
     role: Role,
     location_ids: tuple[str, ...],
     language: Language | None = None,
-) -> list[Fact]:
+) -> list[DirectoryEvent]:
     return [
         MemberJoined(
             member_id=member_id,
@@ -48,12 +48,12 @@ def change_member(
     location_ids: tuple[str, ...] | None = None,
     active: bool | None = None,
     language: Language | UnsetType | None = UNSET,
-) -> list[Fact]:
+) -> list[DirectoryEvent]:
     """``language`` None: the workspace's. Errors: NotThere, Refused."""
     now = there.member(member_id)
     wanted_role = now.role if role is None else role
     wanted_active = now.active if active is None else active
-    happened: list[Fact] = []
+    happened: list[DirectoryEvent] = []
     changed = MemberChanged(
         member_id=member_id,
         name=now.name if name is None else name_of("name", name),
@@ -75,7 +75,7 @@ def change_member(
     return happened
 
 
-def deactivate_member(there: Workspace, member_id: str) -> list[Fact]:
+def deactivate_member(there: Workspace, member_id: str) -> list[DirectoryEvent]:
     """A member is never deleted: what they wrote stays theirs."""
     return change_member(there, member_id, active=False)
 

@@ -1,13 +1,13 @@
-"""The rules for workspaces, locations, groups and autoforwards: what is asked for becomes facts."""
+"""The rules for workspaces, locations, groups and autoforwards."""
 
 from typing import Literal
 
 from libs.events.directory import Role
 from services.routing.domain.errors import Clash, Refused
-from services.routing.domain.facts import (
+from services.routing.domain.events import (
     AutoforwardRemoved,
     AutoforwardSet,
-    Fact,
+    DirectoryEvent,
     GroupRemoved,
     GroupSet,
     LocationRemoved,
@@ -16,9 +16,9 @@ from services.routing.domain.facts import (
     RoleDefined,
     WorkspaceOpened,
 )
+from services.routing.domain.permissions import actions_of
 from services.routing.domain.values import email_of, known, name_of, time_zone_of
 from services.routing.domain.workspace import Workspace
-from services.routing.permissions import actions_of
 
 
 def open_workspace(
@@ -32,7 +32,7 @@ def open_workspace(
     owner_id: str,
     owner_name: str,
     owner_email: str,
-) -> list[Fact]:
+) -> list[DirectoryEvent]:
     """With all that a workspace cannot be without. Errors: Refused, Clash."""
     if there.workspace is not None:
         raise Clash("workspace-there")
@@ -56,7 +56,7 @@ def open_workspace(
     ]
 
 
-def define_roles(there: Workspace) -> list[Fact]:
+def define_roles(there: Workspace) -> list[DirectoryEvent]:
     """What the permission table says now, where the workspace was told otherwise before."""
     return [
         RoleDefined(role=role, actions=actions_of(role))
@@ -65,7 +65,9 @@ def define_roles(there: Workspace) -> list[Fact]:
     ]
 
 
-def add_location(_there: Workspace, location_id: str, *, name: str, time_zone: str) -> list[Fact]:
+def add_location(
+    _there: Workspace, location_id: str, *, name: str, time_zone: str
+) -> list[DirectoryEvent]:
     return [
         LocationSet(
             location_id=location_id,
@@ -77,7 +79,7 @@ def add_location(_there: Workspace, location_id: str, *, name: str, time_zone: s
 
 def change_location(
     there: Workspace, location_id: str, *, name: str | None, time_zone: str | None
-) -> list[Fact]:
+) -> list[DirectoryEvent]:
     now = there.location(location_id)
     fact = LocationSet(
         location_id=location_id,
@@ -87,7 +89,7 @@ def change_location(
     return [fact] if (fact.name, fact.time_zone) != (now.name, now.time_zone) else []
 
 
-def remove_location(there: Workspace, location_id: str) -> list[Fact]:
+def remove_location(there: Workspace, location_id: str) -> list[DirectoryEvent]:
     there.location(location_id)
     if any(source.location_id == location_id for source in there.sources.values()):
         raise Clash("location-has-sources")
@@ -101,7 +103,7 @@ def remove_location(there: Workspace, location_id: str) -> list[Fact]:
 
 def add_group(
     there: Workspace, group_id: str, *, name: str, member_ids: tuple[str, ...]
-) -> list[Fact]:
+) -> list[DirectoryEvent]:
     return [
         GroupSet(
             group_id=group_id,
@@ -113,7 +115,7 @@ def add_group(
 
 def change_group(
     there: Workspace, group_id: str, *, name: str | None, member_ids: tuple[str, ...] | None
-) -> list[Fact]:
+) -> list[DirectoryEvent]:
     now = there.group(group_id)
     fact = GroupSet(
         group_id=group_id,
@@ -125,7 +127,7 @@ def change_group(
     return [fact] if (fact.name, fact.member_ids) != (now.name, now.member_ids) else []
 
 
-def remove_group(there: Workspace, group_id: str) -> list[Fact]:
+def remove_group(there: Workspace, group_id: str) -> list[DirectoryEvent]:
     there.group(group_id)
     if any(rule.group_id == group_id for rule in there.autoforwards.values()):
         raise Clash("group-has-rules")
@@ -134,7 +136,7 @@ def remove_group(there: Workspace, group_id: str) -> list[Fact]:
 
 def set_autoforward(
     there: Workspace, autoforward_id: str, *, source_ids: tuple[str, ...], group_id: str
-) -> list[Fact]:
+) -> list[DirectoryEvent]:
     if not source_ids:
         raise Refused("source_ids", "no-source")
     return [
@@ -152,7 +154,7 @@ def change_autoforward(
     *,
     source_ids: tuple[str, ...] | None,
     group_id: str | None,
-) -> list[Fact]:
+) -> list[DirectoryEvent]:
     now = there.autoforward(autoforward_id)
     wanted = (
         now.source_ids if source_ids is None else source_ids,
@@ -163,6 +165,6 @@ def change_autoforward(
     return set_autoforward(there, autoforward_id, source_ids=wanted[0], group_id=wanted[1])
 
 
-def remove_autoforward(there: Workspace, autoforward_id: str) -> list[Fact]:
+def remove_autoforward(there: Workspace, autoforward_id: str) -> list[DirectoryEvent]:
     there.autoforward(autoforward_id)
     return [AutoforwardRemoved(autoforward_id=autoforward_id)]

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from libs.events.channels import capabilities_of
 from libs.events.content import Channel
 from services.routing.domain.errors import Clash, Refused
-from services.routing.domain.facts import Fact, SourceChanged, SourceConnected, SourceDisconnected
+from services.routing.domain.events import (
+    DirectoryEvent,
+    SourceChanged,
+    SourceConnected,
+    SourceDisconnected,
+)
 from services.routing.domain.values import known, name_of, origins_of
 from services.routing.domain.workspace import Workspace
 
@@ -41,7 +46,7 @@ class SourceRules:
         location_id: str,
         credentials: Mapping[str, str],
         allowed_origins: tuple[str, ...],
-    ) -> list[Fact]:
+    ) -> list[DirectoryEvent]:
         """Under the id of its account: the same one whenever it was connected before.
 
         Errors: Refused, Clash.
@@ -72,7 +77,7 @@ class SourceRules:
         credentials: Mapping[str, str] | None = None,
         allowed_origins: tuple[str, ...] | None = None,
         connected: bool | None = None,
-    ) -> list[Fact]:
+    ) -> list[DirectoryEvent]:
         """``connected`` true: the same account again. Errors: NotThere, Refused, Clash."""
         now = there.source(source_id)
         name = now.name if name is None else name_of("name", name)
@@ -113,7 +118,7 @@ class SourceRules:
             return []
         return [changed]
 
-    def disconnect(self, there: Workspace, source_id: str) -> list[Fact]:
+    def disconnect(self, there: Workspace, source_id: str) -> list[DirectoryEvent]:
         """Errors: NotThere."""
         connected = there.source(source_id).connected
         return [SourceDisconnected(source_id=source_id)] if connected else []

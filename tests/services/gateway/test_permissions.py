@@ -6,7 +6,7 @@ from libs.events.actions import Action
 from libs.events.directory import Role
 from services.gateway.api import customers
 from services.gateway.api.cases import COMMANDS
-from services.routing.permissions import PERMISSIONS
+from services.routing.domain.permissions import PERMISSIONS
 from tests.support.gateway.suite import Member, Team
 
 pytestmark = pytest.mark.servers

@@ -10,8 +10,8 @@ from services.routing.domain import members, rules
 from services.routing.domain.authority import within
 from services.routing.domain.crm_webhook import change_crm_webhook
 from services.routing.domain.errors import Beyond
-from services.routing.domain.facts import (
-    Fact,
+from services.routing.domain.events import (
+    DirectoryEvent,
     GroupSet,
     LocationSet,
     MemberDeactivated,
@@ -23,7 +23,7 @@ from services.routing.domain.workspace import Workspace
 from tests.support.routing.directory import SOURCES, given
 from tests.support.routing.service import Client
 
-type Asking = Callable[[Workspace], Sequence[Fact]]
+type Asking = Callable[[Workspace], Sequence[DirectoryEvent]]
 
 
 def _member(member_id: str, role: Role, *location_ids: str) -> MemberJoined:
@@ -87,7 +87,7 @@ def _forwards(*source_ids: str) -> Asking:
     )
 
 
-def _crm(there: Workspace) -> Sequence[Fact]:
+def _crm(there: Workspace) -> Sequence[DirectoryEvent]:
     return change_crm_webhook(
         there, url="https://crm.example", sealed_secret="sealed", renew_secret=False
     )

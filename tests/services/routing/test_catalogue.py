@@ -9,8 +9,9 @@ from libs.events.api.directory import FieldChoice
 from libs.events.directory import Choice
 from services.routing.domain import catalogue
 from services.routing.domain.errors import Clash, NotThere, Refused
-from services.routing.domain.facts import FieldSet, LabelSet
+from services.routing.domain.events import FieldSet, LabelSet
 from services.routing.domain.workspace import Workspace
+from tests.support.routing.directory import after, given
 
 FIELD: Mapping[str, Any] = {
     "applies_to": "case",
@@ -27,20 +28,20 @@ FIELD: Mapping[str, Any] = {
 
 @pytest.fixture
 def there() -> Workspace:
-    workspace = Workspace("wsp_1")
-    workspace.evolve_all(
-        catalogue.add_label(workspace, "lbl_1", kind="topic", name="Delivery", position=2)
+    workspace = given()
+    workspace = after(
+        workspace,
+        catalogue.add_label(workspace, "lbl_1", kind="topic", name="Delivery", position=2),
     )
     field = {**FIELD, "kind": "choice", "choices": (FieldChoice(name="M"), FieldChoice(name="L"))}
-    workspace.evolve_all(catalogue.add_field(workspace, "fld_1", **field))
-    return workspace
+    return after(workspace, catalogue.add_field(workspace, "fld_1", **field))
 
 
 def test_a_label_is_renamed_taken_away_and_offered_again(there: Workspace) -> None:
     [renamed] = catalogue.change_label(there, "lbl_1", name=" Delivery to home ")
-    there.evolve_all([renamed])
+    there = after(there, [renamed])
     assert there.label("lbl_1").name == "Delivery to home"
-    there.evolve_all(catalogue.remove_label(there, "lbl_1"))
+    there = after(there, catalogue.remove_label(there, "lbl_1"))
     assert not there.label("lbl_1").active
     assert catalogue.remove_label(there, "lbl_1") == []
     [again] = catalogue.change_label(there, "lbl_1", active=True)
@@ -54,7 +55,7 @@ def test_labels_of_one_kind_have_names_of_their_own(there: Workspace) -> None:
     with pytest.raises(Refused, match="name"):
         catalogue.add_label(there, "lbl_2", kind="topic", name="DELIVERY", position=0)
     assert catalogue.add_label(there, "lbl_2", kind="reason", name="Delivery", position=0)
-    there.evolve_all(catalogue.remove_label(there, "lbl_1"))
+    there = after(there, catalogue.remove_label(there, "lbl_1"))
     assert catalogue.add_label(there, "lbl_2", kind="topic", name="Delivery", position=0)
 
 
@@ -73,7 +74,7 @@ def test_only_cases_have_fields_that_are_required(there: Workspace) -> None:
     of_customers = {**FIELD, "applies_to": "customer"}
     with pytest.raises(Refused, match="required"):
         catalogue.add_field(there, "fld_2", **{**of_customers, "required": True})
-    there.evolve_all(catalogue.add_field(there, "fld_2", **of_customers))
+    there = after(there, catalogue.add_field(there, "fld_2", **of_customers))
     with pytest.raises(Refused, match="required"):
         catalogue.change_field(there, "fld_2", required=True)
     [changed] = catalogue.change_field(there, "fld_1", required=True)

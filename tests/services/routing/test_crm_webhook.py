@@ -5,22 +5,16 @@ import json
 import pytest
 
 from libs.runtime.sealing import Sealer
-from services.routing.crm_webhook import PURPOSE
+from services.routing.api.crm_webhook import PURPOSE
 from services.routing.domain.crm_webhook import change_crm_webhook, remove_crm_webhook
 from services.routing.domain.errors import NotThere, Refused
-from services.routing.domain.facts import CrmWebhookRemoved, CrmWebhookSet
-from services.routing.domain.workspace import Workspace
+from services.routing.domain.events import CrmWebhookRemoved, CrmWebhookSet
+from tests.support.routing.directory import after, given
 from tests.support.routing.service import DEPLOYMENT_KEY, Client, Routing
 
 PATH = "/v1/crm-webhook"
 URL = "https://127.0.0.1:8443/hook"
 OTHER = "http://localhost/other"
-
-
-def given(*facts: CrmWebhookSet) -> Workspace:
-    there = Workspace("wsp_1")
-    there.evolve_all(facts)
-    return there
 
 
 SET = CrmWebhookSet(url=URL, sealed_secret="first")
@@ -56,7 +50,7 @@ def test_what_is_set_can_be_removed() -> None:
     there = given(SET)
 
     assert remove_crm_webhook(there) == [CrmWebhookRemoved(url=URL)]
-    there.evolve_all(remove_crm_webhook(there))
+    there = after(there, remove_crm_webhook(there))
     assert there.crm_webhook is None
     with pytest.raises(NotThere):
         remove_crm_webhook(there)

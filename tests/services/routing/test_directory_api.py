@@ -13,7 +13,7 @@ from libs.events.ids import IdKey
 from libs.runtime.mongo import mongo_client
 from libs.runtime.sealing import Sealer
 from libs.runtime.tokens import ServiceTokens
-from services.routing.permissions import actions_of
+from services.routing.domain.permissions import actions_of
 from tests.support.routing.service import (
     BOT_TOKEN,
     DEPLOYMENT_KEY,

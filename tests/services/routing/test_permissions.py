@@ -4,7 +4,7 @@ import pytest
 
 from libs.events.actions import Action
 from libs.events.directory import Role
-from services.routing.permissions import PERMISSIONS, actions_of
+from services.routing.domain.permissions import PERMISSIONS, actions_of
 
 ROLES = ("owner", "admin", "operator", "moderator", "analyst", "read_only")
 TABLE = {

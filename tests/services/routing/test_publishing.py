@@ -18,9 +18,9 @@ from libs.runtime.mongo import mongo_client
 from libs.runtime.process import ServiceSpec
 from libs.runtime.topics import create_topics
 from services.routing import app
-from services.routing.directory import DirectoryService
+from services.routing.commands.directory import DirectoryApplication, DirectoryCommandHandler
 from services.routing.domain import rules
-from services.routing.permissions import PERMISSIONS
+from services.routing.domain.permissions import PERMISSIONS
 from services.routing.settings import RoutingSettings
 from tests.support.between import Between
 from tests.support.kafka import publish_state, read_records
@@ -80,7 +80,9 @@ async def test_a_change_whose_process_died_is_published_by_the_sweeper(
     async with routing.running() as client:
         await client.open_workspace()
     async with mongo_client(mongodb_url, "tests") as mongo:
-        await _append_only(mongo[mongodb_name]["routing_commits"], client.workspace_id)
+        application = DirectoryApplication(mongodb_url, mongodb_name)
+        await _append_only(application, mongo[mongodb_name]["routing_commits"], client.workspace_id)
+        application.close()
 
     async with routing.running():
         records = await routing.records(10)
@@ -147,7 +149,9 @@ class _Died(Exception):
     pass
 
 
-async def _append_only(collection: Any, workspace_id: str) -> None:
+async def _append_only(
+    application: DirectoryApplication, collection: Any, workspace_id: str
+) -> None:
     async def die(step: Step) -> None:
         raise _Died
 
@@ -156,9 +160,10 @@ async def _append_only(collection: Any, workspace_id: str) -> None:
 
     store = AsyncEventStore(collection)
     outbox = Outbox(store, never, never, on_step=die)
-    service = DirectoryService(store, outbox, topic=None)  # type: ignore[arg-type]  # it dies before
+    topic: Any = None  # it dies before
+    commands = DirectoryCommandHandler(application, store, outbox, topic)
     with pytest.raises(_Died):
-        await service.change(
+        await commands.change(
             workspace_id,
             "cause-1",
             lambda there: rules.add_group(there, "grp_1", name="Sales", member_ids=()),

@@ -9,9 +9,9 @@ from libs.events.directory import MemberState, Role
 from services.routing.domain import members, rules, values
 from services.routing.domain.authority import within
 from services.routing.domain.errors import Clash, NotThere, Refused
-from services.routing.domain.facts import (
+from services.routing.domain.events import (
     AutoforwardSet,
-    Fact,
+    DirectoryEvent,
     GroupSet,
     LocationSet,
     MemberChanged,
@@ -23,9 +23,9 @@ from services.routing.domain.facts import (
     SourceConnected,
     SourceDisconnected,
 )
+from services.routing.domain.permissions import actions_of
 from services.routing.domain.workspace import Workspace
-from services.routing.permissions import actions_of
-from tests.support.routing.directory import SOURCES, given
+from tests.support.routing.directory import SOURCES, after, given
 
 OWNER = MemberJoined(
     member_id="mbr_1", name="Olena", email="olena@a.example", role=Role.OWNER, location_ids=()
@@ -67,7 +67,7 @@ def test_a_member_who_returns_has_what_was_changed_meanwhile() -> None:
         ),
         MemberReactivated(member_id="mbr_2"),
     ]
-    there.evolve_all(then)
+    there = after(there, then)
     state = there.member("mbr_2")
     assert (state.name, state.active) == ("Petro P.", True)
     assert there.sequences["mbr_2"] == 4
@@ -76,7 +76,7 @@ def test_a_member_who_returns_has_what_was_changed_meanwhile() -> None:
 def test_an_inactive_member_stays_inactive_when_changed() -> None:
     there = given(OWNER, OPERATOR, MemberDeactivated(member_id="mbr_2"))
 
-    there.evolve_all(members.change_member(there, "mbr_2", name="P"))
+    there = after(there, members.change_member(there, "mbr_2", name="P"))
 
     assert there.member("mbr_2") == MemberState(
         member_id="mbr_2",
@@ -91,12 +91,12 @@ def test_an_inactive_member_stays_inactive_when_changed() -> None:
 def test_a_members_language_stays_until_it_is_changed_or_taken_away() -> None:
     there = given(OWNER)
 
-    there.evolve_all(members.change_member(there, "mbr_1", language="uk"))
-    there.evolve_all(members.change_member(there, "mbr_1", name="O"))
+    there = after(there, members.change_member(there, "mbr_1", language="uk"))
+    there = after(there, members.change_member(there, "mbr_1", name="O"))
     assert there.member("mbr_1").language == "uk"
     assert members.change_member(there, "mbr_1", language="uk") == []
 
-    there.evolve_all(members.change_member(there, "mbr_1", language=None))
+    there = after(there, members.change_member(there, "mbr_1", language=None))
     assert there.member("mbr_1").language is None
 
 
@@ -139,7 +139,7 @@ def test_an_address_is_unique_whatever_its_case() -> None:
     ],
 )
 def test_what_others_rest_on_stays(
-    there: Workspace, remove: Callable[[Workspace], Sequence[Fact]]
+    there: Workspace, remove: Callable[[Workspace], Sequence[DirectoryEvent]]
 ) -> None:
     with pytest.raises(Clash):
         remove(there)
@@ -148,7 +148,7 @@ def test_what_others_rest_on_stays(
 def test_what_is_removed_is_not_there() -> None:
     there = given(KYIV, LVIV)
 
-    there.evolve_all(rules.remove_location(there, "loc_2"))
+    there = after(there, rules.remove_location(there, "loc_2"))
 
     with pytest.raises(NotThere):
         rules.change_location(there, "loc_2", name="x", time_zone=None)
@@ -156,11 +156,11 @@ def test_what_is_removed_is_not_there() -> None:
 
 def test_a_disconnected_source_forgets_its_credentials_and_comes_back() -> None:
     there = given(KYIV, BOT)
-    there.evolve_all(SOURCES.disconnect(there, "src_1"))
+    there = after(there, SOURCES.disconnect(there, "src_1"))
     assert there.source("src_1").sealed_credentials is None
     assert SOURCES.disconnect(there, "src_1") == []
 
-    there.evolve_all(SOURCES.change(there, "src_1", connected=True, name="Bot 2"))
+    there = after(there, SOURCES.change(there, "src_1", connected=True, name="Bot 2"))
 
     source = there.source("src_1")
     assert (source.connected, source.name, source.account) == (True, "Bot 2", "42")
@@ -216,7 +216,7 @@ def test_roles_are_defined_again_where_the_table_says_otherwise() -> None:
         as_now[0].role,
         Role.ANALYST,
     }
-    there.evolve_all(then)
+    there = after(there, then)
     assert rules.define_roles(there) == []
 
 

@@ -22,7 +22,7 @@ from services.conversation.domain.conversation.messages import MessageSent
 from services.conversation.domain.conversation.sending import Attempt, Sending
 from services.conversation.domain.conversation.written import Place
 from services.conversation.localization.refusals import problem_of
-from services.routing.permissions import PERMISSIONS
+from services.routing.domain.permissions import PERMISSIONS
 from tests.support.conversation.cases import PLACE, ROUTED, Given, minutes, written
 
 DOCUMENT: Final = Path(__file__).parents[3] / "docs" / "conversation.md"

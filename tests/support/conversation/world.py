@@ -39,7 +39,7 @@ from libs.runtime.settings import load
 from libs.runtime.topics import create_topics
 from services.conversation.app import compose
 from services.conversation.settings import ConversationSettings
-from services.routing.permissions import PERMISSIONS, actions_of
+from services.routing.domain.permissions import PERMISSIONS, actions_of
 from tests.support.eventually import eventually
 from tests.support.http import ready
 from tests.support.kafka import envelope, publish_state, read_records

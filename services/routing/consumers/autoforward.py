@@ -8,8 +8,9 @@ from libs.events.envelope import Envelope
 from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.directory import Directory
 from libs.runtime.kafka import Publisher, outgoing
-from services.routing.directory import SOURCE, DirectoryService
+from services.routing.commands.directory import DirectoryCommandHandler
 from services.routing.metrics import DECISIONS
+from services.routing.publishing.entry_states import SOURCE
 
 
 class Autoforward:
@@ -19,10 +20,10 @@ class Autoforward:
     """
 
     def __init__(
-        self, directory: Directory, service: DirectoryService, publisher: Publisher
+        self, directory: Directory, commands: DirectoryCommandHandler, publisher: Publisher
     ) -> None:
         self._directory = directory
-        self._service = service
+        self._commands = commands
         self._publisher = publisher
 
     async def route(self, batch: Sequence[Received]) -> Sequence[Refused]:
@@ -46,7 +47,7 @@ class Autoforward:
         if rule is None:
             # Conversation saw a rule, or the case were not in routing: it is gone, or it is newer
             # than what has been read here. The store knows.
-            workspace = await self._service.load(opened.workspace_id)
+            workspace = await self._commands.load(opened.workspace_id)
             rule = workspace.autoforward_of(case.source_id)
         cause = f"route-{case.case_id}"
         return Envelope(

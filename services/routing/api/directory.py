@@ -9,6 +9,7 @@ import msgspec
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
+from libs.aggregates.application import StillInConflict
 from libs.events.api import directory as asked
 from libs.events.api.directory import OFFSET_HEADER, FirstStates
 from libs.events.directory import (
@@ -26,27 +27,29 @@ from libs.runtime.idempotency import Answers
 from libs.runtime.problems import Conflict, Forbidden, NotFound, Unavailable
 from libs.runtime.tokens import Caller
 from libs.runtime.trust import caller_of
-from services.routing.directory import Decide, DirectoryService, Outcome
+from services.routing.commands.directory import ChangedDirectory, DirectoryCommandHandler
 from services.routing.domain import catalogue, members, rules
 from services.routing.domain.authority import within
-from services.routing.domain.errors import Again, Beyond, Clash, NotThere, Refused
-from services.routing.domain.facts import Fact
+from services.routing.domain.directory import Rule
+from services.routing.domain.errors import Beyond, Clash, NotThere, Refused
+from services.routing.domain.events import DirectoryEvent
 from services.routing.domain.sources import SourceRules
 from services.routing.domain.workspace import Workspace
+from services.routing.localization import TEXTS
 from services.routing.metrics import CHANGES
-from services.routing.telling import TEXTS
 
 _CREATED: Final = 201
-_NOT_NOW: Final[tuple[type[Exception], ...]] = (Again, *SERVER_AWAY)
+_NOT_NOW: Final[tuple[type[Exception], ...]] = (StillInConflict, *SERVER_AWAY)
 
-Rule = Callable[..., Sequence[Fact]]
+# A rule with what it is asked besides the directory.
+Asking = Callable[..., Sequence[DirectoryEvent]]
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One kind of thing: its path, its ids' prefix, its bodies, its rules.
+    """One kind of entry: its path, its ids' prefix, its bodies, its rules.
 
-    The rules are called with the workspace, the thing's id and the body's fields. ``stays``: what
+    The rules are called with the workspace, the entry's id and the body's fields. ``stays``: what
     is left after a DELETE, for the answer; None where nothing is.
     """
 
@@ -54,9 +57,9 @@ class Resource:
     prefix: str
     adding: BodyReader[Any]
     changing: BodyReader[Any]
-    add: Rule
-    change: Rule
-    remove: Rule
+    add: Asking
+    change: Asking
+    remove: Asking
     find: Callable[[Workspace, str], DirectoryState]
     stays: bool = False
 
@@ -141,16 +144,16 @@ def _resources(sources: SourceRules) -> list[Resource]:
 
 
 class DirectoryApi:
-    """The routes. ``ids`` derives the ids of new things from the cause that makes them."""
+    """The routes. ``ids`` derives the ids of new entries from the cause that makes them."""
 
     def __init__(
         self,
-        service: DirectoryService,
+        commands: DirectoryCommandHandler,
         sources: SourceRules,
         answers: Answers,
         ids: IdKey,
     ) -> None:
-        self._service = service
+        self._commands = commands
         self._sources = sources
         self._answers = answers
         self._ids = ids
@@ -161,7 +164,7 @@ class DirectoryApi:
         app.add_route("/v1/workspaces", self.open_workspace, ["POST"])
         app.add_route("/v1/me", self.change_me, ["PATCH"])
         for one in _resources(self._sources):
-            path, item = f"/v1/{one.path}", f"/v1/{one.path}/{{thing_id}}"
+            path, item = f"/v1/{one.path}", f"/v1/{one.path}/{{entry_id}}"
             app.add_route(path, self._adder(one), ["POST"])
             app.add_route(item, self._changer(one), ["PATCH"])
             app.add_route(item, self._remover(one), ["DELETE"])
@@ -173,7 +176,7 @@ class DirectoryApi:
 
         async def work(cause: str) -> Response:
             with _problems():
-                outcome = await self._service.change(
+                changed = await self._commands.change(
                     self._ids.derive("wsp", cause),
                     cause,
                     lambda there: rules.open_workspace(
@@ -186,11 +189,11 @@ class DirectoryApi:
                 )
             CHANGES.labels("open_workspace").inc()
             shown = FirstStates(
-                workspace=next(s for s in outcome.states if isinstance(s, WorkspaceState)),
-                location=next(s for s in outcome.states if isinstance(s, LocationState)),
-                owner=next(s for s in outcome.states if isinstance(s, MemberState)),
+                workspace=next(s for s in changed.states if isinstance(s, WorkspaceState)),
+                location=next(s for s in changed.states if isinstance(s, LocationState)),
+                owner=next(s for s in changed.states if isinstance(s, MemberState)),
             )
-            return answered(shown, _CREATED, outcome)
+            return answered(shown, _CREATED, changed)
 
         return await self._answers.once(request, caller, raw, work)
 
@@ -198,13 +201,13 @@ class DirectoryApi:
         """What members may change of themselves, whatever their role."""
         caller = caller_of(request)
         wanted, _raw = await self._changing_me.read(request)
-        outcome = await self.changed(
+        changed = await self.changed(
             caller,
             random_id("req"),
             "change_me",
             lambda there: members.change_member(there, caller.member_id, language=wanted.language),
         )
-        return answered(outcome.workspace.member(caller.member_id), 200, outcome)
+        return answered(changed.workspace.member(caller.member_id), 200, changed)
 
     def _adder(self, resource: Resource) -> Callable[[Request], Awaitable[Response]]:
         async def add(request: Request) -> Response:
@@ -213,14 +216,14 @@ class DirectoryApi:
             fields = msgspec.structs.asdict(body)
 
             async def work(cause: str) -> Response:
-                thing_id = self._ids.derive(resource.prefix, caller.workspace_id, cause)
-                outcome = await self.changed(
+                entry_id = self._ids.derive(resource.prefix, caller.workspace_id, cause)
+                changed = await self.changed(
                     caller,
                     cause,
                     f"add_{resource.path}",
-                    lambda there: resource.add(there, thing_id, **fields),
+                    lambda there: resource.add(there, entry_id, **fields),
                 )
-                return answered(_shown(outcome.states[-1]), _CREATED, outcome)
+                return answered(_shown(changed.states[-1]), _CREATED, changed)
 
             return await self._answers.once(request, caller, raw, work)
 
@@ -228,46 +231,48 @@ class DirectoryApi:
 
     def _changer(self, resource: Resource) -> Callable[[Request], Awaitable[Response]]:
         async def change(request: Request) -> Response:
-            caller, thing_id = caller_of(request), request.path_params["thing_id"]
+            caller, entry_id = caller_of(request), request.path_params["entry_id"]
             body, _raw = await resource.changing.read(request)
             fields = msgspec.structs.asdict(body)
-            outcome = await self.changed(
+            changed = await self.changed(
                 caller,
                 random_id("req"),
                 f"change_{resource.path}",
-                lambda there: resource.change(there, thing_id, **fields),
+                lambda there: resource.change(there, entry_id, **fields),
             )
-            return answered(_shown(resource.find(outcome.workspace, thing_id)), 200, outcome)
+            return answered(_shown(resource.find(changed.workspace, entry_id)), 200, changed)
 
         return change
 
     def _remover(self, resource: Resource) -> Callable[[Request], Awaitable[Response]]:
         async def remove(request: Request) -> Response:
-            caller, thing_id = caller_of(request), request.path_params["thing_id"]
+            caller, entry_id = caller_of(request), request.path_params["entry_id"]
             await read_nothing(request)
-            outcome = await self.changed(
+            changed = await self.changed(
                 caller,
                 random_id("req"),
                 f"remove_{resource.path}",
-                lambda there: resource.remove(there, thing_id),
+                lambda there: resource.remove(there, entry_id),
             )
             if resource.stays:
-                return answered(_shown(resource.find(outcome.workspace, thing_id)), 200, outcome)
-            return Response(status_code=204, headers={OFFSET_HEADER: str(outcome.offset)})
+                return answered(_shown(resource.find(changed.workspace, entry_id)), 200, changed)
+            return Response(status_code=204, headers={OFFSET_HEADER: str(changed.offset)})
 
         return remove
 
-    async def changed(self, caller: Caller, cause: str, operation: str, decide: Decide) -> Outcome:
-        """``decide`` is applied, as far as the caller's own rights go. Errors: the directory's
+    async def changed(
+        self, caller: Caller, cause: str, operation: str, rule: Rule
+    ) -> ChangedDirectory:
+        """``rule`` is applied, as far as the caller's own rights go. Errors: the directory's
         refusals, as problems."""
         with _problems():
-            outcome = await self._service.change(
+            changed = await self._commands.change(
                 caller.workspace_id,
                 cause,
-                lambda there: within(there, caller.member_id, decide(there)),
+                lambda there: within(there, caller.member_id, rule(there)),
             )
         CHANGES.labels(operation).inc()
-        return outcome
+        return changed
 
 
 @contextmanager
@@ -295,8 +300,8 @@ def _shown(state: DirectoryState) -> DirectoryState:
     return state
 
 
-def answered(shown: object, status: int, outcome: Outcome) -> Response:
+def answered(shown: object, status: int, changed: ChangedDirectory) -> Response:
     """With how far a reader of the directory has to be to see it."""
     response = json_response(shown, status)
-    response.headers[OFFSET_HEADER] = str(outcome.offset)
+    response.headers[OFFSET_HEADER] = str(changed.offset)
     return response

@@ -14,7 +14,7 @@ from libs.runtime.outside import NotOutside, check_host, checked_url
 from libs.runtime.problems import NotFound
 from libs.runtime.sealing import Sealer
 from libs.runtime.trust import caller_of
-from services.routing.api import DirectoryApi, answered
+from services.routing.api.directory import DirectoryApi, answered
 from services.routing.domain.crm_webhook import change_crm_webhook, remove_crm_webhook
 
 PURPOSE: Final = "crm-webhook"
@@ -40,7 +40,7 @@ def add_crm_webhook_routes(
                 raise invalid_field("url", error.told()) from error
         secret = _SECRET_SIGN + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
         sealed = sealer.seal(secret.encode(), owner=caller.workspace_id)
-        outcome = await api.changed(
+        changed = await api.changed(
             caller,
             random_id("req"),
             "change_crm_webhook",
@@ -48,19 +48,19 @@ def add_crm_webhook_routes(
                 there, url=asked.url, sealed_secret=sealed, renew_secret=asked.renew_secret
             ),
         )
-        webhook = outcome.workspace.crm_webhook
+        webhook = changed.workspace.crm_webhook
         if webhook is None:  # removed by another the moment after
             raise NotFound
         shown = secret if webhook.sealed_secret == sealed else None
-        return answered(CrmWebhook(url=webhook.url, secret=shown), 200, outcome)
+        return answered(CrmWebhook(url=webhook.url, secret=shown), 200, changed)
 
     async def remove(request: Request) -> Response:
         caller = caller_of(request)
         await read_nothing(request)
-        outcome = await api.changed(
+        changed = await api.changed(
             caller, random_id("req"), "remove_crm_webhook", remove_crm_webhook
         )
-        return Response(status_code=204, headers={OFFSET_HEADER: str(outcome.offset)})
+        return Response(status_code=204, headers={OFFSET_HEADER: str(changed.offset)})
 
     app.add_route("/v1/crm-webhook", change, ["PATCH"])
     app.add_route("/v1/crm-webhook", remove, ["DELETE"])

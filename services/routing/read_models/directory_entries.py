@@ -1,4 +1,4 @@
-"""The read model ``things``: each thing's newest message, so that it can be published again.
+"""Each directory entry's newest message, so that it can be published again: ``routing_things``.
 
 {_id: "<key>", type: "<its public type>", sequence: n, message: <PublicMessage in msgpack>}
 """
@@ -18,7 +18,7 @@ from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 
 
-class Things:
+class DirectoryEntries:
     """Disposable: it is made again from the commits."""
 
     def __init__(self, collection: AsyncCollection[Document]) -> None:
@@ -29,7 +29,7 @@ class Things:
         await self._collection.create_index("type", name="type")
 
     async def project(self, commits: Sequence[Commit]) -> None:
-        """For the outbox: keep the newest message of each thing, whatever order they come in."""
+        """For the outbox: keep the newest message of each entry, whatever order they come in."""
         newest: dict[str, PublicMessage] = {}
         for commit in commits:
             for message in commit.public:
@@ -46,13 +46,13 @@ class Things:
             refused_as_taken(error)
 
     async def sequences(self) -> AsyncIterator[tuple[str, int]]:
-        """Every thing's key and newest sequence."""
+        """Every entry's key and newest sequence."""
         async with self._collection.find({}, {"sequence": 1}) as cursor:
             async for document in cursor:
                 yield document["_id"], document["sequence"]
 
     async def messages(self, keys: Sequence[str]) -> list[PublicMessage]:
-        """The newest messages of the things, as they were published."""
+        """The newest messages of the entries, as they were published."""
         found = await self._collection.find({"_id": {"$in": list(keys)}}).to_list() if keys else []
         messages = []
         for one in found:

@@ -3,7 +3,7 @@
 The topic is compacted: of each key the *last* message stays, which is the newest state only as long
 as nobody publishes an old one again. A process that stalled between storing and publishing can do
 that after another took over. So routing follows its own topic, and where an old state came last, or
-one is missing, it publishes the newest again, out of the read model ``things``.
+one is missing, it publishes the newest again, out of the read model of directory entries.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from libs.runtime.kafka import Publisher
 from libs.runtime.outbox import publish_messages
 from libs.runtime.stopping import stopped_within
 from services.routing.metrics import REPAIRED
-from services.routing.things import Things
+from services.routing.read_models.directory_entries import DirectoryEntries
 
 log = structlog.get_logger()
 
@@ -31,10 +31,12 @@ WAIT_SECONDS: Final = 5.0
 class DirectoryTopic:
     """Publishes the directory's messages, and knows how far the topic is."""
 
-    def __init__(self, publisher: Publisher, directory: Directory, things: Things) -> None:
+    def __init__(
+        self, publisher: Publisher, directory: Directory, entries: DirectoryEntries
+    ) -> None:
         self._publisher = publisher
         self._table = directory.table
-        self._things = things
+        self._entries = entries
         self.last_offset = -1
 
     async def publish(self, messages: Sequence[PublicMessage]) -> None:
@@ -71,7 +73,7 @@ class DirectoryTopic:
 
     async def _repair(self, everything: bool) -> bool:
         if everything:
-            newest = {key: n async for key, n in self._things.sequences()}
+            newest = {key: n async for key, n in self._entries.sequences()}
             keys = [key for key, n in newest.items() if self._table.sequence_of(key) < n]
         else:
             keys = sorted(self._table.stale)
@@ -79,7 +81,7 @@ class DirectoryTopic:
         # anything the topic has shown is just being published, by its own commit and in its turn.
         messages = [
             message
-            for message in await self._things.messages(keys)
+            for message in await self._entries.messages(keys)
             if (message.data or self._table.sequence_of(message.key))
             and (everything or message.sequence <= self._table.sequence_of(message.key))
         ]
