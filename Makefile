@@ -16,7 +16,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down demo test fuzz crash crash-kafka lint bench siege native migrate lock clean
+.PHONY: help up down demo test fuzz crash crash-kafka lint k8s-lint bench siege native migrate lock clean
 .DELETE_ON_ERROR:
 
 help:  ## Show this help
@@ -49,6 +49,9 @@ lint: $(INSTALLED)  ## Check style, types, imports between parts, and the length
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	.ci/check-file-length
+
+k8s-lint: $(INSTALLED)  ## Check deploy/k8s against Kubernetes' schemas and Parley's own words
+	$(PYTHON) -m pytest tests/deploy/test_kubernetes.py $(ARGS)
 
 bench: $(INSTALLED)  ## Measure the suite and the bare drivers beside it (SIZE=large for 100k conversations)
 	$(PYTHON) -m benchmarks $(SIZE)

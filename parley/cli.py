@@ -4,7 +4,9 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import click
@@ -20,6 +22,7 @@ from libs.runtime.settings import SERVICES, MongoSettings, Settings, SettingsErr
 from parley.services import service_spec
 
 _NOT_REACHED: Final[tuple[type[Exception], ...]] = (*SERVER_AWAY, PyMongoError, ConnectionError)
+_EXAMINED_EVERY_S: Final = 2.0
 TOPICS = click.Choice([topic.value.removeprefix("parley.") for topic in Topic])
 
 
@@ -240,13 +243,23 @@ def verify(conversation: str | None, keys: tuple[str, ...]) -> None:
 
 
 @cli.command("keys")
-def keys_command() -> None:
+@click.option(
+    "--into",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="write each service's own secrets there, as <service>.env",
+)
+def keys_command(folder: Path | None) -> None:
     """Print a key pair for each service, as settings; give each service only its own private one.
 
     Those that the environment has already are printed again.
     """
-    from parley.keys import service_keys
+    from parley.keys import service_keys, write_secrets
 
+    if folder is not None:
+        for path in write_secrets(folder, os.environ):
+            click.echo(path)
+        return
     for name, key in service_keys(os.environ).items():
         click.echo(f"{name}={key}")
 
@@ -260,16 +273,30 @@ def rotate_keys_command() -> None:
 
 
 @cli.command()
-def doctor() -> None:
+@click.option(
+    "--service", type=click.Choice(SERVICES), help="only what keeps this one from starting"
+)
+@click.option(
+    "--wait", is_flag=True, help="until its servers answer and are migrated to this build"
+)
+def doctor(service: str | None, wait: bool) -> None:
     """Check settings and servers, and say in words what is wrong."""
-    from parley.doctor import examine
+    from parley.doctor import examine, examine_service
 
-    findings = _run(examine())
-    for finding in findings:
-        click.echo(finding)
-    if not findings:
-        click.echo("everything is in order")
-    sys.exit(bool(findings))
+    if wait and service is None:
+        raise click.UsageError("--wait needs --service")
+    told: list[str] = []
+    while True:
+        findings = _run(examine_service(service) if service else examine())
+        for finding in findings:
+            if finding not in told:
+                click.echo(finding)
+        told = findings
+        if not findings:
+            click.echo("everything is in order")
+        if not (findings and wait):
+            sys.exit(bool(findings))
+        time.sleep(_EXAMINED_EVERY_S)
 
 
 @cli.command()

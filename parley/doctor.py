@@ -11,8 +11,32 @@ from libs.events.topics import topic_specs
 from libs.runtime.kafka_access import KafkaRefused, check_access, client_options
 from libs.runtime.mongo import PyMongoError, check_mongo, mongo_client
 from libs.runtime.settings import SERVICES, MongoSettings, Settings, SettingsError, load
+from parley.migrated import migrations
 from parley.services import service_spec
 from parley.set_aside import told_of_set_aside
+from services.analytics.migrate import SchemaError, pending
+from services.analytics.settings import WarehouseSettings
+from services.analytics.warehouse import (
+    WarehouseUnavailable,
+    database_of,
+    is_embedded,
+    open_warehouse,
+)
+
+
+async def examine_service(name: str, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """What keeps this service from starting, in the environment that it is given: a sentence for
+    each server that does not answer or is not migrated to this build; empty when nothing does.
+
+    Errors: SettingsError.
+    """
+    settings = load(service_spec(name).settings, environment)
+    findings = await _kafka(settings)
+    if isinstance(settings, MongoSettings):
+        findings += await _mongo(settings) or await _build(settings)
+    if isinstance(settings, WarehouseSettings):
+        findings += await _warehouse(settings)
+    return findings
 
 
 async def examine(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -65,3 +89,29 @@ async def _mongo(settings: MongoSettings) -> list[str]:
     if "setName" not in hello:
         return ["MongoDB is not a replica set, which transactions need: start it as one"]
     return []
+
+
+async def _build(settings: MongoSettings) -> list[str]:
+    async with migrations(settings) as known:
+        return (
+            [] if await known.is_done() else ["this build has not migrated: run `parley migrate`"]
+        )
+
+
+async def _warehouse(settings: WarehouseSettings) -> list[str]:
+    dsn = settings.analytics_clickhouse_dsn.get_secret_value()
+    if is_embedded(dsn):
+        return []
+    try:
+        warehouse = await open_warehouse(
+            dsn, database_of(dsn, settings.analytics_clickhouse_database)
+        )
+        try:
+            missing = [one.name for one in await pending(warehouse)]
+        finally:
+            await warehouse.close()
+    except WarehouseUnavailable as error:
+        return [f"ClickHouse does not answer (PARLEY_ANALYTICS_CLICKHOUSE_DSN): {error}"]
+    except SchemaError as error:
+        return [str(error)]
+    return [f"ClickHouse lacks {', '.join(missing)}: run `parley migrate`"] if missing else []

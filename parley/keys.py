@@ -13,6 +13,8 @@ from parley.services import service_spec
 
 DEPLOYMENT_KEY: Final = "PARLEY_DEPLOYMENT_KEY"
 VERIFYING_KEYS: Final = "PARLEY_VERIFYING_KEYS"
+# What migrates has its own account at each server, like a service.
+MIGRATE: Final = "migrate"
 
 
 def signing_key_name(caller: str) -> str:
@@ -70,6 +72,38 @@ def own_settings(service: str, environment: Mapping[str, str]) -> dict[str, str]
         PREFIX + field.upper() for name in SERVICES for field in fields[name] - fields[service]
     } | {signing_key_name(name) for name in CALLERS if name != service}
     return {name: value for name, value in environment.items() if name not in others}
+
+
+def secrets_of(service: str) -> set[str]:
+    """The names of the settings that only this service's own secret may hold; ``migrate`` has one
+    too. Not all of them need be set."""
+    if service == MIGRATE:
+        specs = [service_spec(name) for name in SERVICES]
+        classes = [spec.migration.settings for spec in specs if spec.migration]
+    else:
+        classes = [service_spec(service).settings]
+    fields = {name: field for one in classes for name, field in one.model_fields.items()}
+    secret = {name for name, field in fields.items() if "SecretStr" in repr(field.annotation)}
+    account = {"kafka_username"} | ({"verifying_keys"} & set(fields))
+    return {PREFIX + name.upper() for name in secret | account}
+
+
+def write_secrets(folder: Path, environment: Mapping[str, str]) -> list[Path]:
+    """Each service's own secrets as ``<service>.env`` in the folder, for an installation's store of
+    secrets; keys that are in the environment or in the files already stay."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {service: folder / f"{service}.env" for service in (*SERVICES, MIGRATE, "cli")}
+    there: dict[str, str] = {}
+    for path in paths.values():
+        lines = path.read_text().splitlines() if path.exists() else []
+        there |= dict(line.split("=", 1) for line in lines if "=" in line)
+    known = {**there, **environment}
+    known |= all_keys(known)
+    for service, path in paths.items():
+        names = {signing_key_name(service)} if service == "cli" else secrets_of(service)
+        lines = [f"{name}={known[name]}" for name in sorted(names) if known.get(name)]
+        write_secret(path, "\n".join(lines) + "\n")
+    return list(paths.values())
 
 
 def _random() -> str:

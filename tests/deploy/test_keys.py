@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from libs.runtime.settings import CALLERS, SERVICES
-from parley.keys import kept_keys, own_settings, service_keys, signing_key_name
+from parley.keys import kept_keys, own_settings, service_keys, signing_key_name, write_secrets
 
 
 def test_they_are_made_once_and_only_ours_to_read(tmp_path: Path) -> None:
@@ -27,6 +27,21 @@ def test_an_older_installation_keeps_its_deployments_key(tmp_path: Path) -> None
     assert keys["PARLEY_DEPLOYMENT_KEY"] == older["PARLEY_DEPLOYMENT_KEY"]
     assert "PARLEY_SERVICE_KEY" not in keys
     assert kept_keys(tmp_path) == keys
+
+
+def test_secrets_are_written_apart_and_stay_when_they_are_written_again(tmp_path: Path) -> None:
+    files = write_secrets(tmp_path, {"PARLEY_MONGODB_URL": "mongodb://here"})
+    first = {path.name: path.read_text() for path in files}
+
+    write_secrets(tmp_path, {"PARLEY_MONGODB_URL": "mongodb://there"})
+
+    assert {path.name for path in files} == {f"{one}.env" for one in (*CALLERS, "migrate")}
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in files)
+    for name in CALLERS:
+        holding = [file for file, text in first.items() if signing_key_name(name) in text]
+        assert holding == [f"{name}.env"]
+    for path in files:
+        assert path.read_text() == first[path.name].replace("here", "there")
 
 
 def test_what_is_there_is_completed() -> None:
