@@ -109,9 +109,10 @@ class ServiceBroker(KafkaBroker):
         handler: Handler,
         publisher: Publisher,
         *,
-        linger_seconds: float = 0,
+        linger_seconds: float | None = None,
     ) -> Subscriber:
-        """The subscriber of a declared subscription. Its dead letters go by ``publisher``."""
+        """The subscriber of a declared subscription. Its dead letters go by ``publisher``.
+        ``linger_seconds``: where that is a setting."""
         if subscription not in self._streams.subscriptions:
             raise ValueError(f"the service does not declare the group {subscription.group}")
         group = self._namespace + subscription.group
@@ -128,7 +129,7 @@ class ServiceBroker(KafkaBroker):
             subscription,
             handler,
             GroupMember(group, policy, subscription.max_batch),
-            linger_seconds,
+            subscription.linger_seconds if linger_seconds is None else linger_seconds,
         )
 
     def _subscriber(

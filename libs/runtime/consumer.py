@@ -13,17 +13,14 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaError
 
-from libs.events.topics import Topic
 from libs.runtime.away import SERVER_AWAY, Transient
 from libs.runtime.isolating import Handler, Received, Refused
-from libs.runtime.kafka import Publisher
-from libs.runtime.kafka_access import Kafka
 from libs.runtime.metrics import (
     CONSUMED,
     CONSUMER_BATCH_SECONDS,
@@ -33,10 +30,7 @@ from libs.runtime.metrics import (
 )
 from libs.runtime.policy import Policy, Stop
 from libs.runtime.stopping import stopped_within
-from libs.runtime.streams import Record, Streams, Subscription, Wanted, of_types
-
-if TYPE_CHECKING:
-    from libs.runtime.subscriber import Subscriber
+from libs.runtime.streams import Record, Wanted, of_types
 
 log = structlog.get_logger()
 
@@ -252,43 +246,7 @@ class Committing:
             self._task.result()
 
 
-def BatchConsumer(
-    topics: Sequence[Topic],
-    group: str,
-    handler: Handler,
-    *,
-    bootstrap_servers: Kafka,
-    namespace: str,
-    publisher: Publisher,
-    max_batch: int = 500,
-    linger_seconds: float = 0,
-    patience_seconds: float = 0,
-    wanted: Wanted | None = None,
-    ordered: bool = True,
-) -> "Subscriber":
-    """Until each service declares what it reads."""
-    from libs.runtime.broker import ServiceBroker
-
-    read = Subscription(
-        group=group,
-        topics=tuple(topics),
-        description=group,
-        wanted=wanted,
-        max_batch=max_batch,
-        patience_seconds=patience_seconds,
-        ordered=ordered,
-    )
-    broker = ServiceBroker(
-        group,
-        Streams(subscriptions=(read,)),
-        kafka=bootstrap_servers,
-        namespace=namespace,
-    )
-    return broker.subscribes(read, handler, publisher, linger_seconds=linger_seconds)
-
-
 __all__ = [
-    "BatchConsumer",
     "Handler",
     "Received",
     "Refused",

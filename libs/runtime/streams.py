@@ -19,13 +19,16 @@ class Subscription:
     """What one consumer group reads, and how its batches are fetched.
 
     ``group`` and ``topics`` are without the namespace; ``description`` is a sentence.
-    ``messages``: the types that the handler applies; none named: every type of the topics.
+    ``messages``: the types that the handler applies, and all others are left unread; none named:
+    every type of the topics, and what is not known here waits for a newer process.
     ``wanted`` tells before a record is decoded whether the handler has a use for it, where that is
     less than ``messages``. What is not wanted counts as consumed, unread, and is never a dead
     letter of this group.
     ``patience_seconds`` is how long the broker may hold a message back for others to join it. Where
     nobody waits for the effect it saves work on both sides: at 100 messages/s with 0.25 s a
     consumer costs a third, and all of the suite a quarter less.
+    ``linger_seconds`` is a pause after each batch, for a store that prefers few and large ones: the
+    next holds what has come in the meantime.
     ``ordered``: an effect may depend on the messages before it of the same key, so where one of
     them is set aside, those behind it wait with it.
     """
@@ -36,6 +39,7 @@ class Subscription:
     messages: tuple[type[Body], ...] = ()
     wanted: Wanted | None = None
     max_batch: int = 500
+    linger_seconds: float = 0
     patience_seconds: float = 0
     ordered: bool = True
 

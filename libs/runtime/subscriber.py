@@ -35,8 +35,7 @@ type Fetched = Mapping[TopicPartition, Sequence[Record]]
 
 class Subscriber(BatchSubscriber):
     """One member of a group. FastStream's life of it (``start``, ``stop``) is ``run``'s, which
-    tells what it failed with. ``linger_seconds``: a pause after each batch, for a store that
-    prefers few and large ones: the next holds what has come in the meantime."""
+    tells what it failed with."""
 
     def __init__(
         self,

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import partial
 from typing import Final
 
 import structlog
@@ -20,8 +19,7 @@ from libs.events.topics import Topic
 from libs.eventstore.outbox import StepHook
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.away import SERVER_AWAY
-from libs.runtime.broker import publishing
-from libs.runtime.consumer import BatchConsumer
+from libs.runtime.broker import broker_of
 from libs.runtime.dead_letters import take_out
 from libs.runtime.directory import Directory
 from libs.runtime.follower import Follower
@@ -60,7 +58,6 @@ from services.conversation.commands.marks import MarkCommands
 from services.conversation.commands.messages import MessageCommands
 from services.conversation.commands.queue import CommandQueue
 from services.conversation.commands.reading import ReadingCommands
-from services.conversation.consumers import new_conversations as beginnings
 from services.conversation.consumers import search
 from services.conversation.consumers.departures import Departures
 from services.conversation.consumers.early_deletions import EARLY_DELETIONS
@@ -100,13 +97,21 @@ from services.conversation.read_models.search.query import Search
 from services.conversation.read_models.time_travel.past import PastConversations
 from services.conversation.read_models.timeline import Timelines
 from services.conversation.settings import ConversationSettings
+from services.conversation.streams import (
+    BEGINNINGS,
+    COMMANDS,
+    CUSTOMER,
+    DELIVERY,
+    INBOUND,
+    SEARCH_ROWS,
+    STREAMS,
+)
 
 log = structlog.get_logger()
 
 _DIRECTORY_POLL_SECONDS: Final = 0.05
 # What other replicas did may be known a quarter of a second later: few fetches cost less.
 _COUNTS_PATIENCE_SECONDS: Final = 0.25
-_RECEIPTS_LINGER_SECONDS: Final = 0.1
 
 
 # The past and the audit read whole streams, on the same loop as the commands: a few at a time.
@@ -124,22 +129,15 @@ async def compose(
     runtime.closing(client.close)
     database = client[settings.mongodb_database]
     await ensure_indexes(database)
-    publisher = await runtime.enter(publishing(settings.kafka, settings.kafka_namespace))
+    broker = await runtime.enter(broker_of("conversation", STREAMS, settings))
+    publisher = broker.publishes()
 
     directory = Directory(settings)
     engine = engine_of(settings, database, publisher, directory, on_step)
-    consumer = partial(
-        BatchConsumer,
-        bootstrap_servers=settings.kafka,
-        namespace=settings.kafka_namespace,
-        publisher=publisher,
-    )
-    for topic, handler in engine.handlers.items():
-        # Nobody waits at a screen for "sent": many receipts in one batch cost little more than one.
-        linger = _RECEIPTS_LINGER_SECONDS if topic is Topic.DELIVERY else 0.0
-        group = f"conversation-{topic.value.removeprefix('parley.')}"
-        reading = consumer([topic], group, handler, linger_seconds=linger)
-        _consume(topic, reading, runtime, directory)
+    for reads in (INBOUND, DELIVERY, COMMANDS, CUSTOMER):
+        [topic] = reads.topics
+        consumer = broker.subscribes(reads, engine.handlers[topic], publisher)
+        _consume(topic, consumer, runtime, directory)
 
     answers = Answers(database[ANSWERS], AnswerVault(engine.keyring))
     queue = CommandQueue(engine.desk)
@@ -196,25 +194,9 @@ async def compose(
     runtime.ready_when("directory", directory.table.check)
     runtime.ready_when("counts", follower.check)
 
-    # What this service wrote itself, read again for what is written behind.
-    searchable = consumer(
-        [Topic.CONVERSATION, Topic.CUSTOMER],
-        search.GROUP,
-        search.SearchHandler(index, entries, database[INBOX], cards),
-        linger_seconds=search.LINGER_SECONDS,
-        patience_seconds=search.PATIENCE_SECONDS,
-        wanted=search.wanted(),
-        ordered=False,
-    )
-    begun = consumer(
-        [Topic.CONVERSATION],
-        beginnings.GROUP,
-        engine.beginnings,
-        patience_seconds=beginnings.PATIENCE_SECONDS,
-        wanted=beginnings.wanted(),
-    )
-    for group, reading in ((search.GROUP, searchable), (beginnings.GROUP, begun)):
-        runtime.consume(group, reading)
+    searchable = search.SearchHandler(index, entries, database[INBOX], cards)
+    for reads, handler in ((SEARCH_ROWS, searchable), (BEGINNINGS, engine.beginnings)):
+        runtime.consume(reads.group, broker.subscribes(reads, handler, publisher))
 
     app = service_app(runtime, "Parley conversation")
     app.add_exception_handler(UnknownEvent, _newer)
@@ -361,5 +343,9 @@ async def ensure_indexes(database: AsyncDatabase[Document]) -> None:
 
 
 SERVICE: Final = ServiceSpec(
-    "conversation", ConversationSettings, compose, Migration(MongoSettings, migrate)
+    "conversation",
+    ConversationSettings,
+    compose,
+    Migration(MongoSettings, migrate),
+    streams=STREAMS,
 )

@@ -9,33 +9,26 @@ message does not look there: what lists show of them is told a moment later.
 import asyncio
 from collections.abc import Sequence
 from itertools import batched
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from libs.events.conversation import CaseFacts, CaseOpened
 from libs.events.envelope import Envelope
 from libs.events.withholding import MessageWithheld
-from libs.runtime.consumer import Received, Refused, Wanted, of_types
+from libs.runtime.consumer import Received, Refused
 from libs.runtime.rows import Rows
+from libs.runtime.streams import Record, of_types
 from services.conversation.consumers.customer_profiles import CustomerTeller
 
-if TYPE_CHECKING:
-    from aiokafka import ConsumerRecord
-
-GROUP: Final = "conversation-beginnings"
-PATIENCE_SECONDS: Final = 0.25
 _AT_ONCE: Final = 20
 _FIRST: Final = b"1"
+_opens: Final = of_types(CaseOpened, MessageWithheld)
 
 
-def wanted() -> Wanted:
-    """The first events of conversations, by their headers alone."""
-    opens = of_types(CaseOpened, MessageWithheld)
-
-    def first(record: "ConsumerRecord[bytes, bytes]") -> bool:
-        sequence = next((value for name, value in record.headers if name == "ce_sequence"), _FIRST)
-        return sequence == _FIRST and opens(record)
-
-    return first
+def is_first(record: Record) -> bool:
+    """The first event of a conversation, where it is one by which they begin: by its headers alone,
+    and what has no such headers too."""
+    sequence = next((value for name, value in record.headers if name == "ce_sequence"), _FIRST)
+    return sequence == _FIRST and _opens(record)
 
 
 class BeginningHandler:

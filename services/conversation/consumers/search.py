@@ -12,7 +12,7 @@ from libs.events.content import Content, Sender
 from libs.events.correcting import CorrectionFailed, MessageDeleted
 from libs.events.marking import FieldsSet, MarksChanged
 from libs.events.withholding import MessageWithheld
-from libs.runtime.consumer import Received, Refused, Wanted, of_types
+from libs.runtime.consumer import Received, Refused
 from libs.runtime.rows import Rows, find_rows
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.read_models.inbox.rows import snapshot_of
@@ -20,10 +20,6 @@ from services.conversation.read_models.search.cards import CardRows
 from services.conversation.read_models.search.entries import WRITTEN, Entries
 from services.conversation.read_models.search.index import Entry, SearchIndex
 
-GROUP: Final = "conversation-search"
-# A batch is cheaper the more it has, and nobody looks for what they have just written.
-LINGER_SECONDS: Final = 0.3
-PATIENCE_SECONDS: Final = 0.25
 _NAMES_KEPT: Final = 40_000
 
 # After these a conversation may be called something else; a blocked customer's may begin so.
@@ -37,11 +33,8 @@ _NAMING: Final = (
 )
 # After these a person is found by other things that the team wrote down.
 _CARDS: Final = (customer.CardEdited, customer.Merged, customer.Split, customer.Erased)
-
-
-def wanted() -> Wanted:
-    """Which records the consumer needs at all."""
-    return of_types(*WRITTEN, *_NAMING, *_CARDS)
+# All that the consumer has a use for.
+MESSAGES: Final = (*WRITTEN, *_NAMING, *_CARDS)
 
 
 class SearchHandler:
