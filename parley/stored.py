@@ -46,6 +46,9 @@ COLLECTIONS: Final[Mapping[str, Stored]] = MappingProxyType(
         "conversation_early_deletions": Stored(
             "conversation", "deletions that came before what they delete", "a TTL index"
         ),
+        "conversation_verified": Stored(
+            "conversation", "up to where audited conversations were verified", "30 days unasked"
+        ),
         "conversation_erasures": Stored(
             "conversation", "erasures under way and watched", "7 days after their end"
         ),

@@ -48,13 +48,14 @@ class Chain:
     """One stream as far as it was seen: `add` its documents in order, then `finish`.
 
     Documents are MongoDB's, read with `tz_aware=True`; nothing in them is believed. `known`: a
-    head that was written down elsewhere. `commits` and `head` say what there was.
+    head that was written down elsewhere. `commits` and `head` say what there was. `begins`: a head
+    after which the documents come; whatever is found then is found whole only from the beginning.
     """
 
-    def __init__(self, stream: str, known: Head | None = None) -> None:
+    def __init__(self, stream: str, known: Head | None = None, begins: Head | None = None) -> None:
         self.stream = stream
         self.commits = 0
-        self.head = Head(0, GENESIS)
+        self.head = begins or Head(0, GENESIS)
         self._known = known
         # The last commit, and whether something was found about it.
         self._before: Commit | None = None

@@ -24,7 +24,7 @@ from libs.eventstore.codec import (
     id_range,
     read_commit,
 )
-from libs.eventstore.commits import Appended, Commit
+from libs.eventstore.commits import MAX_VERSION, Appended, Commit
 from libs.eventstore.duplicates import refused_as_taken
 from libs.eventstore.errors import (
     CauseRepeated,
@@ -257,13 +257,19 @@ class AsyncEventStore:
                 yield _commits(page, unreadable)
 
     async def documents(
-        self, stream: str | None = None, *, batch_size: int = 200
+        self,
+        stream: str | None = None,
+        *,
+        after: int = -1,
+        upto: int = MAX_VERSION,
+        batch_size: int = 200,
     ) -> AsyncIterator[list[Document]]:
-        """Everything as it is stored, or what ids say is a stream's, in the order of the ids.
+        """Everything as it is stored, or what ids say is a stream's, in the order of the ids:
+        of its commits those with `after` < `first` <= `upto`.
 
         For verification: where `load` and `pages` tell of commits, this believes nothing.
         """
-        wanted = {} if stream is None else {"_id": id_range(stream, -1)}
+        wanted = {} if stream is None else {"_id": id_range(stream, after, upto)}
         # The driver decodes a whole answer of the server at once: without a bound, up to 16 MB.
         cursor = self._collection.find(wanted).sort("_id", ASCENDING).batch_size(batch_size)
         async with cursor:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from libs.eventstore.chain import Chain, Finding, Head, id_of, no_commit
 from libs.eventstore.codec import Document
+from libs.eventstore.commits import MAX_VERSION
 from libs.eventstore.store import AsyncEventStore
 
 
@@ -35,6 +36,23 @@ async def verify_stream(
     verified = await _verify_once(store, stream, known)
     # A read that runs while others append may miss a commit and see the next one (as in `load`).
     return await _verify_once(store, stream, known) if verified.findings else verified
+
+
+async def verify_after(
+    store: AsyncEventStore, stream: str, head: Head, upto: int = MAX_VERSION
+) -> VerifiedStream | None:
+    """Verify what follows a head that was verified before: the commits that begin after it, and not
+    after version `upto`. None where they do not fit, which only the whole stream explains.
+
+    Documents whose ids do not name the stream are not looked for; `verify_stream` finds them.
+    """
+    chain = Chain(stream, begins=head)
+    async for batch in store.documents(stream, after=head.version, upto=upto):
+        if await asyncio.to_thread(_added, chain, batch):
+            return None
+    if list(chain.finish()):
+        return None
+    return VerifiedStream(stream, chain.commits, chain.head, ())
 
 
 async def verify_all(store: AsyncEventStore, known: Mapping[str, Head] | None = None) -> Verified:

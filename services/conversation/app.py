@@ -96,6 +96,11 @@ from services.conversation.read_models.search.index import SEARCH, SEARCH_INDEXE
 from services.conversation.read_models.search.query import Search
 from services.conversation.read_models.time_travel.past import PastConversations
 from services.conversation.read_models.timeline import Timelines
+from services.conversation.read_models.verified_streams import (
+    VERIFIED,
+    VERIFIED_INDEXES,
+    VerifiedStreams,
+)
 from services.conversation.settings import ConversationSettings
 from services.conversation.streams import (
     BEGINNINGS,
@@ -185,6 +190,8 @@ async def compose(
     runtime.run("blocked customers", engine.blocked.run)
     runtime.run("erasures", lambda stop: erasing.run(interval, stop))
     runtime.run("read models", Renewing(database, key, read_models(key)).run)
+    verified = VerifiedStreams(database[VERIFIED], engine.commits, key)
+    runtime.run("verified streams", verified.run)
     set_aside = SetAsideStreams(engine.commits, COMMITS)
     runtime.run("set aside", set_aside.run)
     runtime.tells("streams", set_aside.told)
@@ -211,6 +218,7 @@ async def compose(
         erasing,
         entries,
         answers,
+        verified,
         IdKey(key),
     )
     add_saved_filter_routes(app, saved, answers)
@@ -232,6 +240,7 @@ def _add_api(
     erasing: Erasing,
     entries: Entries,
     answers: Answers,
+    verified: VerifiedStreams,
     id_key: IdKey,
 ) -> None:
     executor = CommandExecutor(queue)
@@ -251,6 +260,7 @@ def _add_api(
         PastConversations(engine.history, customer_rows),
         drafts,
         engine.commits,
+        verified,
         LongWork(_LONG_AT_ONCE, _LONG_WAITING, _LONG_IN_ALL),
     )
     conversation_handlers = conversations.ConversationHandlers(
@@ -339,6 +349,7 @@ async def ensure_indexes(database: AsyncDatabase[Document]) -> None:
         database[CUSTOMERS].create_indexes(list(CUSTOMER_INDEXES)),
         database[EARLY_DELETIONS].create_indexes(list(EARLY_INDEXES)),
         database[FILES].create_indexes(list(FILE_INDEXES)),
+        database[VERIFIED].create_indexes(list(VERIFIED_INDEXES)),
     )
 
 

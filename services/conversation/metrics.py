@@ -34,6 +34,14 @@ RECEIVED_TO_PUBLISHED: Final = Histogram(
     "From a webhook's receipt at ingest until its message was acknowledged on parley.conversation.",
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 15, 60),
 )
+REVERIFIED: Final = Counter(
+    "parley_conversation_reverified_commits_total",
+    "Moves for each commit of an audited conversation that was read and verified once more.",
+)
+FOUND_ALTERED: Final = Counter(
+    "parley_conversation_found_altered_total",
+    "Moves when a conversation that had verified is not as it was written any more: look at once.",
+)
 ERASURES_REACHED: Final = Counter(
     "parley_conversation_erasures_total",
     "Moves when a person's erasure got somewhere: erased, or done (looked at once more).",

@@ -31,12 +31,18 @@ class ChainState(Body):
 
     ``verified``: every commit is as it was written, as far as the chain shows, whose end is
     compared with the anchors by `parley verify`.
+
+    Of a long conversation what was verified before is not read again at each call: up to
+    ``verified_up_to`` it counts as verified since ``verified_from``, and what is altered later
+    there is found when it is read again, within hours. ``null``: all of it was read just now.
     """
 
     version: int
     commits: int
     head: str
     verified: bool
+    verified_from: datetime | None = None
+    verified_up_to: int = 0
     findings: tuple[AuditFinding, ...] = ()
 
 

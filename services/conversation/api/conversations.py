@@ -38,6 +38,10 @@ class ConversationHandlers:
     reading: ReadingCommands
 
 
+class _AuditQuery(PageQuery):
+    whole: bool = False
+
+
 class _ListQuery(ListAsked, forbid_unknown_fields=True):
     cursor: str | None = None
     limit: Limit = DEFAULT_PAGE
@@ -96,9 +100,9 @@ async def timeline(resource: Resource[ConversationHandlers], request: Request) -
 
 async def audit(resource: Resource[ConversationHandlers], request: Request) -> Response:
     actor = resource.requests.actor(request)
-    asked = read_query(request, PageQuery)
+    asked = read_query(request, _AuditQuery)
     found = await resource.handler.queries.audit(
-        actor, resource.requests.id_of(request), asked.cursor, asked.limit
+        actor, resource.requests.id_of(request), asked.cursor, asked.limit, whole=asked.whole
     )
     return json_response(found)
 

@@ -4,6 +4,7 @@ Nothing is opened for it: who did what and when is not sealed, and the chain is 
 """
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Final
 
 import msgspec
@@ -11,9 +12,9 @@ import msgspec
 from libs.events.api.audit import AuditEntry, AuditFinding, AuditPage, ChainState
 from libs.eventstore.commits import Commit
 from libs.eventstore.store import AsyncEventStore
-from libs.eventstore.verifying import verify_stream
 from libs.runtime.cursors import Place, cursor_of, place_of
 from libs.runtime.sharing import SharedReads
+from services.conversation.read_models.verified_streams import VerifiedStreams
 
 
 class _Trace(msgspec.Struct, frozen=True):
@@ -44,14 +45,17 @@ class Audit:
         conversation_id: str,
         version: int,
         chains: SharedReads[ChainState],
+        verified: VerifiedStreams,
     ) -> None:
         self._store = store
         self._id = conversation_id
         self._version = version
         self._chains = chains
+        self._verified = verified
 
-    async def page(self, cursor: str | None, limit: int) -> AuditPage:
-        """Newest first. Errors: Invalid (the cursor)."""
+    async def page(self, cursor: str | None, limit: int, *, whole: bool = False) -> AuditPage:
+        """Newest first; with ``whole`` the chain is read from its beginning. Errors: Invalid (the
+        cursor)."""
         of = ("audit", self._id)
         before = place_of(cursor, _Before, *of).version if cursor else self._version + 1
         commits = await self._store.read(self._id, before, limit + 1, backwards=True)
@@ -63,19 +67,23 @@ class Audit:
         ]
         items = tuple(entries[:limit])
         more = len(entries) > limit
+        chain = partial(self._chain, whole=whole)
         return AuditPage(
             items=items,
-            chain=None if cursor else await self._chains.get(self._id, self._chain),
+            chain=None if cursor else await self._chains.get((self._id, whole), chain),
             next=cursor_of(_Before(items[-1].version), *of) if more else None,
         )
 
-    async def _chain(self) -> ChainState:
-        verified = await verify_stream(self._store, self._id)
+    async def _chain(self, *, whole: bool) -> ChainState:
+        known = await self._verified.verify(self._id, whole=whole)
+        verified, before = known.stream, known.before
         return ChainState(
             version=verified.head.version,
             commits=verified.commits,
             head=verified.head.hash.hex(),
             verified=not verified.findings,
+            verified_from=before.since if before else None,
+            verified_up_to=before.head.version if before else 0,
             findings=tuple(
                 AuditFinding(kind=one.kind, first=one.first, last=one.last, why=one.why)
                 for one in verified.findings

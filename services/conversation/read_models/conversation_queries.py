@@ -17,6 +17,7 @@ from services.conversation.read_models.drafts import Drafts
 from services.conversation.read_models.member import MemberContext
 from services.conversation.read_models.time_travel.past import PastConversations
 from services.conversation.read_models.timeline import Timelines
+from services.conversation.read_models.verified_streams import VerifiedStreams
 from services.conversation.read_models.views import conversation_view
 
 
@@ -33,6 +34,7 @@ class ConversationQueries:
         past: PastConversations,
         drafts: Drafts,
         commits: AsyncEventStore,
+        verified: VerifiedStreams,
         long_work: LongWork,
     ) -> None:
         self._visible = visible
@@ -40,6 +42,7 @@ class ConversationQueries:
         self._past = past
         self._drafts = drafts
         self._commits = commits
+        self._verified = verified
         self._long_work = long_work
         self._chains: SharedReads[ChainState] = SharedReads()
 
@@ -73,13 +76,21 @@ class ConversationQueries:
         return replace(page, as_of=as_of, erased=_erased_since(past, present))
 
     async def audit(
-        self, actor: MemberContext, conversation_id: str, cursor: str | None, limit: int
+        self,
+        actor: MemberContext,
+        conversation_id: str,
+        cursor: str | None,
+        limit: int,
+        *,
+        whole: bool,
     ) -> AuditPage:
-        """Errors: Invalid (the cursor)."""
+        """``whole``: its chain is read from the beginning. Errors: Invalid (the cursor)."""
         snapshot = await self._visible.get(actor, conversation_id)
-        audit = Audit(self._commits, conversation_id, snapshot.version, self._chains)
+        audit = Audit(
+            self._commits, conversation_id, snapshot.version, self._chains, self._verified
+        )
         async with self._long_work.turn(actor.workspace_id):
-            return await audit.page(cursor, limit)
+            return await audit.page(cursor, limit, whole=whole)
 
     async def _view(
         self, actor: MemberContext, conversation_id: str, as_of: datetime | None

@@ -45,6 +45,7 @@ from services.gateway.api.passing import ANSWERED, BODY_BYTES, REFUSED, PassedOn
 from services.gateway.api.routes import (
     AS_OF,
     PAGE,
+    WHOLE,
     Problems,
     Routes,
     query_parameter,
@@ -138,7 +139,7 @@ def add_conversation_routes(
         "GET", one + "/audit", through.to(one + "/audit", Action.AUDIT),
         name="getAudit", summary="Who did what and when, and whether it was changed since",
         description="The newest first. The chain's state comes with the first page.",
-        answer=AuditPage, query=PAGE, problems=ANSWERED,
+        answer=AuditPage, query=(*PAGE, WHOLE), problems=ANSWERED,
     )  # fmt: skip
     routes.add(
         "GET", one + "/comments", through.to(one + "/comments", Action.READ),

@@ -86,6 +86,12 @@ AS_OF: Final = {
     "description": "As it was recorded then: an instant of the past, RFC 3339.",
     "schema": {"type": "string", "format": "date-time"},
 }
+WHOLE: Final = {
+    "name": "whole",
+    "in": "query",
+    "description": "The chain is read from its beginning, also what was verified before.",
+    "schema": {"type": "boolean", "default": False},
+}
 # What each refusal means wherever it is met; an operation lists those that it can answer.
 _MEANINGS: Final[dict[type[Problem], str]] = {
     BadRequest: "The body is not JSON.",
