@@ -28,7 +28,7 @@ class Problem(Exception):
     """
 
     status: ClassVar[int] = 500
-    kind: ClassVar[str] = "internal"
+    kind: str = "internal"
     title: ClassVar[str] = "Something went wrong on our side"
     texts: ClassVar[Texts] = COMMON
 

@@ -28,8 +28,8 @@ from libs.eventstore.outbox import Outbox
 from libs.runtime.consumer import Transient
 from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Aggregate
-from services.conversation.domain.conversation.life import RuleBroken
 from services.conversation.domain.events import decode
+from services.conversation.domain.refusal import RuleBroken
 from services.conversation.loading import Loaded, Loader
 from services.conversation.metrics import COMMITS, CONFLICTS
 from services.conversation.privacy.keyring import Wanted

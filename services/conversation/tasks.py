@@ -10,7 +10,7 @@ from libs.events.conversation import Audience
 from libs.eventstore.commits import Commit, PublicMessage
 from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Change
-from services.conversation.domain.conversation.life import RuleBroken
+from services.conversation.domain.refusal import RuleBroken
 from services.conversation.privacy.sealed_payload import Owner
 
 _EVENT_WEIGHT_BYTES: Final = 2_000

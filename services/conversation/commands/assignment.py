@@ -21,7 +21,7 @@ class AssignmentCommands:
     async def assign(
         self, actor: MemberContext, conversation_id: str, cause: str, asked: AssignCase
     ) -> Answer[ConversationView]:
-        """Errors: Invalid, CaseTaken, TransferNeeded, CaseDone, NotForThisMember."""
+        """Errors: Invalid, TakenBy, HandedOnByTransfer, AlreadyDone, NotForMember."""
         to, me, manages = _who_answers(actor, asked.member_id), actor.member_id, actor.manages
         _check_due(asked.due_at)
 
@@ -38,7 +38,7 @@ class AssignmentCommands:
     async def set_due(
         self, actor: MemberContext, conversation_id: str, cause: str, asked: SetDue
     ) -> Answer[ConversationView]:
-        """Errors: Invalid, CaseTaken, CaseDone."""
+        """Errors: Invalid, TakenBy, AlreadyDone."""
         me, manages = actor.member_id, actor.manages
         _check_due(asked.due_at)
         return await self._executor.act(
@@ -52,7 +52,7 @@ class AssignmentCommands:
     async def unassign(
         self, actor: MemberContext, conversation_id: str, cause: str
     ) -> Answer[ConversationView]:
-        """Errors: CaseTaken, CaseNotTaken, CaseDone."""
+        """Errors: TakenBy, NobodyTookIt, AlreadyDone."""
         me, manages = actor.member_id, actor.manages
         return await self._executor.act(
             actor, "unassign", conversation_id, cause, lambda c: c.unassign(me, manages=manages)
@@ -61,7 +61,7 @@ class AssignmentCommands:
     async def take_over(
         self, actor: MemberContext, conversation_id: str, cause: str
     ) -> Answer[ConversationView]:
-        """Errors: CaseTaken, CaseNotTaken, CaseDone."""
+        """Errors: TakenBy, NobodyTookIt, AlreadyDone."""
         me, manages = actor.member_id, actor.manages
         return await self._executor.act(
             actor,
@@ -74,7 +74,7 @@ class AssignmentCommands:
     async def forward(
         self, actor: MemberContext, conversation_id: str, cause: str, asked: ForwardCase
     ) -> Answer[ConversationView]:
-        """Errors: Invalid, CaseTaken, CaseDone."""
+        """Errors: Invalid, TakenBy, AlreadyDone."""
         me, manages, group_id = actor.member_id, actor.manages, asked.group_id
         if group_id not in actor.directory.groups:
             raise wrong("group_id", "not-a-group")
@@ -89,8 +89,8 @@ class AssignmentCommands:
     async def transfer(
         self, actor: MemberContext, conversation_id: str, cause: str, asked: TransferCase
     ) -> Answer[ConversationView]:
-        """Errors: Invalid, CaseTaken, CaseNotTaken, CaseDone, CaseHeld, CaseOffered,
-        NotForThisMember."""
+        """Errors: Invalid, TakenBy, NobodyTookIt, AlreadyDone, AlreadyResponsible, AlreadyOffered,
+        NotForMember."""
         to, me, manages = _who_answers(actor, asked.member_id), actor.member_id, actor.manages
 
         def decide(conversation: Conversation) -> None:
@@ -104,7 +104,7 @@ class AssignmentCommands:
     async def accept(
         self, actor: MemberContext, conversation_id: str, cause: str
     ) -> Answer[ConversationView]:
-        """Errors: CaseNotOffered, CaseOfferedToAnother, CaseDone."""
+        """Errors: NothingOffered, OfferedToAnother, AlreadyDone."""
         me = actor.member_id
         return await self._executor.act(
             actor, "accept", conversation_id, cause, lambda c: c.accept(me, answers=actor.answers)
@@ -113,7 +113,7 @@ class AssignmentCommands:
     async def decline(
         self, actor: MemberContext, conversation_id: str, cause: str
     ) -> Answer[ConversationView]:
-        """Errors: CaseNotOffered, CaseOfferedToAnother, CaseDone."""
+        """Errors: NothingOffered, OfferedToAnother, AlreadyDone."""
         me = actor.member_id
         return await self._executor.act(
             actor, "decline", conversation_id, cause, lambda c: c.decline(me)
@@ -122,7 +122,7 @@ class AssignmentCommands:
     async def withdraw(
         self, actor: MemberContext, conversation_id: str, cause: str
     ) -> Answer[ConversationView]:
-        """Errors: CaseTaken, CaseNotTaken, CaseNotOffered, CaseDone."""
+        """Errors: TakenBy, NobodyTookIt, NothingOffered, AlreadyDone."""
         me, manages = actor.member_id, actor.manages
         return await self._executor.act(
             actor, "withdraw", conversation_id, cause, lambda c: c.withdraw(me, manages=manages)
@@ -133,7 +133,8 @@ class AssignmentCommands:
     ) -> Answer[ConversationView]:
         """Somebody from anywhere in the workspace: from then on they may see the case.
 
-        Errors: Invalid, CaseTaken, CaseNotTaken, CaseDone, CaseHeld, ParticipantsFull.
+        Errors: Invalid, TakenBy, NobodyTookIt, AlreadyDone, AlreadyResponsible,
+        TooManyParticipants.
         """
         added = _who_answers(actor, asked.member_id).member_id
         me, manages = actor.member_id, actor.manages
@@ -148,7 +149,7 @@ class AssignmentCommands:
     async def remove_participant(
         self, actor: MemberContext, conversation_id: str, participant_id: str, cause: str
     ) -> Answer[ConversationView]:
-        """Errors: CaseTaken, CaseNotTaken, CaseDone, NotAParticipant."""
+        """Errors: TakenBy, NobodyTookIt, AlreadyDone, NotParticipant."""
         me, manages = actor.member_id, actor.manages
         return await self._executor.act(
             actor,
@@ -161,7 +162,7 @@ class AssignmentCommands:
     async def leave(
         self, actor: MemberContext, conversation_id: str, cause: str
     ) -> Answer[ConversationView]:
-        """Errors: ResponsibleCannotLeave, NotAParticipant."""
+        """Errors: ResponsibleStays, NotParticipant."""
         me = actor.member_id
         return await self._executor.act(
             actor, "leave", conversation_id, cause, lambda c: c.leave(me)

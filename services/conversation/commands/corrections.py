@@ -18,8 +18,8 @@ from services.conversation.read_models.messages.rows import delivery_of
 
 
 class CorrectionCommands:
-    """Errors of all: NotFound (no such message), NotYourMessage, NotParleysMessage,
-    MessageDeleted, MessageNotSent, ChannelDoesNotAllow."""
+    """Errors of all: NotFound (no such message), WrittenByAnother, WrittenElsewhere,
+    AlreadyDeleted, NotSentYet, ChannelRefuses."""
 
     def __init__(
         self, executor: CommandExecutor, visible: VisibleConversations, messages: Rows
@@ -36,7 +36,7 @@ class CorrectionCommands:
         cause: str,
         asked: EditMessage,
     ) -> Answer[ConversationView]:
-        """Errors: Invalid, MessageWithoutText."""
+        """Errors: Invalid, NoTextToEdit."""
         me, manages = actor.member_id, actor.manages
         snapshot, sent = await self._sent_before(actor, conversation_id, message_id)
         content = replace(sent.content, text=asked.text)

@@ -58,7 +58,7 @@ class CustomerCommands:
     async def edit(
         self, actor: MemberContext, customer_id: str, cause: str, asked: EditCustomer
     ) -> Answer[CustomerView]:
-        """Errors: Invalid, CustomerOfOthers."""
+        """Errors: Invalid, NotInvolved."""
         changes = card_changes(asked)
         fields = None
         if asked.fields is not UNSET:
@@ -71,7 +71,7 @@ class CustomerCommands:
     async def move_in_funnel(
         self, actor: MemberContext, customer_id: str, cause: str, asked: SetFunnelStatus
     ) -> Answer[CustomerView]:
-        """Errors: CustomerOfOthers."""
+        """Errors: NotInvolved."""
         by = _by(actor)
         return await self._known(
             actor,
@@ -84,7 +84,7 @@ class CustomerCommands:
     async def change_sales_plans(
         self, actor: MemberContext, customer_id: str, cause: str, asked: ChangeSalesPlans
     ) -> Answer[CustomerView]:
-        """Errors: CustomerOfOthers, SalesPlansFull."""
+        """Errors: NotInvolved, TooManySalesPlans."""
         by = _by(actor)
         return await self._known(
             actor,
@@ -97,7 +97,7 @@ class CustomerCommands:
     async def record_visit(
         self, actor: MemberContext, customer_id: str, cause: str, asked: RecordVisit
     ) -> Answer[CustomerView]:
-        """Errors: Invalid, CustomerOfOthers."""
+        """Errors: Invalid, NotInvolved."""
         check_visit(asked)
         visit = Visit(
             at=asked.at or datetime.now(UTC),
@@ -134,7 +134,7 @@ class CustomerCommands:
     async def subscribe(
         self, actor: MemberContext, customer_id: str, cause: str
     ) -> Answer[CustomerView]:
-        """This identity's subscription, not the person's. Errors: CustomerOfOthers."""
+        """This identity's subscription, not the person's. Errors: NotInvolved."""
         by = _by(actor)
         return await self._identity(
             actor, "customer-subscribe", customer_id, cause, lambda c: c.subscribe(by)
@@ -143,7 +143,7 @@ class CustomerCommands:
     async def unsubscribe(
         self, actor: MemberContext, customer_id: str, cause: str
     ) -> Answer[CustomerView]:
-        """This identity's subscription, not the person's. Errors: CustomerOfOthers."""
+        """This identity's subscription, not the person's. Errors: NotInvolved."""
         by = _by(actor)
         return await self._identity(
             actor, "customer-unsubscribe", customer_id, cause, lambda c: c.unsubscribe(by)
@@ -152,7 +152,7 @@ class CustomerCommands:
     async def merge(
         self, actor: MemberContext, customer_id: str, cause: str, asked: MergeCustomer
     ) -> Answer[CustomerView]:
-        """The other's set becomes part of this one. Errors: Invalid, CustomerOfOthers."""
+        """The other's set becomes part of this one. Errors: Invalid, NotInvolved."""
         by = _by(actor)
         for _ in range(_ATTEMPTS):
             found = await self._queries.in_sight(actor, customer_id)
@@ -174,7 +174,7 @@ class CustomerCommands:
     ) -> Answer[CustomerView]:
         """The identity is a person of their own again, with all that had been merged into it.
 
-        Errors: Invalid, CustomerOfOthers, CustomerNotMerged.
+        Errors: Invalid, NotInvolved, NotMerged.
         """
         found = await self._queries.in_sight(actor, customer_id)
         _must_answer(actor, found)
@@ -263,7 +263,7 @@ def _by(actor: MemberContext) -> By:
 
 
 def _must_answer(actor: MemberContext, found: InSight) -> None:
-    """Those who answer the customer, and who manages cases. Errors: CustomerOfOthers."""
+    """Those who answer the customer, and who manages cases. Errors: NotInvolved."""
     if not actor.manages and actor.member_id not in found.people:
         raise _problem(actor, NotInvolved(found.responsible))
 

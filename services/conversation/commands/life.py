@@ -28,7 +28,7 @@ class LifeCommands:
     async def take(
         self, actor: MemberContext, conversation_id: str, cause: str
     ) -> Answer[ConversationView]:
-        """Errors: CaseTaken (naming the winner), CaseDone."""
+        """Errors: TakenBy (naming the winner), AlreadyDone."""
         me = actor.member_id
         return await self._executor.act(
             actor, "take", conversation_id, cause, lambda c: c.take(me, answers=actor.answers)
@@ -37,7 +37,7 @@ class LifeCommands:
     async def close(
         self, actor: MemberContext, conversation_id: str, cause: str
     ) -> Answer[ConversationView]:
-        """Errors: CaseTaken, CaseNotTaken, CaseDone, CaseFieldsMissing."""
+        """Errors: TakenBy, NobodyTookIt, AlreadyDone, FieldsMissing."""
         return await self._executor.act(
             actor, "close", conversation_id, cause, lambda c: close_case(actor, c)
         )
@@ -45,7 +45,7 @@ class LifeCommands:
     async def reopen(
         self, actor: MemberContext, conversation_id: str, cause: str
     ) -> Answer[ConversationView]:
-        """Errors: NoCase, CaseOpen."""
+        """Errors: NoCaseYet, StillOpen."""
         me, manages = actor.member_id, actor.manages
 
         def decide(conversation: Conversation) -> None:
@@ -61,7 +61,7 @@ class LifeCommands:
     async def open(
         self, actor: MemberContext, conversation_id: str, cause: str
     ) -> Answer[ConversationView]:
-        """A case by hand, where none is open. Errors: HasAnOpenCase."""
+        """A case by hand, where none is open. Errors: HasOpenCase."""
         me = actor.member_id
         thread = (await self._visible.remembered(actor, conversation_id)).state.thread
         source = actor.directory.sources.get(thread.source_id)
@@ -80,8 +80,8 @@ class LifeCommands:
     async def send_to_crm(
         self, actor: MemberContext, conversation_id: str, cause: str, asked: SendToCrm
     ) -> Answer[ConversationView]:
-        """Errors: NoCase, CaseTaken, CaseNotTaken, CaseDone; Forbidden and those of ``close`` if
-        it is to close."""
+        """Errors: NoCaseYet, TakenBy, NobodyTookIt, AlreadyDone; Forbidden and those of ``close``
+        if it is to close."""
         me, manages = actor.member_id, actor.manages
         if asked.close:
             check_may_close(actor)

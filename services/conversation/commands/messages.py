@@ -15,12 +15,13 @@ from services.conversation.commands.executor import CommandExecutor
 from services.conversation.commands.limits import check_content, check_note
 from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.domain.conversation.corrections import WrittenElsewhere
 from services.conversation.domain.conversation.messages import SourceDisconnected
 from services.conversation.domain.conversation.notes import MENTIONS_AT_MOST
 from services.conversation.domain.conversation.sending import Sending
 from services.conversation.domain.conversation.state import PARTICIPANTS_AT_MOST, ConversationState
 from services.conversation.localization.localizer import wrong
-from services.conversation.localization.refusals import NotParleysMessage
+from services.conversation.localization.refusals import RefusalProblem
 from services.conversation.read_models.conversations import VisibleConversations
 from services.conversation.read_models.drafts import Drafts
 from services.conversation.read_models.member import MemberContext
@@ -66,7 +67,7 @@ class MessageCommands:
     async def send(
         self, actor: MemberContext, conversation_id: str, cause: str, message: SendMessage
     ) -> Answer[Sent]:
-        """Errors: Invalid, CaseTaken, CaseNotTaken, CaseDone, SourceNotConnected."""
+        """Errors: Invalid, TakenBy, NobodyTookIt, AlreadyDone, SourceDisconnected."""
         snapshot = await self._visible.remembered(actor, conversation_id)
         content = message.content.kept()
         check_content(snapshot.state.thread.channel, content)
@@ -108,8 +109,8 @@ class MessageCommands:
         """Send once more what failed, or what nobody knows the end of; never by itself, for the
         customer may have it. Of several who do, one does.
 
-        Errors: those of ``send``, NotFound (no such message), NotParleysMessage, MessageDeleted,
-        MessageErased, MessageNotFailed, TooManyAttempts, Unavailable (the conversation goes on).
+        Errors: those of ``send``, NotFound (no such message), WrittenElsewhere, AlreadyDeleted,
+        MessageForgotten, NotFailed, TriedTooOften, Unavailable (the conversation goes on).
         """
         for _ in range(_READ_AT_MOST):
             snapshot = await self._visible.get(actor, conversation_id)
@@ -117,7 +118,7 @@ class MessageCommands:
             sending = await timeline.sending(message_id)
             if sending is None:
                 await self._visible.message(actor, conversation_id, message_id)
-                raise NotParleysMessage(actor.localizer(snapshot.state))
+                raise RefusalProblem(WrittenElsewhere(), actor.localizer(snapshot.state))
             resending = Resending(actor.member_id, sending, snapshot.version)
 
             def decide(conversation: Conversation, resending: Resending = resending) -> None:

@@ -9,73 +9,29 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from libs.events.activity import ActivityVariables
+from libs.events.channels import channel_name
 from libs.events.directory import FieldState, LabelState
 from libs.events.zones import zone_of
 from libs.runtime.bodies import invalid_field
 from libs.runtime.directory import WorkspaceDirectory
+from libs.runtime.language import spoken
 from libs.runtime.problems import Invalid
 from libs.runtime.texts import COMMON, Texts, day, listed
+from services.conversation.domain.variables import (
+    ChannelName,
+    Counted,
+    Fields,
+    Group,
+    Labels,
+    Member,
+    Names,
+    Reason,
+    Variable,
+    Words,
+)
 
 TEXTS: Final = Texts(Path(__file__).parent, COMMON)
-
-
-class Member(msgspec.Struct, frozen=True):
-    """Told by their name."""
-
-    member_id: str
-
-
-class Group(msgspec.Struct, frozen=True):
-    """Told by its name."""
-
-    group_id: str
-
-
-class Words(msgspec.Struct, frozen=True):
-    """Things that have a text of their own under ``key``, such as the name of a priority."""
-
-    key: str
-
-
-class Counted(msgspec.Struct, frozen=True):
-    """So many things, whose name is a text with plural forms: ``2 tags``."""
-
-    key: str
-    count: int
-
-
-class Names(msgspec.Struct, frozen=True):
-    """Names as they are, such as tags, told as a list."""
-
-    names: tuple[str, ...]
-
-
-class Labels(msgspec.Struct, frozen=True):
-    """Labels of the workspace, told as a list of their names."""
-
-    label_ids: tuple[str, ...]
-
-
-class Fields(msgspec.Struct, frozen=True):
-    """Custom fields of the workspace, told as a list of their names."""
-
-    field_ids: tuple[str, ...]
-
-
-class Reason(msgspec.Struct, frozen=True):
-    """Why a channel did not do something: in our words where we have some for the ``code``, else in
-    the channel's own."""
-
-    code: str
-    words: str
-
-
-type Variable = (
-    str | int | datetime | Member | Group | Words | Counted | Names | Labels | Fields | Reason
-)
 
 
 def reason_told(code: str | None, words: str | None) -> str | None:
@@ -129,6 +85,8 @@ class Teller:
                 return listed([_name(self._directory.labels, one) for one in ids])
             case Fields(field_ids=ids):
                 return listed([_name(self._directory.fields, one) for one in ids])
+            case ChannelName(channel=channel):
+                return channel_name(channel, spoken())
             case Reason(code=code, words=words):
                 return reason_told(code, words) or ""
             case datetime():

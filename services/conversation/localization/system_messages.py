@@ -32,7 +32,7 @@ from services.conversation.domain.conversation import (
 )
 from services.conversation.domain.conversation import customer_profile as naming
 from services.conversation.domain.events import Event, name_of
-from services.conversation.localization.localizer import (
+from services.conversation.domain.variables import (
     Counted,
     Fields,
     Group,
@@ -40,10 +40,10 @@ from services.conversation.localization.localizer import (
     Member,
     Names,
     Reason,
-    Teller,
     Variable,
     Words,
 )
+from services.conversation.localization.localizer import Teller
 
 _NOTHING: Final[Mapping[str, Variable]] = MappingProxyType({})
 

@@ -17,10 +17,10 @@ from libs.runtime.directory import WorkspaceDirectory
 from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.corrections import SentBefore
-from services.conversation.domain.conversation.life import RuleBroken
 from services.conversation.domain.conversation.messages import MessageSent
 from services.conversation.domain.conversation.sending import Attempt, Sending
 from services.conversation.domain.conversation.written import Place
+from services.conversation.domain.refusal import RuleBroken
 from services.conversation.localization.refusals import problem_of
 from services.routing.domain.permissions import PERMISSIONS
 from tests.support.conversation.cases import PLACE, ROUTED, Given, minutes, written

@@ -9,23 +9,28 @@ from services.conversation.domain.conversation.life import (
     CaseEvent,
     Life,
     MemberEvent,
-    RuleBroken,
     anybody,
     held,
 )
 from services.conversation.domain.conversation.state import Case, ConversationState
 from services.conversation.domain.events import stored
+from services.conversation.domain.refusal import Refusal
+from services.conversation.domain.variables import Member
 
 
-class HandedOnByTransfer(RuleBroken):
+class HandedOnByTransfer(Refusal):
     """Who is responsible offers the case: it is another's once they accept it."""
 
+    kind = "transfer-needed"
 
-class NotForMember(RuleBroken):
+
+class NotForMember(Refusal):
     """The case is where ``member_id`` does not see it, so it cannot be theirs."""
 
+    kind = "not-for-this-member"
+
     def __init__(self, member_id: str) -> None:
-        super().__init__(f"{member_id} may not see the case")
+        super().__init__({"member": Member(member_id)}, member_id=member_id)
         self.member_id = member_id
 
 

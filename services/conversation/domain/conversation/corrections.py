@@ -11,58 +11,76 @@ import msgspec
 
 from libs.events.channels import capabilities_of
 from libs.events.content import Channel, Content, DeliveryState, Direction, Sender
-from services.conversation.domain.conversation.life import CaseEvent, Life, RuleBroken
+from services.conversation.domain.conversation.life import CaseEvent, Life
 from services.conversation.domain.conversation.state import (
     ConversationState,
     with_last_deleted,
     with_last_text,
 )
 from services.conversation.domain.events import stored
+from services.conversation.domain.refusal import Refusal
+from services.conversation.domain.variables import ChannelName, Member, Variable
 
 Correction = Literal["edit", "delete"]
 
 
-class WrittenByAnother(RuleBroken):
+class WrittenByAnother(Refusal):
     """A member changes their own messages; who manages cases changes everybody's."""
 
+    kind = "not-your-message"
+
     def __init__(self, member_id: str) -> None:
-        super().__init__(f"{member_id} wrote it")
+        super().__init__({"member": Member(member_id)}, member_id=member_id)
         self.member_id = member_id
 
 
-class WrittenElsewhere(RuleBroken):
+class WrittenElsewhere(Refusal):
     """Not Parley sent it: the customer did, or the account's owner in the platform's own app."""
 
+    kind = "not-sent-from-here"
 
-class NotSentYet(RuleBroken):
+
+class NotSentYet(Refusal):
     """The platform has not said yet, or never will, which of its messages it is."""
 
+    kind = "message-not-sent"
+
     def __init__(self, delivery: DeliveryState) -> None:
-        super().__init__(f"its delivery is {delivery}")
+        super().__init__(delivery=delivery)
         self.delivery = delivery
 
 
-class AlreadyDeleted(RuleBroken):
+class AlreadyDeleted(Refusal):
     """The message was deleted at ``at``."""
 
+    kind = "message-deleted"
+
     def __init__(self, at: datetime) -> None:
-        super().__init__(f"deleted at {at.isoformat()}")
+        super().__init__({"moment": at}, at=at)
         self.at = at
 
 
-class MessageForgotten(RuleBroken):
+class MessageForgotten(Refusal):
     """What the message said was erased with its customer."""
 
+    kind = "message-erased"
 
-class NoTextToEdit(RuleBroken):
+
+class NoTextToEdit(Refusal):
     """Text was no part of it, and the platform cannot put a part in."""
 
+    kind = "message-without-text"
 
-class ChannelRefuses(RuleBroken):
+
+class ChannelRefuses(Refusal):
     """The channel lets it be done ``within`` a time that is over; zero: never."""
 
+    kind = "channel-does-not-allow"
+
     def __init__(self, channel: Channel, correction: Correction, within: timedelta) -> None:
-        super().__init__(f"{channel} refuses to {correction} after {within}")
+        hours = int(within.total_seconds() // 3600)
+        told: dict[str, Variable] = {"channel": ChannelName(channel), "count": hours}
+        super().__init__(told, correction, channel=channel, hours=hours)
         self.channel = channel
         self.correction = correction
         self.within = within

@@ -22,44 +22,56 @@ from services.conversation.domain.conversation.state import (
     case_id_of,
 )
 from services.conversation.domain.events import Event, stored
+from services.conversation.domain.refusal import Refusal
+from services.conversation.domain.variables import Member
 
 
-class RuleBroken(Exception):
-    """The case does not allow it now."""
-
-
-class TakenBy(RuleBroken):
+class TakenBy(Refusal):
     """Somebody else is responsible: ``member_id``, since ``since``."""
 
+    kind = "case-taken"
+
     def __init__(self, member_id: str, since: datetime) -> None:
-        super().__init__(f"{member_id} holds the case since {since.isoformat()}")
+        super().__init__(
+            {"member": Member(member_id), "moment": since}, member_id=member_id, at=since
+        )
         self.member_id = member_id
         self.since = since
 
 
-class NobodyTookIt(RuleBroken):
+class NobodyTookIt(Refusal):
     """The case is new: it has to be taken first."""
 
+    kind = "case-not-taken"
 
-class AlreadyDone(RuleBroken):
+
+class AlreadyDone(Refusal):
     """The case was closed: by ``member_id``, at ``at``."""
 
+    kind = "case-done"
+
     def __init__(self, member_id: str, at: datetime) -> None:
-        super().__init__(f"{member_id} closed the case at {at.isoformat()}")
+        super().__init__({"member": Member(member_id), "moment": at}, member_id=member_id, at=at)
         self.member_id = member_id
         self.at = at
 
 
-class NobodyToAnswer(RuleBroken):
+class NobodyToAnswer(Refusal):
     """The customer was forgotten, and with them where they can be reached: they write first."""
 
+    kind = "customer-erased"
 
-class NoCaseYet(RuleBroken):
+
+class NoCaseYet(Refusal):
     """All that the customer wrote was withheld: there is nothing that could be done with."""
 
+    kind = "no-case"
 
-class StillOpen(RuleBroken):
+
+class StillOpen(Refusal):
     """The latest case is not done, so none can be reopened."""
+
+    kind = "case-open"
 
 
 @stored("conversation.case-opened.v1", personal=("thread", "post", "customer_name"))

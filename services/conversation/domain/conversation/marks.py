@@ -11,9 +11,11 @@ from msgspec.structs import replace
 
 from libs.events.marks import SINGLE, Emotion, FieldValue, MarkKind, Priority
 from libs.events.words import line_of
-from services.conversation.domain.conversation.life import Life, MemberEvent, RuleBroken
+from services.conversation.domain.conversation.life import Life, MemberEvent
 from services.conversation.domain.conversation.state import Case, ConversationState
 from services.conversation.domain.events import stored
+from services.conversation.domain.refusal import Refusal
+from services.conversation.domain.variables import Counted, Fields
 
 # They are in the state, which is written again with every message.
 MARKS_AT_MOST: Final = 30
@@ -21,25 +23,31 @@ FIELDS_AT_MOST: Final = 100
 FIELDS_MAX_CHARACTERS: Final = 20_000
 
 
-class TooManyMarks(RuleBroken):
-    """A case has at most ``limit`` marks of the ``kind``."""
+class TooManyMarks(Refusal):
+    """A case has at most ``limit`` marks of the kind ``mark``."""
 
-    def __init__(self, kind: MarkKind, limit: int) -> None:
-        super().__init__(f"a case has at most {limit} marks of the kind {kind}")
-        self.kind = kind
+    kind = "too-many-marks"
+
+    def __init__(self, mark: MarkKind, limit: int) -> None:
+        super().__init__({"marks": Counted(f"mark.{mark}", limit)})
+        self.mark = mark
         self.limit = limit
 
 
-class TooManyFields(RuleBroken):
+class TooManyFields(Refusal):
     """What the case's custom fields say together would be too much."""
 
+    kind = "too-many-fields"
 
-class FieldsMissing(RuleBroken):
+
+class FieldsMissing(Refusal):
     """The case cannot be closed before the fields ``field_ids`` say something."""
 
+    kind = "fields-missing"
+
     def __init__(self, field_ids: Sequence[str]) -> None:
-        super().__init__(f"the fields {', '.join(field_ids)} are empty")
         self.field_ids = tuple(field_ids)
+        super().__init__({"fields": Fields(self.field_ids)}, field_ids=self.field_ids)
 
 
 @stored("conversation.flagged.v1")

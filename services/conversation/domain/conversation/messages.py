@@ -13,7 +13,7 @@ from services.conversation.domain.conversation.blocking import (
     MessageWithheld,
 )
 from services.conversation.domain.conversation.corrections import Corrections, MessageEdited
-from services.conversation.domain.conversation.life import CaseEvent, CaseOpened, RuleBroken
+from services.conversation.domain.conversation.life import CaseEvent, CaseOpened
 from services.conversation.domain.conversation.state import (
     NO_CASE,
     RECENTLY_SENT,
@@ -26,6 +26,7 @@ from services.conversation.domain.conversation.state import (
 )
 from services.conversation.domain.conversation.written import Place, Written
 from services.conversation.domain.events import stored
+from services.conversation.domain.refusal import Refusal
 
 _FIRST: Final = 1
 _CLOCKS_DIFFER: Final = timedelta(seconds=10)
@@ -112,16 +113,20 @@ class MessageSent(CaseEvent, frozen=True, kw_only=True):
         return replace(changed, case=case, recently_sent=sent)
 
 
-class SourceDisconnected(RuleBroken):
+class SourceDisconnected(Refusal):
     """The source by which it would go is not connected: nothing can be sent by it."""
 
+    kind = "source-not-connected"
+
     def __init__(self, source_id: str) -> None:
-        super().__init__(f"{source_id} is not connected")
+        super().__init__(source_id=source_id)
         self.source_id = source_id
 
 
-class NothingPublic(RuleBroken):
+class NothingPublic(Refusal):
     """A direct conversation: there is no post to answer under, for all to read."""
+
+    kind = "nothing-public"
 
 
 class Messages(Blocking, Corrections):

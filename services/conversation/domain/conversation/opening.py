@@ -1,19 +1,20 @@
 """Open a case by hand, where the conversation has none open."""
 
-from services.conversation.domain.conversation.life import (
-    Answers,
-    CaseOpened,
-    Life,
-    RuleBroken,
-    anybody,
-)
+from services.conversation.domain.conversation.life import Answers, CaseOpened, Life, anybody
+from services.conversation.domain.refusal import Refusal
+from services.conversation.domain.variables import Member
 
 
-class HasOpenCase(RuleBroken):
+class HasOpenCase(Refusal):
     """The latest case is not done, so no other is opened: ``member_id`` has it, or nobody yet."""
 
+    kind = "has-open-case"
+
     def __init__(self, member_id: str | None) -> None:
-        super().__init__(f"{member_id or 'nobody'} has the open case")
+        if member_id is None:
+            super().__init__(variant="nobody")
+        else:
+            super().__init__({"member": Member(member_id)}, member_id=member_id)
         self.member_id = member_id
 
 

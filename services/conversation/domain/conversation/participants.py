@@ -5,29 +5,37 @@ They write to the customer as the responsible does, and do not close.
 
 from msgspec.structs import replace
 
-from services.conversation.domain.conversation.life import Life, MemberEvent, RuleBroken
+from services.conversation.domain.conversation.life import Life, MemberEvent
 from services.conversation.domain.conversation.state import PARTICIPANTS_AT_MOST, ConversationState
 from services.conversation.domain.conversation.transfer import AlreadyResponsible
 from services.conversation.domain.events import stored
+from services.conversation.domain.refusal import Refusal
+from services.conversation.domain.variables import Member
 
 
-class NotParticipant(RuleBroken):
+class NotParticipant(Refusal):
     """``member_id`` was not added to the case, or is not there any more."""
 
+    kind = "not-a-participant"
+
     def __init__(self, member_id: str) -> None:
-        super().__init__(f"{member_id} is no participant")
+        super().__init__({"member": Member(member_id)}, member_id=member_id)
         self.member_id = member_id
 
 
-class ResponsibleStays(RuleBroken):
+class ResponsibleStays(Refusal):
     """Who is responsible does not leave: they hand the case on first."""
 
+    kind = "responsible-stays"
 
-class TooManyParticipants(RuleBroken):
+
+class TooManyParticipants(Refusal):
     """A case has at most ``at_most`` of them."""
 
+    kind = "too-many-participants"
+
     def __init__(self, at_most: int) -> None:
-        super().__init__(f"at most {at_most} participants")
+        super().__init__({"count": at_most}, at_most=at_most)
         self.at_most = at_most
 
 

@@ -25,11 +25,11 @@ from services.conversation.domain.conversation.life import (
     CaseOpened,
     Life,
     MemberEvent,
-    RuleBroken,
 )
 from services.conversation.domain.conversation.messages import MessageReceived, MessageSent
 from services.conversation.domain.conversation.state import ConversationState, active
 from services.conversation.domain.events import Event, stored
+from services.conversation.domain.refusal import Refusal
 
 # Of one message. Whoever was refused so often writes another one.
 ATTEMPTS_AT_MOST: Final = 10
@@ -38,19 +38,23 @@ type Placed = tuple[int, Event[Any]]
 FailedState = Literal["failed", "uncertain"]
 
 
-class NotFailed(RuleBroken):
+class NotFailed(Refusal):
     """Only what failed, or whose end is not known, is sent again."""
 
+    kind = "message-not-failed"
+
     def __init__(self, delivery: DeliveryState) -> None:
-        super().__init__(f"its delivery is {delivery}")
+        super().__init__(variant="queued" if delivery == "queued" else "", delivery=delivery)
         self.delivery = delivery
 
 
-class TriedTooOften(RuleBroken):
+class TriedTooOften(Refusal):
     """The message was sent ``at_most`` times."""
 
+    kind = "too-many-attempts"
+
     def __init__(self, at_most: int) -> None:
-        super().__init__(f"sent {at_most} times")
+        super().__init__({"count": at_most}, at_most=at_most)
         self.at_most = at_most
 
 

@@ -8,46 +8,51 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from services.conversation.domain.conversation.life import (
-    Answers,
-    Life,
-    MemberEvent,
-    RuleBroken,
-    anybody,
-    held,
-)
+from services.conversation.domain.conversation.life import Answers, Life, MemberEvent, anybody, held
 from services.conversation.domain.conversation.state import ConversationState, Offer
 from services.conversation.domain.events import stored
+from services.conversation.domain.refusal import Refusal
+from services.conversation.domain.variables import Member
 
 
-class AlreadyResponsible(RuleBroken):
+class AlreadyResponsible(Refusal):
     """The case is in the hands of ``member_id`` already, since ``since``."""
 
+    kind = "already-responsible"
+
     def __init__(self, member_id: str, since: datetime) -> None:
-        super().__init__(f"{member_id} holds the case since {since.isoformat()}")
+        super().__init__(
+            {"member": Member(member_id), "moment": since}, member_id=member_id, at=since
+        )
         self.member_id = member_id
         self.since = since
 
 
-class AlreadyOffered(RuleBroken):
+class AlreadyOffered(Refusal):
     """The case is offered to ``member_id``, since ``at``: to nobody else meanwhile."""
 
+    kind = "already-offered"
+
     def __init__(self, member_id: str, at: datetime) -> None:
-        super().__init__(f"the case is offered to {member_id} since {at.isoformat()}")
+        super().__init__({"member": Member(member_id), "moment": at}, member_id=member_id, at=at)
         self.member_id = member_id
         self.at = at
 
 
-class OfferedToAnother(RuleBroken):
+class OfferedToAnother(Refusal):
     """Only ``member_id``, to whom it is offered, accepts or declines."""
 
+    kind = "offered-to-another"
+
     def __init__(self, member_id: str) -> None:
-        super().__init__(f"the case is offered to {member_id}")
+        super().__init__({"member": Member(member_id)}, member_id=member_id)
         self.member_id = member_id
 
 
-class NothingOffered(RuleBroken):
+class NothingOffered(Refusal):
     """The case is offered to nobody, or not any more."""
+
+    kind = "nothing-offered"
 
 
 @stored("conversation.transfer-offered.v1")

@@ -9,9 +9,10 @@ from msgspec.structs import replace
 from libs.events.customer import Card, FunnelStatus, Visit
 from libs.events.marks import FieldValue
 from services.conversation.domain.aggregate import Aggregate
-from services.conversation.domain.conversation.life import RuleBroken
 from services.conversation.domain.customer.state import By, CustomerEvent, CustomerState, with_visit
 from services.conversation.domain.events import stored
+from services.conversation.domain.refusal import Refusal
+from services.conversation.domain.variables import Member
 
 CardValue = str | tuple[str, ...] | None
 
@@ -19,28 +20,45 @@ SALES_PLANS_AT_MOST: Final = 50
 FIELDS_AT_MOST: Final = 100
 
 
-class MergedAway(RuleBroken):
+class MergedAway(Refusal):
     """The customer is an identity of ``primary_id`` now: what is known of them stands there."""
 
+    kind = "customer-merged"
+
     def __init__(self, primary_id: str) -> None:
-        super().__init__(f"it is an identity of {primary_id}")
+        super().__init__(primary_id=primary_id)
         self.primary_id = primary_id
 
 
-class NotInvolved(RuleBroken):
+class NotInvolved(Refusal):
     """A card is edited by those who answer the customer: ``responsible`` does, or nobody yet."""
 
+    kind = "customer-of-others"
+
     def __init__(self, responsible: str | None) -> None:
-        super().__init__(f"{responsible or 'nobody'} is responsible for the customer's case")
+        if responsible is None:
+            super().__init__(variant="nobody")
+        else:
+            super().__init__({"member": Member(responsible)}, member_id=responsible)
         self.responsible = responsible
 
 
-class TooManyCustomerFields(RuleBroken):
+class TooManyCustomerFields(Refusal):
     """A card has at most ``FIELDS_AT_MOST`` custom fields, with those no longer offered."""
 
+    kind = "too-many-fields"
 
-class TooManySalesPlans(RuleBroken):
+    def __init__(self) -> None:
+        super().__init__(variant="customer")
+
+
+class TooManySalesPlans(Refusal):
     """A customer is in at most ``SALES_PLANS_AT_MOST``."""
+
+    kind = "too-many-sales-plans"
+
+    def __init__(self) -> None:
+        super().__init__({"count": SALES_PLANS_AT_MOST})
 
 
 @stored("customer.card-edited.v1", personal=("card", "fields"))

@@ -13,14 +13,16 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from services.conversation.domain.conversation.life import RuleBroken
 from services.conversation.domain.customer.standing import Standing
 from services.conversation.domain.customer.state import By, CustomerEvent, CustomerState
 from services.conversation.domain.events import stored
+from services.conversation.domain.refusal import Refusal
 
 
-class NotMerged(RuleBroken):
+class NotMerged(Refusal):
     """The customer is a person of their own: there is nothing to split it from."""
+
+    kind = "customer-not-merged"
 
 
 @stored("customer.merged.v1")

@@ -38,14 +38,15 @@ from services.conversation.domain.conversation import (
 )
 from services.conversation.domain.conversation.blocking import EditWithheld
 from services.conversation.domain.conversation.erasure import AttachmentsErased
-from services.conversation.domain.conversation.life import RuleBroken
 from services.conversation.domain.conversation.watermarks import WatermarkMoved
 from services.conversation.domain.customer import card as customer_card
 from services.conversation.domain.customer import identities as customer_identities
 from services.conversation.domain.events import Event, name_of
+from services.conversation.domain.refusal import RuleBroken
 from services.conversation.domain.sent_message import DeliveryChanged
-from services.conversation.localization.localizer import TEXTS, Fields, Labels, Names, Teller
-from services.conversation.localization.refusals import Refusal, problem_of
+from services.conversation.domain.variables import Fields, Labels, Names
+from services.conversation.localization.localizer import TEXTS, Teller
+from services.conversation.localization.refusals import RefusalProblem, problem_of
 from services.conversation.localization.system_messages import Trace, told, trace_of
 from services.conversation.read_models.views import is_item
 from services.conversation.tasks import NotThere, TooMuch
@@ -234,7 +235,7 @@ def test_every_broken_rule_is_told_in_every_language(
     for language in LANGUAGES:
         listen(language)
         problem = problem_of(broken, directory, "loc_1", NOW)
-        assert isinstance(problem, Refusal)
+        assert isinstance(problem, RefusalProblem)
         assert f"title.{problem.kind}" in TEXTS.of(language), (
             f"add 'title.{problem.kind}' and 'refused.{problem.kind}' to localization/{language}.po"
         )

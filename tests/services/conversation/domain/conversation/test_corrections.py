@@ -19,7 +19,7 @@ from services.conversation.domain.conversation.corrections import (
     WrittenByAnother,
     WrittenElsewhere,
 )
-from services.conversation.domain.conversation.life import RuleBroken
+from services.conversation.domain.refusal import RuleBroken
 from tests.support.conversation.cases import (
     NOON,
     PLACE,

@@ -19,7 +19,6 @@ from services.conversation.domain.conversation.life import (
     CaseOpened,
     NobodyToAnswer,
     NobodyTookIt,
-    RuleBroken,
     TakenBy,
 )
 from services.conversation.domain.conversation.messages import MessageReceived, MessageSent
@@ -33,6 +32,7 @@ from services.conversation.domain.conversation.sending import (
 )
 from services.conversation.domain.conversation.state import Case
 from services.conversation.domain.events import Event
+from services.conversation.domain.refusal import RuleBroken
 from tests.support.conversation.acts import MEMBERS
 from tests.support.conversation.cases import (
     PLACE,

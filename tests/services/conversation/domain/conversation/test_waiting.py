@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.events.content import Content
-from services.conversation.domain.conversation.life import RuleBroken
 from services.conversation.domain.conversation.messages import MessageReceived, MessageSent
+from services.conversation.domain.refusal import RuleBroken
 from tests.support.conversation.acts import MEMBERS
 from tests.support.conversation.cases import (
     PLACE,

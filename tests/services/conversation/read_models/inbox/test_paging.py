@@ -15,9 +15,9 @@ from libs.events.api.filters import Sort, Tab
 from libs.events.content import Channel, Content, Sender
 from libs.events.marks import PRIORITIES
 from services.conversation.domain.conversation.conversation import Conversation
-from services.conversation.domain.conversation.life import RuleBroken
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.conversation.written import Place, Written
+from services.conversation.domain.refusal import RuleBroken
 from services.conversation.read_models.inbox.inbox import Lists
 from tests.support.conversation.rows import OWNER, WORKSPACE, Made
 
