@@ -18,7 +18,7 @@ import psutil
 import uvloop
 from pymongo import MongoClient
 
-from benchmarks import chain, conversation, desk, live, past, reading, webhook
+from benchmarks import chain, conversation, desk, idle, live, past, reading, webhook
 from benchmarks.child import Child
 from benchmarks.figures import RESULTS, Figures, table, write
 from benchmarks.system import connected, started
@@ -76,6 +76,7 @@ async def measure(
 ) -> None:
     """Everything in turn; before each measurement the suite has nothing left to do."""
     system = await connected(stack, suite, double, say)
+    await idle.measure(system, figures)
     before = system.usage()
     there = 0
     for name, wanted in SIZES.items():
