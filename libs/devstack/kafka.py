@@ -20,6 +20,7 @@ _JVM: Final = (
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     "-XX:+ExitOnOutOfMemoryError",
+    "-XX:-UsePerfData",
     "--sun-misc-unsafe-memory-access=allow",  # else a warning on every start
 )
 _FORMAT_TIMEOUT_S: Final = 60
@@ -61,6 +62,11 @@ broker.heartbeat.interval.ms=500
 # The defaults, 128 MB for compaction and 10 MB an index, are made for larger machines.
 log.cleaner.dedupe.buffer.size=16777216
 log.index.size.max.bytes=1048576
+# For larger machines too: twice a second the controller writes that nothing happened, and every
+# thread looks three times whether there is something to do.
+metadata.max.idle.interval.ms=10000
+num.io.threads=4
+num.network.threads=2
 """
 
 

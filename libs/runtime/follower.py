@@ -25,10 +25,7 @@ type Record = ConsumerRecord[bytes, bytes]
 # The offset that is read next, of each partition.
 type Offsets = Mapping[TopicPartition, int]
 
-POLL_MS: Final = 250
-# How long the broker keeps a request open while there is nothing to answer. A message is answered
-# at once all the same, and the next request follows as fast as a record is taken here.
-_NOTHING_NEW_MS: Final = 5_000
+POLL_MS: Final = 500
 
 
 class Follower:
@@ -66,9 +63,7 @@ class Follower:
         self._before = before
         self._before_again = None if before is None else 0
         self._options = client_options(bootstrap_servers) | (
-            patient(patience_seconds)
-            if patience_seconds
-            else {"fetch_max_wait_ms": _NOTHING_NEW_MS}
+            patient(patience_seconds) if patience_seconds else {}
         )
         self._next: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] | None = None

@@ -22,18 +22,43 @@ _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 # Who has read so long had a new trouble, not the old one again.
 _WELL_AGAIN_SECONDS: Final = 30.0
+# Milliseconds and bytes. A connection answers in order, so what is asked behind an open request,
+# as after a rebalance, waits as long.
+_WHILE_IDLE: Final = (2_000, 1)
 
 
 class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is untyped
-    """aiokafka's, which fails where it would say nothing for ever, and always closes what it has
-    opened."""
+    """aiokafka's, which fails where it would say nothing for ever, always closes what it has
+    opened, and asks seldom while nothing comes.
+
+    ``fetch_max_wait_ms`` and ``fetch_min_bytes`` hold while records come. After a poll that brought
+    none the broker may keep a request open for longer, and answers the first record at once: an
+    idle consumer costs both sides a quarter. While records come it must not, for a request that is
+    open leaves out the partitions whose records are just being handled.
+    """
+
+    def __init__(
+        self, *topics: str, fetch_max_wait_ms: int = 500, fetch_min_bytes: int = 1, **options: Any
+    ) -> None:
+        super().__init__(
+            *topics,
+            fetch_max_wait_ms=fetch_max_wait_ms,
+            fetch_min_bytes=fetch_min_bytes,
+            **options,
+        )
+        self._while_busy = (fetch_max_wait_ms, fetch_min_bytes)
 
     async def getmany(self, *partitions: Any, **options: Any) -> Any:
         """Errors: KafkaError."""
         for task in (self._fetcher._fetch_task, self._client._sync_task):
             if task is not None and task.done():
                 raise KafkaError("a background task of the consumer has ended")
-        return await super().getmany(*partitions, **options)
+        fetched = await super().getmany(*partitions, **options)
+        fetcher = self._fetcher
+        fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes = (
+            self._while_busy if fetched else _WHILE_IDLE
+        )
+        return fetched
 
     async def stop(self) -> None:
         try:

@@ -28,7 +28,7 @@ from libs.runtime.reading import read_on
 from libs.runtime.stopping import stopped_within
 from libs.runtime.streams import Record
 
-POLL_MS: Final = 250
+POLL_MS: Final = 500
 
 type Fetched = Mapping[TopicPartition, Sequence[Record]]
 

@@ -88,7 +88,7 @@ class AnchorWriter:
         try:
             await consumer.start()
             while not stop.is_set():
-                fetched = await consumer.getmany(timeout_ms=250, max_records=_AT_ONCE)
+                fetched = await consumer.getmany(timeout_ms=500, max_records=_AT_ONCE)
                 for partition, records in fetched.items():
                     self._gather(records)
                     self._positions[partition] = records[-1].offset + 1
