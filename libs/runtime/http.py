@@ -17,6 +17,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.eventstore.errors import CommitUnreadable, StreamBroken, StreamSetAside
+from libs.runtime.asyncapi import MEDIA_TYPE as ASYNCAPI_TYPE
+from libs.runtime.asyncapi import of_service
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.headers import ascii_of
 from libs.runtime.language import HEADER as ACCEPT_LANGUAGE
@@ -45,9 +47,10 @@ _LANGUAGE: Final = frozenset({ACCEPT_LANGUAGE.encode()})
 
 
 def service_app(runtime: Runtime, title: str, *, documented: bool = False) -> FastAPI:
-    """A FastAPI application with ``/healthz``, ``/readyz``, ``/metrics`` and problems.
+    """A FastAPI application with ``/healthz``, ``/readyz``, ``/metrics``, ``/asyncapi.yaml`` and
+    problems.
 
-    Where anybody reaches it, the last two tell nothing but whether it is ready (``is_operators``).
+    Where anybody reaches it, these tell nothing but whether it is ready (``is_operators``).
 
     ``documented``: serve OpenAPI too (only the gateway's is public).
     """
@@ -93,7 +96,19 @@ def service_app(runtime: Runtime, title: str, *, documented: bool = False) -> Fa
             raise NotFound
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    for path, endpoint in (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)):
+    async def asyncapi(request: Request) -> Response:
+        if not runtime.is_operators(request.scope):
+            raise NotFound
+        described = await asyncio.to_thread(of_service, runtime.service, runtime.streams)
+        return Response(described, media_type=ASYNCAPI_TYPE)
+
+    operations = {
+        "/healthz": healthz,
+        "/readyz": readyz,
+        "/metrics": metrics,
+        "/asyncapi.yaml": asyncapi,
+    }
+    for path, endpoint in operations.items():
         app.add_route(path, endpoint, include_in_schema=False)
     return app
 

@@ -48,8 +48,11 @@ Told = Callable[[], Mapping[str, str]]
 class Runtime:
     """What a composition root is handed: an exit stack, background tasks, readiness checks."""
 
-    def __init__(self, service: str, *, public: bool = False) -> None:
+    def __init__(
+        self, service: str, *, public: bool = False, streams: Streams | None = None
+    ) -> None:
         self.service = service
+        self.streams = streams or Streams()
         self._public = public
         # Where a public service answers its operator; all others do so on their only port.
         self.operations_port: int | None = None
@@ -183,7 +186,7 @@ async def running[S: Settings](
     understand_uvloop()
     understand_header_names()
     await check_access(settings.kafka)
-    async with Runtime(spec.name, public=spec.public) as runtime:
+    async with Runtime(spec.name, public=spec.public, streams=spec.streams) as runtime:
         if settings.otlp_endpoint:
             provider = configure_tracing(spec.name, settings.otlp_endpoint)
             runtime.closing(lambda: asyncio.to_thread(provider.shutdown))

@@ -146,7 +146,7 @@ TRUST: Final[Mapping[str, Mapping[str, Operation]]] = {
 }
 
 # Of every process, without a token: see ``service_app``.
-_OPERATING: Final = ("/healthz", "/readyz", "/metrics")
+_OPERATING: Final = ("/healthz", "/readyz", "/metrics", "/asyncapi.yaml")
 _NAMES: Final = re.compile(r"\{[^}]*\}")
 
 

@@ -6,6 +6,7 @@ from libs.events.conversation import CaseOpened
 from libs.events.topics import Topic
 from libs.events.withholding import MessageWithheld
 from libs.runtime.streams import Publication, Streams, Subscription
+from services.conversation.anchors.writing import GROUP as ANCHORS_GROUP
 from services.conversation.consumers import search
 from services.conversation.consumers.new_conversations import is_first
 
@@ -58,8 +59,15 @@ OUTBOUND: Final = Publication(
     topic=Topic.OUTBOUND, description="What is to be sent, edited or deleted on a platform."
 )
 
+# Read by its headers alone, and its offsets wait until an anchor is written: by ``anchors``.
+ANCHORS: Final = Subscription(
+    group=ANCHORS_GROUP,
+    topics=(Topic.CONVERSATION, Topic.CUSTOMER),
+    description="The newest commit of each stream is anchored outside the database.",
+)
+
 STREAMS: Final = Streams(
-    subscriptions=(INBOUND, DELIVERY, COMMANDS, CUSTOMER, SEARCH_ROWS, BEGINNINGS),
+    subscriptions=(INBOUND, DELIVERY, COMMANDS, CUSTOMER, SEARCH_ROWS, BEGINNINGS, ANCHORS),
     publications=(EVENTS, CUSTOMERS, OUTBOUND),
     follows=(Topic.DIRECTORY, Topic.CONVERSATION),
 )
