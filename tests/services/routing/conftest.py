@@ -4,29 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from libs.runtime.topics import create_topics
-from tests.support.routing.service import DEPLOYMENT_KEY, TOPICS, Client, Routing
-from tests.support.trust import SERVICE_KEYS
+from tests.support.routing.service import Client, Routing, routing_on
 
 
 @pytest.fixture
 async def routing(
     kafka_bootstrap: str, kafka_namespace: str, mongodb_url: str, mongodb_name: str
 ) -> Routing:
-    await create_topics(kafka_bootstrap, kafka_namespace, topics=TOPICS)
-    return Routing(
-        kafka_bootstrap,
-        kafka_namespace,
-        {
-            "PARLEY_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
-            "PARLEY_KAFKA_NAMESPACE": kafka_namespace,
-            "PARLEY_MONGODB_URL": mongodb_url,
-            "PARLEY_MONGODB_DATABASE": mongodb_name,
-            "PARLEY_DEPLOYMENT_KEY": DEPLOYMENT_KEY.hex(),
-            **SERVICE_KEYS,
-            "PARLEY_ROUTING_SWEEP_SECONDS": "0.2",
-        },
-    )
+    return await routing_on(kafka_bootstrap, kafka_namespace, mongodb_url, mongodb_name)
 
 
 @pytest.fixture

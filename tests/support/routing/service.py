@@ -13,10 +13,11 @@ from libs.events.topics import Topic
 from libs.runtime.process import ServiceSpec, running
 from libs.runtime.settings import load
 from libs.runtime.tokens import ServiceTokens
+from libs.runtime.topics import create_topics
 from services.routing.app import SERVICE
 from services.routing.settings import RoutingSettings
 from tests.support.kafka import read_records
-from tests.support.trust import tokens_of
+from tests.support.trust import SERVICE_KEYS, tokens_of
 
 DEPLOYMENT_KEY = bytes(range(32))
 
@@ -128,6 +129,24 @@ class Routing:
         """At least ``count`` records of the directory's topic."""
         topic = self.namespace + "parley.directory"
         return await read_records(self.bootstrap, topic, lambda found: len(found) >= count)
+
+
+async def routing_on(bootstrap: str, namespace: str, mongodb_url: str, database: str) -> Routing:
+    """Routing's environment on these servers, with the topics that it needs."""
+    await create_topics(bootstrap, namespace, topics=TOPICS)
+    return Routing(
+        bootstrap,
+        namespace,
+        {
+            "PARLEY_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+            "PARLEY_KAFKA_NAMESPACE": namespace,
+            "PARLEY_MONGODB_URL": mongodb_url,
+            "PARLEY_MONGODB_DATABASE": database,
+            "PARLEY_DEPLOYMENT_KEY": DEPLOYMENT_KEY.hex(),
+            **SERVICE_KEYS,
+            "PARLEY_ROUTING_SWEEP_SECONDS": "0.2",
+        },
+    )
 
 
 def headers_of(record: Any) -> dict[str, str]:
