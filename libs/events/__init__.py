@@ -3,29 +3,19 @@
 from libs.events import (
     commands,
     conversation,
-    correcting,
     customer,
     directory,
     inbound,
-    marking,
     notification,
     outbound,
-    sending,
-    watermark,
-    withholding,
 )
 
 __all__ = [
     "commands",
     "conversation",
-    "correcting",
     "customer",
     "directory",
     "inbound",
-    "marking",
     "notification",
     "outbound",
-    "sending",
-    "watermark",
-    "withholding",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from libs.events.conversation import Audience
+from libs.events.conversation.case import Audience
 from libs.events.directory import GroupState, MemberState, Role
 
 _SEES_EVERYTHING = frozenset({Role.OWNER, Role.ADMIN})

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from libs.events.actions import Action
 from libs.events.api.directory import Language
-from libs.events.conversation import Audience
+from libs.events.conversation.case import Audience
 from libs.events.directory import (
     AutoforwardState,
     CrmWebhookState,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from libs.events.conversation import (
+from libs.events.conversation.case import (
     CaseAssigned,
     CaseClosed,
     CaseFacts,
@@ -16,13 +16,16 @@ from libs.events.conversation import (
     CaseUnassigned,
     ConversationEvent,
     MemberGone,
+)
+from libs.events.conversation.message import (
+    AnswerTakenBack,
     MessageReceived,
+    MessageResent,
     MessageSent,
     Response,
 )
 from libs.events.envelope import Envelope
 from libs.events.instants import EARLIEST, LATEST, utc_of
-from libs.events.sending import AnswerTakenBack, MessageResent
 
 # Only these bring a case to another state; all others leave it in the one it was in.
 _MOVES: Final = (

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from libs.events.conversation import CaseOpened
+from libs.events.conversation.case import CaseOpened
+from libs.events.conversation.message import MessageWithheld
 from libs.events.topics import Topic
-from libs.events.withholding import MessageWithheld
 from libs.runtime.streams import Publication, Streams, Subscription
 from services.conversation.anchors.writing import GROUP as ANCHORS_GROUP
 from services.conversation.consumers import search

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from libs.aggregates.aggregate import Snapshot
-from libs.events.conversation import Audience
+from libs.events.conversation.case import Audience
 from libs.eventstore.commits import Commit, PublicMessage
 from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Change

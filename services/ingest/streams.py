@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from libs.events.conversation import AttachmentsErased, CustomerErased
+from libs.events.conversation.customer import AttachmentsErased, CustomerErased
 from libs.events.inbound import InboundReceived
 from libs.events.topics import Topic
 from libs.runtime.streams import Publication, Streams, Subscription

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from libs.events.conversation import CaseForwarded, CaseOpened, CaseRouted
+from libs.events.conversation.case import CaseForwarded, CaseOpened, CaseRouted
 from libs.events.directory import GroupState, MemberState
 from libs.events.envelope import Envelope
 from libs.events.ids import IdKey

@@ -3,7 +3,7 @@ them, by the first."""
 
 from typing import Final
 
-from libs.events.conversation import MemberGone
+from libs.events.conversation.case import MemberGone
 from libs.events.directory import Role
 from libs.events.envelope import Envelope
 from libs.events.ids import IdKey

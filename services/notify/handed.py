@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from libs.events.conversation import CaseAssigned, CaseReopened, TransferOffered
+from libs.events.conversation.case import CaseAssigned, CaseReopened, TransferOffered
 from libs.events.directory import MemberState
 from libs.events.envelope import Envelope
 from libs.events.ids import IdKey

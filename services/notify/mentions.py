@@ -3,7 +3,7 @@ asks for them by name."""
 
 from typing import Final
 
-from libs.events.conversation import NoteAdded
+from libs.events.conversation.message import NoteAdded
 from libs.events.envelope import Envelope
 from libs.events.ids import IdKey
 from libs.events.notification import NotificationRaised

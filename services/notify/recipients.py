@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from libs.events.conversation import Audience
+from libs.events.conversation.case import Audience
 from libs.events.directory import GroupState, MemberState
 from libs.events.visibility import may_see
 

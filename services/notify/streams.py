@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from libs.events.conversation import (
+from libs.events.conversation.case import (
     CaseAssigned,
     CaseForwarded,
     CaseOpened,
@@ -10,10 +10,9 @@ from libs.events.conversation import (
     CaseRouted,
     CaseSentToCrm,
     MemberGone,
-    NoteAdded,
     TransferOffered,
 )
-from libs.events.sending import SendingFailed
+from libs.events.conversation.message import NoteAdded, SendingFailed
 from libs.events.topics import Topic
 from libs.runtime.streams import Publication, Streams, Subscription
 

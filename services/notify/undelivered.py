@@ -3,10 +3,10 @@ it again."""
 
 from typing import Final
 
+from libs.events.conversation.message import SendingFailed
 from libs.events.envelope import Envelope
 from libs.events.ids import IdKey
 from libs.events.notification import NotificationRaised
-from libs.events.sending import SendingFailed
 from libs.runtime.directory import Directory
 
 NOT_DELIVERED: Final = "not-delivered"

@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from libs.events.conversation import Audience
+from libs.events.conversation.case import Audience
 from libs.events.directory import GroupState, MemberState
 from libs.events.visibility import may_see
 from libs.events.zones import zone_of

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from libs.events.conversation import CaseOpened
+from libs.events.conversation.case import CaseOpened
 from libs.events.topics import Topic
 from libs.runtime.streams import Publication, Streams, Subscription
 

@@ -21,7 +21,7 @@ from libs.events.content import (
     Sender,
     Visibility,
 )
-from libs.events.conversation import CaseFacts
+from libs.events.conversation.case import CaseFacts
 from libs.events.marks import Emotion, FieldValue
 from libs.events.registry import Body
 

@@ -11,7 +11,7 @@ from libs.events.api.conversations import LastMessage
 from libs.events.api.requests import RequestBody
 from libs.events.api.values import Line, Name, Tag, Text
 from libs.events.content import Channel
-from libs.events.conversation import CaseState
+from libs.events.conversation.case import CaseState
 from libs.events.customer import Card, FunnelStatus, Sex, Subscription, Visit
 from libs.events.marks import FieldValue
 from libs.events.registry import Body, Instant

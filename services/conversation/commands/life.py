@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from libs.events.api import ConversationView
 from libs.events.api.cases import SendToCrm
-from libs.events.conversation import Audience
+from libs.events.conversation.case import Audience
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.problems import Unavailable
 from services.conversation.commands.answers import Answer

@@ -13,7 +13,7 @@ from typing import Final
 
 from libs.aggregates.aggregate import Snapshot
 from libs.events.content import ReachedState
-from libs.events.conversation import Audience
+from libs.events.conversation.case import Audience
 from libs.events.inbound import CorrectionFailed, DeliveryChanged, DeliveryWatermark
 from libs.runtime.consumer import Received, Refused
 from libs.runtime.rows import Rows

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from itertools import batched
 from typing import Final
 
-from libs.events.conversation import CaseFacts, CaseOpened
+from libs.events.conversation.case import CaseFacts, CaseOpened
+from libs.events.conversation.message import MessageWithheld
 from libs.events.envelope import Envelope
-from libs.events.withholding import MessageWithheld
 from libs.runtime.consumer import Received, Refused
 from libs.runtime.rows import Rows
 from libs.runtime.streams import Record, of_types

@@ -6,12 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from libs.aggregates.aggregate import Snapshot
-from libs.events import conversation as public
 from libs.events import customer
 from libs.events.content import Content, Sender
-from libs.events.correcting import CorrectionFailed, MessageDeleted
-from libs.events.marking import FieldsSet, MarksChanged
-from libs.events.withholding import MessageWithheld
+from libs.events.conversation.case import CaseOpened
+from libs.events.conversation.customer import CustomerErased, CustomerKnown
+from libs.events.conversation.marks import FieldsSet, MarksChanged
+from libs.events.conversation.message import (
+    CorrectionFailed,
+    MessageDeleted,
+    MessageEdited,
+    MessageReceived,
+    MessageSent,
+    MessageWithheld,
+    NoteAdded,
+)
 from libs.runtime.consumer import Received, Refused
 from libs.runtime.rows import Rows, find_rows
 from services.conversation.domain.conversation.state import ConversationState
@@ -24,9 +32,9 @@ _NAMES_KEPT: Final = 40_000
 
 # After these a conversation may be called something else; a blocked customer's may begin so.
 _NAMING: Final = (
-    public.CaseOpened,
-    public.CustomerErased,
-    public.CustomerKnown,
+    CaseOpened,
+    CustomerErased,
+    CustomerKnown,
     FieldsSet,
     MessageWithheld,
     MarksChanged,
@@ -63,7 +71,7 @@ class SearchHandler:
         begun: dict[str, set[str]] = {}
         for one in batch:
             match one.envelope.body:
-                case public.CaseOpened(case=case) if not case.repeat:
+                case CaseOpened(case=case) if not case.repeat:
                     begun.setdefault(one.envelope.workspace_id, set()).add(case.customer_id)
                 case MessageWithheld(customer_id=customer_id) if one.envelope.sequence == 1:
                     begun.setdefault(one.envelope.workspace_id, set()).add(customer_id)
@@ -94,7 +102,7 @@ class SearchHandler:
                 continue
             if isinstance(body, WRITTEN):
                 entry = self._entry(one, body)
-                edited = isinstance(body, public.MessageEdited | MessageDeleted | CorrectionFailed)
+                edited = isinstance(body, MessageEdited | MessageDeleted | CorrectionFailed)
                 if (known := changed.get(entry.id)) and known.version >= entry.version:
                     continue  # a repeat, of what was changed since
                 if edited:
@@ -109,9 +117,9 @@ class SearchHandler:
         envelope = one.envelope
         content: Content | str
         match body:
-            case public.NoteAdded():
+            case NoteAdded():
                 item_id, content = body.note_id, body.text
-            case public.MessageReceived() | public.MessageSent() | public.MessageEdited():
+            case MessageReceived() | MessageSent() | MessageEdited():
                 item_id, content = body.message.message_id, body.message.content
             case MessageDeleted():
                 item_id, content = body.message_id, ""
@@ -132,7 +140,7 @@ class SearchHandler:
         """What is found beside the words: a case's number, what a platform calls who wrote."""
         envelope, body = one.envelope, one.envelope.body
         workspace_id, stream = envelope.workspace_id, envelope.subject
-        if isinstance(body, public.CaseOpened):
+        if isinstance(body, CaseOpened):
             case = body.case
             yield from _those_of(
                 self._entries.of_case(
@@ -155,7 +163,7 @@ class SearchHandler:
         body, stream = one.envelope.body, one.envelope.subject
         if isinstance(body, _NAMING):
             return True
-        if not isinstance(body, public.MessageReceived) or body.message.sender is None:
+        if not isinstance(body, MessageReceived) or body.message.sender is None:
             return False
         return self._is_news(
             (stream, ""), body.message.sender.name, one.envelope.sequence, forgotten
@@ -175,7 +183,7 @@ class SearchHandler:
 
 def _sender_of(body: object) -> Sender | None:
     match body:
-        case public.MessageReceived() | MessageWithheld():
+        case MessageReceived() | MessageWithheld():
             return body.message.sender
     return None
 

@@ -1,6 +1,6 @@
 """Who may see a case."""
 
-from libs.events.conversation import Audience
+from libs.events.conversation.case import Audience
 from services.conversation.domain.conversation.state import ConversationState
 
 

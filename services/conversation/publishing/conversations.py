@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from libs.events import conversation as public
-from libs.events import correcting, marking, watermark, withholding
-from libs.events import sending as public_sending
-from libs.events.conversation import Audience
+from libs.events.conversation import case as told_case
+from libs.events.conversation import customer as told_customer
+from libs.events.conversation import marks as told_marks
+from libs.events.conversation import message as told_message
+from libs.events.conversation.case import Audience
 from libs.events.customer import Card
 from libs.events.envelope import Envelope
 from libs.events.registry import Body
@@ -50,44 +51,44 @@ SOURCE: Final = "/parley/conversation"
 
 # Those whose public event says, beside the case, what the stored one does under the same names.
 _ALIKE: Final[dict[type[Event[Any]], type[Body]]] = {
-    life.CaseTaken: public.CaseTaken,
-    life.CaseClosed: public.CaseClosed,
-    life.CaseReopened: public.CaseReopened,
-    crm.CaseSentToCrm: public.CaseSentToCrm,
-    assignment.CaseAssigned: public.CaseAssigned,
-    assignment.CaseUnassigned: public.CaseUnassigned,
-    assignment.CaseForwarded: public.CaseForwarded,
-    assignment.CaseTakenOver: public.CaseTakenOver,
-    assignment.CaseDueChanged: public.CaseDueChanged,
-    assignment.MemberGone: public.MemberGone,
-    transfer.TransferOffered: public.TransferOffered,
-    transfer.TransferWithdrawn: public.TransferWithdrawn,
-    transfer.TransferAccepted: public.TransferAccepted,
-    transfer.TransferDeclined: public.TransferDeclined,
-    participants.ParticipantAdded: public.ParticipantAdded,
-    participants.ParticipantRemoved: public.ParticipantRemoved,
-    participants.ParticipantLeft: public.ParticipantLeft,
-    blocking.CustomerBlocked: public.CustomerBlocked,
-    blocking.CustomerUnblocked: public.CustomerUnblocked,
-    reading.MarkedRead: marking.MarkedRead,
-    reading.MarkedUnread: marking.MarkedUnread,
-    marks.Flagged: marking.Flagged,
-    marks.Unflagged: marking.Unflagged,
-    marks.PrioritySet: marking.PrioritySet,
-    marks.MarksChanged: marking.MarksChanged,
-    marks.FieldsSet: marking.FieldsSet,
-    marks.MessageMarked: marking.MessageMarked,
-    notes.NoteAdded: public.NoteAdded,
-    activities.ActivityRecorded: public.ActivityRecorded,
-    sending.SendingFailed: public_sending.SendingFailed,
-    erasure.CustomerErased: public.CustomerErased,
-    erasure.AttachmentsErased: public.AttachmentsErased,
+    life.CaseTaken: told_case.CaseTaken,
+    life.CaseClosed: told_case.CaseClosed,
+    life.CaseReopened: told_case.CaseReopened,
+    crm.CaseSentToCrm: told_case.CaseSentToCrm,
+    assignment.CaseAssigned: told_case.CaseAssigned,
+    assignment.CaseUnassigned: told_case.CaseUnassigned,
+    assignment.CaseForwarded: told_case.CaseForwarded,
+    assignment.CaseTakenOver: told_case.CaseTakenOver,
+    assignment.CaseDueChanged: told_case.CaseDueChanged,
+    assignment.MemberGone: told_case.MemberGone,
+    transfer.TransferOffered: told_case.TransferOffered,
+    transfer.TransferWithdrawn: told_case.TransferWithdrawn,
+    transfer.TransferAccepted: told_case.TransferAccepted,
+    transfer.TransferDeclined: told_case.TransferDeclined,
+    participants.ParticipantAdded: told_case.ParticipantAdded,
+    participants.ParticipantRemoved: told_case.ParticipantRemoved,
+    participants.ParticipantLeft: told_case.ParticipantLeft,
+    blocking.CustomerBlocked: told_customer.CustomerBlocked,
+    blocking.CustomerUnblocked: told_customer.CustomerUnblocked,
+    reading.MarkedRead: told_marks.MarkedRead,
+    reading.MarkedUnread: told_marks.MarkedUnread,
+    marks.Flagged: told_marks.Flagged,
+    marks.Unflagged: told_marks.Unflagged,
+    marks.PrioritySet: told_marks.PrioritySet,
+    marks.MarksChanged: told_marks.MarksChanged,
+    marks.FieldsSet: told_marks.FieldsSet,
+    marks.MessageMarked: told_marks.MessageMarked,
+    notes.NoteAdded: told_message.NoteAdded,
+    activities.ActivityRecorded: told_message.ActivityRecorded,
+    sending.SendingFailed: told_message.SendingFailed,
+    erasure.CustomerErased: told_customer.CustomerErased,
+    erasure.AttachmentsErased: told_customer.AttachmentsErased,
 }
 _OWN_FIELDS: Final = {
     stored: [
         name
         for name in body.__struct_fields__
-        if name not in public.ConversationEvent.__struct_fields__
+        if name not in told_case.ConversationEvent.__struct_fields__
     ]
     for stored, body in _ALIKE.items()
 }
@@ -126,7 +127,7 @@ def delivery_messages(
                 workspace_id=change.after.sent_in.workspace_id,
                 sequence=change.version,
                 time=change.event.at,
-                body=public.MessageDeliveryChanged(
+                body=told_message.MessageDeliveryChanged(
                     conversation_id=change.after.sent_in.conversation_id,
                     case_id=change.after.sent_in.case_id,
                     message_id=message.stream,
@@ -158,14 +159,14 @@ def _envelopes(
 
 def _conversation_event(change: Change[ConversationState], recorded_at: datetime) -> Body:
     if isinstance(change.event, blocking.MessageWithheld):
-        return withholding.MessageWithheld(
+        return told_message.MessageWithheld(
             message=_received(change.event),
             received_at=change.event.received_at,
             recorded_at=recorded_at,
             **_withheld_in(change.after),
         )
     if isinstance(change.event, blocking.EditWithheld):
-        return withholding.EditWithheld(
+        return told_message.EditWithheld(
             message=_edited(change.event), recorded_at=recorded_at, **_withheld_in(change.after)
         )
     common: dict[str, Any] = {
@@ -180,29 +181,33 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
         return alike(**own, **common)
     match change.event:
         case life.CaseOpened() as event:
-            return public.CaseOpened(member_id=event.member_id, **common)
+            return told_case.CaseOpened(member_id=event.member_id, **common)
         case life.CaseRouted() as event:
-            return public.CaseRouted(reason=event.reason, **common)
+            return told_case.CaseRouted(reason=event.reason, **common)
         case messages.MessageReceived() as event:
-            return public.MessageReceived(
+            return told_message.MessageReceived(
                 message=_received(event),
                 received_at=event.received_at,
                 starts_turn=event.starts_turn,
                 **common,
             )
         case messages.MessageSent() as event:
-            return public.MessageSent(message=_sent(event), response=_response(event), **common)
+            return told_message.MessageSent(
+                message=_sent(event), response=_response(event), **common
+            )
         case corrections.MessageEdited() as event:
-            return public.MessageEdited(message=_edited(event), member_id=event.member_id, **common)
+            return told_message.MessageEdited(
+                message=_edited(event), member_id=event.member_id, **common
+            )
         case corrections.MessageDeleted() as event:
-            return correcting.MessageDeleted(
+            return told_message.MessageDeleted(
                 message_id=event.message_id,
                 direction=event.direction,
                 member_id=event.member_id,
                 **common,
             )
         case corrections.CorrectionFailed() as event:
-            return correcting.CorrectionFailed(
+            return told_message.CorrectionFailed(
                 message_id=event.message_id,
                 correction=event.correction,
                 reason=event.reason,
@@ -211,7 +216,7 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
                 **common,
             )
         case sending.AnswerTakenBack() as event:
-            return public_sending.AnswerTakenBack(
+            return told_message.AnswerTakenBack(
                 message_id=event.message_id,
                 answered_case_id=case_id_of(change.after.thread.conversation_id, event.case),
                 was_first=event.was_first,
@@ -221,7 +226,7 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
                 **common,
             )
         case sending.MessageResent() as event:
-            return public_sending.MessageResent(
+            return told_message.MessageResent(
                 message_id=event.message_id,
                 attempt=event.attempt,
                 member_id=event.member_id,
@@ -229,9 +234,9 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
                 **common,
             )
         case watermarks.WatermarkMoved() as event:
-            return watermark.WatermarkMoved(state=event.state, up_to=event.up_to, **common)
+            return told_message.WatermarkMoved(state=event.state, up_to=event.up_to, **common)
         case naming.CustomerKnown() as event:
-            return public.CustomerKnown(
+            return told_customer.CustomerKnown(
                 member_id=event.member_id,
                 primary_id=event.primary_id,
                 name=event.name,
@@ -254,8 +259,8 @@ def _withheld_in(state: ConversationState) -> dict[str, Any]:
     }
 
 
-def _received(event: messages.MessageReceived | blocking.MessageWithheld) -> public.Message:
-    return public.Message(
+def _received(event: messages.MessageReceived | blocking.MessageWithheld) -> told_message.Message:
+    return told_message.Message(
         message_id=event.message_id,
         direction="incoming",
         content=event.content,
@@ -267,8 +272,8 @@ def _received(event: messages.MessageReceived | blocking.MessageWithheld) -> pub
     )
 
 
-def _sent(event: messages.MessageSent) -> public.Message:
-    return public.Message(
+def _sent(event: messages.MessageSent) -> told_message.Message:
+    return told_message.Message(
         message_id=event.message_id,
         direction="outgoing",
         content=event.content,
@@ -281,8 +286,8 @@ def _sent(event: messages.MessageSent) -> public.Message:
     )
 
 
-def _edited(event: corrections.MessageEdited | blocking.EditWithheld) -> public.Message:
-    return public.Message(
+def _edited(event: corrections.MessageEdited | blocking.EditWithheld) -> told_message.Message:
+    return told_message.Message(
         message_id=event.message_id,
         direction=event.direction if isinstance(event, corrections.MessageEdited) else "incoming",
         content=event.content,
@@ -292,10 +297,10 @@ def _edited(event: corrections.MessageEdited | blocking.EditWithheld) -> public.
     )
 
 
-def _instead(instead: sending.Instead | None) -> public.Response | None:
+def _instead(instead: sending.Instead | None) -> told_message.Response | None:
     if instead is None:
         return None
-    return public.Response(
+    return told_message.Response(
         waiting_since=instead.waiting_since,
         answered_at=max(instead.at, instead.waiting_since),
         is_first=instead.is_first,
@@ -303,10 +308,12 @@ def _instead(instead: sending.Instead | None) -> public.Response | None:
     )
 
 
-def _response(event: messages.MessageSent | sending.MessageResent) -> public.Response | None:
+def _response(
+    event: messages.MessageSent | sending.MessageResent,
+) -> told_message.Response | None:
     if event.answered_since is None:
         return None
-    return public.Response(
+    return told_message.Response(
         waiting_since=event.answered_since,
         answered_at=max(event.at, event.answered_since),
         is_first=event.first_response,

@@ -7,7 +7,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from libs.events.actions import Action
-from libs.events.conversation import ConversationEvent, MessageDeliveryChanged, MessageReceived
+from libs.events.conversation.case import ConversationEvent
+from libs.events.conversation.message import MessageDeliveryChanged, MessageReceived
 from libs.events.directory import MemberState
 from libs.events.notification import NotificationRaised
 from libs.events.registry import Body, spec_of

@@ -8,7 +8,8 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from libs.events.conversation import ConversationEvent, CustomerErased
+from libs.events.conversation.case import ConversationEvent
+from libs.events.conversation.customer import CustomerErased
 from libs.events.envelope import Envelope
 from libs.runtime.directory import Directory, WorkspaceDirectory
 from services.gateway.live.frames import PING, RELOAD, Happening, ready, shown_to

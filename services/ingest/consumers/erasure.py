@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from libs.events.conversation import AttachmentsErased, CustomerErased
+from libs.events.conversation.customer import AttachmentsErased, CustomerErased
 from libs.runtime.consumer import Received, Refused
 from services.ingest.attachments.store import AttachmentStore
 from services.ingest.sending.attempts import Attempts

@@ -14,7 +14,7 @@ from typing import Final
 
 from pymongo.asynchronous.collection import AsyncCollection
 
-from libs.events.conversation import Audience, CaseSentToCrm
+from libs.events.conversation.case import Audience, CaseSentToCrm
 from libs.events.envelope import Envelope
 from libs.runtime.mongo import Document
 from services.notify.queue import Queue

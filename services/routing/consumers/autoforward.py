@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from libs.events.commands import RouteCase
-from libs.events.conversation import CaseFacts, CaseOpened
+from libs.events.conversation.case import CaseFacts, CaseOpened
 from libs.events.envelope import Envelope
 from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.directory import Directory

@@ -2,7 +2,7 @@
 
 import pytest
 
-from libs.events.conversation import Audience
+from libs.events.conversation.case import Audience
 from libs.events.directory import GroupState, MemberState, Role
 from libs.events.visibility import may_see, visible_groups
 

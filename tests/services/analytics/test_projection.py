@@ -12,7 +12,8 @@ from msgspec import structs
 
 from libs.events.api.figures import By, Summary
 from libs.events.content import Content
-from libs.events.conversation import ConversationEvent, MessageDeliveryChanged
+from libs.events.conversation.case import ConversationEvent
+from libs.events.conversation.message import MessageDeliveryChanged
 from libs.events.envelope import Envelope
 from libs.events.registry import Body
 from libs.events.visibility import Sight

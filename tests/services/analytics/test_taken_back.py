@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from libs.events.conversation import Response
+from libs.events.conversation.message import Response
 from services.analytics.consumers import Projection
 from services.analytics.reports import Reports
 from services.analytics.warehouse import Warehouse

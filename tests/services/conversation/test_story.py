@@ -2,7 +2,7 @@
 
 import pytest
 
-from libs.events.conversation import MessageReceived
+from libs.events.conversation.message import MessageReceived
 from tests.support.conversation.world import World
 
 pytestmark = pytest.mark.servers

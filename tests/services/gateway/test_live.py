@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from libs.events.conversation import CaseTaken, MessageDeliveryChanged
+from libs.events.conversation.case import CaseTaken
+from libs.events.conversation.message import MessageDeliveryChanged
 from libs.events.directory import Role
 from libs.events.notification import NotificationRaised
 from libs.runtime.kafka import outgoing

@@ -12,7 +12,7 @@ import pytest
 import websockets.asyncio.client
 
 from libs.events.content import Content
-from libs.events.conversation import MessageReceived
+from libs.events.conversation.message import MessageReceived
 from libs.events.directory import Role
 from libs.runtime.kafka import outgoing
 from services.gateway.live.hub import WAITING_AT_MOST

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from libs.events.conversation import CaseReopened, TransferOffered
+from libs.events.conversation.case import CaseReopened, TransferOffered
 from libs.events.directory import WorkspaceState
 from libs.events.notification import NotificationRaised
 from services.notify.texts import Language

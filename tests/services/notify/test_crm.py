@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from libs.events.conversation import Audience, CaseSentToCrm
+from libs.events.conversation.case import Audience, CaseSentToCrm
 from libs.events.directory import CrmWebhookState, MemberState
 from libs.events.envelope import Envelope
 from libs.events.ids import random_id

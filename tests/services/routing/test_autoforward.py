@@ -8,7 +8,7 @@ import pytest
 
 from libs.events.commands import RouteCase
 from libs.events.content import Channel
-from libs.events.conversation import CaseFacts, CaseOpened, CaseState
+from libs.events.conversation.case import CaseFacts, CaseOpened, CaseState
 from libs.events.envelope import Envelope
 from libs.runtime.broker import publishing
 from libs.runtime.kafka import outgoing

@@ -11,7 +11,7 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from libs.events.content import Channel, Content
-from libs.events.conversation import (
+from libs.events.conversation.case import (
     CaseAssigned,
     CaseClosed,
     CaseFacts,
@@ -20,13 +20,15 @@ from libs.events.conversation import (
     CaseTaken,
     CaseUnassigned,
     ConversationEvent,
+)
+from libs.events.conversation.message import (
+    AnswerTakenBack,
     Message,
     MessageReceived,
     MessageSent,
     Response,
 )
 from libs.events.envelope import Envelope
-from libs.events.sending import AnswerTakenBack
 from libs.runtime.consumer import Received
 
 _offsets = count(step=1_000)

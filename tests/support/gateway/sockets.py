@@ -11,13 +11,8 @@ from typing import Any
 import aiohttp
 
 from libs.events.content import Content
-from libs.events.conversation import (
-    Audience,
-    CaseFacts,
-    ConversationEvent,
-    Message,
-    MessageReceived,
-)
+from libs.events.conversation.case import Audience, CaseFacts, ConversationEvent
+from libs.events.conversation.message import Message, MessageReceived
 from libs.runtime.kafka import outgoing
 from tests.support.gateway.suite import Member, Suite, Team
 from tests.support.kafka import envelope

@@ -7,16 +7,16 @@ from typing import Any
 from msgspec.structs import replace as replace_fields
 
 from libs.events.content import Channel
-from libs.events.conversation import (
+from libs.events.conversation.case import (
     Audience,
     CaseAssigned,
     CaseFacts,
     CaseForwarded,
     CaseReopened,
     CaseRouted,
-    NoteAdded,
     TransferOffered,
 )
+from libs.events.conversation.message import NoteAdded
 from libs.events.directory import (
     DirectoryState,
     GroupState,

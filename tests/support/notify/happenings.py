@@ -1,9 +1,9 @@
 """What a conversation tells of sendings that failed, and of members who went."""
 
-from libs.events.conversation import Audience, MemberGone
+from libs.events.conversation.case import Audience, MemberGone
+from libs.events.conversation.message import SendingFailed
 from libs.events.directory import MemberState
 from libs.events.envelope import Envelope
-from libs.events.sending import SendingFailed
 from tests.support.notify.events import OPENED, SALES, case_event, case_facts
 
 

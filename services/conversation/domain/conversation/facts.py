@@ -1,7 +1,7 @@
 """The facts of a case, as public events and the API's answers tell them alike."""
 
-from libs.events.conversation import CaseFacts
-from libs.events.conversation import Offer as PublicOffer
+from libs.events.conversation.case import CaseFacts
+from libs.events.conversation.case import Offer as PublicOffer
 from services.conversation.domain.conversation.state import NO_CASE, ConversationState, Offer
 
 

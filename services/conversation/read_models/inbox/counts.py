@@ -20,11 +20,11 @@ import msgspec
 
 from libs.aggregates.aggregate import Snapshot
 from libs.events.api.filters import ConversationCounts
-from libs.events.conversation import Audience, ConversationEvent
+from libs.events.conversation.case import Audience, ConversationEvent
+from libs.events.conversation.message import MessageWithheld
 from libs.events.directory import MemberState
 from libs.events.envelope import InvalidEnvelope, read_envelope, sequence_in
 from libs.events.registry import InvalidBody, UnknownType
-from libs.events.withholding import MessageWithheld
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.follower import Offsets, Record
 from libs.runtime.left_out import left_out

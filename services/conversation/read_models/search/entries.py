@@ -7,9 +7,15 @@ from functools import lru_cache
 from typing import Final
 
 from libs.aggregates.aggregate import Snapshot
-from libs.events import conversation as public
 from libs.events.content import Content, Sender
-from libs.events.correcting import CorrectionFailed, MessageDeleted
+from libs.events.conversation.message import (
+    CorrectionFailed,
+    MessageDeleted,
+    MessageEdited,
+    MessageReceived,
+    MessageSent,
+    NoteAdded,
+)
 from libs.events.customer import Card
 from libs.events.marks import FieldValue
 from services.conversation.domain.conversation.state import ConversationState
@@ -18,12 +24,12 @@ from services.conversation.read_models.search.tokens import Found, Tokens, unite
 from services.conversation.read_models.search.words import word_forms
 
 WRITTEN: Final = (
-    public.MessageReceived,
-    public.MessageSent,
-    public.MessageEdited,
+    MessageReceived,
+    MessageSent,
+    MessageEdited,
     MessageDeleted,
     CorrectionFailed,
-    public.NoteAdded,
+    NoteAdded,
 )
 
 # Each keeps the tokens of its latest words.

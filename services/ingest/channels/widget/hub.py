@@ -11,12 +11,12 @@ import structlog
 
 from libs.events.api import CustomerMessage
 from libs.events.content import Channel, Content
-from libs.events.conversation import (
+from libs.events.conversation.message import (
+    MessageDeleted,
     MessageEdited,
     MessageReceived,
     MessageSent,
 )
-from libs.events.correcting import MessageDeleted
 from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope
 from libs.events.registry import InvalidBody, UnknownType
 from libs.events.topics import Topic

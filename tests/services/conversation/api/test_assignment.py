@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from libs.events import conversation as public
+from libs.events.conversation.case import (
+    CaseAssigned,
+    CaseClosed,
+    CaseDueChanged,
+    CaseForwarded,
+    CaseSentToCrm,
+    CaseTaken,
+    CaseUnassigned,
+)
 from libs.events.directory import GroupState, MemberState, Role
 from libs.events.ids import random_id
 from tests.support.conversation.steps import a_new_case
@@ -103,10 +111,10 @@ async def test_a_case_is_assigned_until_a_time_and_comes_back(team: Team) -> Non
     ]
     kinds = [type(one.body) for one in await team.world.events(6)]
     assert kinds[2:] == [
-        public.CaseAssigned,
-        public.CaseDueChanged,
-        public.CaseUnassigned,
-        public.CaseTaken,
+        CaseAssigned,
+        CaseDueChanged,
+        CaseUnassigned,
+        CaseTaken,
     ]
 
 
@@ -198,7 +206,7 @@ async def test_a_forwarded_case_is_new_in_its_group_and_gone_for_others(team: Te
     assert (await team.world.view(team.dima, team.conversation_id)).status == 404
     assert await team.tab("ivan", "new") == [team.conversation_id]
     event = (await team.world.events(4))[-1].body
-    assert isinstance(event, public.CaseForwarded)
+    assert isinstance(event, CaseForwarded)
     assert event.audience_before is not None
     assert event.audience_after is not None
     assert event.audience_before.member_ids == (team.dima,)
@@ -284,4 +292,8 @@ async def test_sent_to_the_crm_and_done_in_one_step(team: Team) -> None:
     closed = await team.done("dima", "send-to-crm", {"close": True})
     assert closed["state"] == "done"
     kinds = [type(one.body) for one in await team.world.events(6)]
-    assert kinds[3:] == [public.CaseSentToCrm, public.CaseSentToCrm, public.CaseClosed]
+    assert kinds[3:] == [
+        CaseSentToCrm,
+        CaseSentToCrm,
+        CaseClosed,
+    ]

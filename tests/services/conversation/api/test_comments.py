@@ -4,7 +4,7 @@ import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.events.content import Post
-from libs.events.conversation import MessageReceived, MessageSent
+from libs.events.conversation.message import MessageReceived, MessageSent
 from libs.events.ids import random_id
 from libs.events.outbound import OutboundRequested
 from libs.runtime.mongo import Document

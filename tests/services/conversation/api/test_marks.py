@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from libs.events.conversation.marks import FieldsSet, MarksChanged
 from libs.events.directory import Choice, FieldState, LabelState
-from libs.events.marking import FieldsSet, MarksChanged
 from tests.support.conversation.steps import a_new_case
 from tests.support.conversation.world import AGENT, World
 

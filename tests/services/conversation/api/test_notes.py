@@ -2,7 +2,7 @@
 
 import pytest
 
-from libs.events.conversation import NoteAdded
+from libs.events.conversation.message import NoteAdded
 from libs.events.directory import Role
 from libs.events.ids import random_id
 from tests.support.conversation.steps import a_new_case

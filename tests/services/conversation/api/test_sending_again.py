@@ -7,11 +7,16 @@ import pytest
 
 from libs.events.actions import Action
 from libs.events.content import Channel
-from libs.events.conversation import MessageDeliveryChanged, MessageSent
+from libs.events.conversation.message import (
+    AnswerTakenBack,
+    MessageDeliveryChanged,
+    MessageResent,
+    MessageSent,
+    SendingFailed,
+)
 from libs.events.directory import SourceState
 from libs.events.outbound import OutboundRequested
 from libs.events.registry import Body
-from libs.events.sending import AnswerTakenBack, MessageResent, SendingFailed
 from tests.support.conversation.world import AGENT, MANAGER, Answer, World
 from tests.support.eventually import eventually
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from libs.events.conversation import CaseOpened, MessageReceived
-from libs.events.withholding import EditWithheld, MessageWithheld
+from libs.events.conversation.case import CaseOpened
+from libs.events.conversation.message import EditWithheld, MessageReceived, MessageWithheld
 from tests.support.conversation.steps import a_case, customer_of, deleted, done, of_customer, tell
 from tests.support.conversation.world import World
 from tests.support.eventually import eventually

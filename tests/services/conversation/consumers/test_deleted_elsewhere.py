@@ -2,7 +2,7 @@
 
 import pytest
 
-from libs.events.correcting import MessageDeleted
+from libs.events.conversation.message import MessageDeleted
 from tests.support.conversation.steps import a_sent_message, deleted, shown, tell
 from tests.support.conversation.world import World
 from tests.support.eventually import eventually

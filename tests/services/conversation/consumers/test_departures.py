@@ -6,7 +6,7 @@ import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.events.actions import Action
-from libs.events.conversation import MemberGone
+from libs.events.conversation.case import MemberGone
 from libs.events.directory import MemberState, Role
 from libs.runtime.mongo import Document
 from tests.support.conversation.world import AGENT, MANAGER, World, serving

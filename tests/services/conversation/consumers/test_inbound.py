@@ -2,7 +2,7 @@
 
 import pytest
 
-from libs.events.conversation import MessageDeliveryChanged, MessageReceived, MessageSent
+from libs.events.conversation.message import MessageDeliveryChanged, MessageReceived, MessageSent
 from libs.events.envelope import Envelope
 from libs.events.ids import random_id
 from tests.support.conversation.world import World, serving

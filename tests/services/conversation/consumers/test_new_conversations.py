@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from pymongo.asynchronous.database import AsyncDatabase
 
-from libs.events.conversation import CustomerKnown
+from libs.events.conversation.customer import CustomerKnown
 from libs.events.customer import Card
 from libs.runtime.mongo import Document
 from services.conversation.privacy.erasure.erasures import ERASURES

@@ -2,7 +2,7 @@
 
 import pytest
 
-from libs.events.conversation import CaseRouted
+from libs.events.conversation.case import CaseRouted
 from services.conversation.settings import ConversationSettings
 from tests.support.conversation.world import World, serving, settings_of, world_of
 

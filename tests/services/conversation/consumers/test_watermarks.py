@@ -8,10 +8,9 @@ from itertools import permutations
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
-from libs.events.conversation import MessageDeliveryChanged
+from libs.events.conversation.message import MessageDeliveryChanged, WatermarkMoved
 from libs.events.envelope import Envelope
 from libs.events.registry import Body
-from libs.events.watermark import WatermarkMoved
 from libs.runtime.mongo import Document
 from services.conversation.read_models.messages.rows import MESSAGES
 from tests.support.conversation.explain import indexes_of

@@ -3,7 +3,7 @@
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
-from libs.events.conversation import MessageReceived
+from libs.events.conversation.message import MessageReceived
 from libs.eventstore.errors import StopHere
 from libs.eventstore.outbox import Step
 from libs.runtime.mongo import Document

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from pymongo.asynchronous.database import AsyncDatabase
 
-from libs.events.conversation import AttachmentsErased, CustomerErased
+from libs.events.conversation.customer import AttachmentsErased, CustomerErased
 from libs.events.directory import Role
 from libs.runtime.mongo import Document
 from services.conversation.privacy.erasure.erasures import ERASURES

@@ -14,7 +14,8 @@ from obstore.store import ObjectStore
 from starlette.types import ASGIApp
 
 from libs.events.content import Channel, Content, Direction
-from libs.events.conversation import CaseFacts, ConversationEvent, Message, MessageSent
+from libs.events.conversation.case import CaseFacts, ConversationEvent
+from libs.events.conversation.message import Message, MessageSent
 from libs.events.directory import (
     DirectoryState,
     LocationState,

@@ -11,13 +11,13 @@ import pytest
 
 from libs.events.api import CustomerMessage
 from libs.events.content import Channel, Content
-from libs.events.conversation import (
+from libs.events.conversation.message import (
+    MessageDeleted,
     MessageEdited,
     MessageReceived,
     MessageSent,
     NoteAdded,
 )
-from libs.events.correcting import MessageDeleted
 from services.ingest.channels.widget.hub import FellBehind, MessageFrame, Subscription
 from services.ingest.channels.widget.live import CloseCode
 from services.ingest.channels.widget.routes import WidgetLimits

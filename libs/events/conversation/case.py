@@ -1,30 +1,19 @@
-"""What happened in a conversation. Each event carries the case as it is after it.
+"""The life of a case, and whose it is: each event carries the case as it is after it.
 
 So a consumer needs no memory of its own to know the case: the figures (when the customer began
 to wait, when the team answered) are measured once, by the aggregate, and travel with the facts.
 """
 
-from typing import Final, Literal
+from typing import Literal
 
-import msgspec
-
-from libs.events.activity import ActivityKind, ActivityVariables
 from libs.events.content import (
     Channel,
-    Content,
-    DeliveryState,
-    Direction,
-    Sender,
-    Visibility,
 )
-from libs.events.customer import Card, FunnelStatus
 from libs.events.marks import Priority
 from libs.events.registry import Body, Instant, public
 from libs.events.topics import Topic
 
 CaseState = Literal["routing", "new", "active", "done"]
-
-_MESSAGE: Final = ("message.content", "message.sender", "message.permalink")
 
 
 class Audience(Body):
@@ -103,33 +92,6 @@ class ConversationEvent(Body):
     recorded_at: Instant
     audience_before: Audience | None = None
     audience_after: Audience | None = None
-
-
-class Message(Body):
-    """A message as everybody in the team sees it. ``member_id`` is the team's author.
-
-    An outgoing message without a member was written with the platform's own application.
-    ``public``: a comment, for all to read; ``permalink`` opens it in the social network.
-    """
-
-    message_id: str
-    direction: Direction
-    content: Content
-    occurred_at: Instant
-    sender: Sender | None = None
-    member_id: str | None = None
-    reply_to: str | None = None
-    visibility: Visibility = "private"
-    permalink: str | None = None
-
-
-class Response(Body):
-    """The team's answer to a turn of the customer's: ``waiting_since`` .. ``answered_at``."""
-
-    waiting_since: Instant
-    answered_at: Instant
-    is_first: bool
-    member_id: str | None = None
 
 
 @public("parley.case.opened.v1", Topic.CONVERSATION)
@@ -274,114 +236,3 @@ class CaseSentToCrm(ConversationEvent):
     """``member_id`` asks for the case and its customer to go to the workspace's CRM."""
 
     member_id: str
-
-
-@public("parley.message.received.v1", Topic.CONVERSATION, personal=_MESSAGE)
-class MessageReceived(ConversationEvent):
-    """A customer's message. ``received_at`` is when ingest had it, for the latency to a screen.
-
-    ``starts_turn`` is true where the customer begins to wait with this message.
-    """
-
-    message: Message
-    received_at: Instant
-    starts_turn: bool = False
-
-
-@public("parley.message.sent.v1", Topic.CONVERSATION, personal=_MESSAGE)
-class MessageSent(ConversationEvent):
-    """The team's message: accepted to be sent, or seen as sent by the platform."""
-
-    message: Message
-    response: Response | None = None
-
-
-@public("parley.message.edited.v1", Topic.CONVERSATION, personal=_MESSAGE)
-class MessageEdited(ConversationEvent):
-    """The message's whole content after the edit. ``member_id``: who of the team edited it here."""
-
-    message: Message
-    member_id: str | None = None
-
-
-@public("parley.note.added.v1", Topic.CONVERSATION, personal=("text",))
-class NoteAdded(ConversationEvent):
-    """Text that only the team sees; ``mentions`` are the members who are to be told of it."""
-
-    note_id: str
-    member_id: str
-    text: str
-    mentions: tuple[str, ...] = ()
-
-
-@public("parley.activity.recorded.v1", Topic.CONVERSATION, personal=("variables",))
-class ActivityRecorded(ConversationEvent):
-    """The customer did something elsewhere: subscribed, ordered, paid. Only the team sees it."""
-
-    activity_id: str
-    activity: ActivityKind
-    member_id: str
-    variables: ActivityVariables = msgspec.field(default_factory=dict)
-
-
-@public("parley.conversation.customer-known.v1", Topic.CONVERSATION, personal=("name", "card"))
-class CustomerKnown(ConversationEvent):
-    """What lists show of the customer, or are asked by, is another: they were merged, split, or
-    their card was edited; or the thread has just begun, and ``member_id`` wrote on the card before.
-    ``primary_id`` is the customer whose card it is; without ``name`` the channel's stands."""
-
-    member_id: str
-    primary_id: str
-    name: str | None = None
-    card: Card = Card()
-    funnel_status: FunnelStatus = "reached_out"
-    sales_plans: tuple[str, ...] = ()
-
-
-@public("parley.conversation.customer-blocked.v1", Topic.CONVERSATION)
-class CustomerBlocked(ConversationEvent):
-    """From now on the conversation keeps what the customer writes, and tells nobody."""
-
-    member_id: str
-
-
-@public("parley.conversation.customer-unblocked.v1", Topic.CONVERSATION)
-class CustomerUnblocked(ConversationEvent):
-    """What the customer writes from now on opens cases again."""
-
-    member_id: str
-
-
-@public("parley.message.delivery-changed.v1", Topic.CONVERSATION)
-class MessageDeliveryChanged(Body):
-    """A sent message's delivery state moved. Its stream is the message's, not the conversation's.
-
-    The audience is the one of the conversation when it was sent. ``attempt``: which sending of it,
-    where members had it sent again.
-    """
-
-    conversation_id: str
-    case_id: str
-    message_id: str
-    state: DeliveryState
-    recorded_at: Instant
-    audience: Audience | None = None
-    reason: str | None = None
-    reason_code: str | None = None
-    attempt: int = 1
-
-
-@public("parley.conversation.customer-erased.v1", Topic.CONVERSATION)
-class CustomerErased(ConversationEvent):
-    """``member_id`` had the customer forgotten. Whoever keeps anything of what was said in the
-    conversation before, or of who the customer is, forgets it too."""
-
-    member_id: str
-
-
-@public("parley.conversation.attachments-erased.v1", Topic.CONVERSATION)
-class AttachmentsErased(ConversationEvent):
-    """Files of what was forgotten: whoever keeps them deletes them."""
-
-    member_id: str
-    attachment_ids: tuple[str, ...]

@@ -1,6 +1,6 @@
 """What the team marks conversations, cases and messages with, as it happens."""
 
-from libs.events.conversation import ConversationEvent
+from libs.events.conversation.case import ConversationEvent
 from libs.events.marks import Emotion, FieldValue, MarkKind
 from libs.events.registry import public
 from libs.events.topics import Topic
