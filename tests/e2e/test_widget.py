@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from parley.client import eventually
-from tests.services.ingest.channels.widget.page import PAGE, Widget
 from tests.support.browser import chromium, needs_chromium, pages
 from tests.support.e2e.team import Company
+from tests.support.ingest.widget.page import PAGE, Widget
 
 pytestmark = [pytest.mark.servers, pytest.mark.browser, needs_chromium()]
 

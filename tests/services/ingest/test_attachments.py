@@ -15,23 +15,13 @@ from libs.events.content import Attachment, Content
 from parley.doubles.bot import Bot
 from services.ingest.attachments.rules import FILE_MAX_BYTES, IMAGE_MAX_BYTES
 from services.ingest.attachments.store import Note
-from tests.services.ingest.conftest import IDS, SOURCE_ID, WORKSPACE, Client, Ingest, Live, Shop
-from tests.services.ingest.test_telegram_hook import text_update
+from tests.support.ingest.files import PNG, upload
+from tests.support.ingest.service import IDS, SOURCE_ID, WORKSPACE, Client, Ingest, Live, Shop
+from tests.support.ingest.updates import text_update
 
 pytestmark = pytest.mark.servers
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
 JSON = "application/json"
-
-
-async def upload(
-    client: Client, content: bytes, name: str = "a.png", media_type: str = "image/png"
-) -> tuple[int, Attachment | None]:
-    path = f"/v1/attachments?file_name={name}"
-    status, body, _ = await client.call(
-        "POST", path, data=content, headers={"content-type": media_type}
-    )
-    return status, msgspec.json.decode(body, type=Attachment) if status == 201 else None
 
 
 async def describe(client: Client, *ids: str, workspace_id: str = WORKSPACE) -> list[Attachment]:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from libs.events.content import Attachment, Channel, Content
-from tests.services.ingest.conftest import ANNA, Shop
+from tests.support.ingest.service import ANNA, Shop
 
 pytestmark = pytest.mark.servers
 

@@ -9,10 +9,8 @@ from obstore.store import LocalStore
 from libs.events.content import Attachment
 from services.ingest.attachments.store import ERASED, AttachmentStore, Note
 from services.ingest.sending.attempts import ERASED_REASON, Attempt, ended_result
-from tests.services.ingest.conftest import WORKSPACE
-from tests.services.ingest.test_sending import AttemptsOf, attempts, database, request
-
-__all__ = ["attempts", "database"]
+from tests.support.ingest.attempts import AttemptsOf, request
+from tests.support.ingest.service import WORKSPACE
 
 CAT = Attachment(
     attachment_id="att_" + 30 * "1", kind="image", media_type="image/png", reference="r",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.services.ingest.conftest import ANNA, BORIS, WORKSPACE, Live, Shop
+from tests.support.ingest.service import ANNA, BORIS, WORKSPACE, Live, Shop
 
 pytestmark = pytest.mark.servers
 

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from libs.events.inbound import InboundDeleted, InboundReceived
-from tests.services.ingest.conftest import Shop
+from tests.support.ingest.service import Shop
 
 pytestmark = pytest.mark.servers
 ANNA: dict[str, Any] = {"id": 42, "is_bot": False, "first_name": "Anna"}

@@ -9,7 +9,7 @@ import pytest
 from libs.runtime.kafka import Publisher
 from parley.doubles.bot import Bot
 from parley.doubles.bot_api import BotApiDouble
-from tests.services.ingest.conftest import (
+from tests.support.ingest.service import (
     SECRET,
     SOURCE_ID,
     WORKSPACE,

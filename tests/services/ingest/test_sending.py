@@ -2,31 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 from pymongo import AsyncMongoClient
-from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.devstack.ports import free_port
-from libs.events.content import Channel, Content
+from libs.events.content import Channel
 from libs.events.directory import SourceState
 from libs.events.inbound import DeliveryChanged
-from libs.events.outbound import OutboundEditRequested, OutboundRequested
+from libs.events.outbound import OutboundEditRequested
 from libs.runtime.kafka import Outgoing, Publisher, outgoing
 from parley.doubles.bot import Bot
 from parley.doubles.bot_api import BotApiDouble
 from services.ingest.ports.sending import Request, Sent
 from services.ingest.sending.attempts import Attempt, Attempts, result_of
-from tests.services.ingest.conftest import (
+from tests.support.ingest.attempts import AttemptsOf, Database, request
+from tests.support.ingest.service import (
     ANNA,
     BORIS,
     BOT_TOKEN,
-    IDS,
-    SOURCE_ID,
     WORKSPACE,
     Ingest,
     Live,
@@ -36,43 +33,6 @@ from tests.services.ingest.conftest import (
 from tests.support.kafka import envelope, read_events, read_records
 
 pytestmark = pytest.mark.servers
-
-AttemptsOf = Callable[[str], Attempts]
-Database = AsyncDatabase[dict[str, Any]]
-
-
-@pytest.fixture
-async def database(ingest: Ingest) -> AsyncIterator[Database]:
-    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
-        ingest.environment["PARLEY_MONGODB_URL"], tz_aware=True
-    )
-    async with client:
-        yield client[ingest.environment["PARLEY_MONGODB_DATABASE"]]
-
-
-@pytest.fixture
-def attempts(database: Database) -> AttemptsOf:
-    """Of a replica by its name: one that dies as soon as it has written."""
-    return lambda owner: Attempts(database["ingest_attempts"], owner, timedelta(0))
-
-
-def request(
-    message_id: str, text: str = "hello", chat: int = ANNA, **more: Any
-) -> OutboundRequested:
-    return OutboundRequested(
-        **{
-            "message_id": message_id,
-            "conversation_id": IDS.conversation(SOURCE_ID, str(chat)),
-            "case_id": "cas_1",
-            "source_id": SOURCE_ID,
-            "channel": Channel.TELEGRAM,
-            "thread": str(chat),
-            "content": Content(text=text),
-            "requested_at": datetime.now(UTC),
-            "member_id": "mem_1",
-            **more,
-        }
-    )
 
 
 def edit(number: int, text: str, external: str) -> OutboundEditRequested:

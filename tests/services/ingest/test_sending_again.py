@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from libs.events.content import Content
-from tests.services.ingest.conftest import Live, Shop
-from tests.services.ingest.test_attachments import PNG, upload
+from tests.support.ingest.files import PNG, upload
+from tests.support.ingest.service import Live, Shop
 
 pytestmark = pytest.mark.servers
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.ingest.channels.telegram.sender import TelegramSender
-from tests.services.ingest.conftest import BORIS, Shop
+from tests.support.ingest.service import BORIS, Shop
 
 pytestmark = pytest.mark.servers
 

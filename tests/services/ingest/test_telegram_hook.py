@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from typing import Any
 
 import msgspec
 import pytest
@@ -11,24 +10,11 @@ from prometheus_client import generate_latest
 
 from libs.events.inbound import InboundDeleted, InboundReceived
 from services.ingest.channels.telegram.limits import WEBHOOK_MAX_BYTES
-from tests.services.ingest.conftest import ANNA, WORKSPACE, Ingest, Live, Shop, telegram_source
+from tests.support.ingest.service import ANNA, WORKSPACE, Ingest, Live, Shop, telegram_source
+from tests.support.ingest.updates import text_update
 from tests.support.kafka import publish_state, read_records
 
 pytestmark = pytest.mark.servers
-
-
-def text_update(update_id: int = 1, message_id: int = 10, text: str = "hello") -> dict[str, Any]:
-    person = {"id": 42, "is_bot": False, "first_name": "Anna"}
-    return {
-        "update_id": update_id,
-        "message": {
-            "message_id": message_id,
-            "from": person,
-            "chat": {"id": 42, "first_name": "Anna", "type": "private"},
-            "date": 1760000000,
-            "text": text,
-        },
-    }
 
 
 async def nothing_but(shop: Shop, text: str) -> None:

@@ -26,7 +26,7 @@ from services.ingest.channels.telegram.normalise import (
 from services.ingest.channels.telegram.reading import Unreadable, plain, read_update
 from services.ingest.channels.telegram.threads import Thread, read_thread
 from services.ingest.localization import TEXTS
-from tests.services.ingest.conftest import BOT_ID, IDS, SOURCE_ID
+from tests.support.ingest.service import BOT_ID, IDS, SOURCE_ID
 
 RECEIVED_AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 BIRTH = datetime(2013, 8, 14, tzinfo=UTC)

@@ -12,13 +12,7 @@ from libs.runtime.kafka import Publisher
 from parley.client import eventually
 from parley.doubles.bot import Bot, Refusal
 from services.ingest.webhooks import removal
-from tests.services.ingest.conftest import (
-    SOURCE_ID,
-    WORKSPACE,
-    Client,
-    Ingest,
-    telegram_source,
-)
+from tests.support.ingest.service import SOURCE_ID, WORKSPACE, Client, Ingest, telegram_source
 from tests.support.kafka import publish_state
 
 pytestmark = pytest.mark.servers

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from tests.services.ingest.channels.widget.conftest import Stack
-from tests.services.ingest.channels.widget.shop import PLAIN_HOST, Shop, opened
 from tests.support.browser import needs_chromium
+from tests.support.ingest.widget.shop import PLAIN_HOST, Shop, opened
+from tests.support.ingest.widget.stack import Stack
 
 pytestmark = [pytest.mark.servers, pytest.mark.browser, needs_chromium()]
 

@@ -15,10 +15,10 @@ from libs.events.ids import random_id
 from libs.runtime.storage import open_storage
 from services.ingest.attachments.store import AttachmentStore, Note
 from services.ingest.channels.widget import files
-from tests.services.ingest.channels.widget.conftest import Stack
-from tests.services.ingest.channels.widget.page import PAGE, Widget
-from tests.services.ingest.channels.widget.site import ORIGIN, Site
 from tests.support.browser import chromium, needs_chromium, pages
+from tests.support.ingest.widget.page import PAGE, Widget
+from tests.support.ingest.widget.site import ORIGIN, Site
+from tests.support.ingest.widget.stack import Stack
 
 pytestmark = pytest.mark.servers
 

@@ -6,9 +6,9 @@ from html import escape
 
 import pytest
 
-from tests.services.ingest.channels.widget.conftest import Stack
-from tests.services.ingest.channels.widget.shop import Shop, opened
 from tests.support.browser import needs_chromium
+from tests.support.ingest.widget.shop import Shop, opened
+from tests.support.ingest.widget.stack import Stack
 
 pytestmark = [pytest.mark.servers, pytest.mark.browser, needs_chromium()]
 

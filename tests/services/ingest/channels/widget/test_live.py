@@ -21,8 +21,8 @@ from libs.events.conversation.message import (
 from services.ingest.channels.widget.hub import FellBehind, MessageFrame, Subscription
 from services.ingest.channels.widget.live import CloseCode
 from services.ingest.channels.widget.routes import WidgetLimits
-from tests.services.ingest.channels.widget.conftest import Stack
-from tests.services.ingest.channels.widget.site import Site, message
+from tests.support.ingest.widget.site import Site, message
+from tests.support.ingest.widget.stack import Stack
 
 pytestmark = pytest.mark.servers
 

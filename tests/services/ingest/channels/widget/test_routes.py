@@ -14,8 +14,8 @@ from libs.events.inbound import InboundReceived
 from libs.events.topics import Topic
 from libs.runtime.limiter import Rate
 from services.ingest.channels.widget.routes import WidgetLimits
-from tests.services.ingest.channels.widget.conftest import Stack
-from tests.services.ingest.channels.widget.site import ORIGIN, Site
+from tests.support.ingest.widget.site import ORIGIN, Site
+from tests.support.ingest.widget.stack import Stack
 from tests.support.kafka import read_events
 
 pytestmark = pytest.mark.servers

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.ingest.channels.widget.script import CHANGING, IMMUTABLE, script_text
-from tests.services.ingest.channels.widget.conftest import Stack
+from tests.support.ingest.widget.stack import Stack
 
 MAX_GZIPPED_BYTES = 15_000
 

@@ -11,11 +11,12 @@ from libs.runtime.process import running
 from libs.runtime.settings import load
 from services.ingest.app import SERVICE as INGEST
 from services.ingest.settings import IngestSettings
-from tests.services.ingest.channels.widget.conftest import Stack, ready
-from tests.services.ingest.channels.widget.page import PAGE, Widget
-from tests.services.ingest.channels.widget.site import environment_for
-from tests.services.ingest.channels.widget.team import Team
 from tests.support.browser import chromium, needs_chromium, pages
+from tests.support.http import ready
+from tests.support.ingest.widget.page import PAGE, Widget
+from tests.support.ingest.widget.site import environment_for
+from tests.support.ingest.widget.stack import Stack
+from tests.support.ingest.widget.team import Team
 
 pytestmark = [pytest.mark.servers, pytest.mark.browser, needs_chromium()]
 

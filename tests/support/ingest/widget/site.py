@@ -38,7 +38,7 @@ from services.ingest.channels.widget.files import FileHandles
 from services.ingest.channels.widget.hub import WidgetHub
 from services.ingest.channels.widget.routes import WidgetDependencies, WidgetLimits, widget_routes
 from services.ingest.channels.widget.visitors import VisitorTokens
-from tests.services.ingest.channels.widget.team import Team
+from tests.support.ingest.widget.team import Team
 from tests.support.kafka import envelope, of_newer_version, publish_state
 from tests.support.trust import SERVICE_KEYS, tokens_of
 

@@ -6,10 +6,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from libs.events.inbound import InboundReceived
 from libs.events.topics import Topic
-from tests.services.ingest.channels.widget.conftest import Stack
-from tests.services.ingest.channels.widget.page import PAGE, WAIT_SECONDS, Widget
-from tests.services.ingest.channels.widget.site import Site
 from tests.support.browser import chromium, pages
+from tests.support.ingest.widget.page import PAGE, WAIT_SECONDS, Widget
+from tests.support.ingest.widget.site import Site
+from tests.support.ingest.widget.stack import Stack
 from tests.support.kafka import read_events
 
 # By plain http from a host that is not this machine, a page gets less of the browser.
