@@ -12,6 +12,7 @@ from libs.eventstore.outbox import Outbox, Step
 from libs.eventstore.store import AsyncEventStore
 from tests.support.eventstore.builders import commit_of
 from tests.support.eventstore.replicas import BrokerRefused, ProcessStopped, Replica, Topic
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 
@@ -252,9 +253,7 @@ async def reached(store: AsyncEventStore, pending: int) -> None:
 
 
 async def until(store: AsyncEventStore, enough: Callable[[int], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not enough(await store.count_pending()):  # noqa: ASYNC110 - a server's state
-            await asyncio.sleep(0.002)
+    await eventually(store.count_pending, enough)
 
 
 async def test_what_is_marked_later_is_marked_many_in_a_write_and_nobody_waits(

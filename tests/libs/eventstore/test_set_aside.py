@@ -19,6 +19,7 @@ from libs.eventstore.outbox import Outbox
 from libs.eventstore.store import AsyncEventStore
 from tests.support.eventstore.builders import commit_of
 from tests.support.eventstore.replicas import Topic
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 
@@ -204,9 +205,7 @@ async def test_the_sweeper_goes_on(store: AsyncEventStore) -> None:
     stop = asyncio.Event()
     sweeper = asyncio.create_task(service.outbox.run_sweeper(0.02, stop))
     await store.append([commit_of("good")])
-    async with asyncio.timeout(5):
-        while "good" not in service.topic.first_appearances():  # noqa: ASYNC110 - the sweeper's
-            await asyncio.sleep(0.01)
+    await eventually(lambda: "good" in service.topic.first_appearances())
     stop.set()
     await sweeper
 

@@ -1,7 +1,5 @@
 """What a newer version of Parley wrote, met by a consumer that does not know it."""
 
-import asyncio
-from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -12,6 +10,7 @@ from libs.events.commands import RouteCase
 from libs.runtime.consumer import Transient, of_types
 from libs.runtime.kafka import Outgoing
 from libs.runtime.metrics import CONSUMER_STOPPED
+from tests.support.eventually import eventually
 from tests.support.runtime.consuming import GROUP, TOPIC, Broker, Effects, command, running
 
 pytestmark = pytest.mark.servers
@@ -34,12 +33,6 @@ def stopped(broker: Broker) -> float:
         for sample in metric.samples
         if sample.labels["group"] == broker.namespace + GROUP
     )
-
-
-async def eventually(check: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not check():  # noqa: ASYNC110  # what it waits for is a metric, which nobody announces
-            await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("options", [{}, {"wanted": of_types(RouteCase)}], ids=["all", "wanted"])

@@ -3,7 +3,7 @@
 import asyncio
 import resource
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from libs.runtime.server import Guard, Limits
+from tests.support.eventually import eventually
 
 MEGABYTE = 1_000_000
 QUICK = Limits(
@@ -241,16 +242,16 @@ async def test_a_body_that_comes_slowly_but_comes_is_taken() -> None:
 async def test_who_takes_nothing_of_an_answer_is_let_go(server: Served) -> None:
     _, writer = await server.raw()
     writer.write(head(path=b"/much"))
-    await _until(lambda: "much" in server.open_requests)
-    await _until(lambda: "much" not in server.open_requests)
+    await eventually(lambda: "much" in server.open_requests)
+    await eventually(lambda: "much" not in server.open_requests)
     writer.transport.abort()
 
 
 async def test_who_takes_nothing_of_a_socket_is_let_go(server: Served) -> None:
     _, writer = await server.raw()
     writer.write(UPGRADE.replace(b"/socket", b"/socket?much=1"))
-    await _until(lambda: "socket" in server.open_requests)
-    await _until(lambda: "socket" not in server.open_requests)
+    await eventually(lambda: "socket" in server.open_requests)
+    await eventually(lambda: "socket" not in server.open_requests)
     writer.transport.abort()
 
 
@@ -266,7 +267,7 @@ async def test_who_takes_nothing_of_a_socket_is_let_go(server: Served) -> None:
 async def test_a_socket_has_a_rate_of_frames(server: Served, flood: bytes) -> None:
     _, writer = await server.raw()
     writer.write(UPGRADE)
-    await _until(lambda: "socket" in server.open_requests)
+    await eventually(lambda: "socket" in server.open_requests)
     first = FIRST_FRAGMENT if flood is EMPTY_FRAGMENT else b""
     before = _peak_bytes()
 
@@ -276,7 +277,7 @@ async def test_a_socket_has_a_rate_of_frames(server: Served, flood: bytes) -> No
             writer.write(flood * 50_000)
             await writer.drain()
 
-    await _until(lambda: "socket" not in server.open_requests)
+    await eventually(lambda: "socket" not in server.open_requests)
     await server.is_there()
     # This process is the client too, and what it has not sent is of the same memory.
     assert _peak_bytes() - before < 60 * MEGABYTE
@@ -319,11 +320,11 @@ async def test_an_address_has_so_many_connections() -> None:
     async with served(Limits(connections=20)) as server:
         there = [await server.raw() for _ in range(50)]
         ends = [asyncio.create_task(_ended(reader)) for reader, _ in there]
-        await _until(lambda: sum(end.done() for end in ends) == 30)
+        await eventually(lambda: sum(end.done() for end in ends) == 30)
         assert await _answer_from("127.0.0.2", server.port) == b"HTTP/1.1 200 OK\r\n"
         for _, writer in there:
             writer.close()
-        await _until(lambda: all(end.done() for end in ends))
+        await eventually(lambda: all(end.done() for end in ends))
         await server.is_there()
 
 
@@ -347,14 +348,6 @@ async def _answer_from(address: str, port: int) -> bytes:
     line = await reader.readline()
     writer.close()
     return line
-
-
-async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            if holds():
-                return
-            await asyncio.sleep(0.01)
 
 
 def _peak_bytes() -> int:

@@ -1,6 +1,5 @@
 """What a handler fails on is set aside, and nothing else waits for it."""
 
-import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -9,6 +8,7 @@ from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.metrics import SET_ASIDE_MESSAGES
 from libs.runtime.set_aside import kept_in_twin, retry_of
 from libs.runtime.subscriber import Subscriber
+from tests.support.eventually import eventually
 from tests.support.runtime.consuming import GROUP, TOPIC, Broker, Effects, causes, running
 
 pytestmark = pytest.mark.servers
@@ -45,9 +45,7 @@ def gauge(broker: Broker) -> float:
 
 async def until(consumer: Subscriber, number: int) -> None:
     """So many streams are set aside."""
-    async with asyncio.timeout(20):
-        while len(consumer.set_aside()) != number:  # noqa: ASYNC110  # nobody announces it
-            await asyncio.sleep(0.02)
+    await eventually(lambda: len(consumer.set_aside()) == number)
 
 
 async def test_one_message_alone_is_set_aside_with_what_comes_after_it_in_its_stream(
@@ -66,8 +64,7 @@ async def test_one_message_alone_is_set_aside_with_what_comes_after_it_in_its_st
         await broker.put("third", key="one")
         await broker.put("other")
         await handler.wait(lambda seen: "other" in seen)
-        while gauge(broker) < 3:  # noqa: ASYNC110  # nobody announces it
-            await asyncio.sleep(0.02)
+        await eventually(lambda: gauge(broker) >= 3)
         await consumer.check()
         told = consumer.set_aside()
 
@@ -119,8 +116,7 @@ async def test_who_takes_the_partition_over_tries_again_and_keeps_the_order(
     async with running(again):
         await still_broken.wait(lambda seen: "other" in seen)
         await until(again, 1)
-        while gauge(broker) < 3:  # noqa: ASYNC110  # nobody announces it
-            await asyncio.sleep(0.02)
+        await eventually(lambda: gauge(broker) >= 3)
     assert still_broken.seen == ["other"]
 
     mended = Effects()

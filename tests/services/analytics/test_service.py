@@ -1,6 +1,5 @@
 """The whole service: events from the real Kafka, figures over HTTP."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from services.analytics.app import SERVICE
 from services.analytics.migrate import migrate
 from services.analytics.settings import AnalyticsSettings
 from tests.support.analytics.stories import START, Story
+from tests.support.eventually import eventually
 from tests.support.kafka import publish_state, read_records
 from tests.support.trust import SERVICE_KEYS, tokens_of
 
@@ -96,14 +96,13 @@ class Analyst:
         return status, json.loads(body)
 
     async def summary_when(self, is_there: Callable[[Any], bool]) -> Any:
-        async with asyncio.timeout(20):
-            while True:
-                status, summary = await self.get("/v1/metrics/summary", PERIOD)
-                # Before the directory has told of the member, nobody is answered.
-                assert status in (200, 503), summary
-                if status == 200 and is_there(summary):
-                    return summary
-                await asyncio.sleep(0.05)
+        async def look() -> Any:
+            status, summary = await self.get("/v1/metrics/summary", PERIOD)
+            # Before the directory has told of the member, nobody is answered.
+            assert status in (200, 503), summary
+            return summary if status == 200 and is_there(summary) else None
+
+        return await eventually(look)
 
 
 @pytest.fixture
@@ -228,12 +227,10 @@ async def test_days_are_those_of_the_workspace(analyst: Analyst, publisher: Publ
         story.now = datetime.fromisoformat(at).astimezone(UTC)
         await publisher.publish([outgoing(event) for event in story.writes(0).events])
     whole = {"from": "2025-03-28", "to": "2025-03-31", "time_zone": "Europe/Kyiv"}
-    async with asyncio.timeout(20):
-        while True:
-            _, summary = await analyst.get("/v1/metrics/summary", whole)
-            if summary["all"]["value"] == 5:
-                break
-            await asyncio.sleep(0.05)
+    await eventually(
+        lambda: analyst.get("/v1/metrics/summary", whole),
+        lambda answer: answer[1]["all"]["value"] == 5,
+    )
 
     for bounds in (
         {"from": "2025-03-30T00:00:00+02:00", "to": "2025-03-31T00:00:00+03:00"},

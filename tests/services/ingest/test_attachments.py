@@ -15,6 +15,7 @@ from libs.events.content import Attachment, Content
 from parley.doubles.bot import Bot
 from services.ingest.attachments.rules import FILE_MAX_BYTES, IMAGE_MAX_BYTES
 from services.ingest.attachments.store import Note
+from tests.support.eventually import eventually
 from tests.support.ingest.files import PNG, upload
 from tests.support.ingest.service import IDS, SOURCE_ID, WORKSPACE, Client, Ingest, Live, Shop
 from tests.support.ingest.updates import text_update
@@ -161,10 +162,10 @@ async def test_incoming_files_are_fetched(live: Live, shop: Shop) -> None:
 
     ids = [IDS.attachment(shop.source.source_id, unique) for unique in ("u1", "u2", "u3")]
     here, gone, large = (f"/v1/attachments/{one}" for one in ids)
-    assert await eventually(live.client, here, 200) == shop.bot.files["file-1"]
-    problem = await eventually(live.client, gone, 404, "gone")
+    assert await answered(live.client, here, 200) == shop.bot.files["file-1"]
+    problem = await answered(live.client, gone, 404, "gone")
     assert json.loads(problem)["reason"] == "gone"
-    await eventually(live.client, large, 404, "too-large")
+    await answered(live.client, large, 404, "too-large")
     [described] = await describe(live.client, *ids)
     assert described.media_type == "image/jpeg"
 
@@ -176,19 +177,19 @@ async def test_a_file_that_was_not_reached_is_fetched_when_it_is_asked_for(
     path = f"/v1/attachments/{IDS.attachment(SOURCE_ID, 'u1')}"
     async with ingest.running(PARLEY_INGEST_TELEGRAM_API_URL="http://127.0.0.1:1") as client:
         assert await client.hook(photo_update("u1", "file-1")) == 200
-        await eventually(client, path, 404, "unreachable")
+        await answered(client, path, 404, "unreachable")
     async with ingest.running() as client:
         _, content, _ = await client.call("GET", path)
         assert content == b"late"
 
 
-async def eventually(client: Client, path: str, status: int, word: str = "") -> bytes:
-    async with asyncio.timeout(20):
-        while True:
-            answered, body, _ = await client.call("GET", path)
-            if answered == status and word.encode() in body:
-                return body
-            await asyncio.sleep(0.05)
+async def answered(client: Client, path: str, status: int, word: str = "") -> bytes:
+    """The body, once the answer has the status and the word."""
+    _, body, _ = await eventually(
+        lambda: client.call("GET", path),
+        lambda answer: answer[0] == status and word.encode() in answer[1],
+    )
+    return body
 
 
 def test_a_note_can_be_read_by_the_next_version() -> None:

@@ -1,10 +1,9 @@
 """Edits and deletions, against a double of the Bot API: done once or told why not."""
 
-import asyncio
-
 import pytest
 
 from libs.events.content import Attachment, Channel, Content
+from tests.support.eventually import eventually
 from tests.support.ingest.service import ANNA, Shop
 
 pytestmark = pytest.mark.servers
@@ -21,9 +20,7 @@ async def sent(shop: Shop, name: str, text: str = "Helo") -> str:
 
 
 async def until_calls(shop: Shop, number: int) -> None:
-    async with asyncio.timeout(20):
-        while shop.bot.calls < number:  # noqa: ASYNC110  # they are made by another process
-            await asyncio.sleep(0.02)
+    await eventually(lambda: shop.bot.calls >= number)
 
 
 async def test_a_message_is_edited_and_taken_back(shop: Shop) -> None:

@@ -9,6 +9,7 @@ import pytest
 from libs.runtime.kafka import Publisher
 from parley.doubles.bot import Bot
 from parley.doubles.bot_api import BotApiDouble
+from tests.support.eventually import eventually
 from tests.support.ingest.service import (
     SECRET,
     SOURCE_ID,
@@ -67,9 +68,7 @@ async def test_telegram_wants_https(ingest: Ingest, bot: Bot) -> None:
 
 
 async def told(bot: Bot, secret: str) -> None:
-    async with asyncio.timeout(20):
-        while bot.webhook.get("secret_token") != secret:  # noqa: ASYNC110  # of another process
-            await asyncio.sleep(0.05)
+    await eventually(lambda: bot.webhook.get("secret_token") == secret)
 
 
 async def test_whoever_died_in_between_telegram_is_told_by_itself(

@@ -19,6 +19,7 @@ from parley.doubles.bot import Bot
 from parley.doubles.bot_api import BotApiDouble
 from services.ingest.ports.sending import Request, Sent
 from services.ingest.sending.attempts import Attempt, Attempts, result_of
+from tests.support.eventually import eventually
 from tests.support.ingest.attempts import AttemptsOf, Database, request
 from tests.support.ingest.service import (
     ANNA,
@@ -184,10 +185,12 @@ async def test_what_is_settled_is_not_kept(live: Live, shop: Shop) -> None:
     await shop.told("1")
     async with AsyncMongoClient[dict[str, Any]](live.environment["PARLEY_MONGODB_URL"]) as mongo:
         attempts = mongo[live.environment["PARLEY_MONGODB_DATABASE"]]["ingest_attempts"]
-        async with asyncio.timeout(5):
-            # Settled after it is told; MongoDB tells nobody.
-            while "lane" in (kept := await attempts.find_one({"_id": asked.message_id}) or {}):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        # Settled after it is told.
+        kept = await eventually(
+            lambda: attempts.find_one({"_id": asked.message_id}),
+            lambda attempt: "lane" not in (attempt or {}),
+        )
+    assert kept is not None
     assert kept["state"] == "ended"
     assert "a secret" not in str(kept)
 
@@ -261,9 +264,7 @@ async def test_a_correction_without_an_end_is_done_before_the_next_and_once(
         [external] = (await deliveries(ingest, 1))["msg_0"].external_message_ids
         if taken:
             await ask(publisher, edit(6, "Hello", external))
-            async with asyncio.timeout(20):
-                while not bot.edited:  # noqa: ASYNC110  # another process does it
-                    await asyncio.sleep(0.02)
+            await eventually(lambda: bot.edited)
     calls = bot.calls
     dead = attempts("snd_dead")
     begun = edit(7, "Hello", external)

@@ -1,6 +1,5 @@
 """The webhook over real HTTP, into the real Kafka."""
 
-import asyncio
 import time
 
 import msgspec
@@ -10,6 +9,7 @@ from prometheus_client import generate_latest
 
 from libs.events.inbound import InboundDeleted, InboundReceived
 from services.ingest.channels.telegram.limits import WEBHOOK_MAX_BYTES
+from tests.support.eventually import eventually
 from tests.support.ingest.service import ANNA, WORKSPACE, Ingest, Live, Shop, telegram_source
 from tests.support.ingest.updates import text_update
 from tests.support.kafka import publish_state, read_records
@@ -77,7 +77,7 @@ async def test_unknown_and_disconnected_sources(live: Live, shop: Shop) -> None:
     await live.connect(shop.source)
     gone = msgspec.structs.replace(shop.source, connected=False)
     await publish_state(live.publisher, gone, gone.source_id, WORKSPACE)
-    await eventually(shop, 404)
+    await until_answered(shop, 404)
 
 
 async def test_a_new_secret_takes_the_place_of_the_old(live: Live, shop: Shop) -> None:
@@ -85,7 +85,7 @@ async def test_a_new_secret_takes_the_place_of_the_old(live: Live, shop: Shop) -
     await live.connect(telegram_source(shop.bot.token, secret="next"))
     assert await shop.hook(text_update(), secret="next") == 200
     # Until Telegram was told, which happens by itself, it sends the former.
-    await eventually(shop, 403)
+    await until_answered(shop, 403)
     assert shop.bot.webhook["secret_token"] == "next"
     assert await shop.hook(text_update(), secret="next") == 200
 
@@ -93,13 +93,11 @@ async def test_a_new_secret_takes_the_place_of_the_old(live: Live, shop: Shop) -
 async def test_credentials_sealed_with_another_key(live: Live, shop: Shop) -> None:
     other = msgspec.structs.replace(shop.source, sealed_credentials="AAAA")
     await publish_state(live.publisher, other, other.source_id, WORKSPACE)
-    await eventually(shop, 503)
+    await until_answered(shop, 503)
 
 
-async def eventually(shop: Shop, status: int) -> None:
-    async with asyncio.timeout(10):
-        while await shop.hook(text_update()) != status:  # noqa: ASYNC110  # over HTTP
-            await asyncio.sleep(0.02)
+async def until_answered(shop: Shop, status: int) -> None:
+    await eventually(lambda: shop.hook(text_update()), lambda answer: answer == status)
 
 
 async def test_a_body_over_the_limit(shop: Shop) -> None:

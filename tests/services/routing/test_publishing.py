@@ -23,6 +23,7 @@ from services.routing.domain import rules
 from services.routing.domain.permissions import PERMISSIONS
 from services.routing.settings import RoutingSettings
 from tests.support.between import Between
+from tests.support.eventually import eventually
 from tests.support.kafka import publish_state, read_records
 from tests.support.routing.service import TOPICS, Client, Routing, headers_of
 
@@ -129,11 +130,10 @@ async def test_a_change_that_kafka_does_not_acknowledge_is_stored_and_comes_late
             between.silent = False
             await between.close()
             await between.open()
-            for _ in range(100):
-                again = await client.call("POST", "/v1/groups", {"name": "Sales"}, key="k")
-                if again.status != 503:
-                    break
-                await asyncio.sleep(0.2)
+            again = await eventually(
+                lambda: client.call("POST", "/v1/groups", {"name": "Sales"}, key="k"),
+                lambda answer: answer.status != 503,
+            )
             records = await routing.records(10)
     finally:
         await between.close()

@@ -1,12 +1,12 @@
 """A member who calls conversation as the gateway does."""
 
-import asyncio
 import json
 from typing import Any, Final
 
 from aiohttp import ClientSession
 
 from libs.events.actions import Action
+from tests.support.eventually import eventually
 from tests.support.trust import tokens_of
 
 MAY: Final = (Action.READ, Action.TAKE, Action.ANSWER, Action.NOTE, Action.CLOSE)
@@ -28,20 +28,17 @@ class Team:
 
     async def newest(self) -> str:
         """The conversation of the New tab, as soon as there is one."""
-        async with asyncio.timeout(WAIT_SECONDS):
-            while True:
-                if items := (await self.call("GET", "?tab=new"))["items"]:
-                    return str(items[0]["conversation_id"])
-                await asyncio.sleep(0.05)
+        page = await eventually(lambda: self.call("GET", "?tab=new"), lambda page: page["items"])
+        return str(page["items"][0]["conversation_id"])
 
     async def has(self, conversation_id: str, *message_ids: str) -> None:
         """As soon as these messages are in the conversation's timeline."""
-        async with asyncio.timeout(WAIT_SECONDS):
-            while True:
-                status, page = await self._ask("GET", f"/{conversation_id}/timeline")
-                if status == 200 and {*message_ids} <= {item["id"] for item in page["items"]}:
-                    return
-                await asyncio.sleep(0.02)
+
+        async def shown() -> bool:
+            status, page = await self._ask("GET", f"/{conversation_id}/timeline")
+            return status == 200 and {*message_ids} <= {item["id"] for item in page["items"]}
+
+        await eventually(shown)
 
     async def take(self, conversation_id: str) -> None:
         await self.call("POST", f"/{conversation_id}/take")
