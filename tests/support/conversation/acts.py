@@ -14,7 +14,7 @@ from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.corrections import SentBefore
 from services.conversation.domain.customer.customer import Customer
 from services.conversation.domain.customer.state import By
-from tests.support.conversation.cases import minutes
+from tests.support.scenarios import minutes
 
 MEMBERS: Final = ("dima", "olena", "ivan")
 GROUPS: Final = ("grp_1", "grp_2")

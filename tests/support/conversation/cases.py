@@ -1,7 +1,7 @@
 """Conversations as the rules' tests need them: given what happened, when, then what changed."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import count
 from typing import Any
 
@@ -16,9 +16,8 @@ from services.conversation.domain.conversation.sending import (
 )
 from services.conversation.domain.conversation.written import Place, Written
 from services.conversation.domain.events import Event
+from tests.support.scenarios import NOON, STREAM, minutes
 
-NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
-STREAM = "cnv_1"
 PLACE = Place(
     workspace_id="wsp_1",
     source_id="src_1",
@@ -35,10 +34,6 @@ ROUTED = Place(
     routed=True,
     next_number=count(1).__next__,
 )
-
-
-def minutes(number: float) -> datetime:
-    return NOON + timedelta(minutes=number)
 
 
 def written(number: int, at: datetime, received_at: datetime | None = None) -> Written:

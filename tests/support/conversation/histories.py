@@ -4,7 +4,8 @@ from libs.events.customer import Card
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.customer_profile import Known
 from tests.support.conversation.acts import MEMBERS, Act, acts_of
-from tests.support.conversation.cases import PLACE, ROUTED, minutes, written
+from tests.support.conversation.cases import PLACE, ROUTED, written
+from tests.support.scenarios import minutes
 
 
 def _receive(conversation: Conversation, step: int) -> None:

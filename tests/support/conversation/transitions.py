@@ -23,7 +23,8 @@ from services.conversation.domain.conversation.written import Place
 from services.conversation.domain.refusal import RuleBroken
 from services.conversation.localization.refusals import problem_of
 from services.routing.domain.permissions import PERMISSIONS
-from tests.support.conversation.cases import PLACE, ROUTED, Given, minutes, written
+from tests.support.conversation.cases import PLACE, ROUTED, Given, written
+from tests.support.scenarios import minutes
 
 DOCUMENT: Final = Path(__file__).parents[3] / "docs" / "conversation.md"
 BEGIN: Final = "<!-- from here on: python -m tests.support.conversation.transitions -->"

@@ -15,8 +15,9 @@ from services.conversation.publishing.conversations import conversation_messages
 from services.conversation.read_models.customers.rows import CUSTOMERS
 from services.conversation.read_models.search.cards import CardRows
 from services.conversation.read_models.search.index import SEARCH
-from tests.support.conversation.cases import NOON, PLACE, Given, minutes, written
+from tests.support.conversation.cases import PLACE, Given, written
 from tests.support.conversation.rows import Made
+from tests.support.scenarios import NOON, minutes
 
 pytestmark = pytest.mark.servers
 

@@ -13,7 +13,7 @@ from services.conversation.domain.sent_message import (
     SentMessage,
     SentMessageState,
 )
-from tests.support.conversation.cases import NOON, minutes
+from tests.support.scenarios import NOON, minutes
 
 IN = SentIn(workspace_id="wsp_1", conversation_id="cnv_1", case_id="cnv_1.1")
 STATES: tuple[DeliveryState, ...] = (

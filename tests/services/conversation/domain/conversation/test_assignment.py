@@ -12,10 +12,10 @@ from tests.support.conversation.cases import (
     changes,
     done_case,
     events,
-    minutes,
     new_case,
     written,
 )
+from tests.support.scenarios import minutes
 
 
 def a_repeat_case(before: str = "dima") -> Given:

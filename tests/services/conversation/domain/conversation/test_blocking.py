@@ -18,9 +18,9 @@ from tests.support.conversation.cases import (
     changes,
     done_case,
     events,
-    minutes,
     written,
 )
+from tests.support.scenarios import minutes
 
 
 def test_what_a_blocked_customer_writes_opens_no_case() -> None:

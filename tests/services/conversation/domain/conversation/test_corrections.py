@@ -21,15 +21,14 @@ from services.conversation.domain.conversation.corrections import (
 )
 from services.conversation.domain.refusal import RuleBroken
 from tests.support.conversation.cases import (
-    NOON,
     PLACE,
     Given,
     active_case,
     changes,
     events,
-    minutes,
     written,
 )
+from tests.support.scenarios import NOON, minutes
 
 HELLO = Content(text="Helo")
 FIXED = Content(text="Hello")

@@ -14,17 +14,16 @@ from services.conversation.domain.conversation.life import NobodyToAnswer
 from services.conversation.domain.conversation.messages import MessageReceived
 from services.conversation.domain.conversation.state import ConversationState, KnownAs
 from tests.support.conversation.cases import (
-    NOON,
     PLACE,
     active_case,
     changes,
     done_case,
     events,
-    minutes,
     new_case,
     written,
 )
 from tests.support.conversation.stored import EXAMPLES
+from tests.support.scenarios import NOON, minutes
 
 HELLO = Content(text="hello")
 

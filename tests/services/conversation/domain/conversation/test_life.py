@@ -19,10 +19,10 @@ from tests.support.conversation.cases import (
     changes,
     done_case,
     events,
-    minutes,
     new_case,
     written,
 )
+from tests.support.scenarios import minutes
 
 
 def test_the_first_message_opens_a_case_in_new() -> None:

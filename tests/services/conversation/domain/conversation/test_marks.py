@@ -21,10 +21,10 @@ from tests.support.conversation.cases import (
     changes,
     done_case,
     events,
-    minutes,
     new_case,
     written,
 )
+from tests.support.scenarios import minutes
 
 
 def state_of(conversation: Conversation) -> str:

@@ -23,10 +23,10 @@ from tests.support.conversation.cases import (
     changes,
     done_case,
     events,
-    minutes,
     new_case,
     written,
 )
+from tests.support.scenarios import minutes
 
 HELLO = Content(text="hello")
 

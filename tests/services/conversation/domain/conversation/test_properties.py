@@ -7,8 +7,9 @@ from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.events import decode, encode, name_of
 from services.conversation.domain.refusal import RuleBroken
 from tests.support.conversation.acts import MEMBERS
-from tests.support.conversation.cases import PLACE, STREAM, Given, minutes, written
+from tests.support.conversation.cases import PLACE, Given, written
 from tests.support.conversation.histories import ACTS
+from tests.support.scenarios import STREAM, minutes
 
 
 @given(st.lists(st.sampled_from(range(len(ACTS))), max_size=40))

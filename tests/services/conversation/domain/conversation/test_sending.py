@@ -34,16 +34,9 @@ from services.conversation.domain.conversation.state import Case
 from services.conversation.domain.events import Event
 from services.conversation.domain.refusal import RuleBroken
 from tests.support.conversation.acts import MEMBERS
-from tests.support.conversation.cases import (
-    PLACE,
-    Given,
-    active_case,
-    changes,
-    events,
-    minutes,
-    written,
-)
+from tests.support.conversation.cases import PLACE, Given, active_case, changes, events, written
 from tests.support.conversation.histories import ACTS
+from tests.support.scenarios import minutes
 
 
 def answered() -> Given:

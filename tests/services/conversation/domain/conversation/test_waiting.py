@@ -15,11 +15,11 @@ from tests.support.conversation.cases import (
     active_case,
     done_case,
     events,
-    minutes,
     new_case,
     written,
 )
 from tests.support.conversation.histories import ACTS
+from tests.support.scenarios import minutes
 
 
 def test_closing_unanswered_ends_the_wait() -> None:

@@ -16,13 +16,8 @@ from services.conversation.domain.sent_message import (
     SentMessage,
     SentMessageState,
 )
-from tests.support.conversation.cases import (
-    NOON,
-    Given,
-    active_case,
-    changes,
-    minutes,
-)
+from tests.support.conversation.cases import Given, active_case, changes
+from tests.support.scenarios import NOON, minutes
 
 IN = SentIn(workspace_id="wsp_1", conversation_id="cnv_1", case_id="cnv_1.1")
 LATE = minutes(60)

@@ -24,7 +24,7 @@ from services.conversation.domain.customer.identities import NotMerged, primary_
 from services.conversation.domain.customer.standing import Subscribed
 from services.conversation.domain.customer.state import NAMES_KEPT, VISITS_KEPT, By, CustomerState
 from services.conversation.domain.events import Event, decode, encode, name_of
-from tests.support.conversation.cases import NOON, minutes
+from tests.support.scenarios import NOON, minutes
 
 BY = By("wsp_1", "dima")
 
