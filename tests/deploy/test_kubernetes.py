@@ -12,7 +12,7 @@ from libs.runtime.settings import SERVICES, load
 from libs.runtime.trust import TRUST
 from parley.keys import MIGRATE, all_keys, secrets_of
 from parley.services import service_spec
-from tests.deploy.kubernetes import (
+from tests.support.deploy.kubernetes import (
     GIVEN,
     OVERLAYS,
     Manifest,

@@ -1,36 +1,16 @@
 """Who did what and when, and whether anybody has changed it since."""
 
-from typing import Any
-
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.eventstore.codec import commit_id
 from libs.runtime.mongo import Document
 from services.conversation.privacy.sealed_store import COMMITS
+from tests.support.conversation.audited import audit, conversation_of_five
 from tests.support.conversation.world import MANAGER, World, serving
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
-
-
-async def conversation_of_five(world: World, member_id: str) -> str:
-    """Written, taken, answered and closed, each a commit of its own."""
-    conversation_id = world.conversation_id("100")
-    await world.receive(world.inbound("100", 1, "Do you deliver?"))
-    await world.seen(member_id, conversation_id)
-    base = f"/v1/conversations/{conversation_id}"
-    await world.call(member_id, "POST", f"{base}/take")
-    await world.call(member_id, "POST", f"{base}/messages", {"content": {"text": "We do"}})
-    await world.call(member_id, "POST", f"{base}/close")
-    return conversation_id
-
-
-async def audit(world: World, member_id: str, conversation_id: str, **query: str) -> Any:
-    path = f"/v1/conversations/{conversation_id}/audit"
-    answer = await world.call(member_id, "GET", path, query=query, actions=MANAGER)
-    assert answer.status == 200, answer
-    return answer.body
 
 
 async def test_the_log_says_who_did_what_and_that_nothing_was_changed(served: World) -> None:

@@ -20,7 +20,7 @@ from services.conversation.read_models.verified_streams import (
     VerifiedSince,
     VerifiedStreams,
 )
-from tests.services.conversation.read_models.test_audit import audit, conversation_of_five
+from tests.support.conversation.audited import audit, conversation_of_five
 from tests.support.conversation.world import World, serving
 from tests.support.eventstore.builders import chained
 

@@ -13,7 +13,7 @@ from parley.keys import write_secrets
 
 Manifest = dict[str, Any]
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[3]
 FOLDER: Final = ROOT / "deploy" / "k8s"
 OVERLAYS: Final = ("dev", "small", "large")
 # As an operator gives them to `parley keys --into`.
