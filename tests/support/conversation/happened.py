@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from services.conversation.domain.conversation.conversation import Conversation
-from services.conversation.domain.conversation.life import CaseClosed, CaseTaken, RuleBroken
+from services.conversation.domain.conversation.life import CaseClosed, CaseTaken
 from services.conversation.domain.conversation.participants import ParticipantAdded
 from services.conversation.domain.conversation.transfer import TransferOffered
 from services.conversation.domain.events import Event
+from services.conversation.domain.refusal import RuleBroken
 from tests.support.conversation.cases import new_case
 from tests.support.scenarios import Given, minutes
 
