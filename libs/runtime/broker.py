@@ -5,7 +5,7 @@ between FastStream and Kafka is ours: subscribers fetch as ``subscriber.py`` say
 sent by producers that outlast the brokers (``producer.py``).
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
@@ -28,6 +28,7 @@ from faststream.kafka.subscriber.specification import KafkaSubscriberSpecificati
 
 from libs.events.topics import DEAD_LETTER_MAX_BYTES, Topic
 from libs.runtime.consumer import GroupMember
+from libs.runtime.gathering import Gatherer, GatheringMember
 from libs.runtime.isolating import Handler, Received, Refused
 from libs.runtime.kafka import GROUP_MEMBER, Handed, Publisher, patient
 from libs.runtime.kafka_access import Kafka, client_options
@@ -36,7 +37,7 @@ from libs.runtime.producer import LastingProducer
 from libs.runtime.reading import Reader
 from libs.runtime.settings import Settings
 from libs.runtime.streams import Publication, Streams, Subscription
-from libs.runtime.subscriber import ConsumerPolicy, Subscriber
+from libs.runtime.subscriber import ConsumerPolicy, Member, Subscriber
 
 _MAX_POLL_INTERVAL_MS: Final = 300_000
 
@@ -113,8 +114,6 @@ class ServiceBroker(KafkaBroker):
     ) -> Subscriber:
         """The subscriber of a declared subscription. Its dead letters go by ``publisher``.
         ``linger_seconds``: where that is a setting."""
-        if subscription not in self._streams.subscriptions:
-            raise ValueError(f"the service does not declare the group {subscription.group}")
         group = self._namespace + subscription.group
         policy = Policy(
             {self._namespace + topic.value: topic for topic in subscription.topics},
@@ -132,13 +131,20 @@ class ServiceBroker(KafkaBroker):
             subscription.linger_seconds if linger_seconds is None else linger_seconds,
         )
 
+    def gathers(self, subscription: Subscription, gather: Gatherer) -> Subscriber:
+        """The subscriber of a declared subscription whose records nobody decodes."""
+        member = GatheringMember(self._namespace + subscription.group)
+        return self._subscriber(subscription, gather, member, subscription.linger_seconds)
+
     def _subscriber(
         self,
         subscription: Subscription,
-        handler: Handler,
-        member: GroupMember,
+        handler: Callable[[Any], Awaitable[Any]],
+        member: Member,
         linger_seconds: float,
     ) -> Subscriber:
+        if subscription not in self._streams.subscriptions:
+            raise ValueError(f"the service does not declare the group {subscription.group}")
         topics = [KafkaTopic(topic.value) for topic in subscription.topics]
         calls = CallsCollection[Any]()
         patience = subscription.patience_seconds

@@ -55,6 +55,7 @@ class GroupMember:
         self._assigned_anew = False
         self._busy = asyncio.Lock()
         self._durable: dict[TopicPartition, int] = {}
+        self._commits: asyncio.Task[None] | None = None
 
     @property
     def has_more_to_do(self) -> bool:
@@ -176,17 +177,15 @@ class GroupMember:
         )
 
     @asynccontextmanager
-    async def committing(
-        self, consumer: "AIOKafkaConsumer[bytes, bytes]"
-    ) -> AsyncIterator["Committing"]:
+    async def committing(self, consumer: "AIOKafkaConsumer[bytes, bytes]") -> AsyncIterator[None]:
         """For the life of one consumer: what is durable is committed now and then, and at the
         end."""
         # What another consumer had here before may be another member's by now.
         self._durable.clear()
         self._forget_stops()
-        task = asyncio.create_task(self._commit_now_and_then(consumer))
+        self._commits = task = asyncio.create_task(self._commit_now_and_then(consumer))
         try:
-            yield Committing(task)
+            yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -194,6 +193,11 @@ class GroupMember:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_COMMIT_SECONDS):
                     await self._commit(consumer)
+
+    def check_commits(self) -> None:
+        """Errors: what the commits now and then have ended with."""
+        if self._commits is not None and self._commits.done():
+            self._commits.result()
 
     async def _commit_now_and_then(self, consumer: "AIOKafkaConsumer[bytes, bytes]") -> None:
         while True:
@@ -232,18 +236,6 @@ class GroupMember:
 
     def got_partitions(self) -> None:
         self._assigned_anew = True
-
-
-class Committing:
-    """The commits now and then of one consumer."""
-
-    def __init__(self, task: "asyncio.Task[None]") -> None:
-        self._task = task
-
-    def check(self) -> None:
-        """Errors: what the commits have ended with."""
-        if self._task.done():
-            self._task.result()
 
 
 __all__ = [

@@ -5,12 +5,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 
 from libs.events.registry import Body, all_types, family_of, spec_of
 from libs.events.topics import Topic
 
 type Record = ConsumerRecord[bytes, bytes]
+Partition = TopicPartition
 Wanted = Callable[[Record], bool]
 
 

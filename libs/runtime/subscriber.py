@@ -23,13 +23,14 @@ from faststream.kafka.subscriber.usecase import BatchSubscriber
 from faststream.message import StreamMessage
 
 from libs.runtime.consumer import GroupMember
-from libs.runtime.isolating import Received, Refused
+from libs.runtime.gathering import GatheringMember
 from libs.runtime.reading import read_on
 from libs.runtime.stopping import stopped_within
 from libs.runtime.streams import Record
 
 POLL_MS: Final = 500
 
+type Member = GroupMember | GatheringMember
 type Fetched = Mapping[TopicPartition, Sequence[Record]]
 
 
@@ -43,7 +44,7 @@ class Subscriber(BatchSubscriber):
         specification: SubscriberSpecification[Any, Any],
         calls: CallsCollection[Any],
         *,
-        member: GroupMember,
+        member: Member,
         max_batch: int,
         linger_seconds: float,
     ) -> None:
@@ -62,9 +63,11 @@ class Subscriber(BatchSubscriber):
         Errors: what every batch would meet."""
         reading = await self._started()
         stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait([stopping, reading], return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        await self.stop()
+        try:
+            await asyncio.wait([stopping, reading], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            await self.stop()
         await reading
 
     async def start(self) -> None:
@@ -101,10 +104,10 @@ class Subscriber(BatchSubscriber):
             self.topic_names_for_subscribe, listener=_CommitBeforeLosing(self.member, consumer)
         )
         try:
-            async with self.member.committing(consumer) as committing:
+            async with self.member.committing(consumer):
                 await consumer.start()
                 while not stop.is_set():
-                    committing.check()
+                    self.member.check_commits()
                     fetched = await consumer.getmany(
                         timeout_ms=self.batch_timeout_ms, max_records=self.max_records
                     )
@@ -128,19 +131,18 @@ class Subscriber(BatchSubscriber):
 
 
 class ConsumerPolicy(BaseMiddleware[Any, Any]):
-    """FastStream's middleware: the handler is given what the policy makes of a batch, as often as
-    it takes, and the offsets of what is durable are the member's to commit."""
+    """FastStream's middleware: the handler is given what the member makes of a batch (the policy,
+    as often as it takes), and the offsets of what is durable are the member's to commit."""
 
     async def consume_scope(
         self, call_next: Callable[[Any], Awaitable[Any]], msg: StreamMessage[Any]
     ) -> None:
         subscriber: Subscriber = self.context.get_local("handler_")
 
-        async def handler(batch: Sequence[Received]) -> Sequence[Refused]:
+        async def handler(batch: Sequence[Any]) -> Any:
             message = subscriber.message_of(msg.raw_message, batch)
             message.set_decoder(_as_it_is)
-            refused: Sequence[Refused] = await call_next(message)
-            return refused
+            return await call_next(message)
 
         await subscriber.member.take(
             subscriber.consumer, msg.raw_message, handler, subscriber.stopping
@@ -154,7 +156,7 @@ async def _as_it_is(message: StreamMessage[Any]) -> Any:
 class _CommitBeforeLosing(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
     """A partition is given up only when the batch in hand is durable and committed."""
 
-    def __init__(self, member: GroupMember, consumer: "AIOKafkaConsumer[bytes, bytes]") -> None:
+    def __init__(self, member: Member, consumer: "AIOKafkaConsumer[bytes, bytes]") -> None:
         self._member = member
         self._consumer = consumer
 

@@ -103,6 +103,7 @@ from services.conversation.read_models.verified_streams import (
 )
 from services.conversation.settings import ConversationSettings
 from services.conversation.streams import (
+    ANCHORS,
     BEGINNINGS,
     COMMANDS,
     CUSTOMER,
@@ -181,7 +182,8 @@ async def compose(
     runtime.run("commands queue", queue.run)
     runtime.run("routing timeouts", timeouts.run)
     runtime.run("departures", Departures(engine.desk, database[INBOX], directory).run)
-    runtime.run("anchors", _anchor_writer(settings).run)
+    anchors = broker.gathers(ANCHORS, _anchor_writer(settings, runtime.stop).gather)
+    runtime.consume("anchors", anchors, is_needed=False)
     runtime.run("marker", lambda stop: outbox.run_marker(stop, retry_on=SERVER_AWAY))
     runtime.run("sweeper", lambda stop: outbox.run_sweeper(interval, stop, retry_on=SERVER_AWAY))
     await engine.blocked.refresh()
@@ -319,12 +321,11 @@ async def _newer(_request: Request, error: Exception) -> Response:
     return Unavailable().response()
 
 
-def _anchor_writer(settings: ConversationSettings) -> AnchorWriter:
+def _anchor_writer(settings: ConversationSettings, stop: asyncio.Event) -> AnchorWriter:
     return AnchorWriter(
         open_anchors(settings),
         AnchorKey(key_bytes(settings.deployment_key)),
-        bootstrap_servers=settings.kafka,
-        namespace=settings.kafka_namespace,
+        stop,
         interval_seconds=settings.conversation_anchor_interval_seconds,
     )
 

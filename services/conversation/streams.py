@@ -6,7 +6,6 @@ from libs.events.conversation.case import CaseOpened
 from libs.events.conversation.message import MessageWithheld
 from libs.events.topics import Topic
 from libs.runtime.streams import Publication, Streams, Subscription
-from services.conversation.anchors.writing import GROUP as ANCHORS_GROUP
 from services.conversation.consumers import search
 from services.conversation.consumers.new_conversations import is_first
 
@@ -51,19 +50,21 @@ BEGINNINGS: Final = Subscription(
     wanted=is_first,
     patience_seconds=0.25,
 )
+# Read by its headers alone, and its offsets wait until an anchor is written.
+ANCHORS: Final = Subscription(
+    group="conversation-anchors",
+    topics=(Topic.CONVERSATION, Topic.CUSTOMER),
+    description="The newest commit of each stream is anchored outside the database.",
+    max_batch=2_000,
+    # Nobody waits for an anchor, and few large fetches cost less than many small ones.
+    patience_seconds=5,
+)
 EVENTS: Final = Publication(
     topic=Topic.CONVERSATION, description="Each fact of a case and of its messages."
 )
 CUSTOMERS: Final = Publication(topic=Topic.CUSTOMER, description="Each fact of a customer's card.")
 OUTBOUND: Final = Publication(
     topic=Topic.OUTBOUND, description="What is to be sent, edited or deleted on a platform."
-)
-
-# Read by its headers alone, and its offsets wait until an anchor is written: by ``anchors``.
-ANCHORS: Final = Subscription(
-    group=ANCHORS_GROUP,
-    topics=(Topic.CONVERSATION, Topic.CUSTOMER),
-    description="The newest commit of each stream is anchored outside the database.",
 )
 
 STREAMS: Final = Streams(

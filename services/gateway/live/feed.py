@@ -5,7 +5,6 @@ from contextlib import suppress
 from typing import Final
 
 import structlog
-from aiokafka import TopicPartition
 
 from libs.events.envelope import InvalidEnvelope, read_envelope, sequence_in
 from libs.events.registry import InvalidBody, UnknownType
@@ -13,6 +12,7 @@ from libs.events.topics import Topic
 from libs.runtime.follower import Follower, Offsets, Record
 from libs.runtime.kafka_access import Kafka
 from libs.runtime.metrics import DEAD_LETTERS
+from libs.runtime.streams import Partition
 from services.gateway.live.hub import Hub
 from services.gateway.live.positions import Positions
 
@@ -57,11 +57,11 @@ class Feed:
             self._positions.move(self._place(partition), offset)
         self._hub.begin(self._positions)
 
-    def _place(self, partition: TopicPartition) -> int:
+    def _place(self, partition: Partition) -> int:
         return self._positions.place(list(self._topics).index(partition.topic), partition.partition)
 
     def _take(self, record: Record) -> None:
-        place = self._place(TopicPartition(record.topic, record.partition))
+        place = self._place(Partition(record.topic, record.partition))
         self._positions.move(place, record.offset + 1)
         value = record.value or b""
         try:

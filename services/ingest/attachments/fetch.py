@@ -9,7 +9,6 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
-from aiokafka import ConsumerRecord
 
 from libs.events.channels import capabilities_of
 from libs.events.content import Attachment, Channel
@@ -17,6 +16,7 @@ from libs.events.inbound import InboundReceived
 from libs.runtime.consumer import Received, Transient
 from libs.runtime.consumer import Refused as NotApplied
 from libs.runtime.problems import NotFound, Unavailable
+from libs.runtime.streams import Record
 from services.ingest.attachments.store import ERASED, AttachmentStore, Note
 from services.ingest.metrics import ATTACHMENTS
 from services.ingest.ports.files import FileSource
@@ -35,7 +35,7 @@ _PAUSE_SECONDS: Final = 0.5
 _ATTACHMENTS: Final = b'"attachments":'
 
 
-def may_have_attachments(record: "ConsumerRecord[bytes, bytes]") -> bool:
+def may_have_attachments(record: Record) -> bool:
     """Without decoding it; most messages are text alone."""
     return _ATTACHMENTS in (record.value or b"")
 

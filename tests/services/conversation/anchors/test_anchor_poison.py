@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from libs.events.topics import Topic
 from libs.eventstore.chain import Head
-from libs.runtime.broker import publishing
+from libs.runtime.broker import ServiceBroker, publishing
 from libs.runtime.header_names import understand_header_names
 from libs.runtime.kafka import Outgoing, Publisher
 from libs.runtime.storage import open_storage
@@ -18,6 +18,7 @@ from services.conversation.anchors.anchor import AnchorKey
 from services.conversation.anchors.reading import Anchored, read_anchors
 from services.conversation.anchors.storage import AnchorStorage
 from services.conversation.anchors.writing import COMMIT_HEADER, AnchorWriter
+from services.conversation.streams import ANCHORS, STREAMS
 from tests.support.conversation.world import DEPLOYMENT_KEY
 from tests.support.eventually import eventually
 from tests.support.raw_records import RawRecord, put_raw, raw
@@ -67,15 +68,10 @@ async def test_what_tells_of_no_commit_is_counted_and_the_heads_around_it_are_an
     topic = kafka_namespace + Topic.CONVERSATION
     await put_raw(kafka_bootstrap, topic, [*LEFT_OUT, *OF_NO_COMMIT], first.partition)
     await put_raw(kafka_bootstrap, topic, [raw(of_commit("cnv_b", 2))], first.partition)
-    writer = AnchorWriter(
-        storage,
-        KEY,
-        bootstrap_servers=kafka_bootstrap,
-        namespace=kafka_namespace,
-        interval_seconds=0.3,
-    )
     stop = asyncio.Event()
-    running = asyncio.create_task(writer.run(stop))
+    writer = AnchorWriter(storage, KEY, stop, interval_seconds=0.3)
+    broker = ServiceBroker("tests", STREAMS, kafka=kafka_bootstrap, namespace=kafka_namespace)
+    running = asyncio.create_task(broker.gathers(ANCHORS, writer.gather).run(stop))
     anchored = Anchored()
 
     async def all_there() -> bool:
