@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin
@@ -10,6 +11,7 @@ from typing import Any, Final, Union, get_args, get_origin
 import msgspec
 from fastapi import Request
 
+from libs.events.api.values import VALUES_AT_MOST, AnyOf
 from libs.events.registry import UNREADABLE, Instant
 from libs.events.words import NotValid
 from libs.runtime.http import read_limited
@@ -112,20 +114,24 @@ def read_query[T: msgspec.Struct](request: Request, query: type[T]) -> T:
     What may be left out is left out: `null` is no value of a parameter, but a text as any other.
     """
     kinds = _kinds_of(query)
-    check_query(request, kinds)
+    check_query(request, kinds, {name for name, one in kinds.items() if one.values_at_most})
     given: dict[str, Any] = {}
-    for name, text in request.query_params.items():
-        field, kind = kinds[name]
+    for name in dict.fromkeys(request.query_params.keys()):
+        one = kinds[name]
+        texts = request.query_params.getlist(name)
+        if len(texts) > 1 and len(texts) > one.values_at_most:
+            raise invalid_field(name, COMMON.say("invalid.too-many", {"count": one.values_at_most}))
         try:
             # A number is no instant, though msgspec would take one for seconds.
-            given[field] = msgspec.convert(text, kind, strict=kind == Instant)
+            values = [msgspec.convert(text, one.kind, strict=one.kind == Instant) for text in texts]
         except msgspec.ValidationError as error:
-            _, message = _named(str(error), kind)
+            _, message = _named(str(error), one.kind)
             raise invalid_field(name, message) from error
+        given[one.field] = values[0] if len(values) == 1 else tuple(values)
     try:
         asked = query(**given)
     except TypeError as error:
-        missing = next(n for n, (field, _) in kinds.items() if f"'{field}'" in str(error))
+        missing = next(name for name, one in kinds.items() if f"'{one.field}'" in str(error))
         raise invalid_field(missing, COMMON.say("invalid.missing-field")) from error
     if (check := _check_of_query(query)) is not None:
         with _refusals():
@@ -133,14 +139,28 @@ def read_query[T: msgspec.Struct](request: Request, query: type[T]) -> T:
     return asked
 
 
+@dataclass(frozen=True, slots=True)
+class _Parameter:
+    """Its field, and the type of a value of it. ``values_at_most``: 0 where it is given once."""
+
+    field: str
+    kind: Any
+    values_at_most: int = 0
+
+
 @cache
-def _kinds_of(query: type[msgspec.Struct]) -> dict[str, tuple[str, Any]]:
-    """Of each parameter, the field and the type of what is given."""
+def _kinds_of(query: type[msgspec.Struct]) -> dict[str, _Parameter]:
+    """Of each parameter what is given."""
     kinds = {}
     for one in msgspec.structs.fields(query):
         given = [kind for kind in get_args(one.type) if kind is not NoneType]
         optional = get_origin(one.type) in (Union, UnionType) and NoneType in get_args(one.type)
-        kinds[one.encode_name] = one.name, Union[*given] if optional else one.type
+        kind = Union[*given] if optional else one.type
+        if get_origin(kind) is AnyOf:
+            [value] = get_args(kind)
+            kinds[one.encode_name] = _Parameter(one.name, value, VALUES_AT_MOST)
+        else:
+            kinds[one.encode_name] = _Parameter(one.name, kind)
     return kinds
 
 
@@ -156,14 +176,14 @@ def _refusals() -> Iterator[None]:
         raise invalid_field(field, COMMON.say(f"invalid.{error.key}", error.variables)) from error
 
 
-def check_query(request: Request, known: Collection[str]) -> None:
-    """That there is no other parameter, and each once: what is misspelt, or said again, would be
-    answered as if it were not asked for. Errors: Invalid, naming it."""
+def check_query(request: Request, known: Collection[str], repeatable: Collection[str] = ()) -> None:
+    """That there is no other parameter, and each once but for the repeatable: what is misspelt, or
+    said again, would be answered as if it were not asked for. Errors: Invalid, naming it."""
     met: set[str] = set()
     for name, _ in request.query_params.multi_items():
         if name not in known:
             raise invalid_field(name[:_NAME_SHOWN_CHARACTERS], COMMON.say("invalid.unknown-field"))
-        if name in met:
+        if name in met and name not in repeatable:
             raise invalid_field(name, COMMON.say("invalid.repeated"))
         met.add(name)
 

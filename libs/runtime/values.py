@@ -6,7 +6,7 @@ not by whoever reads the request.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -110,7 +110,7 @@ def _of_union(types: tuple[inspect.Type, ...]) -> Check | None:
     """By what the value is: of a union's types no two have values of one Python type."""
     checks = {
         python: check
-        for one in types
+        for one in _flat(types)
         if (python := _python_type(one)) is not None and (check := _check(one)) is not None
     }
     if not checks:
@@ -121,6 +121,15 @@ def _of_union(types: tuple[inspect.Type, ...]) -> Check | None:
         return value if check is None else check(value)
 
     return check_union
+
+
+def _flat(types: Sequence[inspect.Type]) -> Iterator[inspect.Type]:
+    """Those of unions within the union too: a named type may be one."""
+    for one in types:
+        if isinstance(one, inspect.UnionType):
+            yield from _flat(one.types)
+        else:
+            yield one
 
 
 def _python_type(info: inspect.Type) -> type | None:
@@ -156,22 +165,24 @@ def known_values(kind: Any, path: str) -> list[str]:
     info = inspect.type_info(kind)
     for part in filter(None, re.split(r"[.\[]", path)):
         info = _inner(info, part.rstrip("]"))
-    match _plain(info):
-        case inspect.LiteralType(values=values):
-            return [str(one) for one in values]
-        case inspect.EnumType(cls=enum):
-            return [str(one.value) for one in enum]
+    for kind in _kinds_in(info):
+        match kind:
+            case inspect.LiteralType(values=values):
+                return [str(one) for one in values]
+            case inspect.EnumType(cls=enum):
+                return [str(one.value) for one in enum]
     return []
 
 
 def _inner(info: inspect.Type, name: str) -> inspect.Type:
-    match _plain(info):
-        case inspect.StructType(fields=fields):
-            return next((f.type for f in fields if f.encode_name == name), inspect.AnyType())
-        case inspect.VarTupleType(item_type=item):
-            return item
-        case inspect.DictType(key_type=key, value_type=value):
-            return value if _plain(key) == inspect.StrType() else key
+    for kind in _kinds_in(info):
+        match kind:
+            case inspect.StructType(fields=fields):
+                return next((f.type for f in fields if f.encode_name == name), inspect.AnyType())
+            case inspect.VarTupleType(item_type=item):
+                return item
+            case inspect.DictType(key_type=key, value_type=value):
+                return value if _plain(key) == inspect.StrType() else key
     return inspect.AnyType()
 
 
@@ -180,6 +191,14 @@ def _plain(info: inspect.Type) -> inspect.Type:
     if isinstance(info, inspect.Metadata):
         return _plain(info.type)
     if isinstance(info, inspect.UnionType):
-        kinds = [one for one in info.types if not isinstance(one, inspect.NoneType)]
+        kinds = [one for one in _flat(info.types) if not isinstance(one, inspect.NoneType)]
         return _plain(kinds[0]) if len(kinds) == 1 else info
     return info
+
+
+def _kinds_in(info: inspect.Type) -> list[inspect.Type]:
+    """What may stand there: the types of a union, each without what is said beside it."""
+    plain = _plain(info)
+    if not isinstance(plain, inspect.UnionType):
+        return [plain]
+    return [_plain(one) for one in _flat(plain.types)]

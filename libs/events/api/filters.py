@@ -1,11 +1,11 @@
 """What conversations are asked for by: the tab, the filters, the order."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from libs.events.api.values import Name
+from libs.events.api.values import AnyOf, Name
 from libs.events.content import Channel
 from libs.events.customer import FunnelStatus
 from libs.events.marks import Priority
@@ -25,22 +25,22 @@ class ConversationFilter(Body, forbid_unknown_fields=True):
     turn waits for an answer. ``open``: the case is not done. ``active_…`` is the last activity,
     ``opened_…`` the latest case's opening; ``…_from`` is included, ``…_to`` is not. ``funnel``,
     ``sales_plan``, ``customer_tag``, ``has_phone`` and ``has_email`` are of the customer's card.
-    Tags are the same in capitals and small letters.
+    Tags are the same in capitals and small letters. Of several values of one filter any will do.
     """
 
-    location: FilterId | None = None
-    group: FilterId | None = None
-    source: FilterId | None = None
-    channel: Channel | None = None
-    member: FilterId | None = None
-    responsible: FilterId | None = None
-    tag: FilterId | None = None
-    topic: FilterId | None = None
-    status: FilterId | None = None
-    type: FilterId | None = None
-    reason: FilterId | None = None
-    component: FilterId | None = None
-    priority: Priority | None = None
+    location: AnyOf[FilterId] | None = None
+    group: AnyOf[FilterId] | None = None
+    source: AnyOf[FilterId] | None = None
+    channel: AnyOf[Channel] | None = None
+    member: AnyOf[FilterId] | None = None
+    responsible: AnyOf[FilterId] | None = None
+    tag: AnyOf[FilterId] | None = None
+    topic: AnyOf[FilterId] | None = None
+    status: AnyOf[FilterId] | None = None
+    type: AnyOf[FilterId] | None = None
+    reason: AnyOf[FilterId] | None = None
+    component: AnyOf[FilterId] | None = None
+    priority: AnyOf[Priority] | None = None
     flagged: bool | None = None
     unread: bool | None = None
     answered: bool | None = None
@@ -49,9 +49,9 @@ class ConversationFilter(Body, forbid_unknown_fields=True):
     active_to: Instant | None = None
     opened_from: Instant | None = None
     opened_to: Instant | None = None
-    funnel: FunnelStatus | None = None
-    sales_plan: FilterId | None = None
-    customer_tag: FilterId | None = None
+    funnel: AnyOf[FunnelStatus] | None = None
+    sales_plan: AnyOf[FilterId] | None = None
+    customer_tag: AnyOf[FilterId] | None = None
     has_phone: bool | None = None
     has_email: bool | None = None
 
@@ -68,6 +68,14 @@ class ListAsked(ConversationFilter, forbid_unknown_fields=True):
 def is_narrowed(asked: ConversationFilter) -> bool:
     """Whether any filter is given."""
     return any(getattr(asked, name) is not None for name in ConversationFilter.__struct_fields__)
+
+
+def values_of(asked: ConversationFilter, name: str) -> tuple[Any, ...]:
+    """The values of a filter, each once; none where it is not given."""
+    given = getattr(asked, name)
+    if given is None:
+        return ()
+    return tuple(dict.fromkeys(given)) if isinstance(given, tuple) else (given,)
 
 
 class SaveFilter(Body, forbid_unknown_fields=True):

@@ -27,3 +27,6 @@ Tag = Annotated[str, _made(line_of)]
 Text = Annotated[str, _made(text_of)]
 # Of the IANA database.
 TimeZone = Annotated[str, _made(checked_zone)]
+# One value, or several of which any will do: in a query the parameter is repeated.
+VALUES_AT_MOST: Final = 30
+type AnyOf[T] = T | Annotated[tuple[T, ...], Meta(min_length=1, max_length=VALUES_AT_MOST)]

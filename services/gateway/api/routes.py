@@ -1,9 +1,9 @@
 """How a route is added: with everything that OpenAPI should say of it."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, get_args
+from typing import Any, Final, get_args, get_origin
 
 import msgspec
 from fastapi import FastAPI, Request
@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from libs.events.api.crm import CrmEvent
+from libs.events.api.values import VALUES_AT_MOST, AnyOf
 from libs.runtime.bodies import check_query, read_nothing
 from libs.runtime.problems import (
     BadRequest,
@@ -65,18 +66,36 @@ PAGE: Final = page(200)
 
 def query_parameter(name: str, kind: Any, description: str) -> dict[str, Any]:
     """A query's parameter in OpenAPI, its schema made of its type."""
-    (schema,), _ = msgspec.json.schema_components([kind])
-    return {"name": name, "in": "query", "description": description, "schema": schema}
+    (schema,), shapes = msgspec.json.schema_components([kind])
+    # A parameter's schema stands alone.
+    named = str(schema.get("$ref", "")).rpartition("/")[2]
+    whole = shapes.get(named, schema)
+    return {"name": name, "in": "query", "description": description, "schema": whole}
+
+
+def repeatable(parameter: dict[str, Any]) -> dict[str, Any]:
+    """The same parameter, which may be repeated: any of its values will do."""
+    schema = {
+        "type": "array",
+        "items": parameter["schema"],
+        "minItems": 1,
+        "maxItems": VALUES_AT_MOST,
+    }
+    told = f"{parameter['description']} Repeated: of any of them."
+    return {**parameter, "description": told, "schema": schema, "explode": True}
 
 
 def query_parameters(filters: type[msgspec.Struct]) -> tuple[dict[str, Any], ...]:
     """A parameter for each field of a struct, all of them optional."""
     described = []
     for one in msgspec.structs.fields(filters):
-        kinds = [kind for kind in get_args(one.type) if kind is not type(None)]
-        described.append(
-            query_parameter(one.name, kinds[0], f"Only those of this {one.name.replace('_', ' ')}.")
-        )
+        [kind] = [kind for kind in get_args(one.type) if kind is not type(None)]
+        told = f"Only those of this {one.name.replace('_', ' ')}."
+        if get_origin(kind) is AnyOf:
+            [kind] = get_args(kind)
+            described.append(repeatable(query_parameter(one.name, kind, told)))
+        else:
+            described.append(query_parameter(one.name, kind, told))
     return tuple(described)
 
 
@@ -182,7 +201,7 @@ class Routes:
         self._described.shapes.add(ProblemDetails)
         # Requests are met by a plain route; FastAPI's own is only told of. It would solve the
         # dependencies that none of these has, a fifth of the CPU of what is only passed on.
-        names = frozenset(one["name"] for one in query)
+        names = {one["name"]: one.get("explode", False) for one in query}
         takes_body = method == "GET" or body is not None
         self._app.add_route(path, _strict(endpoint, names, takes_body), [method])
         self._described.routes.append(
@@ -209,9 +228,12 @@ class Routes:
         return {"application/json": {"schema": {"$ref": _ref(shape)}}}
 
 
-def _strict(endpoint: Endpoint, names: frozenset[str], takes_body: bool) -> Endpoint:
+def _strict(endpoint: Endpoint, names: Mapping[str, bool], takes_body: bool) -> Endpoint:
+    """``names``: of the parameters, each with whether it may be repeated."""
+    repeated = {name for name, may in names.items() if may}
+
     async def strict(request: Request) -> Response:
-        check_query(request, names)
+        check_query(request, names, repeated)
         if not takes_body:
             await read_nothing(request)
         return await endpoint(request)

@@ -10,6 +10,7 @@ from msgspec import Meta
 from starlette.types import Message
 
 from libs.events.api.requests import RequestBody
+from libs.events.api.values import VALUES_AT_MOST, AnyOf, Name
 from libs.events.registry import Body, Instant
 from libs.runtime.bodies import BODY_LIMIT_BYTES, BodyReader, read_nothing, read_query
 from libs.runtime.language import LANGUAGES, listen
@@ -167,6 +168,8 @@ class Asked(Body):
     tag: str | None = None
     limit: Annotated[int, Meta(ge=1, le=9)] = 5
     since: Instant | None = None
+    cup: AnyOf[Literal["small", "large"]] | None = None
+    name: AnyOf[Name] | None = None
 
 
 class Needed(Body, rename={"start": "from"}):
@@ -190,12 +193,30 @@ class Needed(Body, rename={"start": "from"}):
         ("tag=a&tag=a", "tag: is given more than once"),
         ("tag=%00", "tag: has characters that cannot be shown"),
         ("Tab=new", "Tab: unknown field"),
+        ("cup=small&cup=huge", "cup: must be one of: large, small"),
+        ("cup=small,large", "cup: must be one of: large, small"),
+        ("cup=&cup=small", "cup: must be one of: large, small"),
+        ("name=Ada&name=%E3%85%A4", "name[1]: is empty"),
+        ("&".join(["cup=small"] * (VALUES_AT_MOST + 1)), "cup: has more than 30 items"),
+        ("cup=small&tab=new&cup=large&tab=new", "tab: is given more than once"),
     ],
 )
 def test_a_query_is_what_it_says(query: str, told: str) -> None:
     with pytest.raises(Invalid) as refused:
         read_query(asking(query), Asked)
     assert refused.value.detail.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ("cup=small", Asked(cup="small")),
+        ("cup=small&limit=3&cup=large", Asked(cup=("small", "large"), limit=3)),
+        ("name=%20Ada%20&name=null", Asked(name=("Ada", "null"))),
+    ],
+)
+def test_a_parameter_that_means_any_of_them_may_be_repeated(query: str, asked: Asked) -> None:
+    assert read_query(asking(query), Asked) == asked
 
 
 def test_null_is_a_text_as_any_other() -> None:

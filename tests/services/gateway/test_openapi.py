@@ -244,6 +244,25 @@ async def test_what_the_document_does_not_tell_of_is_refused(document: Any, api:
         assert (await api(method.upper(), there, {})).status != 422
 
 
+async def test_what_may_be_repeated_is_an_array_and_all_else_is_refused(
+    document: Any, api: Api
+) -> None:
+    listed = document["paths"]["/v1/conversations"]["get"]["parameters"]
+    arrays = {one["name"] for one in listed if one["schema"].get("type") == "array"}
+
+    assert arrays == {
+        *("location", "group", "source", "channel", "member", "responsible"),
+        *("tag", "topic", "status", "type", "reason", "component"),
+        *("priority", "funnel", "sales_plan", "customer_tag"),
+    }
+    [channel] = [one for one in listed if one["name"] == "channel"]
+    assert {"telegram", "widget"} <= set(channel["schema"]["items"]["enum"])
+    for one in listed:
+        if one["name"] not in arrays:
+            answer = await api("GET", f"/v1/conversations?{one['name']}=1&{one['name']}=2")
+            assert (answer.status, answer.body["errors"][0]["field"]) == (422, one["name"])
+
+
 async def test_answers_carry_what_keeps_a_browser_safe(api: Api) -> None:
     answer = await api("GET", "/v1/me")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
-from libs.events.api.filters import ConversationFilter, Sort, Tab
+from libs.events.api.filters import ConversationFilter, Sort, Tab, values_of
 from libs.events.directory import LocationState, MemberState, Role
 from libs.events.marks import PRIORITIES
 from libs.events.visibility import visible_groups
@@ -46,13 +46,17 @@ _KEYED: Final = (
 _TAGS: Final = ("tag", "customer_tag")
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # What most rows have is a field of theirs, and no key.
-_NO_KEY: Final = (("priority", "none"), ("funnel", FIRST_STATUS))
+_NO_KEY: Final[Mapping[str, str]] = {"priority": "none", "funnel": FIRST_STATUS}
 _ON_THE_CARD: Final = (("has_phone", HAS_PHONE), ("has_email", HAS_EMAIL))
 _SEES_EVERYTHING: Final = (Role.OWNER, Role.ADMIN)
 # A member of more locations asks one list and leaves out the others' rows.
 _LOCATIONS_ASKED_EACH: Final = 8
 _LONGEST_WAITING: Final = Order("waiting_since")
 _SOONEST_DUE: Final = Order("due_at")
+
+
+# Of one filter: a row has any of them.
+type Keys = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ class Question:
                     Segment(NEWEST_FIRST, self._lists(answered), moved),
                 ]
             case "priority":
-                levels = [f"priority:{one}" for one in reversed(PRIORITIES) if one != "none"]
+                levels = [(f"priority:{one}",) for one in reversed(PRIORITIES) if one != "none"]
                 moved = "moved_back.priority"
                 return [
                     *(Segment(NEWEST_FIRST, self._by_keys([level]), moved) for level in levels),
@@ -189,30 +193,25 @@ class Question:
             for key, visible in self._visible_keys(head)
         ]
 
-    def _by_keys(self, more: Sequence[str], *besides: Document) -> list[Document]:
-        first, *others = (*more, *self._keyed)
+    def _by_keys(self, more: Sequence[Keys], *besides: Document) -> list[Document]:
+        keyed = [*more, *self._keyed]
+        first, others = keyed[0], keyed[1:]
         rest = [*self._unread_or_read(), *self._visible(), *besides, *self._plain]
         return [
-            self._and(
-                {"keys": f"{state}/{first}"},
-                [*({"keys": f"{state}/{one}"} for one in others), *rest],
-            )
+            self._and({"keys": f"{state}/{key}"}, [*(_in([state], one) for one in others), *rest])
             for state in self._states
+            for key in first
         ]
 
     def _by_state(self) -> list[Document]:
         rest = [*self._unread_or_read(), *self._visible(), *self._plain]
         return [
-            self._and(
-                {"case_state": state}, [*({"keys": f"{state}/{one}"} for one in self._keyed), *rest]
-            )
+            self._and({"case_state": state}, [*(_in([state], one) for one in self._keyed), *rest])
             for state in self._states
         ]
 
     def _by_any_state(self) -> list[Document]:
-        return [
-            {"keys": {"$in": [f"{state}/{one}" for state in self._states]}} for one in self._keyed
-        ]
+        return [_in(self._states, one) for one in self._keyed]
 
     def _visible_keys(self, head: str) -> Iterator[tuple[str, list[Document]]]:
         """Keys that together have all that the member may see, each with what is to be left out."""
@@ -273,35 +272,38 @@ def _there(member: MemberState, directory: WorkspaceDirectory) -> _There | None:
     return _There(sorted(member.location_ids), [None, *groups])
 
 
-def _keyed(asked: ConversationFilter, mine: str | None) -> Iterator[str]:
+def _in(states: Sequence[str], keys: Keys) -> Document:
+    """That a row has any of the keys, with any of the states."""
+    found = [f"{state}/{key}" for state in states for key in keys]
+    return {"keys": found[0] if len(found) == 1 else {"$in": found}}
+
+
+def _keyed(asked: ConversationFilter, mine: str | None) -> Iterator[Keys]:
     if mine is not None:
-        yield f"member:{mine}"
+        yield (f"member:{mine}",)
     if asked.flagged:
-        yield FLAGGED
+        yield (FLAGGED,)
     for name, key in _ON_THE_CARD:
         if getattr(asked, name):
-            yield key
+            yield (key,)
     for name in _KEYED:
-        value = getattr(asked, name)
-        if value is not None and (name, value) not in _NO_KEY:
+        values = values_of(asked, name)
+        if values and _NO_KEY.get(name) not in values:
             if name in _TAGS:
-                value = folded(value)
-            yield f"{'member' if name == 'responsible' else name}:{value}"
+                values = tuple(dict.fromkeys(map(folded, values)))
+            kind = "member" if name == "responsible" else name
+            yield tuple(f"{kind}:{value}" for value in values)
 
 
 def _plain(asked: ConversationFilter) -> list[Document]:
     """The filters that have no key of their own."""
-    plain: list[Document] = [
-        {name: value}
-        for name in ("group", "source", "channel", "responsible")
-        if (value := getattr(asked, name)) is not None
-    ]
+    plain: list[Document] = []
+    for name in ("group", "source", "channel", "responsible", "priority", "funnel"):
+        values = values_of(asked, name)
+        if values and (name not in _NO_KEY or _NO_KEY[name] in values):
+            plain.append({name: values[0] if len(values) == 1 else {"$in": list(values)}})
     if asked.flagged is False:
         plain.append({"flagged": False})
-    if asked.priority == "none":
-        plain.append({"priority": "none"})
-    if asked.funnel == FIRST_STATUS:
-        plain.append({"funnel": FIRST_STATUS})
     plain += [{name: False} for name, _ in _ON_THE_CARD if getattr(asked, name) is False]
     if asked.answered is not None:
         plain.append({"waiting_since": None if asked.answered else {"$ne": None}})

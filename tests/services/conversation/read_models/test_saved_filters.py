@@ -42,6 +42,9 @@ async def test_a_member_keeps_changes_and_forgets_filters_of_their_own(served: W
         ({"name": "", "filter": {}}, "name"),
         ({"name": "x", "filter": {"tga": "vip"}}, "filter.tga"),
         ({"name": "x", "filter": {"tab": "spam"}}, "filter.tab"),
+        ({"name": "x", "filter": {"channel": ["telegram", "smoke"]}}, "filter.channel[1]"),
+        ({"name": "x", "filter": {"tag": []}}, "filter.tag"),
+        ({"name": "x", "filter": {"tab": ["new"]}}, "filter.tab"),
         ({"name": "x"}, "filter"),
     ],
 )
@@ -52,6 +55,14 @@ async def test_what_no_list_would_take_is_not_kept(
     answer = await served.call(dima, "POST", PATH, body)
     assert answer.status == 422
     assert answer.body["errors"][0]["field"] == field
+
+
+async def test_of_several_values_any_will_do(served: World) -> None:
+    dima = await served.member("Dima")
+    wanted = {"tag": ["vip", "late"], "channel": ["telegram"], "status": "lbl_1"}
+    saved = await served.call(dima, "POST", PATH, {"name": "Some", "filter": wanted})
+    assert saved.body["filter"] == wanted
+    assert (await served.call(dima, "GET", PATH)).body["items"][0]["filter"] == wanted
 
 
 async def test_who_saves_more_than_fit_is_told_so(

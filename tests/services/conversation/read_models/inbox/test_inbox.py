@@ -78,6 +78,33 @@ async def test_who_pages_while_rows_move_meets_each_that_stands_still_once(
     assert [one for one in shown if one in still] == [one for one in ids if one in still]
 
 
+async def test_a_repeated_parameter_means_any_of_its_values(served: World) -> None:
+    dima = await served.member("Dima")
+    first, second, third = await received(served, ["1", "2", "3"], timedelta(minutes=1))
+    for conversation_id, tag in ((first, "vip"), (second, "late"), (third, "other")):
+        path = f"/v1/conversations/{conversation_id}"
+        assert (await served.call(dima, "POST", f"{path}/take")).status == 200
+        marked = await served.call(dima, "POST", f"{path}/tags", {"add": [tag]})
+        assert marked.status == 200, marked
+
+    async def listed(query: str) -> list[str]:
+        answer = await served.call(dima, "GET", f"/v1/conversations?{query}")
+        assert answer.status == 200, answer
+        return [row["conversation_id"] for row in answer.body["items"]]
+
+    assert sorted(await listed("tag=vip&tag=LATE")) == sorted([first, second])
+    assert await listed("tag=vip&channel=widget&channel=telegram") == [first]
+    assert await listed("tag=vip&tag=late&priority=high") == []
+    assert len(await listed("channel=widget&channel=telegram&priority=none&priority=low")) == 3
+    # A page goes on with the same values, and with no others.
+    page = await served.call(dima, "GET", "/v1/conversations?tag=vip&tag=late&limit=1")
+    more = f"limit=1&cursor={page.body['next']}"
+    rest = await listed(f"tag=vip&tag=late&{more}")
+    assert sorted([page.body["items"][0]["conversation_id"], *rest]) == sorted([first, second])
+    other = await served.call(dima, "GET", f"/v1/conversations?tag=vip&{more}")
+    assert (other.status, other.body["errors"][0]["field"]) == (422, "cursor")
+
+
 async def test_each_tab_has_its_own(served: World) -> None:
     dima, olena = await served.member("Dima"), await served.member("Olena")
     new, mine, theirs, done = await received(served, ["n", "m", "t", "d"], timedelta(minutes=1))

@@ -70,6 +70,21 @@ async def test_the_most_urgent_come_first(made: Made) -> None:
         ({"open": False}, ["c"]),
         ({"active_from": START - 2 * MINUTE, "active_to": START}, ["b", "c"]),
         ({"opened_from": START}, ["a"]),
+        # Of several values any will do, and a filter beside them has to hold too.
+        ({"channel": ("telegram", "widget")}, ["a", "b", "c", "d"]),
+        ({"channel": ("widget", "widget")}, ["d"]),
+        ({"source": ("src_1", "src_2"), "unread": True}, ["a", "d"]),
+        ({"group": ("grp_all", "grp_2")}, ["b"]),
+        ({"tag": ("VIP", "old")}, ["a", "c"]),
+        ({"tag": ("old", "nobody"), "topic": ("lbl_t", "lbl_u")}, ["c"]),
+        ({"tag": ("vip", "old"), "status": ("lbl_s",)}, []),
+        ({"location": ("loc_2", "loc_1")}, ["a", "b", "c", "d"]),
+        ({"responsible": ("mem_x", "mem_y")}, ["b", "c"]),
+        ({"member": ("mem_y", "mem_z")}, ["b"]),
+        ({"priority": ("none", "high")}, ["a", "b", "c", "d"]),
+        ({"priority": ("high", "low")}, ["a"]),
+        ({"priority": ("none", "low"), "open": True}, ["b", "d"]),
+        ({"funnel": ("reached_out", "desire")}, ["a", "b", "c", "d"]),
     ],
 )
 async def test_each_filter_leaves_what_it_names(
