@@ -3,11 +3,10 @@
 A failure of a server is not one thing's own: it comes through.
 """
 
-import time
-from collections import OrderedDict
 from typing import Final
 
 import structlog
+from cachetools import TTLCache
 
 from libs.eventstore.errors import StopHere
 from libs.runtime.metrics import NOT_FOLLOWED
@@ -18,7 +17,7 @@ log = structlog.get_logger()
 # The same thing may be met with each page and each sweep; it is told again after so long.
 _TOLD_EVERY_S: Final = 600.0
 _REMEMBERED: Final = 1_000
-_told: OrderedDict[tuple[str, str], float] = OrderedDict()
+_told: TTLCache[tuple[str, str], bool] = TTLCache(_REMEMBERED, _TOLD_EVERY_S)
 
 
 class left_out:  # read as a statement: with left_out(…)
@@ -44,13 +43,10 @@ class left_out:  # read as a statement: with left_out(…)
         if refused_whoever_asks(error):
             return False
         NOT_FOLLOWED.labels(self._what).inc()
-        key, now = (self._what, self._name), time.monotonic()
-        if now - _told.get(key, -_TOLD_EVERY_S) >= _TOLD_EVERY_S:
+        key = (self._what, self._name)
+        if key not in _told:
             log.critical(
                 "left out, the others go on", what=self._what, name=self._name, exc_info=error
             )
-            _told[key] = now
-            _told.move_to_end(key)
-            if len(_told) > _REMEMBERED:
-                _told.popitem(last=False)
+            _told[key] = True
         return True

@@ -2,11 +2,13 @@
 
 import ipaddress
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
+
+from cachetools import LRUCache
 
 _IPV6_NETWORK_BITS: Final = 64
 
@@ -67,9 +69,8 @@ class Limiter:
         self, rate: Rate, max_keys: int = 50_000, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._rate = rate
-        self._max_keys = max_keys
         self._clock = clock
-        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+        self._buckets: LRUCache[str, Bucket] = LRUCache(max_keys)
 
     def allows(self, key: str) -> bool:
         """Takes one of the key's bucket; False where it is empty."""
@@ -79,10 +80,6 @@ class Limiter:
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = self._buckets[key] = Bucket(self._rate, self._clock())
-            if len(self._buckets) > self._max_keys:
-                self._buckets.popitem(last=False)
-        else:
-            self._buckets.move_to_end(key)
         return bucket
 
 

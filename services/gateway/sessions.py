@@ -9,13 +9,12 @@ import base64
 import contextlib
 import hashlib
 import secrets
-import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
+from cachetools import TTLCache
 from pymongo import ASCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
@@ -76,7 +75,7 @@ class Sessions:
         self._sessions = database["gateway_sessions"]
         self._tokens = database["gateway_api_tokens"]
         self._lifetime = lifetime
-        self._cache: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
+        self._cache: TTLCache[str, Principal] = TTLCache(CACHED_AT_MOST, CACHED_SECONDS)
         self.ended: Ended = lambda _keys: None
 
     async def ensure_indexes(self) -> None:
@@ -116,10 +115,9 @@ class Sessions:
         if len(token) > _TOKEN_MAX_CHARACTERS:
             return None
         key = _key(token)
-        kept = self._cache.get(key)
-        if kept is not None and kept[0] > time.monotonic():
+        principal: Principal | None = self._cache.get(key)
+        if principal is not None:
             SESSION_LOOKUPS.labels("memory").inc()
-            principal: Principal | None = kept[1]
         else:
             SESSION_LOOKUPS.labels("store").inc()
             principal = await self._look_up(token, key)
@@ -127,7 +125,7 @@ class Sessions:
                 # Of the latter there is nothing to save, and on every replica it ends at once.
                 self._cache.pop(key, None)
             else:
-                self._remember(principal)
+                self._cache[key] = principal
         return principal if principal and not principal.is_expired(datetime.now(UTC)) else None
 
     async def still_valid(self, principals: Iterable[Principal]) -> set[str]:
@@ -258,12 +256,6 @@ class Sessions:
             frozenset(scope) if scope is not None else None,
             found.get("must_change_password", False),
         )
-
-    def _remember(self, principal: Principal) -> None:
-        self._cache[principal.key] = (time.monotonic() + CACHED_SECONDS, principal)
-        self._cache.move_to_end(principal.key)
-        if len(self._cache) > CACHED_AT_MOST:
-            self._cache.popitem(last=False)
 
 
 def _api_token(document: Document) -> ApiToken:

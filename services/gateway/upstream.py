@@ -2,13 +2,13 @@
 
 import re
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Final
 
 import aiohttp
 import structlog
+from cachetools import TTLCache
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -49,25 +49,19 @@ class ReusedTokens(ServiceTokens):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(service, signing_key, verifying_keys)
-        self._clock = clock
-        self._issued: OrderedDict[tuple[str, str, str, frozenset[str]], tuple[float, str]]
-        self._issued = OrderedDict()
+        self._issued: TTLCache[tuple[str, str, str, frozenset[str]], str]
+        self._issued = TTLCache(_KEPT_AT_MOST, _REUSED_SECONDS, clock)
 
     def issue(
         self, audience: str, workspace_id: str, member_id: str = "", actions: Iterable[str] = ()
     ) -> str:
         carried = frozenset(actions)
         key = (audience, workspace_id, member_id, carried)
-        now = self._clock()
-        issued = self._issued.get(key)
-        if issued is not None and issued[0] > now:
-            return issued[1]
-        token = super().issue(audience, workspace_id, member_id, carried)
-        self._issued[key] = (now + _REUSED_SECONDS, token)
-        self._issued.move_to_end(key)
-        if len(self._issued) > _KEPT_AT_MOST:
-            self._issued.popitem(last=False)
-        return token
+        issued: str | None = self._issued.get(key)
+        if issued is None:
+            issued = super().issue(audience, workspace_id, member_id, carried)
+            self._issued[key] = issued
+        return issued
 
 
 class Upstream:

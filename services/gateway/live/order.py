@@ -1,8 +1,9 @@
 """Which event of a stream was seen last: a repeat is not shown again, a gap is noticed."""
 
-from collections import OrderedDict
 from enum import Enum
 from typing import Final
+
+from cachetools import LRUCache
 
 REMEMBERED: Final = 50_000
 
@@ -17,8 +18,7 @@ class LastSequences:
     """The last sequence of each stream; the stream that was quiet for the longest is forgotten."""
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
-        self._remembered = remembered
-        self._last: OrderedDict[str, int] = OrderedDict()
+        self._last: LRUCache[str, int] = LRUCache(remembered)
 
     def see(self, stream: str, sequence: int) -> Seen:
         """A stream met for the first time is taken as it comes: reading begins somewhere."""
@@ -26,7 +26,4 @@ class LastSequences:
         if last is not None and sequence <= last:
             return Seen.REPEAT
         self._last[stream] = sequence
-        self._last.move_to_end(stream)
-        if len(self._last) > self._remembered:
-            self._last.popitem(last=False)
         return Seen.GAP if last is not None and sequence > last + 1 else Seen.NEXT
