@@ -11,7 +11,7 @@ type Change[S] = aggregate.Change[S, Event[Any]]
 
 
 class Aggregate[S](aggregate.Aggregate[S, Event[Any]]):
-    """Errors of the public methods: RuleBroken."""
+    """Public methods refuse what a rule does not allow, with a ``domain.refusal.Refusal``."""
 
     def begins_after(self, erasures: int) -> None:
         """The stream begins with the changes, and its person was forgotten so often before: its

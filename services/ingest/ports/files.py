@@ -11,7 +11,7 @@ class FileSource[C: Credentials](Protocol):
     """Where a channel's incoming files are."""
 
     async def fetch(self, credentials: C, attachment: Attachment, limit_bytes: int) -> bytes:
-        """Errors: those of ``ports.platform``, FileTooLarge among them."""
+        """Errors: those of ``ports.platform``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def email_of(field: str, text: str) -> str:
 
 
 def time_zone_of(field: str, name: str) -> str:
-    """Errors: Refused where the IANA database does not have it."""
+    """Errors: Refused (the IANA database does not have it)."""
     if name not in ZONES:
         raise Refused(field, "not-a-time-zone")
     return name

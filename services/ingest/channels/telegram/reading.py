@@ -60,7 +60,10 @@ def _read_leniently(raw: bytes) -> Update:
 
 
 def lenient(value: Any, wanted: Any) -> Any:
-    """``value`` as ``wanted``, less what cannot be of its type. Errors: ValidationError."""
+    """``value`` as ``wanted``, less what cannot be of its type.
+
+    Errors: msgspec.ValidationError.
+    """
     try:
         return msgspec.convert(value, wanted, strict=False)
     except msgspec.ValidationError:
