@@ -63,6 +63,7 @@ COLLECTIONS: Final[Mapping[str, Stored]] = MappingProxyType(
             for rows in ("inbox", "messages", "customers", "search", "attachments")
         },
         "routing_commits": Stored("routing", "the directory's events", _EVENTS),
+        "routing_snapshots": Stored("routing", "the directory as it stands", "one a workspace"),
         "routing_things": Stored("routing", "a row for each entry of the directory", _ROW),
         "routing_answers": Stored("routing", "first answers to changes", "24 hours"),
         "notify_rules": Stored("notify", "who is told of what", "one a workspace"),

@@ -60,8 +60,9 @@ class Loaded[A]:
 class EventSourcedApplication[A: Aggregate[Any, Any]](Application[str]):
     """The library's application for aggregates of one class. Its calls block: make them in threads.
 
-    `env`: MONGODB_URL, MONGODB_NAME and COLLECTION_PREFIX (see `libs.eventstore.factory`). Nothing
-    else is looked up in the environment: the composition root says everything.
+    `env`: MONGODB_URL, MONGODB_NAME, COMMITS_COLLECTION and SNAPSHOTS_COLLECTION (see
+    `libs.eventstore.factory`). Nothing else is looked up in the environment: the composition root
+    says everything.
     """
 
     event_types: ClassVar[EventTypes[Any]]

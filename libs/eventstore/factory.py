@@ -1,8 +1,8 @@
 """What `PERSISTENCE_MODULE=libs.eventstore` resolves to.
 
 Environment (each may be prefixed with the application's name, as everywhere in the library):
-MONGODB_URL, MONGODB_NAME (the database); optional COLLECTION_PREFIX (`stored`: the collections are
-`stored_commits` and `stored_snapshots`), ORIGINATOR_ID_TYPE (`uuid`, default, or `text`) and
+MONGODB_URL, MONGODB_NAME (the database); optional COMMITS_COLLECTION (`stored_commits`),
+SNAPSHOTS_COLLECTION (`stored_snapshots`), ORIGINATOR_ID_TYPE (`uuid`, default, or `text`) and
 CREATE_TABLE (`no` leaves the indexes alone).
 """
 
@@ -28,7 +28,8 @@ class Factory(InfrastructureFactory[TrackingRecorder]):
 
     MONGODB_URL = "MONGODB_URL"
     MONGODB_NAME = "MONGODB_NAME"
-    COLLECTION_PREFIX = "COLLECTION_PREFIX"
+    COMMITS_COLLECTION = "COMMITS_COLLECTION"
+    SNAPSHOTS_COLLECTION = "SNAPSHOTS_COLLECTION"
     ORIGINATOR_ID_TYPE = "ORIGINATOR_ID_TYPE"
     CREATE_TABLE = "CREATE_TABLE"
 
@@ -37,7 +38,8 @@ class Factory(InfrastructureFactory[TrackingRecorder]):
         id_type = self.env.get(self.ORIGINATOR_ID_TYPE, "uuid").lower()
         if id_type not in ("uuid", "text"):
             raise OSError(f"{self.ORIGINATOR_ID_TYPE} must be 'uuid' or 'text', not {id_type!r}")
-        self._prefix = self.env.get(self.COLLECTION_PREFIX) or "stored"
+        self._commits = self.env.get(self.COMMITS_COLLECTION) or "stored_commits"
+        self._snapshots = self.env.get(self.SNAPSHOTS_COLLECTION) or "stored_snapshots"
         self.datastore = MongoDatastore(
             self._required(self.MONGODB_URL),
             self._required(self.MONGODB_NAME),
@@ -46,11 +48,11 @@ class Factory(InfrastructureFactory[TrackingRecorder]):
 
     def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
         if purpose == SNAPSHOTS:
-            return SnapshotRecorder(self.datastore, collection_name=f"{self._prefix}_snapshots")
+            return SnapshotRecorder(self.datastore, collection_name=self._snapshots)
         return self.application_recorder()
 
     def application_recorder(self) -> CommitRecorder:
-        recorder = CommitRecorder(self.datastore, collection_name=f"{self._prefix}_commits")
+        recorder = CommitRecorder(self.datastore, collection_name=self._commits)
         if strtobool(self.env.get(self.CREATE_TABLE) or "yes"):
             recorder.ensure_indexes()
         return recorder

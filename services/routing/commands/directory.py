@@ -18,8 +18,8 @@ from services.routing.domain.workspace import Workspace
 from services.routing.publishing.directory_topic import DirectoryTopic
 from services.routing.publishing.entry_states import public_messages, published_entries
 
-COLLECTION_PREFIX: Final = "routing"
-COMMITS: Final = f"{COLLECTION_PREFIX}_commits"
+COMMITS: Final = "routing_commits"
+SNAPSHOTS: Final = "routing_snapshots"
 
 
 class DirectoryApplication(EventSourcedApplication[DirectoryAggregate]):
@@ -32,7 +32,8 @@ class DirectoryApplication(EventSourcedApplication[DirectoryAggregate]):
         where = {
             "MONGODB_URL": mongodb_url,
             "MONGODB_NAME": database,
-            "COLLECTION_PREFIX": COLLECTION_PREFIX,
+            "COMMITS_COLLECTION": COMMITS,
+            "SNAPSHOTS_COLLECTION": SNAPSHOTS,
         }
         super().__init__(DirectoryAggregate, where)
 

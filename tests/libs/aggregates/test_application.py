@@ -37,7 +37,12 @@ class Lamps(EventSourcedApplication[Lamp]):
     state_class = LampState
 
     def __init__(self, url: str, database: str) -> None:
-        where = {"MONGODB_URL": url, "MONGODB_NAME": database, "COLLECTION_PREFIX": "lamps"}
+        where = {
+            "MONGODB_URL": url,
+            "MONGODB_NAME": database,
+            "COMMITS_COLLECTION": "lamps_commits",
+            "SNAPSHOTS_COLLECTION": "lamps_snapshots",
+        }
         super().__init__(Lamp, where)
 
 

@@ -270,14 +270,15 @@ def test_a_server_that_does_not_answer_is_an_operational_error() -> None:
     datastore.close()
 
 
-def test_a_factory_makes_recorders_of_collections_with_one_prefix(
+def test_a_factory_makes_recorders_of_the_collections_that_it_is_told(
     mongodb_url: str, mongodb_name: str, texts: MongoDatastore
 ) -> None:
     factory = Factory(
         env={
             "MONGODB_URL": mongodb_url,
             "MONGODB_NAME": mongodb_name,
-            "COLLECTION_PREFIX": "teams",
+            "COMMITS_COLLECTION": "teams_commits",
+            "SNAPSHOTS_COLLECTION": "teams_snapshots",
             "ORIGINATOR_ID_TYPE": "text",
         }
     )
