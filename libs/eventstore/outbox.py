@@ -13,10 +13,10 @@ is published only when every commit before it in its stream is safe.
   `pending_before`, and are published again first, one after the other, by whoever comes next. It
   does not matter who appended them: a dead process, or a live one that is merely slower. When the
   slower one comes to publish its own, that is a repeat.
-- Inside one process the pipelines of a stream wait for each other in its lane (`lanes.py`). The
-  lane tells the next in the queue how far the stream is safe, so that what was published between
-  its load and its turn is not published twice; and if the one before failed, that the store has
-  to be asked.
+- Inside one process the pipelines of a stream wait for each other in its queue
+  (`ordered_queues.py`). Each turn tells the next how far the stream is safe, so that what was
+  published between its load and its turn is not published twice; and if the one before failed, that
+  the store has to be asked.
 - The sweeper takes pending commits that are old enough, leaves out the streams at work in this
   process, then asks *again* for all that is pending in the streams it found. A commit before one
   it saw was written before it, so this second answer holds it, even where a replica's clock is
@@ -42,21 +42,24 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from itertools import zip_longest
+from typing import Any
 
 from msgspec.structs import replace
 
 from libs.eventstore.commits import Appended, Commit, PublicMessage
+from libs.eventstore.decisions import Decision, Queued, as_stored, commit_of, waves
 from libs.eventstore.errors import CommitUnreadable, StopHere, StreamSetAside
-from libs.eventstore.lanes import Lane, Lanes
+from libs.eventstore.ordered_queues import OrderedQueues, Turn
 from libs.eventstore.store import AppendOutcome, AsyncEventStore
 
-# Updates the read models with commits in order of their streams. Gets a commit again after a
-# crash, and an older one after a newer one from a slow process: it skips by version.
-type Projector = Callable[[Sequence[Commit]], Awaitable[None]]
+# Updates the read models with decisions in order of their streams. Gets one again after a crash,
+# and an older one after a newer one from a slow process: it skips by version.
+type Projector = Callable[[Sequence[Decision[Any]]], Awaitable[None]]
+# Opens what was loaded, in the same order; the state need not be known.
+type Opener = Callable[[Sequence[Commit]], Awaitable[Sequence[Decision[Any]]]]
 # Sends messages and returns when the broker has acknowledged all. Those of one key are sent in
 # order, and after a failure none that came later with the same key may still go out.
-type Publisher = Callable[[Sequence[PublicMessage]], Awaitable[None]]
+type Publisher = Callable[[Sequence[PublicMessage]], Awaitable[object]]
 # Whether a failure may be one commit's own, and not one of a server, a broker or the network.
 type IsOwn = Callable[[Exception], bool]
 type CommitOutcome = AppendOutcome | StreamSetAside
@@ -90,6 +93,7 @@ type StepHook = Callable[[Step], Awaitable[None] | None]
 class Outbox:
     """Takes commits through the four steps, and takes up those that were left on the way.
 
+    `opens`: makes decisions of the commits that are loaded here, for projector and publisher.
     `settle`: how long a commit may be on its way before the sweeper takes it for abandoned.
     `sweep_limit`: how many commits it takes at once.
     `mark_later`: commits are marked beside the work, by `run_marker`, as many as have gathered in
@@ -105,6 +109,7 @@ class Outbox:
         project: Projector,
         publish: Publisher,
         *,
+        opens: Opener = as_stored,
         on_step: StepHook | None = None,
         settle: timedelta = timedelta(seconds=5),
         sweep_limit: int = 500,
@@ -115,10 +120,11 @@ class Outbox:
         self._store = store
         self._project = project
         self._publish = publish
+        self._opens = opens
         self._on_step = on_step
         self._settle = settle
         self._sweep_limit = sweep_limit
-        self._lanes = Lanes()
+        self._queues = OrderedQueues()
         self._mark_later = mark_later
         self._commit_header = commit_header
         self._is_own = is_own
@@ -128,10 +134,14 @@ class Outbox:
         self._published = asyncio.Event()
 
     async def commit(
-        self, commits: Sequence[Commit], *, pending_before: Sequence[Commit] | None = None
+        self,
+        decided: Sequence[Queued],
+        *,
+        pending_before: Sequence[Commit] | None = None,
     ) -> list[CommitOutcome]:
         """Append commits of different streams and see those that were appended to the end.
 
+        `decided`: with the decision projector and publisher need not open anything.
         `pending_before`: every commit of these streams that was still pending when the state
         decided on was loaded (`[c for c in loaded if c.pending]`); others may be among them. With
         None the store is asked, one more query. The outcomes are those of `append`, and
@@ -139,13 +149,18 @@ class Outbox:
         exception of the projector or publisher comes through: the commits are then stored, and
         pending.
         """
+        commits = [commit_of(one) for one in decided]
         outcomes: list[CommitOutcome] = [*await self._store.append(commits)]
-        appended = [outcome.commit for outcome in outcomes if isinstance(outcome, Appended)]
+        appended = [
+            one
+            for one, outcome in zip(decided, outcomes, strict=True)
+            if isinstance(outcome, Appended)
+        ]
         if appended:
             await self._reached(Step.APPENDED)
-            async with self._lanes.hold({commit.stream for commit in appended}) as lanes:
-                queue = await self._with_those_before(appended, pending_before, lanes)
-                failed = await self._deliver_each(queue, lanes)
+            async with self._queues.hold({one.stream for one in appended}) as turns:
+                queue = await self._with_those_before(appended, pending_before, turns)
+                failed = await self._deliver_each(queue, turns)
             for at, commit in enumerate(commits) if failed else ():
                 if commit.stream in failed and isinstance(outcomes[at], Appended):
                     outcomes[at] = failed[commit.stream]
@@ -171,7 +186,7 @@ class Outbox:
             await self._set_aside(one.stream, one, one.document_id)
         bad = {one.stream for one in unreadable}
         newest = _newest(
-            c for c in abandoned if not self._lanes.busy(c.stream) and c.stream not in bad
+            c for c in abandoned if not self._queues.busy(c.stream) and c.stream not in bad
         )
         return again + await self._sweep_up(newest)
 
@@ -214,16 +229,16 @@ class Outbox:
         return published
 
     async def _take_up(self, newest: dict[str, int]) -> tuple[int, dict[str, StreamSetAside]]:
-        async with self._lanes.hold(newest) as lanes:
+        async with self._queues.hold(newest) as turns:
             pending = await self._store.load_pending(newest)
-            queue = [
+            queue: list[Queued] = [
                 commit
                 for stream, commits in pending.items()
                 for commit in commits
-                if lanes[stream].acknowledged < commit.last and commit.first <= newest[stream]
+                if turns[stream].acknowledged < commit.last and commit.first <= newest[stream]
             ]
-            failed = await self._deliver_each(queue, lanes)
-        return sum(commit.stream not in failed for commit in queue), failed
+            failed = await self._deliver_each(queue, turns)
+        return sum(one.stream not in failed for one in queue), failed
 
     async def run_sweeper(
         self,
@@ -274,50 +289,50 @@ class Outbox:
 
     async def _with_those_before(
         self,
-        appended: Sequence[Commit],
+        appended: Sequence[Queued],
         pending_before: Sequence[Commit] | None,
-        lanes: dict[str, Lane],
-    ) -> list[Commit]:
-        """The commits to deliver, those that have to come before included, in order."""
+        turns: dict[str, Turn],
+    ) -> list[Queued]:
+        """What is to be delivered, and what has to come before it, in order."""
         doubtful: list[str] = []
         known: dict[str, list[Commit]] = defaultdict(list)
         for commit in pending_before or ():
             known[commit.stream].append(commit)
-        for commit in appended:
-            lane = lanes[commit.stream]
-            safe_before = commit.first <= lane.acknowledged + 1 or commit.first == 1
-            if not safe_before and (lane.failed or pending_before is None):
-                doubtful.append(commit.stream)
+        for one in appended:
+            turn, first = turns[one.stream], commit_of(one).first
+            safe_before = first <= turn.acknowledged + 1 or first == 1
+            if not safe_before and (turn.failed or pending_before is None):
+                doubtful.append(one.stream)
         if doubtful:
             known |= await self._store.load_pending(doubtful)
-        queue: list[Commit] = []
-        for commit in appended:
-            before = [c for c in known[commit.stream] if c.last < commit.first]
+        queue: list[Queued] = []
+        for one in appended:
+            before = [c for c in known[one.stream] if c.last < commit_of(one).first]
             before.sort(key=lambda c: c.first)
-            acknowledged = lanes[commit.stream].acknowledged
-            queue += [c for c in (*before, commit) if c.last > acknowledged]
+            acknowledged = turns[one.stream].acknowledged
+            queue += [c for c in (*before, one) if commit_of(c).last > acknowledged]
         return queue
 
     async def _deliver_each(
-        self, commits: Sequence[Commit], lanes: dict[str, Lane]
+        self, queue: Sequence[Queued], turns: dict[str, Turn]
     ) -> dict[str, StreamSetAside]:
         """Deliver all that can be; the streams that were set aside because theirs cannot."""
         try:
-            await self._deliver(commits, lanes)
+            await self._deliver(queue, turns)
         except StopHere:
             raise
         except Exception as error:
             if not self._is_own(error):
                 raise
-            streams = list(dict.fromkeys(commit.stream for commit in commits))
+            streams = list(dict.fromkeys(one.stream for one in queue))
             if len(streams) == 1:
                 await self._deliver_nothing()
-                lanes[streams[0]].failed = True
+                turns[streams[0]].failed = True
                 return {streams[0]: await self._set_aside(streams[0], error)}
             first = set(streams[: len(streams) // 2])
-            failed = await self._deliver_each([c for c in commits if c.stream in first], lanes)
+            failed = await self._deliver_each([c for c in queue if c.stream in first], turns)
             return failed | await self._deliver_each(
-                [c for c in commits if c.stream not in first], lanes
+                [c for c in queue if c.stream not in first], turns
             )
         return {}
 
@@ -338,31 +353,39 @@ class Outbox:
         )
         return StreamSetAside(stream, why)
 
-    async def _deliver(self, commits: Sequence[Commit], lanes: dict[str, Lane]) -> None:
-        if not commits:
+    async def _deliver(self, queue: Sequence[Queued], turns: dict[str, Turn]) -> None:
+        if not queue:
             return
-        await self._project(commits)
+        decisions = await self._opened(queue)
+        await self._project(decisions)
         await self._reached(Step.PROJECTED)
-        for wave in _waves(commits):
-            messages = [message for commit in wave for message in self._messages(commit)]
+        for wave in waves(decisions):
+            messages = [message for decision in wave for message in self._messages(decision)]
             if messages:
                 await self._publish(messages)
-            for commit in wave:
-                lanes[commit.stream].acknowledged = commit.last
-        for stream in {commit.stream for commit in commits}:
-            lanes[stream].failed = False
+            for decision in wave:
+                turns[decision.stream].acknowledged = decision.commit.last
+        for stream in {decision.stream for decision in decisions}:
+            turns[stream].failed = False
         await self._reached(Step.PUBLISHED)
+        commits = [decision.commit for decision in decisions]
         if self._mark_later:
             self._to_mark += commits
             self._published.set()
         else:
             await self._mark(commits)
 
-    def _messages(self, commit: Commit) -> Sequence[PublicMessage]:
+    async def _opened(self, queue: Sequence[Queued]) -> list[Decision[Any]]:
+        loaded = [one for one in queue if isinstance(one, Commit)]
+        opened = iter(await self._opens(loaded) if loaded else ())
+        return [next(opened) if isinstance(one, Commit) else one for one in queue]
+
+    def _messages(self, decision: Decision[Any]) -> Sequence[PublicMessage]:
         if self._commit_header is None:
-            return commit.public
+            return decision.messages
+        commit = decision.commit
         of = {self._commit_header: f"{commit.stream}:{commit.last}:{commit.hash.hex()}"}
-        return [replace(message, headers=message.headers | of) for message in commit.public]
+        return [replace(message, headers=message.headers | of) for message in decision.messages]
 
     async def _mark(self, commits: Sequence[Commit]) -> None:
         await self._store.mark_published(commits)
@@ -380,13 +403,3 @@ def _newest(seen: Iterable[Commit]) -> dict[str, int]:
     for commit in seen:
         newest[commit.stream] = max(commit.first, newest.get(commit.stream, 0))
     return newest
-
-
-def _waves(commits: Iterable[Commit]) -> list[list[Commit]]:
-    """The first commit of each stream, then the second of each, …: one is acknowledged before
-    the next is sent. In ordinary times there is one wave."""
-    by_stream: dict[str, list[Commit]] = defaultdict(list)
-    for commit in commits:
-        by_stream[commit.stream].append(commit)
-    waves = zip_longest(*by_stream.values())
-    return [[commit for commit in wave if commit is not None] for wave in waves]

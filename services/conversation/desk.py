@@ -23,10 +23,10 @@ from msgspec.structs import replace
 from libs.aggregates.aggregate import Snapshot
 from libs.aggregates.events import UnreadableEvent
 from libs.eventstore.commits import GENESIS, Appended, Commit
+from libs.eventstore.decisions import Decision
 from libs.eventstore.errors import CommitTooLarge, CommitUnfit, StreamSetAside
 from libs.eventstore.outbox import Outbox
 from libs.runtime.consumer import Transient
-from libs.runtime.mongo import Document
 from services.conversation.domain.aggregate import Aggregate
 from services.conversation.domain.events import decode
 from services.conversation.domain.refusal import RuleBroken
@@ -35,7 +35,7 @@ from services.conversation.metrics import COMMITS, CONFLICTS
 from services.conversation.privacy.keyring import Wanted
 from services.conversation.privacy.sealed_payload import Owner
 from services.conversation.privacy.sealed_store import Key, SealedStore
-from services.conversation.projection import Projection
+from services.conversation.projection import Projected
 from services.conversation.publishing.conversations import stored_events
 from services.conversation.tasks import Done, Kind, NotThere, Outcome, Task, TooMuch, Unfit
 
@@ -67,9 +67,7 @@ class _Draft[S, A: Aggregate[Any]]:
     causes: list[str] = field(default_factory=list)
     origins: list[Task[A]] = field(default_factory=list)
     doubtful: bool = False
-    commit: Commit | None = None
-    snapshot: Snapshot[S] | None = None
-    row: Document = field(default_factory=dict)
+    decision: Decision[Projected[S]] | None = None
 
     @property
     def stream(self) -> str:
@@ -102,13 +100,11 @@ class Desk[S, A: Aggregate[Any]]:
         self,
         kind: Kind[S, A],
         loader: Loader[S],
-        projection: Projection,
         store: SealedStore,
         outbox: Outbox,
     ) -> None:
         self._kind = kind
         self._loader = loader
-        self._projection = projection
         self._store = store
         self._outbox = outbox
 
@@ -297,28 +293,29 @@ class Desk[S, A: Aggregate[Any]]:
         aggregate, first = draft.aggregate, draft.aggregate.loaded_version + 1
         if one and one.begins and (erasures := keys[one.owner.identity][0].generation - 1):
             aggregate.begins_after(erasures)
-        written = events = stored_events(aggregate)
-        public = self._kind.public(aggregate, draft.origins)
+        events = stored = stored_events(aggregate)
+        messages = public = self._kind.public(aggregate, draft.origins)
         if one:
             key = keys[one.owner.identity]
             others = {c.version: keys[who] for c in aggregate.changes if (who := c.event.about)}
-            events = self._store.sealed_events(draft.stream, first, events, key, others)
-            public = self._store.sealed_messages(public, key, others)
-        draft.commit = Commit(
+            stored = self._store.sealed_events(draft.stream, first, events, key, others)
+            public = self._store.sealed_messages(messages, key, others)
+        commit = Commit(
             stream=draft.stream,
             first=first,
             causes=tuple(draft.causes),
             recorded_at=aggregate.now,
-            events=events,
+            events=stored,
             public=public,
             prev=draft.prev,
         )
-        draft.snapshot = replace(aggregate.snapshot(), head=draft.commit.hash)
-        draft.row = self._kind.row(draft.stream, draft.snapshot)
-        for event in written:
+        snapshot = replace(aggregate.snapshot(), head=commit.hash)
+        projected = Projected(snapshot, self._kind.row(draft.stream, snapshot))
+        draft.decision = Decision(commit, projected, events, messages)
+        for event in events:
             decode(event.type, event.data)
-        beside = self._kind.beside([replace(draft.commit, events=written)])
-        for document in (draft.row, *beside):
+        beside = self._kind.beside([draft.decision.opened])
+        for document in (projected.row, *beside):
             bson.encode(document)
 
     def _wanted(self, snapshot: Snapshot[S], *, begins: bool) -> Wanted | None:
@@ -329,27 +326,19 @@ class Desk[S, A: Aggregate[Any]]:
 
     async def _commit(self, drafts: Sequence[_Draft[S, A]], progress: _Progress[S, A]) -> set[str]:
         """Append and see to the end; the streams whose commits were refused."""
-        commits = []
-        for draft in drafts:
-            if draft.commit and draft.snapshot:
-                commits.append(draft.commit)
-                self._projection.decided(draft.commit, draft.snapshot, draft.row)
-        if not commits:
+        decisions = [draft.decision for draft in drafts if draft.decision]
+        if not decisions:
             return set()
-        try:
-            pending = [commit for draft in drafts for commit in draft.pending]
-            outcomes = await self._outbox.commit(commits, pending_before=pending)
-        finally:
-            for commit in commits:
-                self._projection.settled(commit)
+        pending = [commit for draft in drafts for commit in draft.pending]
+        outcomes = await self._outbox.commit(decisions, pending_before=pending)
         refused = set()
         for draft, outcome in zip(drafts, outcomes, strict=True):
             if isinstance(outcome, StreamSetAside):
                 progress.broken[draft.stream] = outcome
             elif isinstance(outcome, Appended):
                 COMMITS.inc()
-                if draft.snapshot:
-                    self._loader.keep(draft.stream, draft.snapshot)
+                if draft.decision and draft.decision.state:
+                    self._loader.keep(draft.stream, draft.decision.state.snapshot)
             else:
                 CONFLICTS.inc()
                 refused.add(draft.stream)

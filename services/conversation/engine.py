@@ -1,14 +1,13 @@
 """What decides, keeps and tells: everything between a batch of messages and its effects."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.events.ids import IdKey
 from libs.events.topics import Topic
-from libs.eventstore.commits import PublicMessage
 from libs.eventstore.outbox import Outbox, StepHook
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.away import SERVER_AWAY
@@ -89,14 +88,12 @@ def engine_of(
     )
     store = SealedStore(commits, keyring)
 
-    async def publish(public: Sequence[PublicMessage]) -> None:
-        await publish_messages(publisher, await store.open_messages(public))
-
-    projection = Projection(store)
+    projection = Projection()
     outbox = Outbox(
         commits,
         projection.project,
-        publish,
+        partial(publish_messages, publisher),
+        opens=store.decisions,
         on_step=on_step,
         settle=timedelta(seconds=settings.conversation_settle_seconds),
         mark_later=mark_later,
@@ -122,15 +119,9 @@ def engine_of(
     )
     projection.add(sent_messages, sent_loader)
     projection.add(customers, customer_loader)
-    desk: Desk[ConversationState, Conversation] = Desk(
-        conversations, loader, projection, store, outbox
-    )
-    sent_desk: Desk[SentMessageState, SentMessage] = Desk(
-        sent_messages, sent_loader, projection, store, outbox
-    )
-    customer_desk: Desk[CustomerState, Customer] = Desk(
-        customers, customer_loader, projection, store, outbox
-    )
+    desk: Desk[ConversationState, Conversation] = Desk(conversations, loader, store, outbox)
+    sent_desk: Desk[SentMessageState, SentMessage] = Desk(sent_messages, sent_loader, store, outbox)
+    customer_desk: Desk[CustomerState, Customer] = Desk(customers, customer_loader, store, outbox)
     blocked = BlockedCustomers(customer_rows)
     numbers = CaseNumbers(database[COUNTERS])
     teller = CustomerTeller(desk, customer_rows, keyring, Erasures(database, keyring))

@@ -1,20 +1,22 @@
 """Between the domain, which knows nothing of keys, and the store, which keeps only sealed data.
 
-What is decided is sealed before it is appended, and keeps its open bytes at hand: in the ordinary
-case the same process projects and publishes it, and nothing has to be opened. What is read back is
-opened with the keys of all its persons, fetched in one query. Where a key was erased, an event has
-the blanks of its personal fields, and so has a public message that is published only then.
+What is decided is sealed before it is appended, and its decision has the open bytes too: in the
+ordinary case the same process projects and publishes it, and nothing has to be opened. What is read
+back is opened with the keys of all its persons, fetched in one query. Where a key was erased, an
+event has the blanks of its personal fields, and so has a public message that is published only
+then.
 """
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
 from libs.events.registry import personal_of
 from libs.eventstore.commits import Commit, PublicMessage, StoredEvent
+from libs.eventstore.decisions import Decision
 from libs.eventstore.errors import CommitUnreadable
 from libs.eventstore.store import AsyncEventStore
 from services.conversation.domain.events import personal
@@ -35,16 +37,6 @@ type Key = tuple[Owner, Cipher]
 # What is raised where a payload does not open: it is damaged, or was never one.
 _SHUT: Final = (Broken, msgspec.DecodeError, LookupError, TypeError, ValueError, AttributeError)
 _NONE: Final[Mapping[int, Key]] = MappingProxyType({})
-
-
-class _SealedEvent(StoredEvent, frozen=True, gc=False):
-    """Sealed here: ``open`` is what it says."""
-
-    open: bytes
-
-
-class _SealedMessage(PublicMessage, frozen=True, gc=False):
-    open: bytes
 
 
 class SealedStore:
@@ -69,7 +61,7 @@ class SealedStore:
     ) -> tuple[StoredEvent, ...]:
         """``others``: the keys of those events, by version, that are about somebody else."""
         return tuple(
-            _SealedEvent(
+            StoredEvent(
                 event.type,
                 seal(
                     event.data,
@@ -77,7 +69,6 @@ class SealedStore:
                     *others.get(version, key),
                     _place(stream, version, event.type),
                 ),
-                event.data,
             )
             if (paths := personal(event.type))
             else event
@@ -90,7 +81,7 @@ class SealedStore:
     ) -> tuple[PublicMessage, ...]:
         """``others``: of those messages, by sequence, which is the version they tell of."""
         return tuple(
-            _SealedMessage(
+            PublicMessage(
                 message.topic,
                 message.type,
                 message.id,
@@ -105,7 +96,6 @@ class SealedStore:
                     *others.get(message.sequence, key),
                     _message_place(message),
                 ),
-                message.data,
             )
             if (paths := personal_of(message.type))
             else message
@@ -116,9 +106,18 @@ class SealedStore:
         """The commits with their events as they were decided, their messages as they are."""
         return await self._opened(commits, lambda _: True)
 
+    async def decisions(self, commits: Sequence[Commit]) -> list[Decision[Any]]:
+        """The commits open, as the outbox hands them on; their states have to be loaded."""
+        opened = await self.open_events(commits)
+        messages = iter(await self.open_messages([m for c in commits for m in c.public]))
+        return [
+            Decision(stored, None, one.events, tuple(next(messages) for _ in stored.public))
+            for stored, one in zip(commits, opened, strict=True)
+        ]
+
     async def open_messages(self, messages: Sequence[PublicMessage]) -> list[PublicMessage]:
         """As they go out to the world."""
-        owners = [_owner_of(message) for message in messages]
+        owners = [owner_of(message.data) for message in messages]
         keys = await self._keyring.to_open(owner for owner in owners if owner)
         return [
             replace(
@@ -131,14 +130,9 @@ class SealedStore:
                 ),
             )
             if owner
-            else PublicMessage(
-                message.topic, message.type, message.id, message.key, message.subject,
-                message.sequence, message.time, message.headers, message.open,
-            )
-            if isinstance(message, _SealedMessage)
             else message
             for message, owner in zip(messages, owners, strict=True)
-        ]  # fmt: skip
+        ]
 
     async def load(self, streams: Mapping[str, int]) -> dict[str, list[Commit]]:
         """As the store's."""
@@ -201,9 +195,7 @@ class SealedStore:
             owner
             for commit in commits
             for event in commit.events
-            if reads(event.type)
-            and not isinstance(event, _SealedEvent)
-            and (owner := owner_of(event.data))
+            if reads(event.type) and (owner := owner_of(event.data))
         )
         return [_open(commit, keys, reads) for commit in commits]
 
@@ -224,17 +216,11 @@ def _open(commit: Commit, keys: Mapping[Owner, Cipher], reads: Callable[[str], b
 def _opened(
     stream: str, version: int, event: StoredEvent, keys: Mapping[Owner, Cipher]
 ) -> StoredEvent:
-    if isinstance(event, _SealedEvent):
-        return StoredEvent(event.type, event.open)
     if (owner := owner_of(event.data)) is None:
         return event
     place = _place(stream, version, event.type)
     data = opened(event.data, personal(event.type), keys.get(owner), place)
     return StoredEvent(event.type, data)
-
-
-def _owner_of(message: PublicMessage) -> Owner | None:
-    return None if isinstance(message, _SealedMessage) else owner_of(message.data)
 
 
 def _place(stream: str, version: int, name: str) -> bytes:

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import msgspec
 from pymongo import UpdateOne
@@ -12,7 +13,8 @@ from pymongo.errors import BulkWriteError
 
 from libs.events.directory import WorkspaceState
 from libs.events.registry import spec_of
-from libs.eventstore.commits import Commit, PublicMessage
+from libs.eventstore.commits import PublicMessage
+from libs.eventstore.decisions import Decision
 from libs.eventstore.duplicates import refused_as_taken
 from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
@@ -28,11 +30,11 @@ class DirectoryEntries:
         """For finding the workspaces among them."""
         await self._collection.create_index("type", name="type")
 
-    async def project(self, commits: Sequence[Commit]) -> None:
+    async def project(self, decisions: Sequence[Decision[Any]]) -> None:
         """For the outbox: keep the newest message of each entry, whatever order they come in."""
         newest: dict[str, PublicMessage] = {}
-        for commit in commits:
-            for message in commit.public:
+        for decision in decisions:
+            for message in decision.messages:
                 known = newest.get(message.key)
                 if known is None or known.sequence < message.sequence:
                     newest[message.key] = message

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from pymongo.asynchronous.collection import AsyncCollection
 
 from libs.eventstore.codec import to_document
-from libs.eventstore.commits import Appended, Commit, PublicMessage
+from libs.eventstore.commits import Appended, PublicMessage
+from libs.eventstore.decisions import Decision
 from libs.eventstore.errors import CommitUnfit, CommitUnreadable, StreamSetAside
 from libs.eventstore.outbox import Outbox
 from libs.eventstore.store import AsyncEventStore
@@ -48,13 +49,13 @@ class Service:
             is_own=lambda error: not isinstance(error, ServerAway),
         )
 
-    async def _project(self, commits: Sequence[Commit]) -> None:
+    async def _project(self, decisions: Sequence[Decision[Any]]) -> None:
         if self.is_broken:
             raise ZeroDivisionError
         if self.away:
             self.away -= 1
             raise ServerAway
-        if any(commit.stream in self.bad for commit in commits):
+        if any(one.stream in self.bad for one in decisions):
             raise OverflowError("date value out of range")
 
     async def _publish(self, messages: Sequence[PublicMessage]) -> None:

@@ -4,8 +4,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
-from libs.eventstore.commits import Commit, PublicMessage
+from libs.eventstore.commits import PublicMessage
+from libs.eventstore.decisions import Decision
 from libs.eventstore.outbox import CommitOutcome, Outbox, Step
 from libs.eventstore.store import AsyncEventStore
 from tests.support.eventstore.builders import commit_of
@@ -82,8 +84,8 @@ class Replica:
         [outcome] = await self.outbox.commit([commit], pending_before=before)
         return outcome
 
-    async def _project(self, commits: Sequence[Commit]) -> None:
-        self.projected += [(commit.stream, commit.last) for commit in commits]
+    async def _project(self, decisions: Sequence[Decision[Any]]) -> None:
+        self.projected += [(one.stream, one.commit.last) for one in decisions]
 
     async def _on_step(self, step: Step) -> None:
         self.steps.append(step)
