@@ -4,8 +4,8 @@
 
 `verify_commits_per_s`: a store of 500 streams verified as `parley verify` does it; the bare driver
 only reads and decodes the same documents. `load_10k_events_ms`: a conversation of 10,000 events
-loaded with its row by the service's own loader, nothing cached; the bare driver asks the same two
-questions and decodes nothing. The recorders' figures are in `recorders.py`.
+loaded with its row by the service's own repository, nothing cached; the bare driver asks the same
+two questions and decodes nothing. The recorders' figures are in `recorders.py`.
 """
 
 import uuid
@@ -23,12 +23,13 @@ from benchmarks.eventstore import BATCH, commit
 from benchmarks.figures import Figures, run_alone
 from benchmarks.load import shortest
 from benchmarks.recorders import measure_beside_recorders
+from libs.aggregates.repository import AggregateRepository
 from libs.eventstore.codec import Document
 from libs.eventstore.commits import GENESIS, Commit
 from libs.eventstore.store import AsyncEventStore
 from libs.eventstore.verifying import verify_all
-from services.conversation.kinds import Conversations
-from services.conversation.loading import Loader
+from services.conversation.aggregates.conversations import Conversations
+from services.conversation.domain.events import EVENTS
 from services.conversation.privacy.sealed_store import COMMITS
 from services.conversation.read_models.attachments import FILES
 from services.conversation.read_models.customers.rows import CUSTOMERS
@@ -90,7 +91,7 @@ async def measure_loading(database: AsyncDatabase[Document], figures: Figures) -
     }
 
     async def ours() -> None:
-        loaded = await Loader(kind, store, 0).quickly([past.STREAM])
+        loaded = await AggregateRepository(kind, EVENTS, store, 0).load_cached([past.STREAM])
         assert loaded[past.STREAM].snapshot == snapshot
 
     async def bare() -> None:

@@ -13,6 +13,10 @@ import msgspec
 from libs.aggregates.events import Event
 
 
+class RuleBroken(Exception):
+    """The aggregate's rules do not allow it now."""
+
+
 class Change[S, E: Event[Any]](msgspec.Struct, frozen=True, gc=False):
     """One event that was decided: its version in the stream, and the state around it."""
 

@@ -55,3 +55,11 @@ def waves(decisions: Iterable[Decision[Any]]) -> list[list[Decision[Any]]]:
         by_stream[decision.stream].append(decision)
     lists = zip_longest(*by_stream.values())
     return [[decision for decision in wave if decision is not None] for wave in lists]
+
+
+def newest_of(commits: Iterable[Commit]) -> dict[str, int]:
+    """The first version of the newest commit of each stream."""
+    newest: dict[str, int] = {}
+    for commit in commits:
+        newest[commit.stream] = max(commit.first, newest.get(commit.stream, 0))
+    return newest

@@ -47,7 +47,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from libs.eventstore.commits import Appended, Commit, PublicMessage
-from libs.eventstore.decisions import Decision, Queued, as_stored, commit_of, waves
+from libs.eventstore.decisions import Decision, Queued, as_stored, commit_of, newest_of, waves
 from libs.eventstore.errors import CommitUnreadable, StopHere, StreamSetAside
 from libs.eventstore.ordered_queues import OrderedQueues, Turn
 from libs.eventstore.store import AppendOutcome, AsyncEventStore
@@ -175,7 +175,7 @@ class Outbox:
         again = 0
         if (now := time.monotonic()) >= self._again_at:
             self._again_at = now + _AGAIN_EVERY_S
-            again = await self._sweep_up(_newest(await self._store.aside(self._sweep_limit)))
+            again = await self._sweep_up(newest_of(await self._store.aside(self._sweep_limit)))
         unreadable: list[CommitUnreadable] = []
         older_than = datetime.now(UTC) - self._settle
         abandoned = await self._store.pending(self._sweep_limit, older_than, unreadable)
@@ -185,7 +185,7 @@ class Outbox:
         for one in unreadable:
             await self._set_aside(one.stream, one, one.document_id)
         bad = {one.stream for one in unreadable}
-        newest = _newest(
+        newest = newest_of(
             c for c in abandoned if not self._queues.busy(c.stream) and c.stream not in bad
         )
         return again + await self._sweep_up(newest)
@@ -208,7 +208,7 @@ class Outbox:
         Nothing newer: whatever was pending before a commit that was seen, this finds; of what came
         after it, that cannot be said. Errors: StreamSetAside (the others are seen to the end).
         """
-        newest = _newest(seen)
+        newest = newest_of(seen)
         if not newest:
             return 0
         published, failed = await self._take_up(newest)
@@ -396,10 +396,3 @@ class Outbox:
             awaitable = self._on_step(step)
             if inspect.isawaitable(awaitable):
                 await awaitable
-
-
-def _newest(seen: Iterable[Commit]) -> dict[str, int]:
-    newest: dict[str, int] = {}
-    for commit in seen:
-        newest[commit.stream] = max(commit.first, newest.get(commit.stream, 0))
-    return newest

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from libs.aggregates.events import UnknownEvent
+from libs.aggregates.events import UnknownEvent, UnreadableEvent
 from libs.events.ids import IdKey
 from libs.events.topics import Topic
+from libs.eventstore.errors import CommitUnreadable, StreamBroken, StreamSetAside
 from libs.eventstore.outbox import StepHook
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.away import SERVER_AWAY
@@ -63,11 +64,11 @@ from services.conversation.consumers.departures import Departures
 from services.conversation.consumers.early_deletions import EARLY_DELETIONS
 from services.conversation.consumers.early_deletions import INDEXES as EARLY_INDEXES
 from services.conversation.consumers.routing_timeouts import RoutingTimeouts, watch_unpublished
-from services.conversation.engine import Engine, engine_of
-from services.conversation.loading import UNREADABLE
+from services.conversation.dependencies import Dependencies, dependencies_of
 from services.conversation.privacy.answer_vault import ANSWERS, AnswerVault
 from services.conversation.privacy.erasure.erasing import Erasing
 from services.conversation.privacy.erasure.erasures import Erasures
+from services.conversation.privacy.sealed_payload import Broken
 from services.conversation.privacy.sealed_store import COMMITS
 from services.conversation.read_models.attachments import FILE_INDEXES, FILES
 from services.conversation.read_models.comments import CommentQueries
@@ -85,6 +86,7 @@ from services.conversation.read_models.messages.rows import MESSAGE_INDEXES, MES
 from services.conversation.read_models.personal_data import ReadModelsPersonalData
 from services.conversation.read_models.rebuild.registry import read_models
 from services.conversation.read_models.rebuild.renewing import Renewing
+from services.conversation.read_models.row_states import UnreadableRow
 from services.conversation.read_models.saved_filters import (
     SAVED_FILTER_INDEXES,
     SAVED_FILTERS,
@@ -126,6 +128,17 @@ _LONG_WAITING: Final = 12
 _LONG_IN_ALL: Final = 3
 
 
+# That something of a stream cannot be read: its own trouble, and nobody else's.
+_UNREADABLE: Final = (
+    CommitUnreadable,
+    StreamBroken,
+    StreamSetAside,
+    UnreadableEvent,
+    UnreadableRow,
+    Broken,
+)
+
+
 @asynccontextmanager
 async def compose(
     settings: ConversationSettings, runtime: Runtime, on_step: StepHook | None = None
@@ -139,17 +152,17 @@ async def compose(
     publisher = broker.publishes()
 
     directory = Directory(settings)
-    engine = engine_of(settings, database, publisher, directory, on_step)
+    engine = dependencies_of(settings, database, publisher, directory, on_step)
     for reads in (INBOUND, DELIVERY, COMMANDS, CUSTOMER):
         [topic] = reads.topics
         consumer = broker.subscribes(reads, engine.handlers[topic], publisher)
         _consume(topic, consumer, runtime, directory)
 
     answers = Answers(database[ANSWERS], AnswerVault(engine.keyring))
-    queue = CommandQueue(engine.desk)
+    queue = CommandQueue(engine.handler)
     outbox = engine.outbox
     timeouts = RoutingTimeouts(
-        engine.desk,
+        engine.handler,
         database[INBOX],
         timedelta(seconds=settings.conversation_routing_timeout_seconds),
     )
@@ -170,8 +183,8 @@ async def compose(
         Erasures(database, engine.keyring),
         engine.keyring,
         engine.store,
-        engine.desk,
-        engine.customer_desk,
+        engine.handler,
+        engine.customer_handler,
         ReadModelsPersonalData(database, index, cards, saved.forget),
         lambda unwanted: take_out(settings.kafka, settings.kafka_namespace, unwanted),
         timedelta(seconds=settings.conversation_erasure_check_seconds),
@@ -181,7 +194,7 @@ async def compose(
     runtime.run("directory", directory.table.run)
     runtime.run("commands queue", queue.run)
     runtime.run("routing timeouts", timeouts.run)
-    runtime.run("departures", Departures(engine.desk, database[INBOX], directory).run)
+    runtime.run("departures", Departures(engine.handler, database[INBOX], directory).run)
     anchors = broker.gathers(ANCHORS, _anchor_writer(settings, runtime.stop).gather)
     runtime.consume("anchors", anchors, is_needed=False)
     runtime.run("marker", lambda stop: outbox.run_marker(stop, retry_on=SERVER_AWAY))
@@ -209,7 +222,7 @@ async def compose(
 
     app = service_app(runtime, "Parley conversation")
     app.add_exception_handler(UnknownEvent, _newer)
-    for broken in UNREADABLE:
+    for broken in _UNREADABLE:
         app.add_exception_handler(broken, problem_of_set_aside)
     _add_api(
         app,
@@ -236,7 +249,7 @@ async def compose(
 def _add_api(
     app: FastAPI,
     database: AsyncDatabase[Document],
-    engine: Engine,
+    engine: Dependencies,
     directory: Directory,
     queue: CommandQueue,
     erasing: Erasing,
@@ -249,7 +262,7 @@ def _add_api(
     inbox, messages, customer_rows = database[INBOX], database[MESSAGES], database[CUSTOMERS]
     members, drafts = Members(directory), Drafts(database[DRAFTS])
     timelines = Timelines(engine.store, messages)
-    visible = VisibleConversations(inbox, database[FILES], Lists(), engine.loader, timelines)
+    visible = VisibleConversations(inbox, database[FILES], Lists(), engine.repository, timelines)
     customers = CustomerQueries(visible, inbox, customer_rows)
     sent = SentAnswers(timelines)
     activities = ActivityCommands(executor, sent, id_key)
@@ -298,7 +311,7 @@ def _add_api(
     )
     add(customer_handlers, customers_api.ROUTES, about_customers)
     add(
-        CustomerCommands(customers, engine.customer_desk),
+        CustomerCommands(customers, engine.customer_handler),
         customers_api.COMMAND_ROUTES,
         about_customers,
     )

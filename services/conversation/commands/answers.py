@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from libs.aggregates.aggregate import Snapshot
+from libs.aggregates.commands import Done
 from libs.events.api import ConversationView, Sent, TimelineItem
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.localization.refusals import no_such_conversation, no_such_message
 from services.conversation.read_models.member import MemberContext
 from services.conversation.read_models.timeline import Timelines
 from services.conversation.read_models.views import conversation_view, timeline_item
-from services.conversation.tasks import Done
 
 
 @dataclass(frozen=True, slots=True)

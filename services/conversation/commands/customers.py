@@ -6,6 +6,8 @@ from typing import Final
 
 from msgspec import UNSET
 
+from libs.aggregates.command_handler import CommandHandler
+from libs.aggregates.commands import Command, Done, NotDone, Outcome
 from libs.events.api.customers import (
     ChangeSalesPlans,
     CustomerView,
@@ -22,7 +24,6 @@ from libs.runtime.tracing import trace_headers
 from services.conversation.commands.answers import Answer
 from services.conversation.commands.custom_fields import checked_values
 from services.conversation.commands.customer_checks import card_changes, check_visit
-from services.conversation.desk import Desk
 from services.conversation.domain.customer.card import MergedAway, NotInvolved
 from services.conversation.domain.customer.customer import Customer
 from services.conversation.domain.customer.identities import NotMerged
@@ -33,7 +34,6 @@ from services.conversation.metrics import COMMANDS
 from services.conversation.read_models.customers.queries import CustomerQueries
 from services.conversation.read_models.customers.views import InSight
 from services.conversation.read_models.member import MemberContext
-from services.conversation.tasks import Done, NotDone, Outcome, Task
 
 type Decide = Callable[[Customer], None]
 
@@ -50,10 +50,10 @@ class CustomerCommands:
     """
 
     def __init__(
-        self, queries: CustomerQueries, customer_desk: Desk[CustomerState, Customer]
+        self, queries: CustomerQueries, customer_handler: CommandHandler[CustomerState, Customer]
     ) -> None:
         self._queries = queries
-        self._customer_desk = customer_desk
+        self._customer_handler = customer_handler
 
     async def edit(
         self, actor: MemberContext, customer_id: str, cause: str, asked: EditCustomer
@@ -238,12 +238,12 @@ class CustomerCommands:
         self, actor: MemberContext, steps: Sequence[tuple[str, str, Decide]]
     ) -> Outcome[CustomerState]:
         """Of several steps the first's outcome: the others only complete it."""
-        tasks = [
-            Task(actor.workspace_id, stream, cause, decide, trace_headers(), _WEIGHT_BYTES)
+        commands = [
+            Command(actor.workspace_id, stream, cause, decide, trace_headers(), _WEIGHT_BYTES)
             for stream, cause, decide in steps
         ]
         try:
-            return (await self._customer_desk.handle(tasks))[0]
+            return (await self._customer_handler.handle(commands))[0]
         except SERVER_AWAY as error:
             raise Unavailable(TEXTS.say("unavailable.not-confirmed")) from error
 
@@ -254,7 +254,7 @@ class CustomerCommands:
             COMMANDS.labels(command, "refused").inc()
             raise _problem(actor, outcome)
         COMMANDS.labels(command, "repeated" if outcome.repeated else "done").inc()
-        # The rows have it: they are written before the desk returns.
+        # The rows have it: they are written before the command handler returns.
         return _answer(actor, await self._queries.in_sight(actor, customer_id))
 
 

@@ -1,5 +1,6 @@
 """Forgetting a customer."""
 
+from libs.aggregates.commands import NotThere
 from libs.events.api.customers import ErasedCustomer
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.problems import NotFound, Unavailable
@@ -8,7 +9,6 @@ from services.conversation.localization.localizer import TEXTS
 from services.conversation.metrics import COMMANDS
 from services.conversation.privacy.erasure.erasing import Erasing
 from services.conversation.read_models.member import MemberContext
-from services.conversation.tasks import NotThere
 
 
 class ErasureCommands:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from libs.aggregates.commands import Command, Done, NotThere
 from libs.events.api import ConversationView
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.problems import Problem, Unavailable
@@ -15,7 +16,6 @@ from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.localization.refusals import problem_of
 from services.conversation.metrics import COMMANDS
 from services.conversation.read_models.member import MemberContext
-from services.conversation.tasks import Done, NotThere, Task
 
 type Decide = Callable[[Conversation], None]
 
@@ -63,9 +63,11 @@ class CommandExecutor:
             decide(conversation)
 
         weight = _WEIGHT_BYTES + _BYTES_A_CHARACTER * characters
-        task = Task(actor.workspace_id, conversation_id, cause, if_visible, trace_headers(), weight)
+        asked = Command(
+            actor.workspace_id, conversation_id, cause, if_visible, trace_headers(), weight
+        )
         try:
-            outcome = await self._queue.decide(task)
+            outcome = await self._queue.decide(asked)
         except SERVER_AWAY as error:
             raise Unavailable(COMMON.say("unavailable.not-confirmed")) from error
         if isinstance(outcome, Done):

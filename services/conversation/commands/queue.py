@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from libs.aggregates.command_handler import CommandHandler
+from libs.aggregates.commands import Command, Outcome
 from libs.runtime.away import SERVER_AWAY
-from services.conversation.desk import Desk
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
-from services.conversation.tasks import Outcome, Task
 
-type ConversationTask = Task[Conversation]
+type ConversationCommand = Command[Conversation]
 type ConversationOutcome = Outcome[ConversationState]
-type _Waiting = tuple[ConversationTask, asyncio.Future[ConversationOutcome]]
+type _Waiting = tuple[ConversationCommand, asyncio.Future[ConversationOutcome]]
 
 
 _COMPANY_SECONDS: Final = 0.008
@@ -26,16 +26,16 @@ class CommandQueue:
     above all: 16 % of the CPU of all processes at 16 connections.
     """
 
-    def __init__(self, desk: Desk[ConversationState, Conversation]) -> None:
-        self._desk = desk
+    def __init__(self, handler: CommandHandler[ConversationState, Conversation]) -> None:
+        self._handler = handler
         self._waiting: list[_Waiting] = []
         self._arrived = asyncio.Event()
         self._several = False
 
-    async def decide(self, task: ConversationTask) -> ConversationOutcome:
+    async def decide(self, command: ConversationCommand) -> ConversationOutcome:
         """Errors: the driver's and the broker's."""
         future: asyncio.Future[ConversationOutcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append((task, future))
+        self._waiting.append((command, future))
         self._arrived.set()
         return await future
 
@@ -58,7 +58,7 @@ class CommandQueue:
 
     async def _together(self, batch: Sequence[_Waiting]) -> None:
         try:
-            outcomes = await self._desk.handle([task for task, _ in batch])
+            outcomes = await self._handler.handle([command for command, _ in batch])
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, SERVER_AWAY):
                 # One of them met a bug: it alone is to fail, and each finds out which it was.

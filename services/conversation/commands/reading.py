@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from libs.aggregates.commands import Command, Done, NotThere
 from libs.events.api import AllRead, ReadAll
 from libs.events.api.filters import ConversationFilter
 from libs.runtime.away import SERVER_AWAY
@@ -13,7 +14,6 @@ from services.conversation.commands.queue import CommandQueue
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.read_models.conversations import VisibleConversations
 from services.conversation.read_models.member import MemberContext
-from services.conversation.tasks import Done, NotThere, Task
 
 # In one request; whoever has more asks again. Between the batches other commands have their turn.
 AT_MOST: Final = 2_000
@@ -36,23 +36,23 @@ class ReadingCommands:
         return AllRead(read=read, more=len(rows) > AT_MOST)
 
     async def _read(self, actor: MemberContext, rows: Sequence[tuple[str, int]], cause: str) -> int:
-        tasks = (self._queue.decide(self._reading(actor, *row, cause)) for row in rows)
+        commands = (self._queue.decide(self._reading(actor, *row, cause)) for row in rows)
         try:
-            outcomes = await asyncio.gather(*tasks)
+            outcomes = await asyncio.gather(*commands)
         except SERVER_AWAY as error:
             raise Unavailable from error
         return sum(isinstance(outcome, Done) and bool(outcome.changes) for outcome in outcomes)
 
     def _reading(
         self, actor: MemberContext, conversation_id: str, version: int, cause: str
-    ) -> Task[Conversation]:
+    ) -> Command[Conversation]:
         def decide(conversation: Conversation) -> None:
             if not actor.sees(conversation.state):
                 raise NotThere
             if conversation.version == version:
                 conversation.mark_read(actor.member_id)
 
-        return Task(
+        return Command(
             actor.workspace_id,
             conversation_id,
             f"{cause}/{conversation_id}",

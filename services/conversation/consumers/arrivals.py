@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from libs.aggregates.commands import Command
+from libs.aggregates.repository import AggregateRepository
 from libs.events.content import Content
 from libs.events.ids import IdKey
 from libs.events.inbound import InboundDeleted, InboundReceived
@@ -25,11 +27,9 @@ from services.conversation.domain.conversation.albums import joined, without_par
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.conversation.written import Place, Written
-from services.conversation.loading import Loader
 from services.conversation.privacy.sealed_store import SealedStore
 from services.conversation.read_models.messages.parts import deletion_of, edit_of, last_edit_of
 from services.conversation.read_models.timeline import Timeline
-from services.conversation.tasks import Task
 
 type Decide = Callable[[Conversation], None]
 type Inbound = InboundReceived | InboundDeleted
@@ -69,25 +69,25 @@ class Arrivals:
     def __init__(
         self,
         store: SealedStore,
-        loader: Loader[ConversationState],
+        repository: AggregateRepository[ConversationState],
         messages: Rows,
         early: EarlyDeletions,
         ids: IdKey,
     ) -> None:
         self._store = store
-        self._loader = loader
+        self._repository = repository
         self._messages = messages
         self._early = early
         self._ids = ids
 
-    async def tasks(
+    async def commands(
         self, arrived: Sequence[tuple[Received, Inbound, Place, bool]]
-    ) -> list[tuple[Task[Conversation], Origins]]:
+    ) -> list[tuple[Command[Conversation], Origins]]:
         """What is to be decided, in order, and what each comes of; nothing of what is so already.
         With each: its place, and whether its customer is blocked. Errors: the driver's."""
         known = await self._look([body for _, body, _, _ in arrived])
         early: dict[str, datetime] = {}
-        made: list[tuple[Task[Conversation], Origins]] = []
+        made: list[tuple[Command[Conversation], Origins]] = []
         albums: dict[str, list[tuple[Received, InboundReceived]]] = defaultdict(list)
         for one, body, _, _ in arrived:
             if isinstance(body, InboundDeleted) or not body.album or body.kind == "edit":
@@ -96,20 +96,22 @@ class Arrivals:
                 albums[body.message_id].append((one, body))
         for one, body, place, blocked in arrived:
             origins: Origins = [(one, body)]
-            task: Task[Conversation] | None
+            command: Command[Conversation] | None
             if isinstance(body, InboundDeleted):
-                task = self._deletion(one, body, known, early)
+                command = self._deletion(one, body, known, early)
             elif body.kind == "edit":
-                task = _edit(one, body, place, known, self._written(body, known, blocked))
+                command = _edit(one, body, place, known, self._written(body, known, blocked))
             elif body.album:
                 parts = albums.pop(body.message_id, [])
                 origins = list(parts)
-                task = self._album(parts, place, known, blocked) if parts else None
+                command = self._album(parts, place, known, blocked) if parts else None
             else:
-                task = self._message(one, body, place, self._written(body, known, blocked), early)
+                command = self._message(
+                    one, body, place, self._written(body, known, blocked), early
+                )
                 known.causes.add((body.conversation_id, body.cause))
-            if task is not None:
-                made.append((task, origins))
+            if command is not None:
+                made.append((command, origins))
         await self._early.note(early)
         return made
 
@@ -154,7 +156,7 @@ class Arrivals:
         ]
         if not changing:
             return
-        loaded = await self._loader.carefully({body.conversation_id for body in changing})
+        loaded = await self._repository.load_consistent({body.conversation_id for body in changing})
         for stream, one in loaded.items():
             known.erasures[stream] = one.snapshot.state.erasures if one.snapshot else 0
         for body in changing:
@@ -182,7 +184,7 @@ class Arrivals:
         place: Place,
         written: Written,
         early: Mapping[str, datetime],
-    ) -> Task[Conversation]:
+    ) -> Command[Conversation]:
         deleted_at = early.get(body.message_id) or self._early.at.get(body.message_id)
 
         def decide(conversation: Conversation) -> None:
@@ -190,7 +192,7 @@ class Arrivals:
             if deleted_at is not None:
                 conversation.deleted_elsewhere(body.message_id, body.direction, deleted_at)
 
-        return _task(one, body, place, decide)
+        return _command(one, body, place, decide)
 
     def _album(
         self,
@@ -198,7 +200,7 @@ class Arrivals:
         place: Place,
         known: _Known,
         blocked: bool,
-    ) -> Task[Conversation]:
+    ) -> Command[Conversation]:
         """One message of what has come; what comes later joins it."""
         (one, first), conversation_id = parts[0], parts[0][1].conversation_id
         message_id, album = first.message_id, _album_cause(first.message_id)
@@ -222,11 +224,11 @@ class Arrivals:
             conversation.join(written, first.direction)
 
         covers = causes - {first.cause} - ({album} if is_there else set())
-        return _task(one, first, place, decide, covers)
+        return _command(one, first, place, decide, covers)
 
     def _deletion(
         self, one: Received, body: InboundDeleted, known: _Known, early: dict[str, datetime]
-    ) -> Task[Conversation] | None:
+    ) -> Command[Conversation] | None:
         """Nothing of what is deleted already: the team may have taken it back, of which the
         platform then tells. One that was sent in parts is deleted with the first of them."""
         decisions: list[Decide] = []
@@ -254,7 +256,7 @@ class Arrivals:
             for decision in decisions:
                 decision(conversation)
 
-        return Task(
+        return Command(
             one.envelope.workspace_id,
             body.conversation_id,
             body.cause,
@@ -294,7 +296,7 @@ class Arrivals:
 
 def _edit(
     one: Received, body: InboundReceived, place: Place, known: _Known, written: Written
-) -> Task[Conversation] | None:
+) -> Command[Conversation] | None:
     """None: what the message says was said later."""
     message_id, cause, covers = body.message_id, body.message_cause, set[str]()
     key = (body.conversation_id, cause or "")
@@ -325,7 +327,7 @@ def _edit(
             conversation.arrive(written.before_its_edit(), body.direction, place)
         conversation.edit(written, body.direction, place)
 
-    return _task(one, body, place, decide, covers)
+    return _command(one, body, place, decide, covers)
 
 
 def _content_now(message_id: str, known: _Known) -> Content | None:
@@ -353,14 +355,14 @@ def _shrunk(message_id: str, content: Content) -> Decide:
     return lambda conversation: conversation.shrink(message_id, content)
 
 
-def _task(
+def _command(
     one: Received,
     body: InboundReceived,
     place: Place,
     decide: Decide,
     covers: set[str] | frozenset[str] = frozenset(),
-) -> Task[Conversation]:
-    return Task(
+) -> Command[Conversation]:
+    return Command(
         place.workspace_id,
         body.conversation_id,
         body.cause,

@@ -7,17 +7,17 @@ conversations by way of Kafka: however the process ends in between, it is not fo
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from libs.aggregates.command_handler import CommandHandler
+from libs.aggregates.commands import Command
 from libs.events import customer as public
 from libs.events.activity import ActivityKind
 from libs.events.envelope import Envelope
 from libs.runtime.consumer import Received, Refused
 from libs.runtime.rows import Rows
 from services.conversation.consumers.customer_profiles import CustomerTeller
-from services.conversation.desk import Desk
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.read_models.customers.sets import sets_of
-from services.conversation.tasks import Task
 
 
 class CustomerHandler:
@@ -26,11 +26,11 @@ class CustomerHandler:
 
     def __init__(
         self,
-        desk: Desk[ConversationState, Conversation],
+        handler: CommandHandler[ConversationState, Conversation],
         customers: Rows,
         teller: CustomerTeller,
     ) -> None:
-        self._desk = desk
+        self._handler = handler
         self._customers = customers
         self._teller = teller
 
@@ -79,8 +79,8 @@ class CustomerHandler:
                     event.member_id, f"act_{envelope.id}", activity, {}, envelope.time
                 )
 
-        await self._desk.handle(
-            [Task(envelope.workspace_id, latest, f"customer/{envelope.id}", decide)]
+        await self._handler.handle(
+            [Command(envelope.workspace_id, latest, f"customer/{envelope.id}", decide)]
         )
 
 

@@ -8,17 +8,17 @@ from collections.abc import Collection, Mapping
 from itertools import batched, count
 from typing import Final, NamedTuple
 
+from libs.aggregates.command_handler import CommandHandler
+from libs.aggregates.commands import Command
 from libs.events.envelope import Envelope
 from libs.runtime.consumer import Transient
 from libs.runtime.rows import Rows
-from services.conversation.desk import Desk
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.customer_profile import Known
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.privacy.erasure.erasures import Erasures
 from services.conversation.privacy.keyring import Keyring
 from services.conversation.read_models.customers.sets import CustomerSet, sets_of
-from services.conversation.tasks import Task
 
 _AT_ONCE: Final = 500
 
@@ -34,12 +34,12 @@ class _Shown(NamedTuple):
 class CustomerTeller:
     def __init__(
         self,
-        desk: Desk[ConversationState, Conversation],
+        handler: CommandHandler[ConversationState, Conversation],
         customers: Rows,
         keyring: Keyring,
         erasures: Erasures,
     ) -> None:
-        self._desk = desk
+        self._handler = handler
         self._customers = customers
         self._keyring = keyring
         self._erasures = erasures
@@ -68,12 +68,12 @@ class CustomerTeller:
                 wanted = {name: shown for name, shown in wanted.items() if name == only}
             if wanted == done:
                 return
-            tasks = [
+            commands = [
                 _telling(envelope, member_id, conversation_id, shown, attempt)
                 for conversation_id, shown in wanted.items()
             ]
-            for some in batched(tasks, _AT_ONCE):
-                await self._desk.handle(some)
+            for some in batched(commands, _AT_ONCE):
+                await self._handler.handle(some)
             done = wanted
 
     async def _shown(self, workspace_id: str, customer_ids: Collection[str]) -> dict[str, _Shown]:
@@ -120,7 +120,7 @@ def _by(customer: CustomerSet) -> str:
 
 def _telling(
     envelope: Envelope, member_id: str | None, conversation_id: str, shown: _Shown, attempt: int
-) -> Task[Conversation]:
+) -> Command[Conversation]:
     def decide(conversation: Conversation) -> None:
         conversation.know_customer(member_id or shown.by, shown.known, begins=member_id is None)
         conversation.set_blocked(
@@ -128,4 +128,4 @@ def _telling(
         )
 
     cause = f"customer/{envelope.id}/{attempt}"
-    return Task(envelope.workspace_id, conversation_id, cause, decide, envelope.extra)
+    return Command(envelope.workspace_id, conversation_id, cause, decide, envelope.extra)

@@ -12,13 +12,16 @@ from datetime import datetime
 from typing import Final
 
 from libs.aggregates.aggregate import Snapshot
+from libs.aggregates.command_handler import CommandHandler
+from libs.aggregates.commands import Command, Done
 from libs.events.content import ReachedState
 from libs.events.conversation.case import Audience
 from libs.events.inbound import CorrectionFailed, DeliveryChanged, DeliveryWatermark
 from libs.runtime.consumer import Received, Refused
 from libs.runtime.rows import Rows
+from services.conversation.aggregates.sent_messages import DeliveryCommand
+from services.conversation.consumers.dead_letter_reasons import reason_of
 from services.conversation.consumers.undone import Conversations, FindConversations, Undone
-from services.conversation.desk import Desk
 from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.messages import MessageSent
@@ -36,7 +39,6 @@ from services.conversation.domain.sent_message import (
 from services.conversation.privacy.sealed_store import SealedStore
 from services.conversation.read_models.messages.rows import delivery_of
 from services.conversation.read_models.timeline import Timeline
-from services.conversation.tasks import Done, Task, reason_of
 
 _Told = DeliveryChanged | DeliveryWatermark | CorrectionFailed
 
@@ -68,13 +70,13 @@ class DeliveryHandler:
 
     def __init__(
         self,
-        desk: Desk[SentMessageState, SentMessage],
-        conversations: Desk[ConversationState, Conversation],
+        handler: CommandHandler[SentMessageState, SentMessage],
+        conversations: CommandHandler[ConversationState, Conversation],
         find: FindConversations,
         store: SealedStore,
         messages: Rows,
     ) -> None:
-        self._desk = desk
+        self._handler = handler
         self._conversations = conversations
         self._find = find
         self._store = store
@@ -118,15 +120,15 @@ class DeliveryHandler:
         refused: list[Refused],
     ) -> list[tuple[Received, DeliveryChanged]]:
         """Those by which their conversations' messages did not arrive, as far as is known."""
-        tasks = []
+        commands = []
         for one, body in receipts:
             workspace_id = one.envelope.workspace_id
             snapshot = snapshots.get(body.conversation_id)
             case_id = await self._case_of(snapshot, body.message_id)
             sent_in = SentIn(workspace_id, body.conversation_id, case_id)
             marks = snapshot.state.watermarks if snapshot else Watermarks()
-            tasks.append(
-                Task(
+            commands.append(
+                DeliveryCommand(
                     workspace_id,
                     body.message_id,
                     _cause_of(body),
@@ -136,7 +138,7 @@ class DeliveryHandler:
                     audience=audience_of(snapshot.state) if snapshot and case_id else None,
                 )
             )
-        outcomes = await self._desk.handle(tasks)
+        outcomes = await self._handler.handle(commands)
         undelivered = []
         for (one, body), outcome in zip(receipts, outcomes, strict=True):
             if not isinstance(outcome, Done):
@@ -171,7 +173,7 @@ class DeliveryHandler:
         # First it is kept: what is moved by it, a crash leaves to the batch when it comes again.
         outcomes = await self._conversations.handle(
             [
-                Task(
+                Command(
                     mark.one.envelope.workspace_id,
                     mark.body.conversation_id,
                     mark.cause,
@@ -210,8 +212,8 @@ class DeliveryHandler:
         """Move the messages that are not as far, a page of each mark at once."""
         while marks:
             pages = await asyncio.gather(*(self._behind(mark) for mark in marks))
-            tasks = [
-                Task(
+            commands = [
+                DeliveryCommand(
                     mark.one.envelope.workspace_id,
                     message_id,
                     mark.cause,
@@ -222,7 +224,7 @@ class DeliveryHandler:
                 for mark, page in zip(marks, pages, strict=True)
                 for message_id in page
             ]
-            outcomes = await self._desk.handle(tasks)
+            outcomes = await self._handler.handle(commands)
             if not any(isinstance(outcome, Done) and outcome.changes for outcome in outcomes):
                 # Their rows are behind: another replica has moved them, and is about to say so.
                 return

@@ -13,6 +13,8 @@ from typing import Final
 import structlog
 from pymongo import ASCENDING
 
+from libs.aggregates.command_handler import CommandHandler
+from libs.aggregates.commands import Command, Done
 from libs.events.directory import MemberState
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.directory import Directory
@@ -20,11 +22,9 @@ from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.rows import Rows
 from libs.runtime.stopping import stopped_within
-from services.conversation.desk import Desk
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.read_models.inbox.row_keys import offered_by
-from services.conversation.tasks import Done, Task
 
 log = structlog.get_logger()
 
@@ -38,9 +38,12 @@ type Gone = tuple[str, str]
 
 class Departures:
     def __init__(
-        self, desk: Desk[ConversationState, Conversation], inbox: Rows, directory: Directory
+        self,
+        handler: CommandHandler[ConversationState, Conversation],
+        inbox: Rows,
+        directory: Directory,
     ) -> None:
-        self._desk = desk
+        self._handler = handler
         self._inbox = inbox
         self._directory = directory
         self._seen: frozenset[Gone] = frozenset()
@@ -86,9 +89,9 @@ class Departures:
         for workspace_id, member_id in gone:
             after = ""
             while rows := await self._theirs(workspace_id, member_id, after):
-                tasks = [self._task(workspace_id, member_id, row) for row in rows]
+                commands = [self._command(workspace_id, member_id, row) for row in rows]
                 with left_out("departure", rows[0]["_id"], SERVER_AWAY):
-                    freed += await self._free(tasks)
+                    freed += await self._free(commands)
                 after = rows[-1]["_id"]
         return freed
 
@@ -102,23 +105,23 @@ class Departures:
             limit=_AT_ONCE,
         ).to_list()
 
-    async def _free(self, tasks: Sequence[Task[Conversation]]) -> int:
+    async def _free(self, commands: Sequence[Command[Conversation]]) -> int:
         try:
-            outcomes = await self._desk.handle(tasks)
+            outcomes = await self._handler.handle(commands)
         except SERVER_AWAY:
             raise
         except Exception:
-            if len(tasks) == 1:
+            if len(commands) == 1:
                 raise
             # One of them is the trouble, and it alone is left.
             freed = 0
-            for task in tasks:
-                with left_out("departure", task.stream, SERVER_AWAY):
-                    freed += await self._free([task])
+            for command in commands:
+                with left_out("departure", command.stream, SERVER_AWAY):
+                    freed += await self._free([command])
             return freed
         return sum(isinstance(outcome, Done) and bool(outcome.changes) for outcome in outcomes)
 
-    def _task(self, workspace_id: str, member_id: str, row: Document) -> Task[Conversation]:
+    def _command(self, workspace_id: str, member_id: str, row: Document) -> Command[Conversation]:
         def decide(conversation: Conversation) -> None:
             member = self._member(workspace_id, member_id)
             if member is not None and not member.active:
@@ -126,7 +129,7 @@ class Departures:
 
         # They may go twice, and have had something to do with the same case each time.
         cause = f"member-gone/{member_id}/{row['v']}"
-        return Task(workspace_id, row["_id"], cause, decide)
+        return Command(workspace_id, row["_id"], cause, decide)
 
     def _member(self, workspace_id: str, member_id: str) -> MemberState | None:
         return self._directory.of(workspace_id).members.get(member_id)

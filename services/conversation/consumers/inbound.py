@@ -1,6 +1,6 @@
 """What comes by Kafka: customers' messages and routing's decisions.
 
-Each handler takes a whole batch, turns its messages into tasks, and has the desk decide them.
+Each handler takes a whole batch, turns its messages into commands, and has them decided.
 """
 
 import asyncio
@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from libs.aggregates.command_handler import CommandHandler
+from libs.aggregates.commands import Command, Done
 from libs.events.commands import RouteCase
 from libs.events.directory import SourceState
 from libs.events.inbound import InboundDeleted, InboundReceived
@@ -16,13 +18,12 @@ from libs.runtime.consumer import Received, Refused
 from libs.runtime.directory import Directory
 from services.conversation.commands.case_numbers import CaseNumbers
 from services.conversation.consumers.arrivals import Arrivals, Inbound
-from services.conversation.desk import Desk
+from services.conversation.consumers.dead_letter_reasons import reason_of
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.conversation.written import Place
 from services.conversation.metrics import RECEIVED_TO_PUBLISHED
 from services.conversation.read_models.customers.blocked import BlockedCustomers
-from services.conversation.tasks import Done, Task, reason_of
 
 # A source's state and its first message travel on different topics: wait this long for the former.
 _SOURCE_WAIT_SECONDS: Final = 3.0
@@ -36,13 +37,13 @@ class InboundHandler:
 
     def __init__(
         self,
-        desk: Desk[ConversationState, Conversation],
+        handler: CommandHandler[ConversationState, Conversation],
         directory: Directory,
         arrivals: Arrivals,
         numbers: CaseNumbers,
         blocked: BlockedCustomers,
     ) -> None:
-        self._desk = desk
+        self._handler = handler
         self._directory = directory
         self._arrivals = arrivals
         self._numbers = numbers
@@ -65,12 +66,12 @@ class InboundHandler:
                 refused.append(Refused(one, "its source is not known in its workspace"))
                 continue
             arrived.append((one, body, place, body.customer_id in self._blocked.ids))
-        made = await self._arrivals.tasks(arrived)
-        tasks = [task for task, _ in made]
+        made = await self._arrivals.commands(arrived)
+        commands = [command for command, _ in made]
         # Within a batch a conversation opens one case at most: nobody closes it meanwhile.
-        streams = {(task.workspace_id, task.stream) for task in tasks}
+        streams = {(command.workspace_id, command.stream) for command in commands}
         await self._numbers.reserve(Counter(workspace_id for workspace_id, _ in streams))
-        outcomes = await self._desk.handle(tasks)
+        outcomes = await self._handler.handle(commands)
         now = datetime.now(UTC)
         for (_, origins), outcome in zip(made, outcomes, strict=True):
             for one, body in origins:
@@ -107,19 +108,19 @@ class InboundHandler:
 class CommandsHandler:
     """``parley.commands``: routing's decisions."""
 
-    def __init__(self, desk: Desk[ConversationState, Conversation]) -> None:
-        self._desk = desk
+    def __init__(self, handler: CommandHandler[ConversationState, Conversation]) -> None:
+        self._handler = handler
 
     async def __call__(self, batch: Sequence[Received]) -> list[Refused]:
-        tasks, origins, refused = [], [], []
+        commands, origins, refused = [], [], []
         for one in batch:
             body = one.envelope.body
             if not isinstance(body, RouteCase):
                 refused.append(_not_expected(one))
                 continue
             origins.append(one)
-            tasks.append(
-                Task(
+            commands.append(
+                Command(
                     one.envelope.workspace_id,
                     body.conversation_id,
                     body.cause,
@@ -127,7 +128,7 @@ class CommandsHandler:
                     one.envelope.extra,
                 )
             )
-        outcomes = await self._desk.handle(tasks)
+        outcomes = await self._handler.handle(commands)
         for one, outcome in zip(origins, outcomes, strict=True):
             if not isinstance(outcome, Done):
                 refused.append(Refused(one, reason_of(outcome)))

@@ -9,17 +9,17 @@ from typing import Final
 import structlog
 from pymongo import ASCENDING
 
+from libs.aggregates.command_handler import CommandHandler
+from libs.aggregates.commands import Command, Done
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.left_out import left_out
 from libs.runtime.rows import Rows
 from libs.runtime.stopping import stopped_within
-from services.conversation.desk import Desk
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.metrics import ROUTING_TIMEOUTS, UNPUBLISHED
 from services.conversation.read_models.inbox.rows import snapshot_of
-from services.conversation.tasks import Done, Task
 
 log = structlog.get_logger()
 
@@ -35,11 +35,11 @@ class RoutingTimeouts:
 
     def __init__(
         self,
-        desk: Desk[ConversationState, Conversation],
+        handler: CommandHandler[ConversationState, Conversation],
         inbox: Rows,
         timeout: timedelta,
     ) -> None:
-        self._desk = desk
+        self._handler = handler
         self._inbox = inbox
         self._timeout = timeout
         # Those that could not be decided on, until this process ends.
@@ -64,35 +64,35 @@ class RoutingTimeouts:
         ).to_list()
         # They are late already, and would fill each sweep.
         self._bad.update(row["_id"] for row in rows)
-        tasks = []
+        commands = []
         for row in rows:
             with left_out("routing timeout", row["_id"]):
-                tasks.append(self._task(snapshot_of(row).state))
-        moved = await self._together(tasks) if tasks else 0
+                commands.append(self._command(snapshot_of(row).state))
+        moved = await self._together(commands) if commands else 0
         ROUTING_TIMEOUTS.inc(moved)
         return moved
 
-    async def _together(self, tasks: Sequence[Task[Conversation]]) -> int:
+    async def _together(self, commands: Sequence[Command[Conversation]]) -> int:
         try:
-            outcomes = await self._desk.handle(tasks)
+            outcomes = await self._handler.handle(commands)
         except SERVER_AWAY:
-            self._bad.difference_update(task.stream for task in tasks)
+            self._bad.difference_update(command.stream for command in commands)
             raise
         except Exception:
-            if len(tasks) == 1:
+            if len(commands) == 1:
                 raise
             # One of them is the trouble, and it alone is left.
             moved = 0
-            for task in tasks:
-                with left_out("routing timeout", task.stream, SERVER_AWAY):
-                    moved += await self._together([task])
+            for command in commands:
+                with left_out("routing timeout", command.stream, SERVER_AWAY):
+                    moved += await self._together([command])
             return moved
-        self._bad.difference_update(task.stream for task in tasks)
+        self._bad.difference_update(command.stream for command in commands)
         return sum(isinstance(outcome, Done) and bool(outcome.changes) for outcome in outcomes)
 
-    def _task(self, state: ConversationState) -> Task[Conversation]:
+    def _command(self, state: ConversationState) -> Command[Conversation]:
         case_id = state.case.case_id
-        return Task(
+        return Command(
             state.thread.workspace_id,
             state.thread.conversation_id,
             f"routing-timeout/{case_id}",

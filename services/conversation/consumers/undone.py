@@ -11,17 +11,18 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from libs.aggregates.aggregate import Snapshot
+from libs.aggregates.command_handler import CommandHandler
+from libs.aggregates.commands import Command, Done
 from libs.events.inbound import CorrectionFailed, DeliveryChanged
 from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.rows import Rows
-from services.conversation.desk import Desk
+from services.conversation.consumers.dead_letter_reasons import reason_of
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.corrections import Standing
 from services.conversation.domain.conversation.sending import Sending
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.privacy.sealed_store import SealedStore
 from services.conversation.read_models.timeline import Timeline
-from services.conversation.tasks import Done, Task, reason_of
 
 type Conversations = Mapping[str, Snapshot[ConversationState]]
 type FindConversations = Callable[[Collection[str]], Awaitable[Conversations]]
@@ -34,7 +35,7 @@ _READ_AGAIN_SECONDS: Final = 0.05
 class Undone:
     def __init__(
         self,
-        conversations: Desk[ConversationState, Conversation],
+        conversations: CommandHandler[ConversationState, Conversation],
         find: FindConversations,
         store: SealedStore,
         messages: Rows,
@@ -61,7 +62,7 @@ class Undone:
             await asyncio.gather(*(self._look(one, found) for one in first.values()))
             outcomes = await self._conversations.handle(
                 [
-                    Task(
+                    Command(
                         one.received.envelope.workspace_id,
                         one.conversation_id,
                         one.cause,

@@ -3,11 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from libs.aggregates.aggregate import RuleBroken
 from services.conversation.domain.variables import Variable
-
-
-class RuleBroken(Exception):
-    """The aggregate does not allow it now."""
 
 
 class Refusal(RuleBroken):

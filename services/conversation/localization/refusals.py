@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
+from libs.aggregates.aggregate import RuleBroken
+from libs.aggregates.commands import NotDone, TooMuch, Unfit
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.problems import Conflict, Invalid, NotFound, Problem, TooLarge
-from services.conversation.domain.refusal import Refusal, RuleBroken
+from services.conversation.domain.refusal import Refusal
 from services.conversation.localization.localizer import TEXTS, Teller
-from services.conversation.tasks import NotDone, TooMuch, Unfit
 
 
 class RefusalProblem(Conflict):

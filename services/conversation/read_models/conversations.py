@@ -5,6 +5,8 @@ from itertools import batched
 from typing import Final
 
 from libs.aggregates.aggregate import Snapshot
+from libs.aggregates.commands import NotThere
+from libs.aggregates.repository import AggregateRepository
 from libs.events.api.attachments import AttachmentsInSight
 from libs.events.api.conversations import ConversationsInSight
 from libs.runtime.away import SERVER_AWAY
@@ -12,13 +14,11 @@ from libs.runtime.problems import Unavailable
 from libs.runtime.rows import Rows
 from services.conversation.domain.conversation.messages import MessageReceived, MessageSent
 from services.conversation.domain.conversation.state import ConversationState
-from services.conversation.loading import Loader
 from services.conversation.localization.refusals import no_such_conversation, no_such_message
 from services.conversation.read_models.inbox.inbox import Inbox, Lists
 from services.conversation.read_models.inbox.rows import snapshot_of
 from services.conversation.read_models.member import MemberContext
 from services.conversation.read_models.timeline import Timelines
-from services.conversation.tasks import NotThere
 
 _AT_ONCE: Final = 500
 
@@ -31,13 +31,13 @@ class VisibleConversations:
         inbox: Rows,
         files: Rows,
         lists: Lists,
-        loader: Loader[ConversationState],
+        repository: AggregateRepository[ConversationState],
         timelines: Timelines,
     ) -> None:
         self._inbox = inbox
         self._files = files
         self._lists = lists
-        self._loader = loader
+        self._repository = repository
         self._timelines = timelines
 
     def inbox(self, actor: MemberContext) -> Inbox:
@@ -60,7 +60,7 @@ class VisibleConversations:
         Whether the member may act is decided on the state that the commit is made from.
         """
         try:
-            loaded = (await self._loader.quickly([conversation_id]))[conversation_id]
+            loaded = (await self._repository.load_cached([conversation_id]))[conversation_id]
         except SERVER_AWAY as error:
             raise Unavailable from error
         snapshot = loaded.snapshot

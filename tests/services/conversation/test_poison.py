@@ -8,6 +8,7 @@ import pytest
 from bson.datetime_ms import DatetimeMS
 from pymongo.asynchronous.database import AsyncDatabase
 
+from libs.aggregates.commands import Command, Done, Unfit
 from libs.events.actions import Action
 from libs.eventstore.codec import to_document
 from libs.eventstore.commits import Commit, StoredEvent
@@ -15,11 +16,10 @@ from libs.eventstore.store import AsyncEventStore
 from libs.runtime.broker import publishing
 from libs.runtime.directory import Directory
 from libs.runtime.mongo import Document
+from services.conversation.dependencies import dependencies_of
 from services.conversation.domain.conversation.conversation import Conversation
-from services.conversation.engine import engine_of
 from services.conversation.privacy.sealed_store import COMMITS
 from services.conversation.read_models.inbox.rows import INBOX
-from services.conversation.tasks import Done, Task, Unfit
 from tests.support.conversation.world import Answer, World, serving
 from tests.support.eventually import eventually
 
@@ -205,10 +205,12 @@ async def test_what_no_row_can_hold_is_refused_before_it_is_appended(
     never = datetime.fromisoformat("0001-01-01T00:00:00+23:59")
     settings = world.settings
     async with publishing(settings.kafka_bootstrap_servers, settings.kafka_namespace) as publisher:
-        engine = engine_of(settings, database, publisher, Directory(settings), mark_later=False)
+        engine = dependencies_of(
+            settings, database, publisher, Directory(settings), mark_later=False
+        )
 
-        def assigned(conversation_id: str, cause: str, due_at: datetime) -> Task[Conversation]:
-            return Task(
+        def assigned(conversation_id: str, cause: str, due_at: datetime) -> Command[Conversation]:
+            return Command(
                 world.workspace_id,
                 conversation_id,
                 cause,
@@ -216,11 +218,11 @@ async def test_what_no_row_can_hold_is_refused_before_it_is_appended(
             )
 
         tomorrow = datetime.now(UTC) + timedelta(days=1)
-        outcomes = await engine.desk.handle(
+        outcomes = await engine.handler.handle(
             [assigned(bad, "a", never), assigned(good, "b", tomorrow)]
         )
         # its own stream goes on as well, with what can be kept
-        outcomes += await engine.desk.handle([assigned(bad, "c", tomorrow)])
+        outcomes += await engine.handler.handle([assigned(bad, "c", tomorrow)])
 
     assert [type(outcome) for outcome in outcomes] == [Unfit, Done, Done]
     commits = await AsyncEventStore(database[COMMITS]).load({bad: 0, good: 0})

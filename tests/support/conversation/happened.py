@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from libs.aggregates.aggregate import RuleBroken
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.life import CaseClosed, CaseTaken
 from services.conversation.domain.conversation.participants import ParticipantAdded
 from services.conversation.domain.conversation.transfer import TransferOffered
 from services.conversation.domain.events import Event
-from services.conversation.domain.refusal import RuleBroken
 from tests.support.conversation.cases import new_case
 from tests.support.scenarios import Given, minutes
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from libs.aggregates.aggregate import RuleBroken
 from libs.events.actions import Action
 from libs.events.content import Content
 from libs.events.directory import MemberState, Role
@@ -20,7 +21,6 @@ from services.conversation.domain.conversation.corrections import SentBefore
 from services.conversation.domain.conversation.messages import MessageSent
 from services.conversation.domain.conversation.sending import Attempt, Sending
 from services.conversation.domain.conversation.written import Place
-from services.conversation.domain.refusal import RuleBroken
 from services.conversation.localization.refusals import problem_of
 from services.routing.domain.permissions import PERMISSIONS
 from tests.support.conversation.cases import PLACE, ROUTED, Given, written

@@ -31,11 +31,12 @@ from typing import Final, Protocol
 import structlog
 
 from libs.aggregates.aggregate import Snapshot
+from libs.aggregates.command_handler import CommandHandler
+from libs.aggregates.commands import Command, Done, NotThere
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.dead_letters import Letter
 from libs.runtime.left_out import left_out
 from libs.runtime.stopping import stopped_within
-from services.conversation.desk import Desk
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.erasure import ATTACHMENTS_AT_ONCE
 from services.conversation.domain.conversation.state import ConversationState
@@ -47,7 +48,6 @@ from services.conversation.privacy.erasure.names import called, long_enough, nam
 from services.conversation.privacy.keyring import Keyring
 from services.conversation.privacy.sealed_payload import Owner
 from services.conversation.privacy.sealed_store import SealedStore
-from services.conversation.tasks import Done, NotThere, Task
 
 log = structlog.get_logger()
 
@@ -104,8 +104,8 @@ class Erasing:
         erasures: Erasures,
         keyring: Keyring,
         store: SealedStore,
-        desk: Desk[ConversationState, Conversation],
-        customer_desk: Desk[CustomerState, Customer],
+        handler: CommandHandler[ConversationState, Conversation],
+        customer_handler: CommandHandler[CustomerState, Customer],
         personal_data: PersonalData,
         take_out: TakeOut,
         again_after: timedelta,
@@ -113,8 +113,8 @@ class Erasing:
         self._erasures = erasures
         self._keyring = keyring
         self._store = store
-        self._desk = desk
-        self._customer_desk = customer_desk
+        self._handler = handler
+        self._customer_handler = customer_handler
         self._personal_data = personal_data
         self._take_out = take_out
         self._again_after = again_after
@@ -223,13 +223,13 @@ class Erasing:
 
     async def _erase_card(self, erasure: Erasure) -> None:
         by = By(erasure.workspace_id, erasure.member_id)
-        task: Task[Customer] = Task(
+        command: Command[Customer] = Command(
             erasure.workspace_id,
             erasure.identity,
             f"erase/{erasure.id}",
             lambda customer: customer.erase(by, erasure.number),
         )
-        await self._customer_desk.handle([task])
+        await self._customer_handler.handle([command])
         await self._personal_data.forget_card(erasure.workspace_id, erasure.identity)
 
     async def _erase_conversation(self, erasure: Erasure, state: ConversationState) -> set[str]:
@@ -265,8 +265,8 @@ class Erasing:
         decide: Callable[[Conversation], None],
         weight_bytes: int = 2_000,
     ) -> Snapshot[ConversationState]:
-        task = Task(erasure.workspace_id, stream, cause, decide, weight_bytes=weight_bytes)
-        (outcome,) = await self._desk.handle([task])
+        command = Command(erasure.workspace_id, stream, cause, decide, weight_bytes=weight_bytes)
+        (outcome,) = await self._handler.handle([command])
         if not isinstance(outcome, Done) or outcome.snapshot is None:
             raise NotThere
         return outcome.snapshot

@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from libs.aggregates.aggregate import Snapshot
+from libs.aggregates.commands import NotThere
 from libs.events.api.filters import ConversationFilter, Sort, Tab
 from libs.events.directory import MemberState
 from libs.events.registry import Instant
@@ -34,7 +35,6 @@ from services.conversation.read_models.inbox.queries import Question, Segment
 from services.conversation.read_models.inbox.rows import snapshot_of
 from services.conversation.read_models.listing import Hints, Lister, narrowed
 from services.conversation.read_models.views import conversation_view
-from services.conversation.tasks import NotThere
 
 _VIEWS: Final = 5_000  # of about 1 kB each
 _FIELDS: Final = {

@@ -6,13 +6,13 @@ from typing import Any, Final
 from pymongo import UpdateOne
 
 from libs.aggregates.aggregate import Snapshot
+from libs.aggregates.repository import replay
 from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
 from libs.runtime.rows import Rows
 from services.conversation.domain.customer.customer import is_customers
-from services.conversation.domain.events import name_of
+from services.conversation.domain.events import EVENTS, name_of
 from services.conversation.domain.sent_message import DeliveryChanged
-from services.conversation.loading import replay
 from services.conversation.read_models.attachments import FilesModel
 from services.conversation.read_models.customers.rows import (
     CUSTOMERS,
@@ -153,7 +153,7 @@ def _is_delivery(stream: Sequence[Commit]) -> bool:
 
 
 def _snapshot(stream: Sequence[Commit]) -> Snapshot[Any]:
-    snapshot: Snapshot[Any] | None = replay(None, stream)
+    snapshot: Snapshot[Any] | None = replay(EVENTS, None, stream)
     if snapshot is None:
         raise ValueError(f"{stream[0].stream} has commits and no state")
     return snapshot

@@ -6,6 +6,7 @@ from typing import Any, Final
 from pymongo import UpdateOne
 
 from libs.aggregates.aggregate import Snapshot
+from libs.aggregates.repository import replay
 from libs.events.content import Content
 from libs.eventstore.commits import Commit, StoredEvent
 from libs.runtime.mongo import Document
@@ -20,8 +21,7 @@ from services.conversation.domain.conversation.life import CaseOpened
 from services.conversation.domain.conversation.messages import MessageReceived, MessageSent
 from services.conversation.domain.conversation.notes import NoteAdded
 from services.conversation.domain.conversation.state import ConversationState, case_id_of
-from services.conversation.domain.events import decode, name_of
-from services.conversation.loading import replay
+from services.conversation.domain.events import EVENTS, decode, name_of
 from services.conversation.read_models.customers.rows import CUSTOMERS
 from services.conversation.read_models.search.cards import CardRows
 from services.conversation.read_models.search.entries import Entries
@@ -45,7 +45,7 @@ class SearchModel:
         return True
 
     def rows_of(self, stream: Sequence[Commit]) -> list[Document]:
-        snapshot: Snapshot[Any] | None = replay(None, stream)
+        snapshot: Snapshot[Any] | None = replay(EVENTS, None, stream)
         if snapshot is None or not isinstance(snapshot.state, ConversationState):
             return []
         workspace_id = snapshot.state.thread.workspace_id

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from libs.aggregates.aggregate import Snapshot
+from libs.aggregates.repository import replay
 from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
 from libs.runtime.rows import Rows
 from services.conversation.domain.conversation.state import ConversationState
+from services.conversation.domain.events import EVENTS
 from services.conversation.domain.sent_message import SentMessageState
-from services.conversation.loading import replay
 from services.conversation.privacy.sealed_store import SealedStore
 from services.conversation.read_models.messages.parts import MessageRow
 from services.conversation.read_models.messages.rows import (
@@ -40,7 +41,7 @@ class History:
         while True:
             page = await self._store.read(stream, snapshot.version if snapshot else 0, EVERY)
             past = [commit for commit in page if commit.recorded_at <= instant]
-            snapshot = replay(snapshot, past)
+            snapshot = replay(EVENTS, snapshot, past)
             if snapshot is not None and snapshot.version - kept >= EVERY:
                 await self._landmarks.keep(stream, snapshot)
                 kept = snapshot.version
@@ -118,6 +119,6 @@ class _PastTimeline(Timeline):
         rows: dict[str, Document] = {}
         for name, commits in loaded.items():
             until = [commit for commit in commits if commit.recorded_at <= self._instant]
-            snapshot: Snapshot[SentMessageState] | None = replay(None, until)
+            snapshot: Snapshot[SentMessageState] | None = replay(EVENTS, None, until)
             rows[name] = delivery_row(name, snapshot) if snapshot else {"delivery": None}
         return rows

@@ -11,6 +11,8 @@ from typing import Any, get_args
 
 import pytest
 
+from libs.aggregates.aggregate import RuleBroken
+from libs.aggregates.commands import NotThere, TooMuch
 from libs.events.api.directory import Language
 from libs.events.content import Channel
 from libs.events.directory import (
@@ -42,14 +44,12 @@ from services.conversation.domain.conversation.watermarks import WatermarkMoved
 from services.conversation.domain.customer import card as customer_card
 from services.conversation.domain.customer import identities as customer_identities
 from services.conversation.domain.events import Event, name_of
-from services.conversation.domain.refusal import RuleBroken
 from services.conversation.domain.sent_message import DeliveryChanged
 from services.conversation.domain.variables import Fields, Labels, Names
 from services.conversation.localization.localizer import TEXTS, Teller
 from services.conversation.localization.refusals import RefusalProblem, problem_of
 from services.conversation.localization.system_messages import Trace, told, trace_of
 from services.conversation.read_models.views import is_item
-from services.conversation.tasks import NotThere, TooMuch
 from tests.support.conversation.stored import EXAMPLES
 from tests.support.texts import check_files, check_texts, variables_of
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
+from libs.aggregates.commands import Command, Done, NotThere
 from libs.events import inbound
 from libs.events.api import Draft
 from libs.events.content import Channel, Content, Sender
@@ -30,7 +31,6 @@ from services.conversation.read_models.drafts import DRAFTS, Drafts
 from services.conversation.read_models.inbox.rows import INBOX, snapshot_of
 from services.conversation.read_models.messages.rows import MESSAGES
 from services.conversation.read_models.timeline import Timeline
-from services.conversation.tasks import Done, NotThere, Task
 from tests.support.conversation.acts import acts_of, customer_acts_of, said
 from tests.support.conversation.machine.broker import Record
 from tests.support.conversation.machine.plant import Plant, Replica, Stop, read
@@ -69,7 +69,7 @@ class Doings:
         self.consumed = 0
         self.receipts: list[DeliveryChanged | DeliveryWatermark | inbound.CorrectionFailed] = []
         self.heard: set[int] = set()
-        self.commands: dict[str, Task[Any]] = {}
+        self.commands: dict[str, Command[Any]] = {}
         self.words: dict[str, str] = {}
         self.unanswered: list[str] = []
         self.effective: set[str] = set()
@@ -187,7 +187,7 @@ class Doings:
         return self._task(f"{act}/{number}", stream, decide, 12 * number)
 
     def _task(self, cause: str, stream: str, decide: Any, step: int) -> str:
-        self.commands[cause] = Task(self.plant.world.workspace_id, stream, cause, decide)
+        self.commands[cause] = Command(self.plant.world.workspace_id, stream, cause, decide)
         self.words[cause] = said(step)
         return cause
 
@@ -210,10 +210,11 @@ class Doings:
 
     async def _decided(self, replica: Replica, causes: Sequence[str]) -> list[Any]:
         """The commands' outcomes; all are of conversations, or all of customers."""
-        tasks = [self.commands[cause] for cause in causes]
+        commands = [self.commands[cause] for cause in causes]
         engine = replica.engine
-        desk = engine.customer_desk if tasks[0].stream in self.customers else engine.desk
-        return await desk.handle(tasks)
+        if commands[0].stream in self.customers:
+            return await engine.customer_handler.handle(commands)
+        return await engine.handler.handle(commands)
 
     def _note(self, cause: str, outcome: Any) -> None:
         """What was done once is not refused later, nor done again."""

@@ -34,7 +34,7 @@ from libs.runtime.mongo import Document, mongo_client
 from services.conversation.app import ensure_indexes
 from services.conversation.commands.case_numbers import COUNTERS
 from services.conversation.consumers.search import SearchHandler
-from services.conversation.engine import Engine, engine_of
+from services.conversation.dependencies import Dependencies, dependencies_of
 from services.conversation.privacy.erasure.erasing import Erasing
 from services.conversation.privacy.erasure.erasures import Erasures
 from services.conversation.privacy.keyring import WORKSPACE_KEYS
@@ -81,7 +81,7 @@ class Replica:
 
     def restart(self) -> None:
         plant = self._plant
-        self.engine: Engine = engine_of(
+        self.engine: Dependencies = dependencies_of(
             plant.settings,
             plant.database,
             plant.broker,
@@ -96,8 +96,8 @@ class Replica:
             Erasures(plant.database, self.engine.keyring),
             self.engine.keyring,
             self.engine.store,
-            self.engine.desk,
-            self.engine.customer_desk,
+            self.engine.handler,
+            self.engine.customer_handler,
             ReadModelsPersonalData(
                 plant.database,
                 search,

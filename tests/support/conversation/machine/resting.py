@@ -9,6 +9,7 @@ import bson
 from bson.codec_options import CodecOptions
 
 from libs.aggregates.aggregate import Snapshot
+from libs.aggregates.repository import replay
 from libs.events.directory import GroupState
 from libs.events.inbound import DeliveryChanged, DeliveryWatermark
 from libs.events.topics import Topic
@@ -24,7 +25,7 @@ from services.conversation.domain.conversation.state import NO_CASE, Conversatio
 from services.conversation.domain.customer.erasure import Erased
 from services.conversation.domain.customer.identities import primary_of
 from services.conversation.domain.customer.state import CustomerState
-from services.conversation.loading import replay
+from services.conversation.domain.events import EVENTS
 from services.conversation.privacy.erasure.erasures import ERASURES
 from services.conversation.privacy.keyring import KEYS
 from services.conversation.privacy.sealed_store import COMMITS
@@ -133,7 +134,7 @@ class Resting(Doings):
                 assert stream not in rows
                 continue
             check_every_state(events)
-            snapshot: Snapshot[ConversationState] | None = replay(None, commits[stream])
+            snapshot: Snapshot[ConversationState] | None = replay(EVENTS, None, commits[stream])
             assert snapshot is not None
             assert rows[stream] == kept(inbox_row(stream, snapshot))
             # What was withheld from the beginning on is in nobody's case.
@@ -157,7 +158,7 @@ class Resting(Doings):
     def _check_commands(self, stream: str, commits: Sequence[Commit]) -> set[str]:
         """The causes that the stream has had."""
         causes = set(check_causes(commits))
-        own = {cause for cause, task in self.commands.items() if task.stream == stream}
+        own = {cause for cause, command in self.commands.items() if command.stream == stream}
         assert own & causes == own & self.effective
         assert not own & self.refused & causes
         return causes
@@ -166,7 +167,7 @@ class Resting(Doings):
         """Nothing is shown of what was said before; it is looked for everywhere later on."""
         words = self._said_before(upto, commits)
         self.plant.gone |= words
-        snapshot: Snapshot[Any] | None = replay(None, commits)
+        snapshot: Snapshot[Any] | None = replay(EVENTS, None, commits)
         if not upto or snapshot is None or not isinstance(snapshot.state, ConversationState):
             return
         if not snapshot.state.thread.thread:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from libs.aggregates.aggregate import RuleBroken
 from libs.events.content import Attachment, Channel, Content
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.corrections import (
@@ -19,7 +20,6 @@ from services.conversation.domain.conversation.corrections import (
     WrittenByAnother,
     WrittenElsewhere,
 )
-from services.conversation.domain.refusal import RuleBroken
 from tests.support.conversation.cases import (
     PLACE,
     Given,

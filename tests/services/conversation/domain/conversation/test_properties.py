@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.aggregates.aggregate import RuleBroken
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.events import decode, encode, name_of
-from services.conversation.domain.refusal import RuleBroken
 from tests.support.conversation.acts import MEMBERS
 from tests.support.conversation.cases import PLACE, Given, written
 from tests.support.conversation.histories import ACTS

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from libs.aggregates.aggregate import RuleBroken
 from libs.events.content import Content
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.corrections import AlreadyDeleted, MessageForgotten
@@ -32,7 +33,6 @@ from services.conversation.domain.conversation.sending import (
 )
 from services.conversation.domain.conversation.state import Case
 from services.conversation.domain.events import Event
-from services.conversation.domain.refusal import RuleBroken
 from tests.support.conversation.acts import MEMBERS
 from tests.support.conversation.cases import PLACE, Given, active_case, changes, events, written
 from tests.support.conversation.histories import ACTS

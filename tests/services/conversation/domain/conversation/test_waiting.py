@@ -5,9 +5,9 @@ from datetime import datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.aggregates.aggregate import RuleBroken
 from libs.events.content import Content
 from services.conversation.domain.conversation.messages import MessageReceived, MessageSent
-from services.conversation.domain.refusal import RuleBroken
 from tests.support.conversation.acts import MEMBERS
 from tests.support.conversation.cases import (
     PLACE,

@@ -10,14 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.aggregates.aggregate import Snapshot
+from libs.aggregates.aggregate import RuleBroken, Snapshot
 from libs.events.api.filters import Sort, Tab
 from libs.events.content import Channel, Content, Sender
 from libs.events.marks import PRIORITIES
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.conversation.written import Place, Written
-from services.conversation.domain.refusal import RuleBroken
 from services.conversation.read_models.inbox.inbox import Lists
 from tests.support.conversation.rows import OWNER, WORKSPACE, Made
 

@@ -1,9 +1,10 @@
-"""The customers as the third kind of aggregate, with their rows."""
+"""Customers as a type of aggregate, with their rows."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from libs.aggregates.aggregate import Snapshot
+from libs.aggregates.commands import Command
 from libs.eventstore.commits import Commit, PublicMessage
 from libs.runtime.mongo import Document
 from libs.runtime.rows import Rows, find_rows, write_newer
@@ -17,7 +18,6 @@ from services.conversation.read_models.customers.rows import (
     of_customer,
     update_customer,
 )
-from services.conversation.tasks import Task
 
 
 class Customers:
@@ -37,13 +37,10 @@ class Customers:
     def workspace_of(self, state: CustomerState) -> str:
         return state.workspace_id
 
-    def owner_of(self, state: CustomerState) -> Owner | None:
-        return Owner(state.customer_id, state.erasures + 1)
-
     def public(
-        self, aggregate: Customer, origins: Sequence[Task[Customer]]
+        self, aggregate: Customer, origins: Sequence[Command[Customer]]
     ) -> tuple[PublicMessage, ...]:
-        return customer_messages(aggregate, [task.trace for task in origins])
+        return customer_messages(aggregate, [command.trace for command in origins])
 
     async def find(self, streams: Collection[str]) -> dict[str, Snapshot[CustomerState]]:
         rows = await find_rows(self._rows, streams)
@@ -63,3 +60,8 @@ class Customers:
     ) -> None:
         # Their first case made the rows.
         await write_newer(self._rows, [], list(rows.values()), update_customer)
+
+
+def customer_owner(state: CustomerState) -> Owner:
+    """Whose personal data the stream's events hold."""
+    return Owner(state.customer_id, state.erasures + 1)

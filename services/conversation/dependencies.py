@@ -1,22 +1,32 @@
-"""What decides, keeps and tells: everything between a batch of messages and its effects."""
+"""The composition of what decides, keeps and tells: all between a batch and its effects."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
 
+from libs.aggregates.aggregate_type import AggregateType
+from libs.aggregates.command_handler import CommandHandler
+from libs.aggregates.projection import Projector
+from libs.aggregates.repository import AggregateRepository
+from libs.aggregates.sealing import Sealer, unsealed
 from libs.events.ids import IdKey
 from libs.events.topics import Topic
 from libs.eventstore.outbox import Outbox, StepHook
 from libs.eventstore.store import AsyncEventStore
 from libs.runtime.away import SERVER_AWAY
-from libs.runtime.consumer import Handler
+from libs.runtime.consumer import Handler, Transient
 from libs.runtime.directory import Directory
 from libs.runtime.kafka import Publisher
 from libs.runtime.mongo import Document
 from libs.runtime.outbox import is_own, publish_messages
 from libs.runtime.settings import key_bytes
+from services.conversation import metrics
+from services.conversation.aggregates.conversations import Conversations, conversation_owner
+from services.conversation.aggregates.customers import Customers, customer_owner
+from services.conversation.aggregates.sent_messages import SentMessages
 from services.conversation.anchors.writing import COMMIT_HEADER
 from services.conversation.commands.case_numbers import COUNTERS, CaseNumbers
 from services.conversation.consumers.arrivals import Arrivals
@@ -26,19 +36,16 @@ from services.conversation.consumers.deliveries import DeliveryHandler
 from services.conversation.consumers.early_deletions import EARLY_DELETIONS, EarlyDeletions
 from services.conversation.consumers.inbound import CommandsHandler, InboundHandler
 from services.conversation.consumers.new_conversations import BeginningHandler
-from services.conversation.customer_kind import Customers
-from services.conversation.desk import Desk
+from services.conversation.domain.aggregate import Aggregate
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.customer.customer import Customer
 from services.conversation.domain.customer.state import CustomerState
-from services.conversation.domain.sent_message import SentMessage, SentMessageState
-from services.conversation.kinds import Conversations, SentMessages
-from services.conversation.loading import Loader
+from services.conversation.domain.events import EVENTS
 from services.conversation.privacy.erasure.erasures import Erasures
 from services.conversation.privacy.keyring import Keyring
 from services.conversation.privacy.sealed_store import COMMITS, SealedStore
-from services.conversation.projection import Projection
+from services.conversation.privacy.sealer import Sealer as PersonalSealer
 from services.conversation.read_models.attachments import FILES
 from services.conversation.read_models.customers.blocked import BlockedCustomers
 from services.conversation.read_models.customers.rows import CUSTOMERS
@@ -51,7 +58,7 @@ from services.conversation.settings import ConversationSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class Dependencies:
     """One of a process. ``handlers``: what each topic's batches go to; ``beginnings``: the first
     events of conversations."""
 
@@ -59,11 +66,11 @@ class Engine:
     keyring: Keyring
     store: SealedStore
     outbox: Outbox
-    loader: Loader[ConversationState]
-    desk: Desk[ConversationState, Conversation]
+    repository: AggregateRepository[ConversationState]
+    handler: CommandHandler[ConversationState, Conversation]
     counts: Counts
     numbers: CaseNumbers
-    customer_desk: Desk[CustomerState, Customer]
+    customer_handler: CommandHandler[CustomerState, Customer]
     blocked: BlockedCustomers
     early: EarlyDeletions
     history: History
@@ -71,7 +78,7 @@ class Engine:
     beginnings: BeginningHandler
 
 
-def engine_of(
+def dependencies_of(
     settings: ConversationSettings,
     database: AsyncDatabase[Document],
     publisher: Publisher,
@@ -79,7 +86,7 @@ def engine_of(
     on_step: StepHook | None = None,
     *,
     mark_later: bool = True,
-) -> Engine:
+) -> Dependencies:
     """``on_step``: called after each step of the outbox, so that a test may stop there."""
     inbox, messages, customer_rows = database[INBOX], database[MESSAGES], database[CUSTOMERS]
     commits = AsyncEventStore(database[COMMITS])
@@ -88,10 +95,10 @@ def engine_of(
     )
     store = SealedStore(commits, keyring)
 
-    projection = Projection()
+    projector = Projector()
     outbox = Outbox(
         commits,
-        projection.project,
+        projector.project,
         partial(publish_messages, publisher),
         opens=store.decisions,
         on_step=on_step,
@@ -100,6 +107,31 @@ def engine_of(
         commit_header=COMMIT_HEADER,
         is_own=is_own(SERVER_AWAY),
     )
+
+    def repository_of[S](
+        aggregate_type: AggregateType[S, Any],
+    ) -> AggregateRepository[S]:
+        made = AggregateRepository(aggregate_type, EVENTS, store, settings.conversation_cache_size)
+        projector.add(aggregate_type, made)
+        return made
+
+    def handler_of[S, A: Aggregate[Any]](
+        aggregate_type: AggregateType[S, A],
+        repository: AggregateRepository[S],
+        sealer: Sealer[A],
+    ) -> CommandHandler[S, A]:
+        return CommandHandler(
+            aggregate_type,
+            repository,
+            EVENTS,
+            store,
+            outbox,
+            again=Transient,
+            appended=metrics.COMMITS,
+            conflicts=metrics.CONFLICTS,
+            sealer=sealer,
+        )
+
     counts = Counts(inbox)
     landmarks = Landmarks(database, keyring)
     conversations = Conversations(
@@ -107,42 +139,41 @@ def engine_of(
     )
     sent_messages = SentMessages(messages)
     customers = Customers(customer_rows)
-    loader: Loader[ConversationState] = Loader(
-        conversations, store, settings.conversation_cache_size
+    repository = repository_of(conversations)
+    sent_repository = repository_of(sent_messages)
+    customer_repository = repository_of(customers)
+    sealer: PersonalSealer[ConversationState, Conversation] = PersonalSealer(
+        store, conversation_owner, conversations.workspace_of
     )
-    sent_loader: Loader[SentMessageState] = Loader(
-        sent_messages, store, settings.conversation_cache_size
+    customer_sealer: PersonalSealer[CustomerState, Customer] = PersonalSealer(
+        store, customer_owner, customers.workspace_of
     )
-    projection.add(conversations, loader)
-    customer_loader: Loader[CustomerState] = Loader(
-        customers, store, settings.conversation_cache_size
-    )
-    projection.add(sent_messages, sent_loader)
-    projection.add(customers, customer_loader)
-    desk: Desk[ConversationState, Conversation] = Desk(conversations, loader, store, outbox)
-    sent_desk: Desk[SentMessageState, SentMessage] = Desk(sent_messages, sent_loader, store, outbox)
-    customer_desk: Desk[CustomerState, Customer] = Desk(customers, customer_loader, store, outbox)
+    handler = handler_of(conversations, repository, sealer.prepare)
+    sent_handler = handler_of(sent_messages, sent_repository, unsealed)
+    customer_handler = handler_of(customers, customer_repository, customer_sealer.prepare)
     blocked = BlockedCustomers(customer_rows)
     numbers = CaseNumbers(database[COUNTERS])
-    teller = CustomerTeller(desk, customer_rows, keyring, Erasures(database, keyring))
+    teller = CustomerTeller(handler, customer_rows, keyring, Erasures(database, keyring))
     early = EarlyDeletions(database[EARLY_DELETIONS])
-    arrivals = Arrivals(store, loader, messages, early, IdKey(key_bytes(settings.deployment_key)))
+    arrivals = Arrivals(
+        store, repository, messages, early, IdKey(key_bytes(settings.deployment_key))
+    )
     handlers: dict[Topic, Handler] = {
-        Topic.INBOUND: InboundHandler(desk, directory, arrivals, numbers, blocked),
-        Topic.DELIVERY: DeliveryHandler(sent_desk, desk, conversations.find, store, messages),
-        Topic.COMMANDS: CommandsHandler(desk),
-        Topic.CUSTOMER: CustomerHandler(desk, customer_rows, teller),
+        Topic.INBOUND: InboundHandler(handler, directory, arrivals, numbers, blocked),
+        Topic.DELIVERY: DeliveryHandler(sent_handler, handler, conversations.find, store, messages),
+        Topic.COMMANDS: CommandsHandler(handler),
+        Topic.CUSTOMER: CustomerHandler(handler, customer_rows, teller),
     }
-    return Engine(
+    return Dependencies(
         commits,
         keyring,
         store,
         outbox,
-        loader,
-        desk,
+        repository,
+        handler,
         counts,
         numbers,
-        customer_desk,
+        customer_handler,
         blocked,
         early,
         History(store, landmarks, messages),

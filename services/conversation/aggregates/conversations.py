@@ -1,5 +1,4 @@
-"""Conversations and sent messages as kinds of aggregate, each with its rows; the third kind is in
-``customers``."""
+"""Conversations as a type of aggregate, with their rows."""
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -7,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from libs.aggregates.aggregate import Snapshot
+from libs.aggregates.commands import Command
 from libs.eventstore.commits import Commit, PublicMessage
 from libs.runtime.mongo import Document
 from libs.runtime.rows import Rows, find_rows, replacing, write_newer
@@ -15,11 +15,9 @@ from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.events import name_of
 from services.conversation.domain.sent_message import (
     DeliveryChanged,
-    SentMessage,
-    SentMessageState,
 )
 from services.conversation.privacy.sealed_payload import Owner
-from services.conversation.publishing.conversations import conversation_messages, delivery_messages
+from services.conversation.publishing.conversations import conversation_messages
 from services.conversation.read_models.attachments import files_of, write_files
 from services.conversation.read_models.customers.rows import (
     of_customer,
@@ -28,15 +26,11 @@ from services.conversation.read_models.customers.rows import (
 )
 from services.conversation.read_models.inbox.rows import inbox_row, snapshot_of
 from services.conversation.read_models.messages.rows import (
-    delivery_of,
-    delivery_row,
     erase_parts,
     parts_of,
-    update_delivery,
     update_part,
 )
 from services.conversation.read_models.time_travel.snapshots import Landmarks
-from services.conversation.tasks import Task
 
 type Written = Callable[[Mapping[str, Snapshot[ConversationState]]], None]
 
@@ -77,13 +71,10 @@ class Conversations:
     def workspace_of(self, state: ConversationState) -> str:
         return state.thread.workspace_id
 
-    def owner_of(self, state: ConversationState) -> Owner | None:
-        return Owner(state.customer_id, state.erasures + 1)
-
     def public(
-        self, aggregate: Conversation, origins: Sequence[Task[Conversation]]
+        self, aggregate: Conversation, origins: Sequence[Command[Conversation]]
     ) -> tuple[PublicMessage, ...]:
-        return conversation_messages(aggregate, [task.trace for task in origins])
+        return conversation_messages(aggregate, [command.trace for command in origins])
 
     async def find(self, streams: Collection[str]) -> dict[str, Snapshot[ConversationState]]:
         return {row["_id"]: snapshot_of(row) for row in await find_rows(self._inbox, streams)}
@@ -100,7 +91,7 @@ class Conversations:
         snapshots: Mapping[str, Snapshot[ConversationState]],
         commits: Sequence[Commit],
     ) -> None:
-        new, known = _apart(rows, commits)
+        new, known = apart(rows, commits)
         writes = [write_newer(self._inbox, new, known, replacing)]
         if parts := parts_of(commits):
             writes.append(write_newer(self._messages, parts, [], update_part))
@@ -114,56 +105,15 @@ class Conversations:
         await self._landmarks.keep_passed(snapshots, commits)
 
 
-class SentMessages:
-    """Streams named by sent messages' ids; their states are in the messages' rows."""
-
-    def __init__(self, messages: Rows) -> None:
-        self._messages = messages
-
-    def owns(self, commit: Commit) -> bool:
-        return commit.events[0].type == _DELIVERY
-
-    def make(
-        self, stream: str, snapshot: Snapshot[SentMessageState] | None, now: datetime
-    ) -> SentMessage:
-        return SentMessage(stream, snapshot, now)
-
-    def workspace_of(self, state: SentMessageState) -> str:
-        return state.sent_in.workspace_id
-
-    def owner_of(self, state: SentMessageState) -> None:
-        return None
-
-    def public(
-        self, aggregate: SentMessage, origins: Sequence[Task[SentMessage]]
-    ) -> tuple[PublicMessage, ...]:
-        return delivery_messages(aggregate, [(task.audience, task.trace) for task in origins])
-
-    async def find(self, streams: Collection[str]) -> dict[str, Snapshot[SentMessageState]]:
-        rows = await find_rows(self._messages, streams)
-        states = {row["_id"]: delivery_of(row) for row in rows}
-        return {stream: state for stream, state in states.items() if state}
-
-    def row(self, stream: str, snapshot: Snapshot[SentMessageState]) -> Document:
-        return delivery_row(stream, snapshot)
-
-    def beside(self, commits: Sequence[Commit]) -> tuple[Document, ...]:
-        return ()
-
-    async def write(
-        self,
-        rows: Mapping[str, Document],
-        snapshots: Mapping[str, Snapshot[SentMessageState]],
-        commits: Sequence[Commit],
-    ) -> None:
-        new, known = _apart(rows, commits)
-        await write_newer(self._messages, new, known, update_delivery)
-
-
-def _apart(
+def apart(
     rows: Mapping[str, Document], commits: Sequence[Commit]
 ) -> tuple[list[Document], list[Document]]:
     """The rows that begin with these commits, and those that are there already."""
     begun = {commit.stream for commit in commits if commit.first == 1}
     new = [row for stream, row in rows.items() if stream in begun]
     return new, [row for stream, row in rows.items() if stream not in begun]
+
+
+def conversation_owner(state: ConversationState) -> Owner:
+    """Whose personal data the stream's events hold."""
+    return Owner(state.customer_id, state.erasures + 1)

@@ -1,0 +1,1 @@
+"""The service's types of aggregate: what each is to the world and to its read models."""
