@@ -40,7 +40,8 @@ fuzz: $(INSTALLED)  ## Ask the public edges for all that their OpenAPI lets one 
 crash: $(INSTALLED)  ## Kill services and servers under load, and count what was lost
 	$(PYTHON) -m pytest tests/crash $(ARGS)
 
-crash-kafka: $(INSTALLED)  ## Stop Kafka in order for 3, 30 and 90 s under load (by hand: ten minutes)
+crash-kafka: $(INSTALLED)  ## Stop Kafka in order for 3, 30 and 90 s under load (by hand: fifteen minutes)
+	PARLEY_TEST_KAFKA_AWAY_S=3,18,30 $(PYTHON) -m pytest tests/libs/runtime/test_broker_away.py $(ARGS)
 	PARLEY_TEST_KAFKA_AWAY_S=3,30,90 $(PYTHON) -m pytest tests/crash -k kafka_may_end $(ARGS)
 
 lint: $(INSTALLED)  ## Check style, types, imports between parts, and the length of files

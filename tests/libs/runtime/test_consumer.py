@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,8 +15,10 @@ from libs.runtime.consumer import (
     Refused,
     Transient,
 )
+from libs.runtime.header_names import understand_header_names
 from libs.runtime.kafka import Outgoing
 from parley.client import eventually
+from tests.support.raw_records import poisoned, put_raw, raw
 from tests.support.runtime.consuming import GROUP, TOPIC, Broker, Effects, causes, command, running
 
 pytestmark = pytest.mark.servers
@@ -111,6 +115,71 @@ async def test_a_poison_message_becomes_a_dead_letter_and_the_partition_goes_on(
     assert added["parley_dead_group"].decode() == broker.namespace + GROUP
     topic, _, offset = added["parley_dead_origin"].decode().split(":")
     assert (topic, offset) == (TOPIC.value, "1")
+
+
+@pytest.mark.parametrize("declared", [{}, {"messages": (RouteCase,)}], ids=["all", "messages"])
+async def test_poison_of_every_kind_becomes_dead_letters_and_the_partition_goes_on(
+    broker: Broker, declared: dict[str, Any]
+) -> None:
+    understand_header_names()
+    good = command("good", "one")
+    [first] = await broker.publisher.publish([command("first", "one")])
+    poison = [
+        *poisoned(good),
+        *(
+            raw(replace(good, headers=[*good.headers, spoilt]))
+            for spoilt in (
+                ("ce_time", b"yesterday"),
+                ("ce_time", b"2026-01-01T00:00:00"),
+                ("ce_sequence", b"-1"),
+                ("ce_sequence", b"9" * 5_000),
+                ("ce_specversion", b"2.0"),
+            )
+        ),
+    ]
+    topic = broker.namespace + TOPIC
+    await put_raw(broker.bootstrap, topic, [*poison, raw(good)], first.partition)
+    await broker.put("last", key="one")
+
+    effects = Effects()
+    async with running(broker.consumer(effects, **declared)):
+        await effects.wait(lambda seen: "last" in seen)
+        # Whose type cannot be one of ours is not wanted where types are named.
+        letters = await broker.dead_letters(len(poison) - bool(declared))
+
+    assert effects.seen == ["first", "good", "last"]
+    assert sum((await broker.committed()).values()) == len(poison) + 3
+    assert {one.value for one in letters} <= {value for _, value, _ in poison}
+    assert all(one.headers[-2][0] == "parley_dead_group" for one in letters)
+
+
+async def test_a_stop_in_the_middle_of_a_batch_lets_it_end_and_commits_it(broker: Broker) -> None:
+    """As SIGTERM does, which sets ``stop``."""
+    entered, release = asyncio.Event(), asyncio.Event()
+    batches: list[list[str]] = []
+
+    async def slow(batch: Sequence[Received]) -> Sequence[Refused]:
+        batches.append(causes(batch))
+        entered.set()
+        await release.wait()
+        return []
+
+    await broker.put("a", "b", key="one")
+    stop = asyncio.Event()
+    ending = asyncio.create_task(broker.consumer(slow, max_batch=2).run(stop))
+    await asyncio.wait_for(entered.wait(), 20)
+    await broker.put("c", key="one")
+    stop.set()
+    assert await broker.committed() == {}
+    release.set()
+    await asyncio.wait_for(ending, 20)
+    assert batches == [["a", "b"]]
+    assert list((await broker.committed()).values()) == [2]
+
+    later = Effects()
+    async with running(broker.consumer(later)):
+        await later.wait(lambda seen: "c" in seen)
+    assert later.seen == ["c"]
 
 
 async def test_what_the_handler_refuses_becomes_a_dead_letter(broker: Broker) -> None:

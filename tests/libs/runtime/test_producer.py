@@ -1,7 +1,7 @@
 """Publishing goes on by itself after a broker has ended in order, however long it was away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
@@ -13,33 +13,11 @@ from libs.runtime.broker import publishing
 from libs.runtime.kafka import Outgoing, Publisher, PublishFailed
 from libs.runtime.topics import create_topics
 from tests.support.kafka import read_records
+from tests.support.runtime.own_kafka import READY_S, ended
 
 pytestmark = pytest.mark.servers
 
-READY_S = 60.0
 REQUEST_TIMEOUT_S = 2.0
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devstack]:
-    """A Kafka that no other test needs meanwhile."""
-    folder = tmp_path_factory.mktemp("own-kafka")
-    with Devstack(folder, mongodb_url="mongodb://none") as devstack:
-        yield devstack
-
-
-@pytest.fixture
-def broker(own: Devstack) -> ManagedProcess:
-    assert own.kafka is not None
-    return own.kafka
-
-
-async def stop(broker: ManagedProcess, away_s: float) -> None:
-    """In order, as a rolling restart does, and start it again."""
-    await asyncio.to_thread(broker.stop, 30)
-    await asyncio.sleep(away_s)
-    await asyncio.to_thread(broker.start)
-    await asyncio.to_thread(broker.wait_ready, READY_S)
 
 
 class Writer:
@@ -69,8 +47,8 @@ class Writer:
 
 
 @pytest.fixture
-async def writers(own: Devstack, kafka_namespace: str) -> AsyncIterator[list[Writer]]:
-    bootstrap = own.servers.kafka_bootstrap
+async def writers(own_kafka: Devstack, kafka_namespace: str) -> AsyncIterator[list[Writer]]:
+    bootstrap = own_kafka.servers.kafka_bootstrap
     await create_topics(bootstrap, kafka_namespace, topics=[Topic.COMMANDS])
     async with publishing(
         bootstrap, kafka_namespace, timeout_seconds=1, request_timeout_seconds=REQUEST_TIMEOUT_S
@@ -99,19 +77,19 @@ def _whole(records: list[object], writers: list[Writer]) -> bool:
 
 
 async def test_a_broker_that_ended_in_order_is_published_to_again(
-    broker: ManagedProcess, writers: list[Writer]
+    own_broker: ManagedProcess, writers: list[Writer]
 ) -> None:
     for writer in writers:
         await writer.goes_on()
-    await stop(broker, 3 * REQUEST_TIMEOUT_S)
+    await ended(own_broker, 3 * REQUEST_TIMEOUT_S)
     for writer in writers:
         await writer.goes_on()
 
 
 async def test_while_it_is_away_publishing_is_not_ready(
-    own: Devstack, broker: ManagedProcess, kafka_namespace: str
+    own_kafka: Devstack, own_broker: ManagedProcess, kafka_namespace: str
 ) -> None:
-    bootstrap = own.servers.kafka_bootstrap
+    bootstrap = own_kafka.servers.kafka_bootstrap
     await create_topics(bootstrap, kafka_namespace, topics=[Topic.COMMANDS])
     message = Outgoing(Topic.COMMANDS, b"k", b"v", [])
     async with publishing(
@@ -119,14 +97,14 @@ async def test_while_it_is_away_publishing_is_not_ready(
     ) as publisher:
         await publisher.publish([message])
         await publisher.check()
-        await asyncio.to_thread(broker.stop, 30)
+        await asyncio.to_thread(own_broker.stop, 30)
         for _ in range(4):
             with pytest.raises(PublishFailed):
                 await publisher.publish([message])
             with pytest.raises((KafkaError, TimeoutError)):
                 await publisher.check()
-        await asyncio.to_thread(broker.start)
-        await asyncio.to_thread(broker.wait_ready, READY_S)
+        await asyncio.to_thread(own_broker.start)
+        await asyncio.to_thread(own_broker.wait_ready, READY_S)
         # Nobody publishes meanwhile: it becomes ready by itself.
         async with asyncio.timeout(READY_S):
             while True:

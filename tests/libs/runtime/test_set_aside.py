@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from libs.runtime import consumer as consumer_module
 from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.metrics import SET_ASIDE_MESSAGES
 from libs.runtime.set_aside import kept_in_twin, retry_of
@@ -181,3 +182,75 @@ async def test_a_passing_failure_beside_it_sets_nothing_aside(broker: Broker) ->
         await until(consumer, 1)
 
     assert [key for key, _ in await kept(broker)] == ["bad"]
+
+
+class Held(Effects):
+    """Says of what is called bad, for ever, that it will pass; of all, while nobody answers."""
+
+    def __init__(self, *bad: str) -> None:
+        super().__init__()
+        self.bad = set(bad)
+        self.tries = 0
+        self.nobody_answers = False
+
+    async def __call__(self, batch: Sequence[Received]) -> Sequence[Refused]:
+        if batch and (self.nobody_answers or self.bad & set(causes(batch))):
+            self.tries += 1
+            raise Transient("not yet")
+        return await super().__call__(batch)
+
+
+@pytest.fixture
+def soon_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer_module, "HELD_SECONDS", 0.5)
+    monkeypatch.setattr(consumer_module, "LONGEST_PAUSE_SECONDS", 0.2)
+
+
+@pytest.mark.usefixtures("soon_held")
+async def test_a_stream_that_alone_never_passes_is_set_aside_and_holds_nobody_up(
+    broker: Broker,
+) -> None:
+    handler = Held("bad")
+    await broker.put("a", "bad", "c", key="one")
+    consumer = broker.consumer(handler)
+    async with running(consumer):
+        # What comes later is pulled to tell by, for the batch in hand has one stream only.
+        await eventually(lambda: handler.tries > 1)
+        await broker.put("other", key="two")
+        await handler.wait(lambda seen: "other" in seen)
+        await until(consumer, 1)
+        await broker.put("d", key="one")
+        await broker.put("goes on", key="two")
+        await handler.wait(lambda seen: "goes on" in seen)
+        assert consumer.set_aside()["parley.commands:one"].startswith("held: Transient")
+    assert not {"bad", "c", "d"} & set(handler.seen)
+    assert sum((await broker.committed()).values()) == 6
+
+    still = Held("bad")
+    again = broker.consumer(still)
+    async with running(again):
+        await until(again, 1)
+        await broker.put("nobody waits", key="two")
+        await still.wait(lambda seen: "nobody waits" in seen)
+    mended = Effects()
+    async with running(broker.consumer(mended)):
+        await mended.wait(lambda seen: "d" in seen)
+    assert mended.seen == ["bad", "c", "d"]
+    assert await kept(broker) == []
+
+
+@pytest.mark.usefixtures("soon_held")
+async def test_while_nobody_passes_nothing_is_set_aside(broker: Broker) -> None:
+    handler = Held()
+    handler.nobody_answers = True
+    await broker.put("a", key="one")
+    await broker.put("b", key="two")
+    consumer = broker.consumer(handler)
+    async with running(consumer):
+        # Well beyond the time at which it would be held against a stream.
+        await eventually(lambda: handler.tries > 20, within_seconds=60)
+        assert consumer.set_aside() == {}
+        handler.nobody_answers = False
+        await handler.wait(lambda seen: {"a", "b"} <= set(seen))
+
+    assert await kept(broker) == []
