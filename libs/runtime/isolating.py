@@ -11,7 +11,7 @@ import structlog
 
 from libs.events.envelope import Envelope
 from libs.eventstore.errors import StopHere
-from libs.runtime.away import SERVER_AWAY
+from libs.runtime.away import SERVER_AWAY, Transient
 from libs.runtime.mongo import refused_whoever_asks
 from libs.runtime.set_aside import Why
 from libs.runtime.streams import Record
@@ -102,11 +102,11 @@ class Isolation:
             return self._failed(batch[0], "unexpected", error)
 
     async def apply_held(self, batch: Sequence[Received], handler: Handler) -> Sorted:
-        """As ``apply``, of a batch that a passing failure has held for long. Where other streams
-        pass while one does not, beside each other, the failure is that stream's own.
+        """As ``apply``, of a batch that was held for long. Where the handler says "not yet"
+        (Transient) of one stream while others pass beside it, that is the stream's own trouble. A
+        server that is away is nobody's own: what passes then has only no need of it.
 
-        Errors: as of ``apply``; the passing ones where they are no stream's own, or the batch has
-        no other stream to tell by."""
+        Errors: as of ``apply``; Transient where all say so, or nothing is there to tell by."""
         done, passed, held = Sorted(), [], []
         for stream in by_stream(batch).values():
             outcome = await self._tried(stream, handler)
@@ -135,10 +135,10 @@ class Isolation:
                 break
         return done
 
-    async def _tried(self, batch: Sequence[Received], handler: Handler) -> Sorted | Exception:
+    async def _tried(self, batch: Sequence[Received], handler: Handler) -> Sorted | Transient:
         try:
             return await self.apply(batch, handler)
-        except SERVER_AWAY as error:
+        except Transient as error:
             return error
 
     async def _one_by_one(self, stream: Sequence[Received], handler: Handler) -> Sorted:

@@ -8,8 +8,8 @@
 * Anything else is a message's own trouble. The batch is bisected by stream until what fails stands
   alone; that is *set aside* (``set_aside.py``), with an alert, a metric and a word in ``/readyz``,
   and all others go on. Where order matters, what comes later of that stream waits behind it.
-* A transient failure that lasts, while other streams pass beside it, is that stream's own trouble
-  too, and is set aside likewise.
+* Where the handler says "not yet" (Transient) of one stream for long, while others pass beside it,
+  that is the stream's own trouble too: it is set aside likewise, and tried again each minute.
 * Where the handler fails on an empty batch too, it fails on every batch: that bug comes through,
   and ends the process. So does what a server refuses whoever asks (its disk is full, the password
   is wrong): it is not the message's trouble.
@@ -31,7 +31,7 @@ from aiokafka import TopicPartition
 from libs.events.envelope import InvalidEnvelope, read_envelope
 from libs.events.registry import InvalidBody, NewerType, UnknownType
 from libs.events.topics import Topic
-from libs.runtime.away import SERVER_AWAY
+from libs.runtime.away import Transient
 from libs.runtime.dead_letters import each_letter
 from libs.runtime.isolating import Handler, Isolation, Received, Sorted, Stream, stream_of
 from libs.runtime.kafka import Publisher
@@ -55,6 +55,8 @@ log = structlog.get_logger()
 
 # How often a group that has something set aside looks whether a person asks to try again.
 LOOK_SECONDS: Final = 3.0
+# How often what only says "not yet" is tried again by itself.
+HELD_AGAIN_SECONDS: Final = 60.0
 # How many streams are tried again at once.
 _AGAIN_AT_ONCE: Final = 50
 
@@ -105,6 +107,7 @@ class Policy:
         self._assigned: frozenset[TopicPartition] = frozenset()
         self._read_to: dict[Topic, int] = {}
         self._look_at = 0.0
+        self._held_at = 0.0
 
     def told(self) -> dict[str, str]:
         """Each stream of which something is set aside here, and why."""
@@ -164,16 +167,24 @@ class Policy:
         return bool(self._troubles) and time.monotonic() >= self._look_at
 
     async def look(self, handler: Handler) -> None:
-        """Try again what a person asks for; nothing is read while nothing is set aside.
+        """Try again what a person asks for, and what only said "not yet"; nothing is read while
+        nothing is set aside.
 
         Errors: as of ``apply``, and KafkaError."""
         if not self.is_to_look:
             return
-        self._look_at = time.monotonic() + LOOK_SECONDS
+        now = time.monotonic()
+        self._look_at = now + LOOK_SECONDS
+        held = set[Stream]()
+        if now >= self._held_at:
+            self._held_at = now + HELD_AGAIN_SECONDS
+            held = {stream for stream, trouble in self._troubles.items() if trouble.is_held}
         for name, topic in self._topics.items():
             asked = await self._asked(topic)
             wanted = {
-                key for of, key in self._troubles if of == name and (None in asked or key in asked)
+                key
+                for of, key in self._troubles
+                if of == name and (None in asked or key in asked or (of, key) in held)
             }
             if wanted:
                 kept = [one for one in await self._kept(topic) if one.key in wanted]
@@ -215,7 +226,7 @@ class Policy:
         for stream in held:
             try:
                 await self._once_more(by_stream[stream], handler)
-            except SERVER_AWAY as error:
+            except Transient as error:
                 log.warning("a stream is held as before", group=self._group, error=repr(error))
 
     async def _once_more(self, kept: Sequence[Kept], handler: Handler) -> None:
@@ -300,6 +311,8 @@ class Policy:
             topic = self._topics[record.topic]
             DEAD_LETTERS.labels(topic.value, self._group).inc()
             self._remember(record, origin_of(topic, record), reason, is_held=why == "held")
+            if why == "held":
+                self._held_at = time.monotonic() + HELD_AGAIN_SECONDS
         self._tell()
 
     def _knows(self, record: Record) -> bool:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from libs.runtime import consumer as consumer_module
+from libs.runtime import policy as policy_module
+from libs.runtime.away import ServerAway
 from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.metrics import SET_ASIDE_MESSAGES
 from libs.runtime.set_aside import kept_in_twin, retry_of
@@ -204,6 +206,7 @@ class Held(Effects):
 def soon_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumer_module, "HELD_SECONDS", 0.5)
     monkeypatch.setattr(consumer_module, "LONGEST_PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(policy_module, "HELD_AGAIN_SECONDS", 3.0)
 
 
 @pytest.mark.usefixtures("soon_held")
@@ -232,10 +235,35 @@ async def test_a_stream_that_alone_never_passes_is_set_aside_and_holds_nobody_up
         await until(again, 1)
         await broker.put("nobody waits", key="two")
         await still.wait(lambda seen: "nobody waits" in seen)
-    mended = Effects()
-    async with running(broker.consumer(mended)):
-        await mended.wait(lambda seen: "d" in seen)
-    assert mended.seen == ["bad", "c", "d"]
+        # Nobody asks, and no process takes over: it is tried again by itself.
+        still.bad.clear()
+        await still.wait(lambda seen: "d" in seen)
+        await until(again, 0)
+    assert [one for one in still.seen if one != "nobody waits"] == ["bad", "c", "d"]
+    assert await kept(broker) == []
+
+
+@pytest.mark.usefixtures("soon_held")
+async def test_a_server_that_is_away_is_no_streams_own_trouble(broker: Broker) -> None:
+    """Though there are streams that have no need of it."""
+    tries, away = 0, True
+
+    async def needs_a_server(batch: Sequence[Received]) -> Sequence[Refused]:
+        nonlocal tries
+        if away and "needs it" in causes(batch):
+            tries += 1
+            raise ServerAway("no answer")
+        return []
+
+    await broker.put("needs it", key="one")
+    await broker.put("does not", key="two")
+    consumer = broker.consumer(needs_a_server)
+    async with running(consumer):
+        await eventually(lambda: tries > 20, within_seconds=60)
+        assert consumer.set_aside() == {}
+        away = False
+        await eventually(broker.committed, lambda found: sum(found.values()) == 2)
+
     assert await kept(broker) == []
 
 
