@@ -1,6 +1,6 @@
 """Follows topics in every process, without a group: for what a process keeps in memory.
 
-The one loop that reads without a group, as ``consumer.py`` has the one that reads with a group.
+The one loop that reads without a group, as ``subscriber.py`` has the one that reads with a group.
 """
 
 import asyncio
