@@ -1,4 +1,4 @@
-"""What is asked of a case: in whose hands, and with whom."""
+"""What is asked of a case: who is responsible, and who helps."""
 
 from libs.events.api.requests import RequestBody
 from libs.events.registry import Instant

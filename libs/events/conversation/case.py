@@ -127,7 +127,7 @@ class CaseClosed(ConversationEvent):
 
 @public("parley.case.reopened.v1", Topic.CONVERSATION)
 class CaseReopened(ConversationEvent):
-    """A closed case goes on, in the hands of ``case.responsible``."""
+    """A closed case goes on with ``case.responsible``."""
 
     member_id: str
 
@@ -155,7 +155,7 @@ class CaseForwarded(ConversationEvent):
 
 @public("parley.case.taken-over.v1", Topic.CONVERSATION)
 class CaseTakenOver(ConversationEvent):
-    """``member_id`` took an active case out of another's hands, who stays as a participant."""
+    """``member_id`` took an active case over from another, who stays as a participant."""
 
     member_id: str
 

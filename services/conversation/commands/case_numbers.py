@@ -2,9 +2,9 @@
 
 {_id: workspace id, last: the greatest number given out}    (collection ``conversation_counters``)
 
-A process takes a block with one round trip and hands its numbers out from memory, because whether
+A process takes a block with one round trip and gives its numbers out from memory, because whether
 a message opens a case is known only when it is decided, and no round trip belongs there. A number
-that was handed out for nothing, and the rest of a block when the process ends, are never used:
+that was given out for nothing, and the rest of a block when the process ends, are never used:
 numbers have gaps. So that they stay short, a block is small where few cases are opened.
 """
 
@@ -44,7 +44,7 @@ class _Block:
 
 
 class CaseNumbers:
-    """Hands out numbers. ``reserve`` those that may be needed, before anything is decided."""
+    """Gives out numbers. ``reserve`` those that may be needed, before anything is decided."""
 
     def __init__(self, counters: AsyncCollection[Document]) -> None:
         self._counters = counters

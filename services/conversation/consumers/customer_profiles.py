@@ -14,7 +14,7 @@ from libs.events.envelope import Envelope
 from libs.runtime.consumer import Transient
 from libs.runtime.rows import Rows
 from services.conversation.domain.conversation.conversation import Conversation
-from services.conversation.domain.conversation.customer_profile import Known
+from services.conversation.domain.conversation.customer_profile import KnownProfile
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.privacy.erasure.erasures import Erasures
 from services.conversation.privacy.keyring import Keyring
@@ -26,7 +26,7 @@ _AT_ONCE: Final = 500
 class _Shown(NamedTuple):
     """Of a person, in their conversations. ``by``: who wrote last what is shown."""
 
-    known: Known
+    known: KnownProfile
     by: str
     blocked_by: str | None
 
@@ -100,9 +100,9 @@ class CustomerTeller:
             raise Transient("one of the customers is being forgotten")
 
 
-def _known(customer: CustomerSet) -> Known:
+def _known(customer: CustomerSet) -> KnownProfile:
     state = customer.known
-    return Known(
+    return KnownProfile(
         customer.primary_id, state.edits, state.card, state.funnel_status, state.sales_plans
     )
 

@@ -18,7 +18,7 @@ from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.rows import Rows
 from services.conversation.consumers.dead_letter_reasons import reason_of
 from services.conversation.domain.conversation.conversation import Conversation
-from services.conversation.domain.conversation.corrections import Standing
+from services.conversation.domain.conversation.corrections import CustomerCopy
 from services.conversation.domain.conversation.sending import Sending
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.privacy.sealed_store import SealedStore
@@ -150,11 +150,11 @@ class _NotCorrected(_Telling):
     def __init__(self, received: Received, body: CorrectionFailed) -> None:
         super().__init__(received, body.conversation_id, f"correction-failed/{body.request_id}")
         self._body = body
-        self._standing: Standing | None = None
+        self._customer_copy: CustomerCopy | None = None
 
     async def look(self, timeline: Timeline) -> None:
         body = self._body
-        self._standing = await timeline.standing(body.message_id, _asked_at(body))
+        self._customer_copy = await timeline.customer_copy(body.message_id, _asked_at(body))
 
     def tell(self, conversation: Conversation) -> None:
         body = self._body
@@ -164,7 +164,7 @@ class _NotCorrected(_Telling):
             body.reason,
             body.reason_code,
             body.occurred_at,
-            self._standing,
+            self._customer_copy,
         )
 
 

@@ -44,7 +44,7 @@ def wrong(field: str, key: str, **variables: str | int) -> Invalid:
     return invalid_field(field, TEXTS.say(f"invalid.{key}", variables))
 
 
-class Teller:
+class Localizer:
     """Speaks to one caller, in their language, with the names of their workspace.
 
     Times are told in the time zone of the case's location.
@@ -105,9 +105,9 @@ class Teller:
         return TEXTS.say("moment.other-day", {"date": day(at, self._zone), "time": time})
 
 
-def _name(things: Mapping[str, LabelState] | Mapping[str, FieldState], thing_id: str) -> str:
-    thing = things.get(thing_id)
-    return thing.name if thing else thing_id
+def _name(entries: Mapping[str, LabelState] | Mapping[str, FieldState], entry_id: str) -> str:
+    entry = entries.get(entry_id)
+    return entry.name if entry else entry_id
 
 
 def _zone_of(directory: WorkspaceDirectory, location_id: str) -> ZoneInfo:

@@ -7,7 +7,7 @@ from libs.aggregates.commands import NotDone, TooMuch, Unfit
 from libs.runtime.directory import WorkspaceDirectory
 from libs.runtime.problems import Conflict, Invalid, NotFound, Problem, TooLarge
 from services.conversation.domain.refusal import Refusal
-from services.conversation.localization.localizer import TEXTS, Teller
+from services.conversation.localization.localizer import TEXTS, Localizer
 
 
 class RefusalProblem(Conflict):
@@ -15,7 +15,7 @@ class RefusalProblem(Conflict):
 
     texts = TEXTS
 
-    def __init__(self, refusal: Refusal, localizer: Teller) -> None:
+    def __init__(self, refusal: Refusal, localizer: Localizer) -> None:
         self.kind = refusal.kind
         super().__init__(localizer.say(refusal.text, refusal.told), **refusal.extra)
 
@@ -26,8 +26,10 @@ class NotBegun(NotFound):
     kind = "not-begun"
     texts = TEXTS
 
-    def __init__(self, teller: Teller, began_at: datetime) -> None:
-        super().__init__(teller.say("not-found.not-begun", {"moment": began_at}), began_at=began_at)
+    def __init__(self, localizer: Localizer, began_at: datetime) -> None:
+        super().__init__(
+            localizer.say("not-found.not-begun", {"moment": began_at}), began_at=began_at
+        )
 
 
 def problem_of(
@@ -39,7 +41,7 @@ def problem_of(
     """The problem to answer. Times are told in the time zone of the case's location."""
     match refusal:
         case Refusal():
-            return RefusalProblem(refusal, Teller(directory, location_id, now))
+            return RefusalProblem(refusal, Localizer(directory, location_id, now))
         case RuleBroken():
             raise TypeError(f"{type(refusal).__name__} has no problem of its own")
         case TooMuch():

@@ -22,6 +22,7 @@ from services.conversation.domain.conversation import (
     blocking,
     corrections,
     crm,
+    customer_profile,
     erasure,
     life,
     marks,
@@ -30,7 +31,6 @@ from services.conversation.domain.conversation import (
     sending,
     transfer,
 )
-from services.conversation.domain.conversation import customer_profile as naming
 from services.conversation.domain.events import Event, name_of
 from services.conversation.domain.variables import (
     Counted,
@@ -43,7 +43,7 @@ from services.conversation.domain.variables import (
     Variable,
     Words,
 )
-from services.conversation.localization.localizer import Teller
+from services.conversation.localization.localizer import Localizer
 
 _NOTHING: Final[Mapping[str, Variable]] = MappingProxyType({})
 
@@ -111,9 +111,9 @@ def trace_of(event: Event[Any]) -> Trace | None:
     return None
 
 
-def told(trace: Trace, teller: Teller) -> tuple[ActivityVariables, str]:
+def told(trace: Trace, localizer: Localizer) -> tuple[ActivityVariables, str]:
     """The variables, and the text in the caller's language."""
-    return teller.plain(trace.variables), teller.say(trace.text, trace.variables)
+    return localizer.plain(trace.variables), localizer.say(trace.text, trace.variables)
 
 
 def _corrected(
@@ -148,7 +148,7 @@ def _by_member(event: life.MemberEvent) -> Trace | None:
             | erasure.CustomerErased()
         ):
             return _by(event)
-        case naming.CustomerKnown(became="merged" | "split" | "named" as became):
+        case customer_profile.CustomerKnown(became="merged" | "split" | "named" as became):
             return _by(event, became)
         case life.CaseReopened(member_id=member_id, responsible=other) if member_id != other:
             return _by(event, "for-another", other=other)

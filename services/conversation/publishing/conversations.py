@@ -25,6 +25,7 @@ from services.conversation.domain.conversation import (
     blocking,
     corrections,
     crm,
+    customer_profile,
     erasure,
     life,
     marks,
@@ -36,7 +37,6 @@ from services.conversation.domain.conversation import (
     transfer,
     watermarks,
 )
-from services.conversation.domain.conversation import customer_profile as naming
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.facts import facts_of
 from services.conversation.domain.conversation.state import (
@@ -235,7 +235,7 @@ def _conversation_event(change: Change[ConversationState], recorded_at: datetime
             )
         case watermarks.WatermarkMoved() as event:
             return told_message.WatermarkMoved(state=event.state, up_to=event.up_to, **common)
-        case naming.CustomerKnown() as event:
+        case customer_profile.CustomerKnown() as event:
             return told_customer.CustomerKnown(
                 member_id=event.member_id,
                 primary_id=event.primary_id,

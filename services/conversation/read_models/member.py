@@ -11,7 +11,7 @@ from libs.runtime.texts import COMMON
 from libs.runtime.tokens import Caller
 from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.state import ConversationState
-from services.conversation.localization.localizer import Teller
+from services.conversation.localization.localizer import Localizer
 
 _SEE_EVERYBODY = (Role.OWNER, Role.ADMIN)
 
@@ -50,9 +50,9 @@ class MemberContext:
         member = self.directory.members.get(member_id)
         return member is not None and self.directory.may(member, Action.ANSWER)
 
-    def localizer(self, state: ConversationState) -> Teller:
+    def localizer(self, state: ConversationState) -> Localizer:
         """Times are told in the time zone of the case's location."""
-        return Teller(self.directory, state.case.location_id)
+        return Localizer(self.directory, state.case.location_id)
 
 
 class Members:

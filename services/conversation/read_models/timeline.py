@@ -18,14 +18,14 @@ from libs.runtime.rows import Rows, find_rows
 from services.conversation.domain.conversation.blocking import MessageWithheld
 from services.conversation.domain.conversation.corrections import (
     CorrectionFailed,
+    CustomerCopy,
     MessageEdited,
-    Standing,
 )
 from services.conversation.domain.conversation.messages import MessageReceived, MessageSent
 from services.conversation.domain.conversation.sending import MessageResent, Sending
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.events import Event, decode, erased
-from services.conversation.localization.localizer import Teller, wrong
+from services.conversation.localization.localizer import Localizer, wrong
 from services.conversation.privacy.sealed_store import SealedStore
 from services.conversation.read_models.messages.parts import (
     MessageRow,
@@ -65,8 +65,8 @@ class Timeline:
         self._version = snapshot.version
         self._forgotten = snapshot.state.forgotten
 
-    async def page(self, cursor: str | None, limit: int, teller: Teller) -> TimelinePage:
-        """Newest first; ``teller`` tells of the actions. Errors: Invalid (the cursor)."""
+    async def page(self, cursor: str | None, limit: int, localizer: Localizer) -> TimelinePage:
+        """Newest first; ``localizer`` tells of the actions. Errors: Invalid (the cursor)."""
         of = ("timeline", self._id)
         before = place_of(cursor, _Before, *of).position if cursor else self._version + 1
         found = await _first(limit + 1, self._backwards(before, limit + 1), is_item)
@@ -74,7 +74,7 @@ class Timeline:
         items = [
             item
             for position, event in found[:limit]
-            if (item := timeline_item(self._id, position, event, rows.get(_key(event)), teller))
+            if (item := timeline_item(self._id, position, event, rows.get(_key(event)), localizer))
         ]
         more = len(found) > limit
         return TimelinePage(
@@ -94,12 +94,12 @@ class Timeline:
         ]
         return CustomerTimeline(items=tuple(items), more=len(found) > limit)
 
-    async def comments(self, limit: int, teller: Teller) -> list[TimelineItem]:
+    async def comments(self, limit: int, localizer: Localizer) -> list[TimelineItem]:
         """The newest public messages that are still there; those before them are not looked for."""
         found = await _first(limit, self._backwards(self._version + 1, limit), lambda _: True)
         rows = await self._rows(found)
         items = (
-            timeline_item(self._id, position, event, rows.get(_key(event)), teller)
+            timeline_item(self._id, position, event, rows.get(_key(event)), localizer)
             for position, event in found
         )
         return [i for i in items if i and i.visibility == "public" and not i.deleted_at]
@@ -112,13 +112,13 @@ class Timeline:
                 return position, event
         return None
 
-    async def item(self, item_id: str, teller: Teller) -> TimelineItem | None:
+    async def item(self, item_id: str, localizer: Localizer) -> TimelineItem | None:
         """A message, a note or an activity as a page has it."""
         placed = await self.find(item_id)
         if placed is None:
             return None
         rows = await self._rows([placed])
-        return timeline_item(self._id, *placed, rows.get(_key(placed[1])), teller)
+        return timeline_item(self._id, *placed, rows.get(_key(placed[1])), localizer)
 
     async def external_id(self, message_id: str) -> str | None:
         """The platform's id of a message, to quote it there; None while it is not known.
@@ -139,7 +139,7 @@ class Timeline:
         parts = sent.state.external_message_ids if sent else ()
         return parts[-1] if parts else None
 
-    async def standing(self, message_id: str, asked: int) -> Standing | None:
+    async def customer_copy(self, message_id: str, asked: int) -> CustomerCopy | None:
         """What the customer has of a message, now that the correction that was decided on at the
         version ``asked`` failed: its newest edit that has not. None: there is no such message."""
         failed = {asked}
@@ -158,7 +158,7 @@ class Timeline:
                 case MessageReceived() | MessageSent() | MessageWithheld():
                     content = newest.content if newest else event.content
                     edited_at = newest.at if newest else None
-                    return Standing(
+                    return CustomerCopy(
                         content=content, edited_at=edited_at, attempted=attempted, asked=asked
                     )
         return None

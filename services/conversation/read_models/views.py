@@ -23,7 +23,7 @@ from services.conversation.domain.conversation.facts import facts_of
 from services.conversation.domain.conversation.sending import Attempt
 from services.conversation.domain.conversation.state import ConversationState, case_id_of
 from services.conversation.domain.events import Event
-from services.conversation.localization.localizer import TEXTS, Teller, reason_told
+from services.conversation.localization.localizer import TEXTS, Localizer, reason_told
 from services.conversation.localization.system_messages import told, trace_of
 from services.conversation.read_models.messages.parts import (
     MessageRow,
@@ -87,7 +87,11 @@ def is_item(event: Event[Any]) -> bool:
 
 
 def timeline_item(
-    conversation_id: str, position: int, event: Event[Any], row: MessageRow | None, teller: Teller
+    conversation_id: str,
+    position: int,
+    event: Event[Any],
+    row: MessageRow | None,
+    localizer: Localizer,
 ) -> TimelineItem | None:
     """``row`` is the message's, if it has one. None for what is not an item of its own."""
     if isinstance(event, _MESSAGES):
@@ -115,7 +119,7 @@ def timeline_item(
             text=TEXTS.say(f"activity.{event.activity}"),
             variables=event.variables,
         )
-    return _system(conversation_id, position, event, row, teller)
+    return _system(conversation_id, position, event, row, localizer)
 
 
 def content_for_team(event: MessageEvent, row: MessageRow | None) -> Content:
@@ -225,7 +229,11 @@ def _failure(row: MessageRow) -> FailedCorrection | None:
 
 
 def _system(
-    conversation_id: str, position: int, event: Event[Any], row: MessageRow | None, teller: Teller
+    conversation_id: str,
+    position: int,
+    event: Event[Any],
+    row: MessageRow | None,
+    localizer: Localizer,
 ) -> TimelineItem | None:
     trace = trace_of(event)
     if trace is None:
@@ -234,7 +242,7 @@ def _system(
         part = "edit" if isinstance(event, MessageEdited) else "deleted"
         if not stands(row, part, position):
             trace = replace(trace, variant="refused")
-    variables, text = told(trace, teller)
+    variables, text = told(trace, localizer)
     return TimelineItem(
         id=f"{conversation_id}.e{position}",
         kind="system",

@@ -5,8 +5,7 @@ from typing import Any
 
 from libs.events.content import Channel, Content, Sender
 from libs.events.customer import Card, Visit
-from services.conversation.domain.conversation import activities, blocking
-from services.conversation.domain.conversation import customer_profile as naming
+from services.conversation.domain.conversation import activities, blocking, customer_profile
 from services.conversation.domain.customer import card as customer_card
 from services.conversation.domain.customer import erasure as customer_erasure
 from services.conversation.domain.customer import identities as customer_identities
@@ -54,7 +53,7 @@ def customer_examples(at: datetime, content: Content, sender: Sender) -> list[Ev
         blocking.EditWithheld(
             at=at, case=2, message_id="msg_3", content=content, sender=sender, reply_to="msg_1"
         ),
-        naming.CustomerKnown(
+        customer_profile.CustomerKnown(
             at=at,
             case=2,
             member_id="mem_2",

@@ -2,7 +2,7 @@
 
 from libs.events.customer import Card
 from services.conversation.domain.conversation.conversation import Conversation
-from services.conversation.domain.conversation.customer_profile import Known
+from services.conversation.domain.conversation.customer_profile import KnownProfile
 from tests.support.conversation.acts import MEMBERS, Act, acts_of
 from tests.support.conversation.cases import PLACE, ROUTED, written
 from tests.support.scenarios import minutes
@@ -34,7 +34,9 @@ def _block(conversation: Conversation, step: int) -> None:
 
 def _know(conversation: Conversation, step: int) -> None:
     card = Card(name="Ada", tags=("vip",))
-    conversation.know_customer("dima", Known(f"cus_{step % 2}", step % 4, card, "interested", ()))
+    conversation.know_customer(
+        "dima", KnownProfile(f"cus_{step % 2}", step % 4, card, "interested", ())
+    )
 
 
 def _erase(conversation: Conversation, step: int) -> None:

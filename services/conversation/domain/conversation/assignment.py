@@ -1,4 +1,4 @@
-"""In whose hands a case is: assign, unassign, take over, forward to a group; and until when."""
+"""Who is responsible for a case: assign, unassign, take over, forward; and until when."""
 
 from datetime import datetime
 
@@ -70,7 +70,7 @@ class CaseForwarded(MemberEvent, frozen=True, kw_only=True):
 
 @stored("conversation.case-taken-over.v1")
 class CaseTakenOver(MemberEvent, frozen=True, kw_only=True):
-    """``member_id`` took it out of another's hands, who stays as a participant (``joined``)."""
+    """``member_id`` took it over from another, who stays as a participant (``joined``)."""
 
     joined: tuple[str, ...] = ()
 
@@ -112,7 +112,7 @@ class MemberGone(CaseEvent, frozen=True, kw_only=True):
 
 
 class Assignment(Life):
-    """The rules by which a case changes hands without the other's consent."""
+    """The rules by which a case is reassigned without the other's consent."""
 
     def assign(
         self,
@@ -171,7 +171,7 @@ class Assignment(Life):
         )
 
     def take_over(self, member_id: str, *, manages: bool, answers: Answers = anybody) -> None:
-        """Who manages cases takes an active one out of another's hands.
+        """Who manages cases takes an active one over from another.
 
         Errors: TakenBy, NobodyTookIt, AlreadyDone.
         """

@@ -3,7 +3,7 @@
 from services.conversation.domain.conversation.activities import Activities
 from services.conversation.domain.conversation.assignment import Assignment
 from services.conversation.domain.conversation.crm import Crm
-from services.conversation.domain.conversation.customer_profile import Naming
+from services.conversation.domain.conversation.customer_profile import CustomerProfile
 from services.conversation.domain.conversation.erasure import Erasure
 from services.conversation.domain.conversation.marks import Marks
 from services.conversation.domain.conversation.messages import Messages
@@ -24,7 +24,7 @@ class Conversation(
     Marks,
     Reached,
     Activities,
-    Naming,
+    CustomerProfile,
     Crm,
     Opening,
     Erasure,

@@ -137,7 +137,7 @@ class MessageDeleted(CaseEvent, frozen=True, kw_only=True):
         return with_last_deleted(state, self.message_id)
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class CustomerCopy(msgspec.Struct, frozen=True, kw_only=True):
     """What the customer has of a message once a correction of it failed, as far as is known:
     ``content``, since ``edited_at`` (None: as it was sent). ``attempted``: what a failed edit was
     to make of it; ``asked`` is the version of the event that decided on the correction."""
@@ -254,7 +254,7 @@ class Corrections(Life):
         reason: str,
         reason_code: str,
         at: datetime,
-        standing: Standing | None = None,
+        standing: CustomerCopy | None = None,
     ) -> None:
         """``standing`` was looked up before; None: there is no such message."""
         if self.state is None:

@@ -17,7 +17,7 @@ from services.conversation.domain.events import stored
 Became = Literal["merged", "split", "named", "edited", "begun"]
 
 
-class Known(msgspec.Struct, frozen=True):
+class KnownProfile(msgspec.Struct, frozen=True):
     """What is known of the person ``primary_id``, after so many ``edits``."""
 
     primary_id: str
@@ -63,8 +63,8 @@ class CustomerKnown(MemberEvent, frozen=True, kw_only=True):
         )
 
 
-class Naming(Life):
-    def know_customer(self, member_id: str, known: Known, *, begins: bool = False) -> None:
+class CustomerProfile(Life):
+    def know_customer(self, member_id: str, known: KnownProfile, *, begins: bool = False) -> None:
         """What is known already is no change, nor is what was known before: told late, it would
         bring back a name that was changed since, or erased. ``begins``: the thread has, and the
         customer was known before."""

@@ -234,7 +234,7 @@ def anybody(member_id: str) -> bool:
 
 
 def held(case: Case, member_id: str, since: datetime, joined: tuple[str, ...]) -> Case:
-    """The case in a member's hands. Whoever it was offered to, the offer has lapsed."""
+    """The case with its responsible. Whoever it was offered to, the offer has lapsed."""
     return replace(
         case,
         state="active",
@@ -313,7 +313,7 @@ class Life(Aggregate[ConversationState]):
         answers: Answers = anybody,
         may_have_it: Answers = anybody,
     ) -> None:
-        """A done case is active again, and whoever reopens it has it in their hands.
+        """A done case is active again, and whoever reopens it is responsible.
 
         Only where somebody who manages cases reopens another's case does it go back to that one:
         they put the work back, they do not take it over; ``may_have_it`` says whether that one is

@@ -19,7 +19,7 @@ from services.conversation.domain.conversation.state import (
     RECENTLY_SENT,
     ConversationState,
     Head,
-    SentIn,
+    SentCase,
     active,
     preview_of,
     shown_by,
@@ -109,7 +109,7 @@ class MessageSent(CaseEvent, frozen=True, kw_only=True):
         )
         if self.member_id is None:
             return replace(changed, case=case)
-        sent = (*state.recently_sent, SentIn(self.message_id, case.case_id))[-RECENTLY_SENT:]
+        sent = (*state.recently_sent, SentCase(self.message_id, case.case_id))[-RECENTLY_SENT:]
         return replace(changed, case=case, recently_sent=sent)
 
 

@@ -27,7 +27,7 @@ class Opening(Life):
         *,
         answers: Answers = anybody,
     ) -> None:
-        """The next case of a conversation whose latest is done, in the hands of who opened it.
+        """The next case of a conversation whose latest is done, with who opened it as responsible.
 
         ``location_id`` is the source's, ``short_number`` the workspace's next. Errors: HasOpenCase.
         """

@@ -88,17 +88,17 @@ class Case(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.number > 1
 
     @property
-    def hands(self) -> tuple[str, ...]:
+    def assignees(self) -> tuple[str, ...]:
         """Those who work on the case: its responsible and the participants."""
         return (self.responsible, *self.participants) if self.responsible else self.participants
 
     @property
     def people(self) -> tuple[str, ...]:
-        """The members who see the case for its own sake: its hands, and whom it is offered to."""
-        hands = self.hands
-        if self.offer is None or self.offer.member_id in hands:
-            return hands
-        return (*hands, self.offer.member_id)
+        """Who sees the case for its own sake: its assignees, and whom it is offered to."""
+        assignees = self.assignees
+        if self.offer is None or self.offer.member_id in assignees:
+            return assignees
+        return (*assignees, self.offer.member_id)
 
 
 class Head(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -117,7 +117,7 @@ class Head(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     deleted: bool = False
 
 
-class SentIn(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class SentCase(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Which case a message was sent in."""
 
     message_id: str
@@ -182,7 +182,7 @@ class ConversationState(msgspec.Struct, frozen=True, gc=False, omit_defaults=Tru
     case: Case
     active_at: datetime
     last_message: Head | None = None
-    recently_sent: tuple[SentIn, ...] = ()
+    recently_sent: tuple[SentCase, ...] = ()
     unread: bool = False
     flagged: bool = False
     erasures: int = 0

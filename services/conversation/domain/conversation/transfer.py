@@ -1,7 +1,8 @@
 """Handing a case on with the other's consent: offer, then accept, decline or withdraw.
 
 An offer stands until one of these, and lapses with whatever makes it pointless: the case is closed,
-goes back to a New, or into other hands; the member to whom it was offered leaves or is removed.
+goes back to a New, or to another responsible; the member to whom it was offered leaves or is
+removed.
 """
 
 from datetime import datetime
@@ -16,7 +17,7 @@ from services.conversation.domain.variables import Member
 
 
 class AlreadyResponsible(Refusal):
-    """The case is in the hands of ``member_id`` already, since ``since``."""
+    """``member_id`` is responsible for the case already, since ``since``."""
 
     kind = "already-responsible"
 

@@ -18,7 +18,7 @@ class InSight:
     @property
     def people(self) -> set[str]:
         """Those who answer the customer: of the latest case of each conversation."""
-        return {member for one in self.conversations for member in one.case.hands}
+        return {member for one in self.conversations for member in one.case.assignees}
 
     @property
     def responsible(self) -> str | None:

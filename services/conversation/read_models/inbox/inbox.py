@@ -31,7 +31,7 @@ from libs.runtime.sharing import SharedReads
 from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.localization.localizer import wrong
-from services.conversation.read_models.inbox.queries import Question, Segment
+from services.conversation.read_models.inbox.queries import InboxQuery, Segment
 from services.conversation.read_models.inbox.rows import snapshot_of
 from services.conversation.read_models.listing import Hints, Lister, narrowed
 from services.conversation.read_models.views import conversation_view
@@ -119,7 +119,7 @@ class Inbox:
 
     async def important(self) -> int:
         """How many open cases that the member sees are due today or overdue."""
-        condition = self.question("important", ConversationFilter()).due()
+        condition = self.query("important", ConversationFilter()).due()
         key = ("important", repr(condition))
         return int(await self._lists.pages.get(key, lambda: self._count(condition)))
 
@@ -140,7 +140,7 @@ class Inbox:
 
         Errors: Invalid (the cursor).
         """
-        segments = self.question(tab, asked).segments(sort)
+        segments = self.query(tab, asked).segments(sort)
         bound = (of, tab, sort, filters_of(asked))
         after = place_of(cursor, _Place, *bound) if cursor else None
         if after and not 0 <= after.segment < len(segments):
@@ -153,7 +153,7 @@ class Inbox:
         self, tab: Tab, asked: ConversationFilter, limit: int
     ) -> list[tuple[str, int]]:
         """Ids and versions of what is asked for, in no order."""
-        condition = self.question(tab, asked).condition()
+        condition = self.query(tab, asked).condition()
         found = self._rows.find(condition, {"v": 1}, limit=limit)
         return [(row["_id"], row["v"]) for row in await found.to_list()]
 
@@ -162,8 +162,8 @@ class Inbox:
         found = self._rows.find({"_id": {"$in": ids}, **condition}, _FIELDS)
         return await found.to_list()
 
-    def question(self, tab: Tab, asked: ConversationFilter) -> Question:
-        return Question(self.workspace_id, self._member, self._directory, tab, asked)
+    def query(self, tab: Tab, asked: ConversationFilter) -> InboxQuery:
+        return InboxQuery(self.workspace_id, self._member, self._directory, tab, asked)
 
     def items(self, rows: Iterable[Document]) -> tuple[msgspec.Raw, ...]:
         """The rows' encoded views; one that cannot be read spoils no page of the others."""

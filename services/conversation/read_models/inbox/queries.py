@@ -72,7 +72,7 @@ class Segment:
     moved_back: str | None = None
 
 
-class Question:
+class InboxQuery:
     """What one member asks for."""
 
     def __init__(

@@ -17,28 +17,28 @@ from services.conversation.read_models.search.query import Search, SearchPlace
 async def search_page(
     inbox: Inbox,
     search: Search,
-    query: str,
+    words: str,
     tab: Tab,
     asked: ConversationFilter,
     cursor: str | None,
     limit: int,
 ) -> bytes:
-    """An encoded ``ConversationPage``: where the query's words are, the newest first.
+    """An encoded ``ConversationPage``: where the words are, the newest first.
 
     A page may have fewer than ``limit`` and a next one all the same. Errors: Invalid (the
-    cursor, or a query without a word).
+    cursor, or no word among them).
     """
-    bound = ("search", query, tab, filters_of(asked))
+    bound = ("search", words, tab, filters_of(asked))
     after = place_of(cursor, SearchPlace, *bound) if cursor else None
-    looking = await search.looking(inbox.workspace_id, query, after)
-    question = inbox.question(tab, asked)
-    if question.excludes_all:
-        return encode_page(EncodedPage((), None, looking.is_common))
-    condition = question.beside()
+    run = await search.begin(inbox.workspace_id, words, after)
+    query = inbox.query(tab, asked)
+    if query.excludes_all:
+        return encode_page(EncodedPage((), None, run.is_common))
+    condition = query.beside()
     found: list[tuple[Document, SearchPlace]] = []
-    while len(found) <= limit and not (looking.is_over or looking.is_tired):
+    while len(found) <= limit and not (run.is_over or run.is_tired):
         # No more than fill a page are opened at once: of most, all may be seen.
-        for some in batched(await looking.more(), limit + 1):
+        for some in batched(await run.more(), limit + 1):
             places = dict(some)
             by_id = {row["_id"]: row for row in await inbox.among(list(places), condition)}
             found += [(by_id[one], place) for one, place in some if one in by_id]
@@ -47,7 +47,7 @@ async def search_page(
     following = None
     if len(found) > limit:
         following = cursor_of(found[limit - 1][1], *bound)
-    elif not looking.is_over and looking.place is not None:
-        following = cursor_of(looking.place, *bound)
+    elif not run.is_over and run.place is not None:
+        following = cursor_of(run.place, *bound)
     items = inbox.items(row for row, _ in found[:limit])
-    return encode_page(EncodedPage(items, following, looking.is_common))
+    return encode_page(EncodedPage(items, following, run.is_common))

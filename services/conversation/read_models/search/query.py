@@ -75,7 +75,7 @@ class Search:
         self._lister = Lister(rows, Hints(), _FIELDS, first_span=_FIRST_SPAN)
         self._rarity = Rarity()
 
-    async def looking(self, workspace_id: str, query: str, after: SearchPlace | None) -> "Looking":
+    async def begin(self, workspace_id: str, query: str, after: SearchPlace | None) -> "SearchRun":
         """Errors: Invalid (a query without a word; another query's cursor)."""
         wanted = await asyncio.to_thread(self._entries.tokens(workspace_id).wanted, query)
         if not wanted:
@@ -83,10 +83,10 @@ class Search:
         if after is not None and not 0 <= after.word < len(wanted):
             raise wrong("cursor", "other-order")
         common = is_common(query)
-        return Looking(self._rows, self._lister, self._rarity, wanted, after, is_common=common)
+        return SearchRun(self._rows, self._lister, self._rarity, wanted, after, is_common=common)
 
 
-class Looking:
+class SearchRun:
     """One search under way. ``is_common``: nearly every text has all that is looked for, so that
     names alone are found by it."""
 

@@ -8,7 +8,7 @@ from libs.aggregates.aggregate import Snapshot
 from libs.runtime.rows import Rows, find_rows
 from services.conversation.domain.conversation.erasure import without_card, without_person
 from services.conversation.domain.conversation.state import ConversationState
-from services.conversation.localization.localizer import Teller, wrong
+from services.conversation.localization.localizer import Localizer, wrong
 from services.conversation.localization.refusals import NotBegun
 from services.conversation.read_models.customers.rows import customer_of
 from services.conversation.read_models.time_travel.history import History
@@ -21,7 +21,7 @@ class PastConversations:
         self._customers = customers
 
     async def at(
-        self, present: Snapshot[ConversationState], as_of: datetime, localizer: Teller
+        self, present: Snapshot[ConversationState], as_of: datetime, localizer: Localizer
     ) -> Snapshot[ConversationState]:
         """For who may see the present. Errors: Invalid, NotBegun."""
         if as_of > datetime.now(UTC):

@@ -46,7 +46,7 @@ from services.conversation.domain.customer import identities as customer_identit
 from services.conversation.domain.events import Event, name_of
 from services.conversation.domain.sent_message import DeliveryChanged
 from services.conversation.domain.variables import Fields, Labels, Names
-from services.conversation.localization.localizer import TEXTS, Teller
+from services.conversation.localization.localizer import TEXTS, Localizer
 from services.conversation.localization.refusals import RefusalProblem, problem_of
 from services.conversation.localization.system_messages import Trace, told, trace_of
 from services.conversation.read_models.views import is_item
@@ -214,7 +214,7 @@ def check_trace(trace: Trace, language: Language, directory: WorkspaceDirectory)
         f"{key} in {language} names {sorted(used)}, its trace has {sorted(trace.variables)}"
     )
     listen(language)
-    variables, text = told(trace, Teller(directory, "loc_1", NOW))
+    variables, text = told(trace, Localizer(directory, "loc_1", NOW))
     assert "{" not in text
     json.dumps(variables)
 
@@ -279,7 +279,7 @@ def test_why_the_channel_refused_is_in_our_words_where_we_have_some(
             )
         )
         assert trace is not None
-        return told(trace, Teller(directory, "loc_1", NOW))[1]
+        return told(trace, Localizer(directory, "loc_1", NOW))[1]
 
     listen("uk")
     assert told_of("source-not-connected").endswith(": джерело не під’єднано")
@@ -292,7 +292,7 @@ def test_lists_are_told_as_lists(directory: WorkspaceDirectory) -> None:
     directory.fields["fld_1"] = FieldState(
         field_id="fld_1", applies_to="case", name="Замовлення", kind="text"
     )
-    lists = Teller(directory, "loc_1", NOW).plain(
+    lists = Localizer(directory, "loc_1", NOW).plain(
         {
             "tags": Names(("vip", "new")),
             "topics": Labels(("lbl_1", "lbl_gone")),
@@ -320,4 +320,4 @@ def test_marks_are_counted(
     event = marks.MarksChanged(at=AT, case=2, member_id="mem_2", kind="tag", added=tags)
     trace = trace_of(event)
     assert trace is not None
-    assert told(trace, Teller(directory, "loc_1", NOW))[1] == text
+    assert told(trace, Localizer(directory, "loc_1", NOW))[1] == text

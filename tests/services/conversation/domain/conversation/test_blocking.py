@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from libs.events.customer import Card
 from services.conversation.domain.conversation.blocking import EditWithheld, MessageWithheld
 from services.conversation.domain.conversation.conversation import Conversation
-from services.conversation.domain.conversation.customer_profile import CustomerKnown, Known
+from services.conversation.domain.conversation.customer_profile import CustomerKnown, KnownProfile
 from services.conversation.domain.conversation.facts import facts_of
 from services.conversation.domain.conversation.life import NoCaseYet
 from tests.support.conversation.cases import (
@@ -203,5 +203,5 @@ def test_a_merge_that_was_told_of_late_brings_no_name_back() -> None:
     assert changes(late) == []
 
 
-def known(customer_id: str, edits: int, name: str | None = None) -> Known:
-    return Known(customer_id, edits, Card(name=name), "reached_out", ())
+def known(customer_id: str, edits: int, name: str | None = None) -> KnownProfile:
+    return KnownProfile(customer_id, edits, Card(name=name), "reached_out", ())

@@ -8,7 +8,7 @@ import pytest
 from libs.events.content import Content
 from libs.events.customer import Card
 from services.conversation.domain import events as stored
-from services.conversation.domain.conversation.customer_profile import Known
+from services.conversation.domain.conversation.customer_profile import KnownProfile
 from services.conversation.domain.conversation.erasure import CustomerErased
 from services.conversation.domain.conversation.life import NobodyToAnswer
 from services.conversation.domain.conversation.messages import MessageReceived
@@ -83,7 +83,7 @@ def test_times_and_counts_stay() -> None:
 def test_lists_find_the_customer_where_they_stand_and_not_by_what_is_on_the_card() -> None:
     given = active_case("dima")
     card = Card(name="Ada Lovelace", phone="+380501112233", email="a@x.example", tags=("vip",))
-    known = Known("cus_1", 3, card, "interested", ("pln_1",))
+    known = KnownProfile("cus_1", 3, card, "interested", ("pln_1",))
     given.at(minutes(2)).know_customer("dima", known)
 
     erasing = given.at(minutes(3))

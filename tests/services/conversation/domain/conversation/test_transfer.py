@@ -42,7 +42,7 @@ def test_an_offer_waits_and_whom_it_is_for_belongs_to_the_case() -> None:
     case = given(OFFERED).at(minutes(3)).case
     assert case.offer == Offer("olena", "dima", minutes(2))
     assert (case.responsible, case.participants) == ("dima", ())
-    assert (case.people, case.hands) == (("dima", "olena"), ("dima",))
+    assert (case.people, case.assignees) == (("dima", "olena"), ("dima",))
 
 
 def test_accepted_it_is_theirs_and_who_had_it_stays_as_a_participant() -> None:
