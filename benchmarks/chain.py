@@ -74,7 +74,7 @@ def _next(stream: str, version: int, heads: dict[str, bytes]) -> Commit:
 
 async def measure_loading(database: AsyncDatabase[Document], figures: Figures) -> None:
     """`load_10k_events_ms`: what a decision on it waits for, when nothing is kept in memory."""
-    store, landmarks, snapshot = await past.written(database)
+    store, historical_snapshots, snapshot = await past.written(database)
     inbox = database[INBOX]
     await inbox.insert_one(inbox_row(past.STREAM, snapshot))
     kind = Conversations(
@@ -83,7 +83,7 @@ async def measure_loading(database: AsyncDatabase[Document], figures: Figures) -
         database[CUSTOMERS],
         database[FILES],
         Counts(inbox).wrote,
-        landmarks,
+        historical_snapshots,
     )
     epoch = datetime.fromtimestamp(0, UTC)
     pending = {

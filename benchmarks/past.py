@@ -33,7 +33,7 @@ from services.conversation.privacy.sealed_store import COMMITS, Key, SealedStore
 from services.conversation.publishing.conversations import conversation_messages, stored_events
 from services.conversation.read_models.messages.rows import MESSAGES
 from services.conversation.read_models.time_travel.history import History
-from services.conversation.read_models.time_travel.snapshots import EVERY, Landmarks
+from services.conversation.read_models.time_travel.snapshots import EVERY, HistoricalSnapshots
 
 EVENTS: Final = 10_000
 STREAM: Final = "cnv_long"
@@ -57,8 +57,8 @@ async def measure(url: str, figures: Figures) -> None:
     async with client:
         database = client[f"benchmark_{uuid.uuid4().hex[:8]}"]
         try:
-            store, landmarks, _ = await written(database)
-            history = History(store, landmarks, database[MESSAGES])
+            store, historical_snapshots, _ = await written(database)
+            history = History(store, historical_snapshots, database[MESSAGES])
             took = [await _asked(history, number) for number in range(_ASKED)]
             bare = [await _bare(database, number) for number in range(_ASKED)]
         finally:
@@ -69,22 +69,22 @@ async def measure(url: str, figures: Figures) -> None:
 
 async def written(
     database: AsyncDatabase[Document],
-) -> tuple[SealedStore, Landmarks, Snapshot[ConversationState]]:
+) -> tuple[SealedStore, HistoricalSnapshots, Snapshot[ConversationState]]:
     """The conversation is there, published, without its row."""
     await ensure_indexes(database)
     keyring = Keyring(database, b"k" * 32, 100)
     store = SealedStore(AsyncEventStore(database[COMMITS]), keyring)
-    landmarks = Landmarks(database, keyring)
+    historical_snapshots = HistoricalSnapshots(database, keyring)
     key = (await store.keys([Wanted(Owner("cus_1", 1), "wsp_1", begins=True)]))["cus_1"]
     snapshot, commit = _next(store, None, 0, key)  # opens the case too
     documents = [to_document(commit)]
     for number in range(1, EVENTS - 1):
         snapshot, commit = _next(store, snapshot, number, key)
         documents.append(to_document(commit))
-        await landmarks.keep_passed({STREAM: snapshot}, [commit])
+        await historical_snapshots.keep_passed({STREAM: snapshot}, [commit])
     for first in range(0, EVENTS, _PAGE):
         await database[COMMITS].insert_many(documents[first : first + _PAGE])
-    return store, landmarks, snapshot
+    return store, historical_snapshots, snapshot
 
 
 def _next(

@@ -217,7 +217,7 @@ async def compose(
     runtime.ready_when("counts", follower.check)
 
     searchable = search.SearchHandler(index, entries, database[INBOX], cards)
-    for reads, handler in ((SEARCH_ROWS, searchable), (BEGINNINGS, engine.beginnings)):
+    for reads, handler in ((SEARCH_ROWS, searchable), (BEGINNINGS, engine.new_conversations)):
         runtime.consume(reads.group, broker.subscribes(reads, handler, publisher))
 
     app = service_app(runtime, "Parley conversation")

@@ -30,12 +30,12 @@ from services.conversation.aggregates.sent_messages import SentMessages
 from services.conversation.anchors.writing import COMMIT_HEADER
 from services.conversation.commands.case_numbers import COUNTERS, CaseNumbers
 from services.conversation.consumers.arrivals import Arrivals
-from services.conversation.consumers.customer_changes import CustomerHandler
-from services.conversation.consumers.customer_profiles import CustomerTeller
+from services.conversation.consumers.customer_changes import CustomerChangeHandler
+from services.conversation.consumers.customer_profiles import CustomerProfileProcess
 from services.conversation.consumers.deliveries import DeliveryHandler
 from services.conversation.consumers.early_deletions import EARLY_DELETIONS, EarlyDeletions
 from services.conversation.consumers.inbound import CommandsHandler, InboundHandler
-from services.conversation.consumers.new_conversations import BeginningHandler
+from services.conversation.consumers.new_conversations import NewConversationHandler
 from services.conversation.domain.aggregate import Aggregate
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
@@ -53,14 +53,14 @@ from services.conversation.read_models.inbox.counts import Counts
 from services.conversation.read_models.inbox.rows import INBOX
 from services.conversation.read_models.messages.rows import MESSAGES
 from services.conversation.read_models.time_travel.history import History
-from services.conversation.read_models.time_travel.snapshots import Landmarks
+from services.conversation.read_models.time_travel.snapshots import HistoricalSnapshots
 from services.conversation.settings import ConversationSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """One of a process. ``handlers``: what each topic's batches go to; ``beginnings``: the first
-    events of conversations."""
+    """One of a process. ``handlers``: what each topic's batches go to;
+    ``new_conversations``: what their first events do."""
 
     commits: AsyncEventStore
     keyring: Keyring
@@ -75,7 +75,7 @@ class Dependencies:
     early: EarlyDeletions
     history: History
     handlers: dict[Topic, Handler]
-    beginnings: BeginningHandler
+    new_conversations: NewConversationHandler
 
 
 def dependencies_of(
@@ -133,9 +133,9 @@ def dependencies_of(
         )
 
     counts = Counts(inbox)
-    landmarks = Landmarks(database, keyring)
+    historical_snapshots = HistoricalSnapshots(database, keyring)
     conversations = Conversations(
-        inbox, messages, customer_rows, database[FILES], counts.wrote, landmarks
+        inbox, messages, customer_rows, database[FILES], counts.wrote, historical_snapshots
     )
     sent_messages = SentMessages(messages)
     customers = Customers(customer_rows)
@@ -153,7 +153,7 @@ def dependencies_of(
     customer_handler = handler_of(customers, customer_repository, customer_sealer.prepare)
     blocked = BlockedCustomers(customer_rows)
     numbers = CaseNumbers(database[COUNTERS])
-    teller = CustomerTeller(handler, customer_rows, keyring, Erasures(database, keyring))
+    profiles = CustomerProfileProcess(handler, customer_rows, keyring, Erasures(database, keyring))
     early = EarlyDeletions(database[EARLY_DELETIONS])
     arrivals = Arrivals(
         store, repository, messages, early, IdKey(key_bytes(settings.deployment_key))
@@ -162,7 +162,7 @@ def dependencies_of(
         Topic.INBOUND: InboundHandler(handler, directory, arrivals, numbers, blocked),
         Topic.DELIVERY: DeliveryHandler(sent_handler, handler, conversations.find, store, messages),
         Topic.COMMANDS: CommandsHandler(handler),
-        Topic.CUSTOMER: CustomerHandler(handler, customer_rows, teller),
+        Topic.CUSTOMER: CustomerChangeHandler(handler, customer_rows, profiles),
     }
     return Dependencies(
         commits,
@@ -176,7 +176,7 @@ def dependencies_of(
         customer_handler,
         blocked,
         early,
-        History(store, landmarks, messages),
+        History(store, historical_snapshots, messages),
         handlers,
-        BeginningHandler(teller, customer_rows),
+        NewConversationHandler(profiles, customer_rows),
     )

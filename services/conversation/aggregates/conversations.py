@@ -30,7 +30,7 @@ from services.conversation.read_models.messages.rows import (
     parts_of,
     update_part,
 )
-from services.conversation.read_models.time_travel.snapshots import Landmarks
+from services.conversation.read_models.time_travel.snapshots import HistoricalSnapshots
 
 type Written = Callable[[Mapping[str, Snapshot[ConversationState]]], None]
 
@@ -41,7 +41,7 @@ class Conversations:
     """Streams named by conversations' ids; their states are in the inbox's rows.
 
     ``written`` is told of the states whose rows were just written; now and then one of them is kept
-    among the ``landmarks``.
+    among the ``historical_snapshots``.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class Conversations:
         customers: Rows,
         files: Rows,
         written: Written,
-        landmarks: Landmarks,
+        historical_snapshots: HistoricalSnapshots,
     ) -> None:
         self._inbox = inbox
         self._messages = messages
         self._customers = customers
         self._files = files
         self._written = written
-        self._landmarks = landmarks
+        self._historical_snapshots = historical_snapshots
 
     def owns(self, commit: Commit) -> bool:
         return commit.events[0].type != _DELIVERY and not of_customer(commit)
@@ -102,7 +102,7 @@ class Conversations:
         await asyncio.gather(*writes)
         self._written(snapshots)
         await erase_parts(self._messages, commits)
-        await self._landmarks.keep_passed(snapshots, commits)
+        await self._historical_snapshots.keep_passed(snapshots, commits)
 
 
 def apart(

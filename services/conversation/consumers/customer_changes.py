@@ -14,13 +14,13 @@ from libs.events.activity import ActivityKind
 from libs.events.envelope import Envelope
 from libs.runtime.consumer import Received, Refused
 from libs.runtime.rows import Rows
-from services.conversation.consumers.customer_profiles import CustomerTeller
+from services.conversation.consumers.customer_profiles import CustomerProfileProcess
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.read_models.customers.sets import sets_of
 
 
-class CustomerHandler:
+class CustomerChangeHandler:
     """Tells conversations what became of their customer, and leaves in them the trace of a
     subscription."""
 
@@ -28,11 +28,11 @@ class CustomerHandler:
         self,
         handler: CommandHandler[ConversationState, Conversation],
         customers: Rows,
-        teller: CustomerTeller,
+        profiles: CustomerProfileProcess,
     ) -> None:
         self._handler = handler
         self._customers = customers
-        self._teller = teller
+        self._profiles = profiles
 
     async def __call__(self, batch: Sequence[Received]) -> list[Refused]:
         for one in batch:
@@ -59,7 +59,7 @@ class CustomerHandler:
 
     async def _tell(self, envelope: Envelope, event: public.CustomerEvent, *others: str) -> None:
         customer_ids = [event.customer.customer_id, *others]
-        await self._teller.tell(envelope, customer_ids, event.member_id)
+        await self._profiles.tell(envelope, customer_ids, event.member_id)
 
     async def _record(
         self, envelope: Envelope, event: public.CustomerEvent, activity: ActivityKind

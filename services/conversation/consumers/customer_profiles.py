@@ -31,7 +31,7 @@ class _Shown(NamedTuple):
     blocked_by: str | None
 
 
-class CustomerTeller:
+class CustomerProfileProcess:
     def __init__(
         self,
         handler: CommandHandler[ConversationState, Conversation],

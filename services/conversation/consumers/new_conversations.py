@@ -17,7 +17,7 @@ from libs.events.envelope import Envelope
 from libs.runtime.consumer import Received, Refused
 from libs.runtime.rows import Rows
 from libs.runtime.streams import Record, of_types
-from services.conversation.consumers.customer_profiles import CustomerTeller
+from services.conversation.consumers.customer_profiles import CustomerProfileProcess
 
 _AT_ONCE: Final = 20
 _FIRST: Final = b"1"
@@ -31,9 +31,9 @@ def is_first(record: Record) -> bool:
     return sequence == _FIRST and _opens(record)
 
 
-class BeginningHandler:
-    def __init__(self, teller: CustomerTeller, customers: Rows) -> None:
-        self._teller = teller
+class NewConversationHandler:
+    def __init__(self, profiles: CustomerProfileProcess, customers: Rows) -> None:
+        self._profiles = profiles
         self._customers = customers
 
     async def __call__(self, batch: Sequence[Received]) -> list[Refused]:
@@ -55,7 +55,7 @@ class BeginningHandler:
             if customer_id in known
         ]
         for some in batched(news, _AT_ONCE):
-            telling = (self._teller.tell_new(*one) for one in some)
+            telling = (self._profiles.tell_new(*one) for one in some)
             # Waited for to the end, also where one fails: the batch may be given again at once.
             for outcome in await asyncio.gather(*telling, return_exceptions=True):
                 if outcome is not None:

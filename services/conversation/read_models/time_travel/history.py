@@ -23,27 +23,29 @@ from services.conversation.read_models.messages.rows import (
     erased_before,
     parts_of,
 )
-from services.conversation.read_models.time_travel.snapshots import EVERY, Landmarks
+from services.conversation.read_models.time_travel.snapshots import EVERY, HistoricalSnapshots
 from services.conversation.read_models.timeline import Placed, Timeline
 from services.conversation.read_models.views import row_id_of
 
 
 class History:
-    def __init__(self, store: SealedStore, landmarks: Landmarks, messages: Rows) -> None:
+    def __init__(
+        self, store: SealedStore, historical_snapshots: HistoricalSnapshots, messages: Rows
+    ) -> None:
         self._store = store
-        self._landmarks = landmarks
+        self._historical_snapshots = historical_snapshots
         self._messages = messages
 
     async def at(self, stream: str, instant: datetime) -> Snapshot[ConversationState] | None:
         """The state after all that was recorded until then; None before the beginning."""
-        snapshot = await self._landmarks.before(stream, instant)
+        snapshot = await self._historical_snapshots.before(stream, instant)
         kept = snapshot.version if snapshot else 0
         while True:
             page = await self._store.read(stream, snapshot.version if snapshot else 0, EVERY)
             past = [commit for commit in page if commit.recorded_at <= instant]
             snapshot = replay(EVENTS, snapshot, past)
             if snapshot is not None and snapshot.version - kept >= EVERY:
-                await self._landmarks.keep(stream, snapshot)
+                await self._historical_snapshots.keep(stream, snapshot)
                 kept = snapshot.version
             if len(past) < EVERY:
                 return snapshot

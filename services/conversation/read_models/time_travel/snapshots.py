@@ -32,7 +32,7 @@ from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.privacy.keyring import Keyring
 from services.conversation.privacy.sealed_payload import NONCE_BYTES, Owner
 
-LANDMARKS: Final = "conversation_landmarks"
+HISTORICAL_SNAPSHOTS: Final = "conversation_landmarks"
 EVERY: Final = 200
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -42,11 +42,11 @@ _FORM: Final = hashlib.sha256(
 ).hexdigest()[:16]
 
 
-class Landmarks:
+class HistoricalSnapshots:
     """The kept states of the conversations in ``database``."""
 
     def __init__(self, database: AsyncDatabase[Document], keyring: Keyring) -> None:
-        self._kept = database[LANDMARKS]
+        self._kept = database[HISTORICAL_SNAPSHOTS]
         self._keyring = keyring
 
     async def before(self, stream: str, instant: datetime) -> Snapshot[ConversationState] | None:

@@ -290,7 +290,7 @@ class Doings:
 
 async def _called(replica: Replica, topic: Topic, received: list[Received]) -> Any:
     """None where the batch has to come again, for a customer is just being forgotten."""
-    handlers = replica.engine.handlers | {Topic.CONVERSATION: replica.engine.beginnings}
+    handlers = replica.engine.handlers | {Topic.CONVERSATION: replica.engine.new_conversations}
     with suppress(Transient):
         return await handlers[topic](received)
 

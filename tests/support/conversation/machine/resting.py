@@ -86,7 +86,7 @@ class Resting(Doings):
             await first.erasing.watch()
         await self._drain()
         began = (await self._heard(Topic.CONVERSATION))[self.begun :]
-        assert await engine.beginnings(began) == []
+        assert await engine.new_conversations(began) == []
         while news := (await self._heard(Topic.CUSTOMER))[self.followed :]:
             self.followed += len(news)
             assert await engine.handlers[Topic.CUSTOMER](news) == []

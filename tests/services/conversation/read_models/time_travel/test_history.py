@@ -14,7 +14,11 @@ from libs.runtime.mongo import Document
 from services.conversation.privacy.keyring import Keyring
 from services.conversation.privacy.sealed_store import COMMITS
 from services.conversation.read_models.inbox.rows import INBOX, snapshot_of
-from services.conversation.read_models.time_travel.snapshots import EVERY, LANDMARKS, Landmarks
+from services.conversation.read_models.time_travel.snapshots import (
+    EVERY,
+    HISTORICAL_SNAPSHOTS,
+    HistoricalSnapshots,
+)
 from services.conversation.settings import ConversationSettings
 from tests.support.conversation.steps import a_case, customer_of, done
 from tests.support.conversation.world import DEPLOYMENT_KEY, World, serving
@@ -111,7 +115,7 @@ async def test_any_past_is_near_to_a_kept_state(
             await world.receive(*(world.inbound("1", number + 1) for number in batch))
             await world.seen(dima, conversation_id, partial(reached, batch[-1] + 2))
         commits = await AsyncEventStore(database[COMMITS]).read(conversation_id, 0, 10_000)
-        kept = await database[LANDMARKS].find().to_list()
+        kept = await database[HISTORICAL_SNAPSHOTS].find().to_list()
         # The sweeper may have come by as well, and kept a later one.
         assert {int(one["_id"].rpartition(":")[2]) // EVERY for one in kept} == {1, 2}
         assert b"Customer" not in b"".join(one["box"] for one in kept)
@@ -129,16 +133,16 @@ async def test_any_past_is_near_to_a_kept_state(
         last_at = {commit.recorded_at: commit.last for commit in commits}
         expected = [last_at[commit.recorded_at] for commit in commits]
         assert await versions() == expected
-        await database[LANDMARKS].drop()
+        await database[HISTORICAL_SNAPSHOTS].drop()
         assert await versions() == expected
-        assert await database[LANDMARKS].count_documents({}) > 0
+        assert await database[HISTORICAL_SNAPSHOTS].count_documents({}) > 0
 
         keyring = Keyring(database, DEPLOYMENT_KEY, 10)
-        landmarks = Landmarks(database, keyring)
-        assert await landmarks.before(conversation_id, datetime.now(UTC)) is not None
+        historical_snapshots = HistoricalSnapshots(database, keyring)
+        assert await historical_snapshots.before(conversation_id, datetime.now(UTC)) is not None
         await database["conversation_keys"].update_many({}, {"$set": {"keys": {}}})
         keyring.forget(world.id_key.customer(world.source_id, "1"))
-        assert await landmarks.before(conversation_id, datetime.now(UTC)) is None
+        assert await historical_snapshots.before(conversation_id, datetime.now(UTC)) is None
 
 
 async def test_no_state_is_kept_that_shows_the_card_of_another_identity(
@@ -147,13 +151,13 @@ async def test_no_state_is_kept_that_shows_the_card_of_another_identity(
     dima = await world.member("Dima")
     first, second = customer_of(world, "1"), customer_of(world, "2")
     conversation_id = world.conversation_id("2")
-    landmarks = Landmarks(database, Keyring(database, DEPLOYMENT_KEY, 10))
+    historical_snapshots = HistoricalSnapshots(database, Keyring(database, DEPLOYMENT_KEY, 10))
 
     async def kept() -> int:
         row = await database[INBOX].find_one({"_id": conversation_id})
         assert row
-        await landmarks.keep(conversation_id, snapshot_of(row))
-        return await database[LANDMARKS].count_documents({})
+        await historical_snapshots.keep(conversation_id, snapshot_of(row))
+        return await database[HISTORICAL_SNAPSHOTS].count_documents({})
 
     async def shows(customer_id: str) -> None:
         await world.seen(
