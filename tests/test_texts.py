@@ -33,7 +33,7 @@ ALL: Final = {
 PROGRAMS: Final = {
     "services/ingest/webhooks/router.py": "a platform's",
     "services/ingest/ports/webhooks.py": "a platform's",
-    "services/ingest/webhooks/accept.py": "a platform's",
+    "services/ingest/accept.py": "a platform's",
     "services/ingest/channels/telegram/hook.py": "the platform's",
     "services/ingest/channels/widget/access.py": "widget.js, which tells the visitor",
     "services/ingest/channels/widget/hub.py": "widget.js",

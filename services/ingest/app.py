@@ -23,6 +23,7 @@ from libs.runtime.storage import open_storage
 from libs.runtime.streams import Subscription
 from libs.runtime.tokens import ServiceTokens
 from libs.runtime.trust import guard
+from services.ingest.accept import Acceptor
 from services.ingest.api.attachments import attachment_routes
 from services.ingest.api.photos import Photos, photo_routes
 from services.ingest.api.sources import registration_routes, webhook_url
@@ -31,13 +32,13 @@ from services.ingest.attachments.store import AttachmentStore
 from services.ingest.channels.protocol import ChannelAdapter, ChannelContext
 from services.ingest.channels.registry import factory_of
 from services.ingest.consumers.erasure import Eraser
+from services.ingest.polling.poller import Poller
 from services.ingest.sending.attempts import Attempts
 from services.ingest.sending.lease_sweeper import LeaseSweeper
 from services.ingest.sending.ordered_queues import OrderedQueues
 from services.ingest.settings import IngestSettings
 from services.ingest.sources import SEAL_PURPOSE, SourceBook
 from services.ingest.streams import ERASING, FILES, SENDING, STREAMS
-from services.ingest.webhooks.accept import Acceptor
 from services.ingest.webhooks.intake import Intake
 from services.ingest.webhooks.registrar import Registrar, RegistrarParts
 from services.ingest.webhooks.removal import WebhookRemoval
@@ -82,10 +83,11 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
     background = broker.publishes()
     runtime.ready_when("kafka", hooks.check)
 
+    acceptor = Acceptor(hooks)
     mongo = mongo_client(settings.mongodb_url.get_secret_value(), "parley-ingest")
     runtime.closing(mongo.close)
     database = mongo[settings.mongodb_database]
-    channels = await _open_channels(parts, hooks, database)
+    channels = await _open_channels(parts, acceptor, database)
     attempts = _compose_sending(parts, channels, background, database)
     url_of = partial(webhook_url, settings.ingest_public_url)
     registrations = _having(channels, lambda one: one.registration)
@@ -102,7 +104,12 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
         url_of,
         registrar,
     )
-    runtime.run("leaving", removal.run)
+    runtime.run("webhook-removal", removal.run)
+    for channel, poll in _having(channels, lambda one: one.poll).items():
+        poller = Poller(
+            channel, poll, parts.sources, acceptor, database["ingest_polls"], registrar.saw_update
+        )
+        runtime.run(f"{channel}-poller", poller.run)
     parts.consume(ERASING, Eraser(parts.store, attempts).handle, background)
     fetcher = Fetcher(
         parts.store, parts.sources, _having(channels, lambda one: one.files), runtime.stop
@@ -121,7 +128,6 @@ async def compose(settings: IngestSettings, runtime: Runtime) -> AsyncIterator[A
     app.router.routes[:0] = routes
     public = tuple(path for one in channels.values() for path in one.public)
     guard(app, parts.tokens, public=public)
-    acceptor = Acceptor(hooks)
     intakes: dict[Channel, Hook] = {
         channel: Intake(
             channel, webhook, channels[channel].handshake, parts.sources, acceptor, registrar
@@ -135,16 +141,16 @@ type _Channels = Mapping[Channel, ChannelAdapter]
 
 
 async def _open_channels(
-    parts: _Composition, publisher: Publisher, database: AsyncDatabase[Document]
+    parts: _Composition, acceptor: Acceptor, database: AsyncDatabase[Document]
 ) -> _Channels:
     context = ChannelContext(
         settings=parts.settings,
         deployment_key=parts.deployment_key,
         ids=parts.ids,
         directory=parts.directory,
-        publisher=publisher,
+        sources=parts.sources,
+        acceptor=acceptor,
         store=parts.store,
-        sealer=parts.sealer,
         tokens=parts.tokens,
         database=database,
     )

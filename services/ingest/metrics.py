@@ -57,3 +57,8 @@ ATTACHMENTS = Counter(
     "Moves for each attachment: stored, or why not (too-large, gone, unreachable, refused).",
     ["way", "outcome"],
 )
+POLLED = Counter(
+    "parley_ingest_polls_total",
+    "Moves with each look at a source whose platform has to be asked: done or failed.",
+    ["channel", "outcome"],
+)

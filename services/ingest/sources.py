@@ -1,6 +1,7 @@
 """The connected sources with their credentials opened, once for each state of a source."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +11,7 @@ from libs.events.content import Channel
 from libs.events.credentials import Credentials, opened
 from libs.events.directory import SourceState
 from libs.runtime.directory import Directory
-from libs.runtime.problems import NotFound, Unavailable
+from libs.runtime.problems import NotFound, Problem, Unavailable
 from libs.runtime.sealing import CannotOpen, Sealer
 from services.ingest.localization import TEXTS
 
@@ -20,12 +21,14 @@ SEAL_PURPOSE: Final = "credentials"
 @dataclass(frozen=True, slots=True)
 class OpenSource[C: Credentials]:
     """A connected source, ready to be used. ``former``: the credentials that it had before, as far
-    as this process knows: until its platform was told of others it delivers with those."""
+    as this process knows: until its platform was told of others it delivers with those.
+    ``replaced_at``: since when they are former, by ``time.monotonic``."""
 
     workspace_id: str
     state: SourceState
     credentials: C
     former: C | None = None
+    replaced_at: float = 0.0
 
     @property
     def id(self) -> str:
@@ -64,13 +67,21 @@ class SourceBook:
         workspace_id, state = found
         source = self._opened.get(source_id)
         if source is None or source.state is not state:
-            credentials, former = self._open(state), None
-            if source is not None:
-                is_same = source.credentials == credentials
-                former = source.former if is_same else source.credentials
-            source = OpenSource(workspace_id, state, credentials, former)
+            source = self._opened_anew(workspace_id, state, source)
             self._opened[source_id] = source
         return source
+
+    def connected(self, channel: Channel) -> list[OpenSource[Any]]:
+        """All of a channel's whose credentials open."""
+        found = []
+        for workspace in list(self._directory.workspaces.values()):
+            for state in list(workspace.sources.values()):
+                if state.channel is channel and state.connected:
+                    try:
+                        found.append(self.get(state.source_id, channel))
+                    except Problem:
+                        continue  # it changed just now, or its credentials do not open
+        return found
 
     def opened(self, source_id: str, channel: Channel, sealed: str | None) -> Credentials:
         """Whether or not the source is connected. ``sealed`` None: nothing was given. Errors:
@@ -80,6 +91,16 @@ class SourceBook:
             return opened(channel_type(channel).credentials, content)
         except msgspec.DecodeError as error:
             raise CannotOpen(f"what is sealed for {source_id} is not credentials") from error
+
+    def _opened_anew(
+        self, workspace_id: str, state: SourceState, before: OpenSource[Any] | None
+    ) -> OpenSource[Any]:
+        credentials = self._open(state)
+        if before is None:
+            return OpenSource(workspace_id, state, credentials)
+        if before.credentials == credentials:
+            return replace(before, state=state)
+        return OpenSource(workspace_id, state, credentials, before.credentials, time.monotonic())
 
     def _open(self, state: SourceState) -> Credentials:
         try:

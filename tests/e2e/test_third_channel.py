@@ -208,3 +208,30 @@ async def test_a_message_of_a_channel_of_tomorrow_waits_and_is_answered(
     with pytest.raises(Refused) as never:
         await company.owner.call("DELETE", f"{path}/messages/{answer['item']['id']}")
     assert never.value.problem["type"].endswith(":channel-does-not-allow")
+
+    # What waits in the loft is fetched, once: the next look begins behind it.
+    post.waiting += [letter(3, "Clara", "Waiting"), letter(1, "Anna", "Coo")]
+    clara = await company.case_of("Clara")
+    looked_on = len(post.looks) + 2
+
+    async def looked() -> bool:
+        return len(post.looks) >= looked_on and post.looks[-1] == 2
+
+    await eventually("a look behind them", looked)
+    assert await company.texts(clara["conversation_id"]) == ["Waiting"]
+    assert await company.texts(anna["conversation_id"]) == ["Coo", "ж" * 20]
+    health = await company.owner.get(f"/v1/sources/{source['source_id']}/health")
+    assert health["registered"]
+    assert health["last_update_at"]
+
+    # While a person takes a new secret to the post, both hold.
+    renewed = {"credentials": CREDENTIALS | {"secret": "another secret of it"}}
+    await company.owner.call("PATCH", f"/v1/sources/{source['source_id']}", body=renewed)
+    for number, secret in enumerate((SECRET, "another secret of it"), 4):
+        assert await post.deliver(url, secret, letter(number, "Dora", "Signed")) == (200, "ok")
+    dora = await company.case_of("Dora")
+
+    async def both() -> bool:
+        return await company.texts(dora["conversation_id"]) == ["Signed", "Signed"]
+
+    await eventually("both letters", both)

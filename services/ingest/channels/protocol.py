@@ -15,31 +15,31 @@ from starlette.routing import BaseRoute
 
 from libs.events.ids import IdKey
 from libs.runtime.directory import Directory
-from libs.runtime.kafka import Publisher
 from libs.runtime.mongo import Document
 from libs.runtime.process import Check, Task
-from libs.runtime.sealing import Sealer
 from libs.runtime.tokens import ServiceTokens
+from services.ingest.accept import Acceptor
 from services.ingest.attachments.store import AttachmentStore
 from services.ingest.ports.files import FileSource, PhotoSource
+from services.ingest.ports.polling import Poll
 from services.ingest.ports.registration import Registration
 from services.ingest.ports.sending import Sender
 from services.ingest.ports.webhooks import Handshake, Webhook
 from services.ingest.settings import IngestSettings
+from services.ingest.sources import SourceBook
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelContext:
-    """What a channel may be made of. ``publisher`` is the webhooks' own, for what comes in;
-    ``sealer`` opens the sources' credentials; ``tokens`` are for calls of other services."""
+    """What a channel may be made of. ``tokens`` are for calls of other services."""
 
     settings: IngestSettings
     deployment_key: bytes
     ids: IdKey
     directory: Directory
-    publisher: Publisher
+    sources: SourceBook
+    acceptor: Acceptor
     store: AttachmentStore
-    sealer: Sealer
     tokens: ServiceTokens
     database: AsyncDatabase[Document]
 
@@ -48,8 +48,8 @@ class ChannelContext:
 class ChannelAdapter:
     """One channel's ways in and out; None where its platform has no such thing.
 
-    ``webhook`` answers ``POST /hooks/<channel>/<source>``, and ``handshake`` its GET. ``tasks`` run
-    as long as the process: a channel that polls its platform does so in one of them. ``checks`` are
+    ``webhook`` answers ``POST /hooks/<channel>/<source>``, and ``handshake`` its GET; a platform
+    that calls nobody is asked by ``poll``. ``tasks`` run as long as the process, and ``checks`` are
     for readiness. ``routes`` are pages of the channel's own, whose paths begin with one of
     ``public``: they know by themselves whom they speak to.
     """
@@ -60,6 +60,7 @@ class ChannelAdapter:
     registration: Registration[Any] | None = None
     files: FileSource[Any] | None = None
     photos: PhotoSource[Any] | None = None
+    poll: Poll[Any] | None = None
     routes: Sequence[BaseRoute] = ()
     public: tuple[str, ...] = ()
     tasks: Mapping[str, Task] = field(default_factory=dict)

@@ -4,6 +4,7 @@ No other service and no pydantic on this path: the directory in memory and Kafka
 that Kafka has it all, or the platform is told to come again.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,12 +15,14 @@ from starlette.responses import Response
 
 from libs.events.content import Channel
 from libs.runtime.problems import Forbidden, NotFound, Problem, Unauthorized
+from services.ingest.accept import Acceptor
 from services.ingest.metrics import IGNORED, REFUSED, UNKNOWN_CONTENT
 from services.ingest.ports.webhooks import Delivery, Handshake, Proved, Understood, Webhook
 from services.ingest.sources import OpenSource, SourceBook
-from services.ingest.webhooks.accept import Acceptor
 from services.ingest.webhooks.registrar import Registrar
 
+# In which a person takes a new secret to where a platform is told of it by hand.
+FORMER_HOLD_SECONDS: Final = 3600.0
 # Of what one body brings at once: some hundred kilobytes at a time.
 _AT_ONCE: Final = 200
 # Others are counted by the kind of their problem.
@@ -57,7 +60,7 @@ class Intake:
         """The answer to a POST."""
         with self._counting_refusals():
             source = self._sources.get(delivery.source_id, self._channel)
-            raw = await self._webhook.proved_body(delivery, self._keys(source))
+            raw = await self._webhook.proved_body(delivery, self.keys_of(source))
             answer = await self._take(Proved(source, raw, datetime.now(UTC)))
         return Response(answer, media_type=self._webhook.media_type)
 
@@ -67,7 +70,7 @@ class Intake:
             return None
         with self._counting_refusals():
             source = self._sources.get(delivery.source_id, self._channel)
-            return await self._handshake.answer(delivery, self._keys(source))
+            return await self._handshake.answer(delivery, self.keys_of(source))
 
     @contextmanager
     def _counting_refusals(self) -> Iterator[None]:
@@ -77,9 +80,13 @@ class Intake:
             REFUSED.labels(self._channel.value, _REASONS.get(type(refusal), refusal.kind)).inc()
             raise
 
-    def _keys(self, source: OpenSource[Any]) -> list[Any]:
-        """The former ones too, until the platform was told of others."""
+    def keys_of(self, source: OpenSource[Any]) -> list[Any]:
+        """The former ones too, until the platform was told of others; where nobody tells it but a
+        person, for a while."""
         if source.former is None or self._registrar.is_told(source):
+            return [source.credentials]
+        is_over = time.monotonic() - source.replaced_at > FORMER_HOLD_SECONDS
+        if is_over and not self._registrar.is_needed(self._channel):
             return [source.credentials]
         return [source.credentials, source.former]
 

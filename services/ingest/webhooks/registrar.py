@@ -30,7 +30,6 @@ from libs.runtime.backoff import pause
 from libs.runtime.directory import Directory
 from libs.runtime.language import spoken
 from libs.runtime.mongo import Document
-from libs.runtime.problems import Problem
 from libs.runtime.stopping import stopped_within
 from services.ingest.localization import TEXTS
 from services.ingest.ports.platform import PASSING, Refused, TooMany
@@ -159,15 +158,8 @@ class Registrar:
                     await self._collection.update_one({"_id": source.id}, change)
 
     def _connected(self) -> list[OpenSource[Any]]:
-        found = []
-        for workspace in list(self._parts.directory.workspaces.values()):
-            for state in list(workspace.sources.values()):
-                if self.is_needed(state.channel) and state.connected:
-                    try:
-                        found.append(self._parts.sources.get(state.source_id, state.channel))
-                    except Problem:
-                        continue  # it changed just now, or its credentials do not open
-        return found
+        channels = self._parts.registrations
+        return [one for channel in channels for one in self._parts.sources.connected(channel)]
 
     async def _claimed(self, source_id: str) -> int | None:
         """Which attempt it is; None: another replica's, or not due yet."""

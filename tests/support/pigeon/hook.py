@@ -59,39 +59,48 @@ class PigeonWebhook:
         return raw
 
     async def normalise(self, proved: Proved[PigeonCredentials]) -> Understood:
-        events: list[Inbound] = []
-        unreadable = []
         try:
             letters = msgspec.json.decode(proved.raw, type=_Basket).letters
         except UNREADABLE:
             return Understood(unreadable=[(proved.raw, "not a basket")])
-        for raw in letters:
-            try:
-                letter = msgspec.json.decode(raw, type=Letter)
-            except UNREADABLE:
-                unreadable.append((bytes(raw), "not a letter"))
-                continue
-            events.append(self._message(proved, letter))
+        events, unreadable = read_letters(self._ids, proved.source.id, letters, proved.received_at)
         return Understood(events, unreadable=unreadable)
 
-    def _message(self, proved: Proved[PigeonCredentials], letter: Letter) -> InboundReceived:
-        ids, source_id, thread = self._ids, proved.source.id, letter.sender
-        return InboundReceived(
-            cause=ids.message_cause(source_id, thread, letter.id),
-            kind="message",
-            direction="incoming",
-            channel=Channel("pigeon"),
-            source_id=source_id,
-            conversation_id=ids.conversation(source_id, thread),
-            thread=thread,
-            customer_id=ids.customer(source_id, thread),
-            sender=Sender(external_id=thread, name=letter.name),
-            message_id=ids.message(source_id, thread, letter.id),
-            external_message_id=letter.id,
-            content=Content(text=letter.text),
-            occurred_at=min(letter.at, proved.received_at),
-            received_at=proved.received_at,
-        )
+
+def read_letters(
+    ids: IdKey, source_id: str, letters: Sequence[msgspec.Raw], received_at: datetime
+) -> tuple[list[Inbound], list[tuple[bytes, str]]]:
+    """What they say, and those that nobody can read."""
+    events: list[Inbound] = []
+    unreadable = []
+    for raw in letters:
+        try:
+            letter = msgspec.json.decode(raw, type=Letter)
+        except UNREADABLE:
+            unreadable.append((bytes(raw), "not a letter"))
+        else:
+            events.append(_message(ids, source_id, letter, received_at))
+    return events, unreadable
+
+
+def _message(ids: IdKey, source_id: str, letter: Letter, received_at: datetime) -> InboundReceived:
+    thread = letter.sender
+    return InboundReceived(
+        cause=ids.message_cause(source_id, thread, letter.id),
+        kind="message",
+        direction="incoming",
+        channel=Channel("pigeon"),
+        source_id=source_id,
+        conversation_id=ids.conversation(source_id, thread),
+        thread=thread,
+        customer_id=ids.customer(source_id, thread),
+        sender=Sender(external_id=thread, name=letter.name),
+        message_id=ids.message(source_id, thread, letter.id),
+        external_message_id=letter.id,
+        content=Content(text=letter.text),
+        occurred_at=min(letter.at, received_at),
+        received_at=received_at,
+    )
 
 
 class PigeonHandshake:

@@ -26,12 +26,16 @@ class PigeonPost:
     def __init__(self) -> None:
         self.url = ""
         self.sent: list[tuple[str, dict[str, str]]] = []
+        self.waiting: list[dict[str, Any]] = []
+        # After which letter each look began.
+        self.looks: list[int] = []
         self._session: aiohttp.ClientSession | None = None
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_post("/lofts/{loft}/letters", self._take)
+        app.router.add_get("/lofts/{loft}/waiting", self._wait)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
@@ -66,3 +70,9 @@ class PigeonPost:
     async def _take(self, request: web.Request) -> web.Response:
         self.sent.append((request.match_info["loft"], await request.json()))
         return web.json_response({"id": f"out_{len(self.sent)}"})
+
+    async def _wait(self, request: web.Request) -> web.Response:
+        after = int(request.query["after"])
+        self.looks.append(after)
+        position = str(len(self.waiting))
+        return web.json_response({"letters": self.waiting[after:], "position": position})

@@ -27,9 +27,9 @@ async def widget(context: ChannelContext) -> AsyncIterator[ChannelAdapter]:
     ) as conversation:
         dependencies = WidgetDependencies(
             directory=context.directory,
-            publisher=context.publisher,
+            sources=context.sources,
+            acceptor=context.acceptor,
             id_key=context.ids,
-            sealer=context.sealer,
             tokens=VisitorTokens(context.deployment_key),
             conversation=conversation,
             hub=hub,

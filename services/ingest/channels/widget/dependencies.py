@@ -6,13 +6,13 @@ from typing import Final
 from libs.events.ids import IdKey
 from libs.runtime.directory import Directory
 from libs.runtime.http import ServiceClient
-from libs.runtime.kafka import Publisher
 from libs.runtime.limiter import Rate
-from libs.runtime.sealing import Sealer
+from services.ingest.accept import Acceptor
 from services.ingest.attachments.store import AttachmentStore
 from services.ingest.channels.widget.files import FileHandles
 from services.ingest.channels.widget.hub import QUEUE_SIZE, WidgetHub
 from services.ingest.channels.widget.visitors import VisitorTokens
+from services.ingest.sources import SourceBook
 
 SESSION_RATE: Final = Rate(burst=30, per_second=0.5)
 MESSAGE_RATE: Final = Rate(burst=30, per_second=1)
@@ -52,14 +52,14 @@ class WidgetLimits:
 class WidgetDependencies:
     """What the routes need; all of it is made in the composition root.
 
-    ``sealer`` opens the sources' credentials. The wait for Kafka is the ``publisher``'s timeout.
+    The wait for Kafka is the timeout of the ``acceptor``'s publisher.
     ``hub.run`` goes to the runtime's tasks, ``hub.check`` to its readiness.
     """
 
     directory: Directory
-    publisher: Publisher
+    sources: SourceBook
+    acceptor: Acceptor
     id_key: IdKey
-    sealer: Sealer
     tokens: VisitorTokens
     conversation: ServiceClient
     hub: WidgetHub

@@ -14,14 +14,13 @@ from starlette.routing import BaseRoute
 from libs.events.api import CustomerTimeline
 from libs.events.api.values import Line, Text
 from libs.events.content import Channel, Content, Sender
-from libs.events.credentials import WidgetCredentials, opened
+from libs.events.credentials import WidgetCredentials
 from libs.events.ids import IdKey, random_id
 from libs.events.inbound import InboundReceived
 from libs.runtime.bodies import BodyReader, check_query
 from libs.runtime.http import client_of, json_response, read_limited
 from libs.runtime.limiter import Limiters
 from libs.runtime.problems import BadRequest, Forbidden, Invalid, TooLarge, TooMany, Unavailable
-from libs.runtime.sealing import CannotOpen, Sealer
 from libs.runtime.storage import StorageAway
 from services.ingest.channels.widget.access import (
     Endpoint,
@@ -34,7 +33,7 @@ from services.ingest.channels.widget.files import FileHandles, FileRequest, avai
 from services.ingest.channels.widget.live import live_route
 from services.ingest.channels.widget.script import script_route
 from services.ingest.channels.widget.visitors import InvalidVisitorToken, Visitor, is_vouched_for
-from services.ingest.webhooks.accept import Acceptor
+from services.ingest.sources import OpenSource, SourceBook
 
 __all__ = ["WidgetDependencies", "WidgetLimits", "widget_routes"]
 
@@ -86,7 +85,7 @@ def widget_routes(deps: WidgetDependencies) -> list[BaseRoute]:
     sessions = Limiters(limits.sessions)
     messages = Limiters(limits.messages, limits.messages_of_an_address, limits.messages_of_a_source)
     files = Limiters(limits.files)
-    acceptor = Acceptor(deps.publisher)
+    acceptor = deps.acceptor
 
     def limited(endpoint: Endpoint) -> Endpoint:
         async def answer(request: Request, source: WidgetSource) -> Response:
@@ -234,7 +233,7 @@ def _visitor(deps: WidgetDependencies, source: WidgetSource, asked: SessionReque
             known = None
     name = asked.name
     if asked.identity is not None:
-        secret = _identity_secret(deps.sealer, source)
+        secret = _identity_secret(deps.sources, source)
         if not secret or not is_vouched_for(secret, asked.identity.user_id, asked.identity.hash):
             raise Forbidden("the user's identity is not vouched for")
         # Derived, so that the history follows the user from one device to the next.
@@ -253,15 +252,10 @@ def _visitor(deps: WidgetDependencies, source: WidgetSource, asked: SessionReque
     )
 
 
-def _identity_secret(sealer: Sealer, source: WidgetSource) -> str | None:
-    sealed = source.state.sealed_credentials
-    if sealed is None:
-        return None
-    try:
-        content = sealer.open(sealed, source.state.source_id)
-    except CannotOpen as error:
-        raise Unavailable("the source's credentials do not open") from error
-    return opened(WidgetCredentials, content).identity_secret
+def _identity_secret(sources: SourceBook, source: WidgetSource) -> str | None:
+    """Errors: Unavailable, NotFound."""
+    opened: OpenSource[WidgetCredentials] = sources.get(source.state.source_id, Channel.WIDGET)
+    return opened.credentials.identity_secret
 
 
 def _received(

@@ -33,11 +33,13 @@ from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.sealing import Sealer
 from libs.runtime.settings import DeploymentSettings, key_bytes
 from libs.runtime.storage import open_storage
+from services.ingest.accept import Acceptor
 from services.ingest.attachments.store import AttachmentStore
 from services.ingest.channels.widget.files import FileHandles
 from services.ingest.channels.widget.hub import WidgetHub
 from services.ingest.channels.widget.routes import WidgetDependencies, WidgetLimits, widget_routes
 from services.ingest.channels.widget.visitors import VisitorTokens
+from services.ingest.sources import SourceBook
 from tests.support.ingest.widget.team import Team
 from tests.support.kafka import envelope, of_newer_version, publish_state
 from tests.support.trust import SERVICE_KEYS, tokens_of
@@ -88,9 +90,9 @@ def widget_service(
         tokens = tokens_of("ingest")
         deps = WidgetDependencies(
             directory=directory,
-            publisher=await runtime.enter(publisher),
+            sources=SourceBook(directory, Sealer(key, "credentials")),
+            acceptor=Acceptor(await runtime.enter(publisher)),
             id_key=IdKey(key),
-            sealer=Sealer(key, "credentials"),
             tokens=VisitorTokens(key),
             conversation=await runtime.enter(
                 ServiceClient("conversation", conversation_url, tokens)
