@@ -9,11 +9,11 @@ import pytest
 
 from libs.runtime.problems import Problem
 from libs.runtime.texts import COMMON, Texts
-from services.analytics.telling import TEXTS as ANALYTICS
+from services.analytics.localization import TEXTS as ANALYTICS
 from services.conversation.localization.localizer import TEXTS as CONVERSATION
 from services.gateway.access import SignInNeeded
-from services.gateway.accounts import EmailTaken, WorkspaceNeeded, WrongSignIn
-from services.gateway.telling import TEXTS as GATEWAY
+from services.gateway.accounts.accounts import EmailTaken, WorkspaceNeeded, WrongSignIn
+from services.gateway.localization import TEXTS as GATEWAY
 from services.ingest.localization import TEXTS as INGEST
 from services.routing.domain import errors
 from services.routing.localization import TEXTS as ROUTING
@@ -100,7 +100,7 @@ def test_no_refusal_has_its_words_in_the_code(folder: str) -> None:
         and (said := words(call, refusing[name]) or composed(call, refusing[name])) is not None
         and said not in TO_SERVICES
     ]
-    assert found == [], f"put the words into {folder}/texts/*.po and say them with TEXTS.say"
+    assert found == [], f"put the words into {folder}/localization/*.po and say them with TEXTS.say"
 
 
 @pytest.mark.parametrize(("folder", "texts"), ALL.items())
@@ -113,7 +113,7 @@ def test_every_text_that_the_code_names_is_there(folder: str, texts: Texts) -> N
         if name in naming and (said := words(call, naming[name][0])) is not None
     }
     missing = named - texts.of("en").keys()
-    assert missing == set(), f"add them to {folder}/texts/*.po, or to those of libs/runtime"
+    assert missing == set(), f"add them to {folder}/localization/*.po, or to those of libs/runtime"
 
 
 def test_why_a_channel_did_not_do_something_is_told() -> None:

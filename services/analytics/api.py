@@ -22,9 +22,9 @@ from libs.runtime.problems import Unavailable
 from libs.runtime.texts import COMMON
 from libs.runtime.tokens import Caller
 from libs.runtime.trust import caller_of
+from services.analytics.localization import TEXTS
 from services.analytics.periods import Period, midnight
 from services.analytics.reports import Reports
-from services.analytics.telling import TEXTS
 from services.analytics.warehouse import WarehouseUnavailable
 
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)

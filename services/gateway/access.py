@@ -10,9 +10,9 @@ from libs.events.directory import MemberState
 from libs.runtime.directory import Directory, WorkspaceDirectory
 from libs.runtime.language import default_to
 from libs.runtime.problems import Forbidden, Unauthorized
+from services.gateway.accounts.sessions import Principal, Sessions
+from services.gateway.localization import TEXTS
 from services.gateway.quotas import Quotas
-from services.gateway.sessions import Principal, Sessions
-from services.gateway.telling import TEXTS
 
 
 class SignInNeeded(Unauthorized):

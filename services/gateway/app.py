@@ -15,7 +15,9 @@ from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.settings import key_bytes
 from libs.runtime.trust import guard
 from services.gateway.access import Access
-from services.gateway.accounts import Accounts
+from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.passwords import Passwords
+from services.gateway.accounts.sessions import Sessions
 from services.gateway.api.accounts import add_account_routes
 from services.gateway.api.attachments import add_attachment_routes
 from services.gateway.api.conversations import add_conversation_routes
@@ -30,10 +32,8 @@ from services.gateway.live.hub import Hub
 from services.gateway.live.positions import Cursors
 from services.gateway.live.socket import Live
 from services.gateway.live.watch import Watch
-from services.gateway.passwords import Passwords
 from services.gateway.quotas import Quotas
 from services.gateway.security import SecurityHeaders
-from services.gateway.sessions import Sessions
 from services.gateway.settings import GatewaySettings
 from services.gateway.streams import STREAMS
 from services.gateway.upstream import ReusedTokens, Upstream

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from libs.runtime.limiter import Limiters, Rate
 from libs.runtime.long_work import LongWork
 from libs.runtime.problems import TooMany
-from services.gateway.sessions import Principal
-from services.gateway.telling import TEXTS
+from services.gateway.accounts.sessions import Principal
+from services.gateway.localization import TEXTS
 
 # So long may a client save up what it did not ask.
 BURST_SECONDS: Final = 3

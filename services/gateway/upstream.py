@@ -19,8 +19,8 @@ from libs.runtime.language import spoken
 from libs.runtime.problems import NotFound, Unavailable
 from libs.runtime.tokens import ServiceTokens, VerifyingKeys
 from services.gateway.access import Actor
+from services.gateway.localization import TEXTS
 from services.gateway.metrics import UPSTREAM_FAILURES
-from services.gateway.telling import TEXTS
 
 log = structlog.get_logger()
 

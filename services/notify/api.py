@@ -13,8 +13,8 @@ from libs.runtime.bodies import BodyReader, read_nothing, read_query
 from libs.runtime.http import json_response
 from libs.runtime.problems import NotFound
 from libs.runtime.trust import caller_of
-from services.notify.notifications import Notifications
-from services.notify.rules import CASE_IN_GROUP, Rules, view
+from services.notify.notifications.notifications import Notifications
+from services.notify.notifications.rules import CASE_IN_GROUP, Rules, view
 
 MOST_AT_ONCE: Final = 100
 

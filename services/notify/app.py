@@ -24,14 +24,14 @@ from services.notify.consumers import Announcer
 from services.notify.crm.deliveries import CrmDeliveries
 from services.notify.crm.posting import Poster
 from services.notify.crm.worker import SEAL_PURPOSE, CrmWorker
-from services.notify.deliveries import Deliveries
-from services.notify.in_app import InApp
-from services.notify.mail import Mailer
-from services.notify.notifications import Notifications
-from services.notify.rules import Rules
+from services.notify.emails.deliveries import Deliveries
+from services.notify.emails.smtp import Mailer
+from services.notify.emails.worker import DeliveryWorker
+from services.notify.notifications.in_app import InApp
+from services.notify.notifications.notifications import Notifications
+from services.notify.notifications.rules import Rules
 from services.notify.settings import NotifySettings
 from services.notify.streams import STREAMS, TOLD
-from services.notify.worker import DeliveryWorker
 
 log = structlog.get_logger()
 

@@ -17,15 +17,22 @@ from libs.events.ids import IdKey
 from libs.events.notification import NotificationRaised
 from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.directory import Directory
-from services.notify.deliveries import Deliveries, Delivery
-from services.notify.departures import MEMBER_GONE, departures_of
-from services.notify.handed import ASSIGNED, OFFERED, Handed, email, handed_of, notification
-from services.notify.in_app import InApp
-from services.notify.mentions import MENTION, mentions_of
+from services.notify.emails.deliveries import Deliveries, Delivery
 from services.notify.metrics import GROUPS_UNKNOWN
-from services.notify.recipients import told_of_case
-from services.notify.rules import CASE_IN_GROUP, Rules
-from services.notify.undelivered import NOT_DELIVERED, undelivered_of
+from services.notify.notifications.assignment import (
+    ASSIGNED,
+    OFFERED,
+    Assignment,
+    assignment_of,
+    email,
+    notification,
+)
+from services.notify.notifications.departures import MEMBER_GONE, departures_of
+from services.notify.notifications.in_app import InApp
+from services.notify.notifications.mentions import MENTION, mentions_of
+from services.notify.notifications.recipients import told_of_case
+from services.notify.notifications.rules import CASE_IN_GROUP, Rules
+from services.notify.notifications.undelivered import NOT_DELIVERED, undelivered_of
 
 log = structlog.get_logger()
 
@@ -94,18 +101,18 @@ class Announcer:
                 gone.setdefault(raised.notification_id, (one.envelope.workspace_id, raised))
         await self._in_app.tell(MEMBER_GONE, gone)
         await self._tell_of_hands(
-            [h for one in batch if (h := handed_of(one.envelope, self._directory))]
+            [h for one in batch if (h := assignment_of(one.envelope, self._directory))]
         )
         return []
 
-    async def _tell_of_hands(self, handed: Sequence[Handed]) -> None:
+    async def _tell_of_hands(self, assignment: Sequence[Assignment]) -> None:
         if self._on_email is not None:
             now = datetime.now(UTC)
-            await self._write_down([email(one, self._ids, now) for one in handed])
+            await self._write_down([email(one, self._ids, now) for one in assignment])
         for kind in (ASSIGNED, OFFERED):
             raised = [
                 (one.envelope.workspace_id, notification(one, self._ids))
-                for one in handed
+                for one in assignment
                 if one.kind == kind
             ]
             await self._in_app.tell(kind, {one.notification_id: (of, one) for of, one in raised})

@@ -14,7 +14,13 @@ from libs.runtime.http import client_of, json_response
 from libs.runtime.idempotency import key_of, key_used
 from libs.runtime.problems import Conflict, Forbidden, NotFound, TooMany, Unavailable
 from services.gateway.access import Access, Actor
-from services.gateway.accounts import Accounts, WorkspaceNeeded, WrongSignIn
+from services.gateway.accounts.accounts import Accounts, WorkspaceNeeded, WrongSignIn
+from services.gateway.accounts.sessions import (
+    API_TOKEN_LIFETIME,
+    API_TOKENS_AT_MOST,
+    Principal,
+    Sessions,
+)
 from services.gateway.api.routes import Routes
 from services.gateway.api.shapes import (
     ApiTokens,
@@ -26,8 +32,7 @@ from services.gateway.api.shapes import (
     SignedIn,
     SignIn,
 )
-from services.gateway.sessions import API_TOKEN_LIFETIME, API_TOKENS_AT_MOST, Principal, Sessions
-from services.gateway.telling import TEXTS
+from services.gateway.localization import TEXTS
 from services.gateway.upstream import path_id
 
 _BODY_BYTES: Final = 16 * 1024

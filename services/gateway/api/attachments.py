@@ -17,7 +17,7 @@ from libs.runtime.problems import BadRequest, TooLarge, Unavailable
 from services.gateway.access import Access, Actor
 from services.gateway.api.passing import ANSWERED, REFUSED, PassedOn
 from services.gateway.api.routes import Routes
-from services.gateway.telling import TEXTS
+from services.gateway.localization import TEXTS
 from services.gateway.upstream import Upstream, passed_on, path_id
 
 _ID: Final = re.compile(r"att_[0-9a-f]{30}")

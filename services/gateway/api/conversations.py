@@ -52,7 +52,7 @@ from services.gateway.api.routes import (
     query_parameters,
 )
 from services.gateway.api.shapes import PostMessage
-from services.gateway.telling import TEXTS
+from services.gateway.localization import TEXTS
 from services.gateway.upstream import Upstream, passed_on, path_id
 
 _DRAFT: Final = "A draft is its member's alone; it goes when the message is sent."

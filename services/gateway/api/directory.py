@@ -19,7 +19,10 @@ from libs.runtime.directory import Directory
 from libs.runtime.http import json_response
 from libs.runtime.problems import Conflict, Forbidden, NotFound, TooMany, Unavailable
 from services.gateway.access import Access, Actor
-from services.gateway.accounts import Accounts
+from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.passwords import derived_password
+from services.gateway.accounts.sessions import Sessions
+from services.gateway.api.directory_entries import KINDS, MEMBERS, SOURCES, EntryKind
 from services.gateway.api.passing import REFUSED, read_body
 from services.gateway.api.routes import Endpoint, Routes, page
 from services.gateway.api.shapes import (
@@ -30,10 +33,7 @@ from services.gateway.api.shapes import (
     TemporaryPassword,
     Webhook,
 )
-from services.gateway.passwords import derived_password
-from services.gateway.sessions import Sessions
-from services.gateway.telling import TEXTS
-from services.gateway.things import KINDS, MEMBERS, SOURCES, Kind
+from services.gateway.localization import TEXTS
 from services.gateway.upstream import Upstream, passed_on, path_id
 
 _PAGE_DEFAULT: Final = 100
@@ -122,24 +122,24 @@ class DirectoryApi:
             answer=SourceHealth, problems=(Forbidden, Unavailable),
         )  # fmt: skip
 
-    def _lister(self, kind: Kind) -> Endpoint:
+    def _lister(self, kind: EntryKind) -> Endpoint:
         async def list_things(request: Request) -> Response:
             actor = (await self.access.actor(request.headers)).must(Action.READ)
             asked = read_query(request, _PageQuery)
-            things, following = kind.page_of(actor, asked.cursor, asked.limit)
-            items = tuple(self._view(thing) for thing in things)
+            entries, following = kind.page_of(actor, asked.cursor, asked.limit)
+            items = tuple(self._view(entry) for entry in entries)
             return json_response(kind.page(items=items, next=following))
 
         return list_things
 
-    def _getter(self, kind: Kind) -> Endpoint:
+    def _getter(self, kind: EntryKind) -> Endpoint:
         async def get_thing(request: Request) -> Response:
             actor = (await self.access.actor(request.headers)).must(Action.READ)
             return json_response(self._view(_found(kind, actor, path_id(request))))
 
         return get_thing
 
-    def _adder(self, kind: Kind) -> Endpoint:
+    def _adder(self, kind: EntryKind) -> Endpoint:
         async def add_thing(request: Request) -> Response:
             actor, answer = await self.write(request, f"/v1/{kind.path}", in_person=kind is MEMBERS)
             if answer.status_code >= REFUSED:
@@ -156,7 +156,7 @@ class DirectoryApi:
 
         return add_thing
 
-    def _changer(self, kind: Kind) -> Endpoint:
+    def _changer(self, kind: EntryKind) -> Endpoint:
         async def change_thing(request: Request) -> Response:
             thing_id = path_id(request)
             actor, answer = await self.write(
@@ -164,19 +164,19 @@ class DirectoryApi:
             )
             if answer.status_code >= REFUSED:
                 return answer
-            thing = _found(kind, actor, thing_id)
-            if isinstance(thing, MemberState):
-                await self.accounts.follow_email(actor.workspace_id, thing_id, thing.email)
-                if not thing.active:
+            entry = _found(kind, actor, thing_id)
+            if isinstance(entry, MemberState):
+                await self.accounts.follow_email(actor.workspace_id, thing_id, entry.email)
+                if not entry.active:
                     await self.sessions.end_all_of(actor.workspace_id, thing_id)
-            if isinstance(thing, SourceState) and thing.connected:
+            if isinstance(entry, SourceState) and entry.connected:
                 path = _registering(thing_id, answer.headers[OFFSET_HEADER])
-                return json_response(await self._with_webhook(actor, self._view(thing), path))
-            return json_response(self._view(thing))
+                return json_response(await self._with_webhook(actor, self._view(entry), path))
+            return json_response(self._view(entry))
 
         return change_thing
 
-    def _remover(self, kind: Kind) -> Endpoint:
+    def _remover(self, kind: EntryKind) -> Endpoint:
         async def remove_thing(request: Request) -> Response:
             thing_id = path_id(request)
             actor, answer = await self.write(
@@ -331,28 +331,28 @@ class DirectoryApi:
             return b"", TEXTS.say("webhook.not-asked", {"status": status})
         return body, None
 
-    def _view(self, thing: Any) -> Any:
-        if not isinstance(thing, SourceState):
-            return thing
+    def _view(self, entry: Any) -> Any:
+        if not isinstance(entry, SourceState):
+            return entry
         return SourceView(
-            source_id=thing.source_id,
-            channel=thing.channel,
-            name=thing.name,
-            location_id=thing.location_id,
-            account=thing.account,
-            connected=thing.connected,
-            allowed_origins=thing.allowed_origins,
-            webhook_url=f"{self.ingest_public_url}/hooks/{thing.channel}/{thing.source_id}",
-            capabilities=capabilities_of(thing.channel),
+            source_id=entry.source_id,
+            channel=entry.channel,
+            name=entry.name,
+            location_id=entry.location_id,
+            account=entry.account,
+            connected=entry.connected,
+            allowed_origins=entry.allowed_origins,
+            webhook_url=f"{self.ingest_public_url}/hooks/{entry.channel}/{entry.source_id}",
+            capabilities=capabilities_of(entry.channel),
         )
 
 
-def _found(kind: Kind, actor: Actor, thing_id: str) -> Any:
+def _found(kind: EntryKind, actor: Actor, thing_id: str) -> Any:
     """Errors: NotFound."""
-    thing = kind.find(actor, thing_id)
-    if thing is None:
+    entry = kind.find(actor, thing_id)
+    if entry is None:
         raise NotFound
-    return thing
+    return entry
 
 
 def _registering(source_id: str, offset: str) -> str:

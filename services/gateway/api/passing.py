@@ -11,8 +11,8 @@ from libs.runtime.http import read_limited
 from libs.runtime.problems import Forbidden, Problem, TooLarge, Unavailable
 from services.gateway.access import Access
 from services.gateway.api.routes import Endpoint, Problems
+from services.gateway.localization import TEXTS
 from services.gateway.quotas import takes_long
-from services.gateway.telling import TEXTS
 from services.gateway.upstream import Upstream, path_id
 
 BODY_BYTES: Final = 1_000_000

@@ -12,7 +12,7 @@ from libs.events.directory import MemberState, Role
 from libs.runtime.bodies import BodyReader
 from libs.runtime.directory import Directory
 from libs.runtime.http import json_response
-from services.gateway.accounts import Accounts, normal_email
+from services.gateway.accounts.accounts import Accounts, normal_email
 from services.gateway.api.passing import REFUSED
 from services.gateway.api.shapes import OpenedWorkspace
 from services.gateway.upstream import Upstream, passed_on

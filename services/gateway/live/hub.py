@@ -12,12 +12,12 @@ from libs.events.conversation.case import ConversationEvent
 from libs.events.conversation.customer import CustomerErased
 from libs.events.envelope import Envelope
 from libs.runtime.directory import Directory, WorkspaceDirectory
+from services.gateway.accounts.sessions import Principal
 from services.gateway.live.frames import PING, RELOAD, Happening, ready, shown_to
 from services.gateway.live.history import History
 from services.gateway.live.order import LastSequences, Seen
 from services.gateway.live.positions import Cursors, Positions, Vector
 from services.gateway.metrics import GAPS, REPEATS
-from services.gateway.sessions import Principal
 
 WAITING_AT_MOST: Final = 500
 

@@ -8,8 +8,8 @@ from pymongo.errors import PyMongoError
 
 from libs.runtime.stopping import stopped_within
 from services.gateway.access import Access
+from services.gateway.accounts.sessions import Sessions
 from services.gateway.live.hub import Hub
-from services.gateway.sessions import Sessions
 
 log = structlog.get_logger()
 

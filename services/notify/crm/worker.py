@@ -18,8 +18,8 @@ from libs.runtime.sealing import CannotOpen, Sealer
 from services.notify.crm.deliveries import CrmDeliveries, CrmDelivery, delivery_of
 from services.notify.crm.message import headers_of, written
 from services.notify.crm.posting import Outcome, Poster, Result
-from services.notify.in_app import InApp
 from services.notify.metrics import CRM, CRM_WAITING
+from services.notify.notifications.in_app import InApp
 from services.notify.polling import GIVE_UP_AFTER, Polling
 
 log = structlog.get_logger()

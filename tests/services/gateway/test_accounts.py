@@ -9,8 +9,8 @@ import pytest
 from argon2 import PasswordHasher
 
 from libs.events.directory import Role
-from services.gateway import accounts, attempts
-from services.gateway.sessions import CACHED_SECONDS
+from services.gateway.accounts import accounts, attempts
+from services.gateway.accounts.sessions import CACHED_SECONDS
 from tests.support.eventually import eventually
 from tests.support.gateway.suite import Answer, Api, Suite, Team, new_team, open_workspace
 from tests.support.trust import tokens_of

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from libs.events.directory import Role
-from services.gateway.sessions import Sessions
+from services.gateway.accounts.sessions import Sessions
 from tests.support.gateway.suite import Api, Suite, Team
 
 pytestmark = pytest.mark.servers

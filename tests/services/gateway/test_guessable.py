@@ -4,8 +4,8 @@ import secrets
 
 import pytest
 
-from services.gateway.guessable import is_guessable
-from services.gateway.passwords import random_password
+from services.gateway.accounts.guessable import is_guessable
+from services.gateway.accounts.passwords import random_password
 
 CONTEXT = ("Olena.Koval@coffee-shop.example", "Olena Koval", "Coffee & Co", "Parley")
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from libs.events.conversation.case import CaseReopened, TransferOffered
 from libs.events.directory import WorkspaceState
 from libs.events.notification import NotificationRaised
-from services.notify.texts import Language
+from services.notify.emails.texts import Language
 from tests.support.eventually import eventually
 from tests.support.notify.events import (
     ANNA,

@@ -4,14 +4,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from libs.runtime.backoff import LONGEST_PAUSE, pause
-from services.notify.mail import Unwritable, written
-from services.notify.texts import (
+from services.notify.emails.smtp import Unwritable, written
+from services.notify.emails.texts import (
+    AssignedCase,
     CaseInGroup,
-    HandedCase,
     Language,
     Text,
+    assigned_case,
     case_in_group,
-    handed_case,
 )
 
 ABOUT = CaseInGroup("Anna", "Sales", "Shop page", "widget", "https://inbox.example/c/1")
@@ -44,9 +44,9 @@ def test_a_case_in_ones_hands_is_told_with_its_due_date(
 ) -> None:
     zone = ZoneInfo("Europe/Kyiv")
     due_at = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
-    about = HandedCase("Anna {x}", "Shop", "widget", "https://inbox.example/c/1", due_at, zone)
+    about = AssignedCase("Anna {x}", "Shop", "widget", "https://inbox.example/c/1", due_at, zone)
 
-    text = handed_case(kind, language, about)
+    text = assigned_case(kind, language, about)
 
     for part in ("Anna {x}", "Shop (", "https://inbox.example/c/1", due):
         assert part in text.body

@@ -12,11 +12,17 @@ from libs.events.zones import zone_of
 from libs.runtime.backoff import pause
 from libs.runtime.directory import Directory
 from libs.runtime.language import FALLBACK
-from services.notify.deliveries import Deliveries, Delivery
-from services.notify.mail import Mailer, Outcome, Result, Unwritable, written
+from services.notify.emails.deliveries import Deliveries, Delivery
+from services.notify.emails.smtp import Mailer, Outcome, Result, Unwritable, written
+from services.notify.emails.texts import (
+    AssignedCase,
+    CaseInGroup,
+    Text,
+    assigned_case,
+    case_in_group,
+)
 from services.notify.metrics import EMAILS, EMAILS_WAITING
 from services.notify.polling import GIVE_UP_AFTER, Polling
-from services.notify.texts import CaseInGroup, HandedCase, Text, case_in_group, handed_case
 
 log = structlog.get_logger()
 
@@ -90,8 +96,10 @@ class DeliveryWorker:
         if delivery.kind != "case-in-group":
             location = directory.locations.get(delivery.location_id or "")
             zone = zone_of(location.time_zone if location else None)
-            about = HandedCase(member.name, name, delivery.channel, link, delivery.wanted_by, zone)
-            return member.email, handed_case(delivery.kind, language, about)
+            about = AssignedCase(
+                member.name, name, delivery.channel, link, delivery.wanted_by, zone
+            )
+            return member.email, assigned_case(delivery.kind, language, about)
         group = directory.groups.get(delivery.group_id or "")
         if not isinstance(group, GroupState):
             raise Gone("the group is no longer there")

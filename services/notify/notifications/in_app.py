@@ -6,7 +6,7 @@ from libs.events.envelope import Envelope
 from libs.events.notification import NotificationRaised
 from libs.runtime.kafka import Publisher, outgoing
 from services.notify.metrics import NOTIFICATIONS
-from services.notify.notifications import Notifications
+from services.notify.notifications.notifications import Notifications
 
 
 class InApp:

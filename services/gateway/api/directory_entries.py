@@ -1,4 +1,4 @@
-"""The kinds of things of the directory as the public API shows them."""
+"""The kinds of entries of the directory as the public API shows them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ from services.gateway.api.shapes import SourceView
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """``one`` names a thing in summaries and ids of operations; ``visible`` decides for those who
+class EntryKind:
+    """``one`` names an entry in summaries and ids of operations; ``visible`` decides for those who
     do not manage the directory."""
 
     one: str
@@ -51,12 +51,12 @@ class Kind:
         return thing if thing is not None and self._may_see(actor, thing) else None
 
     def page_of(self, actor: Actor, cursor: str | None, limit: int) -> tuple[list[Any], str | None]:
-        """Things by id, and the cursor of the next page. Errors: Invalid (the cursor)."""
+        """Entries by id, and the cursor of the next page. Errors: Invalid (the cursor)."""
         after = place_of(cursor, Ids, self.path).id if cursor else ""
-        things = self.all_of(actor.directory)
-        ids = sorted(one for one in things if one > after and self._may_see(actor, things[one]))
+        entries = self.all_of(actor.directory)
+        ids = sorted(one for one in entries if one > after and self._may_see(actor, entries[one]))
         more = cursor_of(Ids(ids[limit - 1]), self.path) if len(ids) > limit else None
-        return [things[one] for one in ids[:limit]], more
+        return [entries[one] for one in ids[:limit]], more
 
     def _may_see(self, actor: Actor, thing: Any) -> bool:
         return Action.MANAGE_DIRECTORY in actor.actions or self.visible(actor, thing)
@@ -78,7 +78,7 @@ def _sees_autoforward(actor: Actor, rule: AutoforwardState) -> bool:
     return sees_group(actor.member, actor.directory.groups.get(rule.group_id))
 
 
-LOCATIONS = Kind(
+LOCATIONS = EntryKind(
     one="Location",
     state=LocationState,
     page=shapes.LocationPage,
@@ -88,7 +88,7 @@ LOCATIONS = Kind(
     all_of=lambda directory: directory.locations,
     visible=_sees_location,
 )
-MEMBERS = Kind(
+MEMBERS = EntryKind(
     one="Member",
     state=MemberState,
     page=shapes.MemberPage,
@@ -99,7 +99,7 @@ MEMBERS = Kind(
     # Everybody's name stands beside what they wrote.
     visible=lambda _actor, _member: True,
 )
-GROUPS = Kind(
+GROUPS = EntryKind(
     one="Group",
     state=GroupState,
     page=shapes.GroupPage,
@@ -109,7 +109,7 @@ GROUPS = Kind(
     all_of=lambda directory: directory.groups,
     visible=_sees_group,
 )
-SOURCES = Kind(
+SOURCES = EntryKind(
     one="Source",
     state=SourceView,
     page=shapes.SourcePage,
@@ -119,7 +119,7 @@ SOURCES = Kind(
     all_of=lambda directory: directory.sources,
     visible=_sees_source,
 )
-AUTOFORWARDS = Kind(
+AUTOFORWARDS = EntryKind(
     one="Autoforward",
     state=AutoforwardState,
     page=shapes.AutoforwardPage,
@@ -130,7 +130,7 @@ AUTOFORWARDS = Kind(
     visible=_sees_autoforward,
 )
 # What cases are marked with is no secret among those who read them.
-LABELS = Kind(
+LABELS = EntryKind(
     one="Label",
     state=LabelState,
     page=shapes.LabelPage,
@@ -140,7 +140,7 @@ LABELS = Kind(
     all_of=lambda directory: directory.labels,
     visible=lambda _actor, _label: True,
 )
-FIELDS = Kind(
+FIELDS = EntryKind(
     one="Field",
     state=FieldState,
     page=shapes.FieldPage,

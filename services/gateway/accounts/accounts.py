@@ -15,16 +15,16 @@ from libs.events.ids import random_id
 from libs.runtime.bodies import invalid_field
 from libs.runtime.mongo import Document
 from libs.runtime.problems import Conflict, TooMany, Unauthorized
-from services.gateway.attempts import (
+from services.gateway.accounts.attempts import (
     ALLOWED_OF_ACCOUNT,
     ALLOWED_OF_ADDRESS,
     Attempt,
     Attempts,
     Exhausted,
 )
+from services.gateway.accounts.passwords import Passwords, check_new_password, random_password
+from services.gateway.localization import TEXTS
 from services.gateway.metrics import SIGN_INS
-from services.gateway.passwords import Passwords, check_new_password, random_password
-from services.gateway.telling import TEXTS
 
 # One person may have accounts in several workspaces; each is one password to verify.
 WORKSPACES_TRIED: Final = 8

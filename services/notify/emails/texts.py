@@ -23,7 +23,7 @@ class CaseInGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class HandedCase:
+class AssignedCase:
     """``due_at``, if there is such a time, is told in ``zone``."""
 
     member: str
@@ -80,7 +80,7 @@ You get this e-mail because new cases in {group} are yours to answer.
 }
 
 
-_HANDED: Final[dict[str, dict[Language, Text]]] = {
+_ASSIGNED: Final[dict[str, dict[Language, Text]]] = {
     "assigned": {
         "en": Text(
             "A case was assigned to you",
@@ -147,7 +147,7 @@ _DUE: Final[dict[Language, str]] = {
 }
 
 
-def handed_case(kind: str, language: Language, about: HandedCase) -> Text:
+def assigned_case(kind: str, language: Language, about: AssignedCase) -> Text:
     """To who was given a case (``assigned``), or offered one (``transfer-offered``)."""
     due = ""
     if about.due_at is not None:
@@ -160,7 +160,7 @@ def handed_case(kind: str, language: Language, about: HandedCase) -> Text:
         "link": about.link,
         "due": due,
     }
-    text = _HANDED[kind][language]
+    text = _ASSIGNED[kind][language]
     return Text(text.subject, text.body.format(**values))
 
 

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlparse
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
-from services.notify.texts import Text
+from services.notify.emails.texts import Text
 
 PREPARE_TIMEOUT_SECONDS: Final = 40.0  # under the lease for sending
 DATA_TIMEOUT_SECONDS: Final = 120.0  # under the lease for the handover

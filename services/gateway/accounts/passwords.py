@@ -12,9 +12,9 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from libs.runtime.bodies import invalid_field
 from libs.runtime.problems import TooMany
-from services.gateway.guessable import is_guessable
+from services.gateway.accounts.guessable import is_guessable
+from services.gateway.localization import TEXTS
 from services.gateway.metrics import PASSWORD_SECONDS
-from services.gateway.telling import TEXTS
 
 # Each takes 64 MiB and a core for some tens of milliseconds: more at once would only let those who
 # guess passwords slow down everybody else.
