@@ -15,6 +15,7 @@ from services.gateway.access import SignInNeeded
 from services.gateway.accounts.accounts import EmailTaken, WorkspaceNeeded, WrongSignIn
 from services.gateway.localization import TEXTS as GATEWAY
 from services.ingest.localization import TEXTS as INGEST
+from services.notify.localization import TEXTS as NOTIFY
 from services.routing.domain import errors
 from services.routing.localization import TEXTS as ROUTING
 from tests.support.texts import check_files, check_texts
@@ -27,7 +28,7 @@ ALL: Final = {
     "services/gateway": GATEWAY,
     "services/ingest": INGEST,
     "services/routing": ROUTING,
-    "services/notify": COMMON,
+    "services/notify": NOTIFY,
 }
 # Read by programs alone, so in English.
 PROGRAMS: Final = {

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from libs.events.api.directory import Language
 from libs.events.conversation.case import CaseReopened, TransferOffered
 from libs.events.directory import WorkspaceState
 from libs.events.notification import NotificationRaised
-from services.notify.emails.texts import Language
 from tests.support.eventually import eventually
 from tests.support.notify.events import (
     ANNA,

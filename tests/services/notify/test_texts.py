@@ -3,12 +3,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from libs.events.api.directory import Language
 from libs.runtime.backoff import LONGEST_PAUSE, pause
 from services.notify.emails.smtp import Unwritable, written
 from services.notify.emails.texts import (
     AssignedCase,
     CaseInGroup,
-    Language,
     Text,
     assigned_case,
     case_in_group,
