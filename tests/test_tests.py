@@ -20,11 +20,12 @@ PAUSES: Final[dict[str, tuple[int, str]]] = {
     "e2e/test_erasure.py": (1, NOTHING_COMES),
     "libs/devstack/test_processes.py": (2, "a test without a loop; that a child lives on"),
     "libs/eventstore/test_outbox.py": (1, NOTHING_COMES),
+    "libs/runtime/test_broker_away.py": (1, OF_ITS_OWN_PACE),
     "libs/runtime/test_combine.py": (1, TAKES_A_MOMENT),
     "libs/runtime/test_consumer.py": (3, f"{NOTHING_COMES}; {OF_ITS_OWN_PACE}"),
     "libs/runtime/test_follower.py": (1, OF_ITS_OWN_PACE),
     "libs/runtime/test_process.py": (2, TAKES_A_MOMENT),
-    "libs/runtime/test_producer.py": (3, OF_ITS_OWN_PACE),
+    "libs/runtime/test_producer.py": (2, OF_ITS_OWN_PACE),
     "libs/runtime/test_secrets.py": (1, CLOCK),
     "libs/runtime/test_server.py": (2, OF_ITS_OWN_PACE),
     "libs/runtime/test_sharing.py": (4, TAKES_A_MOMENT),
@@ -54,6 +55,7 @@ PAUSES: Final[dict[str, tuple[int, str]]] = {
     "support/crash/parts.py": (5, OF_ITS_OWN_PACE),
     "support/crash/screen.py": (1, OF_ITS_OWN_PACE),
     "support/eventually.py": (1, "the one that waits for all others"),
+    "support/runtime/own_kafka.py": (1, OF_ITS_OWN_PACE),
     "support/ingest/widget/page.py": (1, "for pictures, which a person asks for"),
 }
 
