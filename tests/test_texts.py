@@ -54,7 +54,7 @@ NAMING: Final[dict[str, dict[str, tuple[int, str]]]] = {
     "libs/runtime": {"NotOutside": (0, "invalid.")},
     "services/conversation": {"wrong": (1, "invalid."), "_Wrong": (0, "invalid.")},
     "services/ingest": {"RefusedFile": (1, "invalid.")},
-    "services/routing": {"Refused": (1, "invalid."), "Clash": (0, "conflict.")},
+    "services/routing": {"InvalidValue": (1, "invalid."), "Clash": (0, "conflict.")},
 }
 
 
@@ -97,7 +97,6 @@ def test_no_refusal_has_its_words_in_the_code(folder: str) -> None:
         if str(path.relative_to(ROOT)) not in PROGRAMS
         for name, call in calls(path)
         if name in refusing
-        and (name, folder) != ("Refused", "services/routing")
         and (said := words(call, refusing[name]) or composed(call, refusing[name])) is not None
         and said not in TO_SERVICES
     ]
@@ -142,5 +141,5 @@ def test_every_problem_of_the_gateway_has_its_title(problem: type[Problem]) -> N
 
 
 def test_what_the_directory_refuses_says_no_words_of_its_own() -> None:
-    assert str(errors.Refused("name", "too-long", count=200)) == "name: too-long"
+    assert str(errors.InvalidValue("name", "too-long", count=200)) == "name: too-long"
     assert errors.Clash("too-many-labels", count=500).variables == {"count": 500}

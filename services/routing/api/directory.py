@@ -31,7 +31,7 @@ from services.routing.commands.directory import ChangedDirectory, DirectoryComma
 from services.routing.domain import catalogue, members, rules
 from services.routing.domain.authority import within
 from services.routing.domain.directory import Rule
-from services.routing.domain.errors import Beyond, Clash, NotThere, Refused
+from services.routing.domain.errors import Beyond, Clash, InvalidValue, NotThere
 from services.routing.domain.events import DirectoryEvent
 from services.routing.domain.sources import SourceRules
 from services.routing.domain.workspace import Workspace
@@ -280,7 +280,7 @@ def _problems() -> Iterator[None]:
     """What the directory refuses, as HTTP says it."""
     try:
         yield
-    except Refused as error:
+    except InvalidValue as error:
         told = TEXTS.say(f"invalid.{error.key}", error.variables)
         raise invalid_field(error.field, told) from error
     except NotThere as error:

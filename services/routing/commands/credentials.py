@@ -8,7 +8,7 @@ from libs.events.content import Channel
 from libs.events.credentials import WrongCredential, sealable
 from libs.events.ids import IdKey, random_id
 from libs.runtime.sealing import Sealer
-from services.routing.domain.errors import Refused
+from services.routing.domain.errors import InvalidValue
 from services.routing.domain.sources import Connection
 
 PURPOSE: Final = "credentials"
@@ -28,15 +28,17 @@ class Credentials:
         given: Mapping[str, str],
         account: str | None,
     ) -> Connection:
-        """``account``: the one that it has to be, where a source is there. Errors: Refused."""
+        """``account``: the one that it has to be, where a source is there. Errors: InvalidValue."""
         kind = channel_type(channel).credentials
         try:
             credentials = kind.given(given)
         except WrongCredential as wrong:
-            raise Refused(f"credentials.{wrong.field}", wrong.key, **wrong.variables) from wrong
+            raise InvalidValue(
+                f"credentials.{wrong.field}", wrong.key, **wrong.variables
+            ) from wrong
         if account is not None and credentials.account not in (None, account):
             field, key = kind.another_account
-            raise Refused(f"credentials.{field}", key)
+            raise InvalidValue(f"credentials.{field}", key)
         account = credentials.account or account or random_id(kind.account_prefix)
         source_id = self._ids.source(workspace_id, channel, account)
         sealed = self._sealer.seal(

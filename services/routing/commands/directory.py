@@ -78,8 +78,9 @@ class DirectoryCommandHandler:
         """Let happen what the rule makes of the present directory, once for each ``cause``.
 
         It returns when the new states are acknowledged by Kafka. ``opening``: the workspace need
-        not be there. Errors: the rules' (NotThere, Refused, Clash), StillInConflict, PublishFailed
-        (then the change is stored and is published later), StreamSetAside, the driver's.
+        not be there. Errors: the rules' (NotThere, InvalidValue, Clash), StillInConflict,
+        PublishFailed (then the change is stored and is published later), StreamSetAside, the
+        driver's.
         """
 
         def decide(directory: DirectoryAggregate) -> None:

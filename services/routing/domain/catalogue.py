@@ -14,7 +14,7 @@ from libs.events.api.directory import FieldChoice
 from libs.events.directory import Choice, FieldState, LabelState
 from libs.events.ids import random_id
 from libs.events.marks import FieldKind, LabelKind
-from services.routing.domain.errors import Clash, Refused
+from services.routing.domain.errors import Clash, InvalidValue
 from services.routing.domain.events import DirectoryEvent, FieldSet, LabelSet
 from services.routing.domain.values import name_of
 from services.routing.domain.workspace import Workspace
@@ -127,7 +127,7 @@ def remove_field(there: Workspace, field_id: str) -> list[DirectoryEvent]:
 
 
 def _checked_label(there: Workspace, label: LabelState) -> LabelSet:
-    """Errors: Refused (another label of its kind has the name), Clash (too many)."""
+    """Errors: InvalidValue (another label of its kind has the name), Clash (too many)."""
     others = [
         one
         for one in there.labels.values()
@@ -135,14 +135,14 @@ def _checked_label(there: Workspace, label: LabelState) -> LabelSet:
     ]
     if label.active:
         if label.name.casefold() in {one.name.casefold() for one in others}:
-            raise Refused("name", "label-taken")
+            raise InvalidValue("name", "label-taken")
         if len(others) >= LABELS_AT_MOST:
             raise Clash("too-many-labels", count=LABELS_AT_MOST)
     return LabelSet(**msgspec.structs.asdict(label))
 
 
 def _checked_field(there: Workspace, field: FieldState) -> FieldSet:
-    """Errors: Refused, Clash (too many)."""
+    """Errors: InvalidValue, Clash (too many)."""
     others = [
         one
         for one in there.fields.values()
@@ -150,7 +150,7 @@ def _checked_field(there: Workspace, field: FieldState) -> FieldSet:
     ]
     if field.active:
         if field.name.casefold() in {one.name.casefold() for one in others}:
-            raise Refused("name", "field-taken")
+            raise InvalidValue("name", "field-taken")
         if len(others) >= FIELDS_AT_MOST:
             raise Clash(f"too-many-fields.{field.applies_to}", count=FIELDS_AT_MOST)
     _check_limits(field)
@@ -160,7 +160,7 @@ def _checked_field(there: Workspace, field: FieldState) -> FieldSet:
 def _check_required(required: bool | None, applies_to: Literal["case", "customer"]) -> None:
     """What is asked for, not what is there: a field may have been made so before."""
     if required and applies_to != "case":
-        raise Refused("required", "only-of-cases")
+        raise InvalidValue("required", "only-of-cases")
 
 
 def _check_limits(field: FieldState) -> None:
@@ -168,39 +168,39 @@ def _check_limits(field: FieldState) -> None:
         if bound is None:
             continue
         if field.kind != "number":
-            raise Refused(name, "only-numbers")
+            raise InvalidValue(name, "only-numbers")
         if not (math.isfinite(bound) and abs(bound) <= _NUMBER_MOST):
-            raise Refused(name, "number-too-large")
+            raise InvalidValue(name, "number-too-large")
     if field.minimum is not None and field.maximum is not None and field.minimum > field.maximum:
-        raise Refused("minimum", "above-maximum")
+        raise InvalidValue("minimum", "above-maximum")
     if field.max_characters is not None:
         if field.kind != "text":
-            raise Refused("max_characters", "only-texts")
+            raise InvalidValue("max_characters", "only-texts")
         if not 1 <= field.max_characters <= TEXT_MAX_CHARACTERS:
-            raise Refused("max_characters", "between", least=1, most=TEXT_MAX_CHARACTERS)
+            raise InvalidValue("max_characters", "between", least=1, most=TEXT_MAX_CHARACTERS)
     if (field.kind in ("choice", "choices")) is not bool(field.choices):
-        raise Refused("choices", "choices")
+        raise InvalidValue("choices", "choices")
 
 
 def _choices(now: Sequence[Choice], asked: Sequence[FieldChoice]) -> tuple[Choice, ...]:
-    """Those asked for, in that order: the ones that stay keep their ids. Errors: Refused."""
+    """Those asked for, in that order: the ones that stay keep their ids. Errors: InvalidValue."""
     if len(asked) > CHOICES_AT_MOST:
-        raise Refused("choices", "too-many", count=CHOICES_AT_MOST)
+        raise InvalidValue("choices", "too-many", count=CHOICES_AT_MOST)
     known = {choice.choice_id for choice in now}
     choices: list[Choice] = []
     for one in asked:
         if one.choice_id is not None and one.choice_id not in known:
-            raise Refused("choices", "not-there", id=one.choice_id[:80])
+            raise InvalidValue("choices", "not-there", id=one.choice_id[:80])
         choice_id = one.choice_id or random_id("chc")
         choices.append(Choice(choice_id=choice_id, name=name_of("choices", one.name)))
     if len({one.choice_id for one in choices}) < len(choices):
-        raise Refused("choices", "twice")
+        raise InvalidValue("choices", "twice")
     if len({one.name.casefold() for one in choices}) < len(choices):
-        raise Refused("choices", "same-names")
+        raise InvalidValue("choices", "same-names")
     return tuple(choices)
 
 
 def _position(position: int) -> int:
     if position not in _POSITIONS:
-        raise Refused("position", "between", least=0, most=_POSITIONS.stop - 1)
+        raise InvalidValue("position", "between", least=0, most=_POSITIONS.stop - 1)
     return position

@@ -1,6 +1,6 @@
 """The rules for where a workspace takes the cases that its members send to the CRM."""
 
-from services.routing.domain.errors import NotThere, Refused
+from services.routing.domain.errors import InvalidValue, NotThere
 from services.routing.domain.events import CrmWebhookRemoved, CrmWebhookSet, DirectoryEvent
 from services.routing.domain.workspace import Workspace
 
@@ -10,12 +10,13 @@ def change_crm_webhook(
 ) -> list[DirectoryEvent]:
     """``sealed_secret``: a new one, for where there is none yet or another is asked for.
 
-    The secret stays with a changed address: the receiver is the workspace's own. Errors: Refused.
+    The secret stays with a changed address: the receiver is the workspace's own.
+    Errors: InvalidValue.
     """
     now = there.crm_webhook
     if now is None:
         if url is None:
-            raise Refused("url", "missing-field")
+            raise InvalidValue("url", "missing-field")
         return [CrmWebhookSet(url=url, sealed_secret=sealed_secret)]
     wanted = CrmWebhookSet(
         url=now.url if url is None else url,

@@ -1,7 +1,7 @@
 """What the rules of the directory refuse, and how."""
 
 
-class Refused(Exception):
+class InvalidValue(Exception):
     """A value that the rule for ``field`` does not allow, told by the text ``invalid.<key>`` with
     its ``variables``. It never shows the value."""
 

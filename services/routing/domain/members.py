@@ -4,7 +4,7 @@ from msgspec import UNSET, UnsetType
 
 from libs.events.api.directory import Language
 from libs.events.directory import Role
-from services.routing.domain.errors import Refused
+from services.routing.domain.errors import InvalidValue
 from services.routing.domain.events import (
     DirectoryEvent,
     MemberChanged,
@@ -49,7 +49,7 @@ def change_member(
     active: bool | None = None,
     language: Language | UnsetType | None = UNSET,
 ) -> list[DirectoryEvent]:
-    """``language`` None: the workspace's. Errors: NotThere, Refused."""
+    """``language`` None: the workspace's. Errors: NotThere, InvalidValue."""
     now = there.member(member_id)
     wanted_role = now.role if role is None else role
     wanted_active = now.active if active is None else active
@@ -85,5 +85,5 @@ def _free_email(there: Workspace, member_id: str, text: str) -> str:
     folded = email.casefold()
     for member in there.members.values():
         if member.member_id != member_id and member.email.casefold() == folded:
-            raise Refused("email", "email-taken")
+            raise InvalidValue("email", "email-taken")
     return email

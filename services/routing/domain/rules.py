@@ -3,7 +3,7 @@
 from typing import Literal
 
 from libs.events.directory import Role
-from services.routing.domain.errors import Clash, Refused
+from services.routing.domain.errors import Clash, InvalidValue
 from services.routing.domain.events import (
     AutoforwardRemoved,
     AutoforwardSet,
@@ -33,7 +33,7 @@ def open_workspace(
     owner_name: str,
     owner_email: str,
 ) -> list[DirectoryEvent]:
-    """With all that a workspace cannot be without. Errors: Refused, Clash."""
+    """With all that a workspace cannot be without. Errors: InvalidValue, Clash."""
     if there.workspace is not None:
         raise Clash("workspace-there")
     return [
@@ -138,7 +138,7 @@ def set_autoforward(
     there: Workspace, autoforward_id: str, *, source_ids: tuple[str, ...], group_id: str
 ) -> list[DirectoryEvent]:
     if not source_ids:
-        raise Refused("source_ids", "no-source")
+        raise InvalidValue("source_ids", "no-source")
     return [
         AutoforwardSet(
             autoforward_id=autoforward_id,

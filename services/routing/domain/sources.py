@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from libs.events.channels import capabilities_of
 from libs.events.content import Channel
-from services.routing.domain.errors import Clash, Refused
+from services.routing.domain.errors import Clash, InvalidValue
 from services.routing.domain.events import (
     DirectoryEvent,
     SourceChanged,
@@ -26,7 +26,7 @@ class Connection:
 
 
 # Of a workspace's id, a channel, the credentials in clear, and the account that they must belong
-# to where the source is there already. Errors: Refused.
+# to where the source is there already. Errors: InvalidValue.
 Connect = Callable[[str, Channel, Mapping[str, str], str | None], Connection]
 
 
@@ -49,7 +49,7 @@ class SourceRules:
     ) -> list[DirectoryEvent]:
         """Under the id of its account: the same one whenever it was connected before.
 
-        Errors: Refused, Clash.
+        Errors: InvalidValue, Clash.
         """
         connection = self._connection(there.workspace_id, channel, credentials, None)
         now = there.sources.get(connection.source_id)
@@ -78,7 +78,7 @@ class SourceRules:
         allowed_origins: tuple[str, ...] | None = None,
         connected: bool | None = None,
     ) -> list[DirectoryEvent]:
-        """``connected`` true: the same account again. Errors: NotThere, Refused, Clash."""
+        """``connected`` true: the same account again. Errors: NotThere, InvalidValue, Clash."""
         now = there.source(source_id)
         name = now.name if name is None else name_of("name", name)
         location_id = now.location_id if location_id is None else location_id
@@ -128,5 +128,5 @@ def _origins(channel: Channel, origins: tuple[str, ...]) -> tuple[str, ...]:
     if capabilities_of(channel).on_pages:
         return origins_of("allowed_origins", origins)
     if origins:
-        raise Refused("allowed_origins", "has-no-pages")
+        raise InvalidValue("allowed_origins", "has-no-pages")
     return ()

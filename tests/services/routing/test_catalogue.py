@@ -8,7 +8,7 @@ import pytest
 from libs.events.api.directory import FieldChoice
 from libs.events.directory import Choice
 from services.routing.domain import catalogue
-from services.routing.domain.errors import Clash, NotThere, Refused
+from services.routing.domain.errors import Clash, InvalidValue, NotThere
 from services.routing.domain.events import FieldSet, LabelSet
 from services.routing.domain.workspace import Workspace
 from tests.support.routing.directory import after, given
@@ -52,7 +52,7 @@ def test_a_label_is_renamed_taken_away_and_offered_again(there: Workspace) -> No
 
 
 def test_labels_of_one_kind_have_names_of_their_own(there: Workspace) -> None:
-    with pytest.raises(Refused, match="name"):
+    with pytest.raises(InvalidValue, match="name"):
         catalogue.add_label(there, "lbl_2", kind="topic", name="DELIVERY", position=0)
     assert catalogue.add_label(there, "lbl_2", kind="reason", name="Delivery", position=0)
     there = after(there, catalogue.remove_label(there, "lbl_1"))
@@ -72,10 +72,10 @@ def test_there_are_only_so_many(there: Workspace, monkeypatch: pytest.MonkeyPatc
 
 def test_only_cases_have_fields_that_are_required(there: Workspace) -> None:
     of_customers = {**FIELD, "applies_to": "customer"}
-    with pytest.raises(Refused, match="required"):
+    with pytest.raises(InvalidValue, match="required"):
         catalogue.add_field(there, "fld_2", **{**of_customers, "required": True})
     there = after(there, catalogue.add_field(there, "fld_2", **of_customers))
-    with pytest.raises(Refused, match="required"):
+    with pytest.raises(InvalidValue, match="required"):
         catalogue.change_field(there, "fld_2", required=True)
     [changed] = catalogue.change_field(there, "fld_1", required=True)
     assert isinstance(changed, FieldSet)
@@ -112,6 +112,6 @@ def test_choices_that_stay_keep_their_ids(there: Workspace) -> None:
 def test_a_wrong_definition_is_refused_by_naming_its_field(
     there: Workspace, field: str, wrong: Mapping[str, Any]
 ) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidValue) as refused:
         catalogue.add_field(there, "fld_2", **{**FIELD, "name": "Size", **wrong})
     assert refused.value.field == field

@@ -7,7 +7,7 @@ import pytest
 from libs.runtime.sealing import Sealer
 from services.routing.api.crm_webhook import PURPOSE
 from services.routing.domain.crm_webhook import change_crm_webhook, remove_crm_webhook
-from services.routing.domain.errors import NotThere, Refused
+from services.routing.domain.errors import InvalidValue, NotThere
 from services.routing.domain.events import CrmWebhookRemoved, CrmWebhookSet
 from tests.support.routing.directory import after, given
 from tests.support.routing.service import DEPLOYMENT_KEY, Client, Routing
@@ -22,7 +22,7 @@ SET = CrmWebhookSet(url=URL, sealed_secret="first")
 
 def test_the_first_address_comes_with_a_secret() -> None:
     assert change_crm_webhook(given(), url=URL, sealed_secret="first", renew_secret=False) == [SET]
-    with pytest.raises(Refused, match="url"):
+    with pytest.raises(InvalidValue, match="url"):
         change_crm_webhook(given(), url=None, sealed_secret="first", renew_secret=True)
 
 

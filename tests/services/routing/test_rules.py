@@ -8,7 +8,7 @@ from libs.events.content import Channel
 from libs.events.directory import MemberState, Role
 from services.routing.domain import members, rules, values
 from services.routing.domain.authority import within
-from services.routing.domain.errors import Clash, NotThere, Refused
+from services.routing.domain.errors import Clash, InvalidValue, NotThere
 from services.routing.domain.events import (
     AutoforwardSet,
     DirectoryEvent,
@@ -122,7 +122,7 @@ def test_an_owner_who_is_not_the_last_may_go() -> None:
 
 
 def test_an_address_is_unique_whatever_its_case() -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidValue) as refused:
         members.change_member(given(OWNER, OPERATOR), "mbr_1", email="PETRO@A.example")
 
     assert refused.value.field == "email"
@@ -188,7 +188,7 @@ def test_a_disconnected_source_is_not_changed() -> None:
 
 
 def test_only_a_widget_has_origins() -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidValue) as refused:
         SOURCES.change(given(KYIV, BOT), "src_1", allowed_origins=("https://a.example",))
 
     assert refused.value.field == "allowed_origins"
@@ -202,7 +202,7 @@ def test_a_rule_needs_sources_and_a_group() -> None:
         {"source_ids": ("src_2",), "group_id": "grp_1"},
         {"source_ids": ("src_1",), "group_id": "grp_2"},
     ):
-        with pytest.raises(Refused):
+        with pytest.raises(InvalidValue):
             rules.set_autoforward(there, "afw_1", **fields)  # type: ignore[arg-type]
 
 
@@ -239,7 +239,7 @@ def test_roles_are_defined_again_where_the_table_says_otherwise() -> None:
     ],
 )
 def test_not_an_origin(origin: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidValue):
         values.origins_of("allowed_origins", [origin])
 
 
@@ -256,7 +256,7 @@ def test_origins_are_kept_as_browsers_send_them() -> None:
     "email", ["", "a", "@b.c", "a@b", "a b@c.d", "a@b..c", "a@-b.c", "a@b.c\n.d"]
 )
 def test_not_an_address(email: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidValue):
         values.email_of("email", email)
 
 
