@@ -34,11 +34,11 @@ COLLECTIONS: Final[Mapping[str, Stored]] = MappingProxyType(
         "conversation_customers": Stored("conversation", "a row for each identity", _ROW),
         "conversation_search": Stored("conversation", "the search's words, as keyed hashes", _ROW),
         "conversation_search_forgotten": Stored(
-            "conversation", "up to where an erased conversation is found no more", _ROW
+            "conversation", "up to where an erased conversation is found no more", "90 days"
         ),
         "conversation_attachments": Stored("conversation", "in which messages a file is", _ROW),
         "conversation_landmarks": Stored(
-            "conversation", "states of the past, one for about 200 events", _ROW
+            "conversation", "states of the past, one for about 200 events", "180 days"
         ),
         "conversation_answers": Stored("conversation", "first answers to commands", "24 hours"),
         "conversation_counters": Stored("conversation", "case numbers", "one a workspace"),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -94,9 +94,19 @@ from services.conversation.read_models.saved_filters import (
 )
 from services.conversation.read_models.search.cards import CardRows
 from services.conversation.read_models.search.entries import Entries
-from services.conversation.read_models.search.index import SEARCH, SEARCH_INDEXES, SearchIndex
+from services.conversation.read_models.search.index import (
+    FORGOTTEN,
+    FORGOTTEN_INDEXES,
+    SEARCH,
+    SEARCH_INDEXES,
+    SearchIndex,
+)
 from services.conversation.read_models.search.query import Search
 from services.conversation.read_models.time_travel.past import PastConversations
+from services.conversation.read_models.time_travel.snapshots import (
+    HISTORICAL_SNAPSHOTS,
+    SNAPSHOT_INDEXES,
+)
 from services.conversation.read_models.timeline import Timelines
 from services.conversation.read_models.verified_streams import (
     VERIFIED,
@@ -347,7 +357,13 @@ async def migrate(settings: MongoSettings) -> str:
     """Make the indexes."""
     client = mongo_client(settings.mongodb_url.get_secret_value(), "parley-migrate")
     async with client:
-        await ensure_indexes(client[settings.mongodb_database])
+        database = client[settings.mongodb_database]
+        await ensure_indexes(database)
+        # Of a release that let them grow for ever: their time begins now.
+        for collection, since in ((HISTORICAL_SNAPSHOTS, "kept_at"), (FORGOTTEN, "forgotten_at")):
+            await database[collection].update_many(
+                {since: None}, {"$set": {since: datetime.now(UTC)}}
+            )
     return "the indexes of the conversations' events, inbox, messages and customers are there"
 
 
@@ -364,6 +380,8 @@ async def ensure_indexes(database: AsyncDatabase[Document]) -> None:
         database[EARLY_DELETIONS].create_indexes(list(EARLY_INDEXES)),
         database[FILES].create_indexes(list(FILE_INDEXES)),
         database[VERIFIED].create_indexes(list(VERIFIED_INDEXES)),
+        database[HISTORICAL_SNAPSHOTS].create_indexes(list(SNAPSHOT_INDEXES)),
+        database[FORGOTTEN].create_indexes(list(FORGOTTEN_INDEXES)),
     )
 
 

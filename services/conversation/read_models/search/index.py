@@ -13,13 +13,13 @@ version of the stream that the row was made of; a row is replaced only by a newe
 number is nobody's: its row has a version that no erasure reaches. The person's cards have no
 version of the conversation's (0), they go with every erasure and are written anew.
 
-Where a person was forgotten, ``conversation_search_forgotten`` has ``{_id: conversation id, v}``:
-nothing up to that version is written again, however late a copy of it arrives.
+Where a person was forgotten, ``conversation_search_forgotten`` has ``{_id: conversation id, v,
+forgotten_at}``: nothing up to that version is written again while an open copy of it may arrive.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from pymongo import ASCENDING, DESCENDING, DeleteOne, IndexModel, ReplaceOne
@@ -31,6 +31,15 @@ from services.conversation.read_models.search.tokens import Found
 
 SEARCH: Final = "conversation_search"
 FORGOTTEN: Final = "conversation_search_forgotten"
+# Kafka has open texts for 7 days, which somebody late may read; the sealed ones open no more.
+_REMEMBERED: Final = timedelta(days=90)
+FORGOTTEN_INDEXES: Final = (
+    IndexModel(
+        [("forgotten_at", ASCENDING)],
+        name="expiry",
+        expireAfterSeconds=int(_REMEMBERED.total_seconds()),
+    ),
+)
 FOR_EVER: Final = 2**62
 SEARCH_INDEXES: Final = (
     IndexModel([("t", ASCENDING), ("at", DESCENDING)], name="words"),
@@ -106,14 +115,16 @@ class SearchIndex:
             await self._rows.bulk_write(operations, ordered=False)
 
     async def forget(self, conversations: Mapping[str, int]) -> None:
-        """Nothing up to the version given of each is found any more, ever.
+        """Nothing up to the version given of each is found any more.
 
         Errors: the driver's; repeating is harmless.
         """
         for stream, version in conversations.items():
             # First the tombstone, which a writer looks for after it has written.
             await self._tombstones.update_one(
-                {"_id": stream}, {"$max": {"v": version}}, upsert=True
+                {"_id": stream},
+                {"$max": {"v": version}, "$set": {"forgotten_at": datetime.now(UTC)}},
+                upsert=True,
             )
             await self._delete(stream, version)
 

@@ -1,6 +1,6 @@
 """States of the past, kept now and then, so that any other one is near to one of them.
 
-    conversation_landmarks  {_id: "<stream>:<version, ten digits>", at: date, form,
+    conversation_landmarks  {_id: "<stream>:<version, ten digits>", at: date, kept_at, form,
                              of: identity, generation, box: nonce and AES-GCM over the state}
 
 One is kept about every ``EVERY`` events: when the read models follow a commit that passes such a
@@ -16,11 +16,12 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import bson
 import msgspec
+from pymongo import ASCENDING, IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
@@ -34,6 +35,13 @@ from services.conversation.privacy.sealed_payload import NONCE_BYTES, Owner
 
 HISTORICAL_SNAPSHOTS: Final = "conversation_landmarks"
 EVERY: Final = 200
+# Who asks again makes another one.
+_KEPT: Final = timedelta(days=180)
+SNAPSHOT_INDEXES: Final = (
+    IndexModel(
+        [("kept_at", ASCENDING)], name="expiry", expireAfterSeconds=int(_KEPT.total_seconds())
+    ),
+)
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(ConversationState).decode
@@ -75,6 +83,7 @@ class HistoricalSnapshots:
         document: Document = {
             "_id": name,
             "at": snapshot.recorded_at,
+            "kept_at": datetime.now(UTC),
             "form": _FORM,
             "of": owner.identity,
             "generation": owner.generation,

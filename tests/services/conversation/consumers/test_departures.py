@@ -9,6 +9,8 @@ from libs.events.actions import Action
 from libs.events.conversation.case import MemberGone
 from libs.events.directory import MemberState, Role
 from libs.runtime.mongo import Document
+from services.conversation.commands import assignment
+from services.conversation.consumers import departures
 from tests.support.conversation.world import AGENT, MANAGER, World, serving
 from tests.support.eventually import eventually
 
@@ -87,6 +89,32 @@ async def test_their_cases_are_new_again_and_nobody_is_kept_from_them(served: Wo
     await deactivate(served, dima, "Dima", active=True)
     await served.settled()
     assert (await served.call(dima, "POST", f"{own[1]}/take")).status == 200
+
+
+async def test_a_case_given_while_its_member_was_going_is_new_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command saw the member there still, and was decided after their cases were freed."""
+    monkeypatch.setattr(departures, "_LOOK_AGAIN_SECONDS", 0.2)
+    async with serving(world):
+        dima, olena = await world.member("Dima"), await world.member("Olena", Role.OWNER)
+        before = await a_case_of(world, dima, "1")
+        given = await a_case_of(world, olena, "2")
+        await deactivate(world, dima, "Dima")
+        await world.seen(olena, before.rpartition("/")[2], is_free(dima))
+        seen = MemberState(
+            member_id=dima, name="Dima", email="dima@coffee.example", role=Role.OPERATOR
+        )
+        with monkeypatch.context() as stale:
+            stale.setattr(assignment, "_who_answers", lambda *_: seen)
+            to = {"member_id": dima}
+            answer = await world.call(olena, "POST", f"{given}/assign", to, actions=ALL)
+        assert (answer.status, answer.body["case"]["responsible"]) == (200, dima)
+
+        view = await world.seen(olena, given.rpartition("/")[2], is_free(dima))
+
+        assert (view["case"]["state"], view["case"]["responsible_before"]) == ("new", dima)
+        assert (await world.call(olena, "POST", f"{given}/take")).status == 200
 
 
 async def test_who_was_deactivated_while_nothing_ran_is_found_at_the_start(
