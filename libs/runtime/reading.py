@@ -22,6 +22,7 @@ _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 # Who has read so long had a new trouble, not the old one again.
 _WELL_AGAIN_SECONDS: Final = 30.0
+_CANCELLED_AGAIN_SECONDS: Final = 0.1
 # Milliseconds and bytes. A connection answers in order, so what is asked behind an open request,
 # as after a rebalance, waits as long.
 _WHILE_IDLE: Final = (2_000, 1)
@@ -61,6 +62,8 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is untyped
         return fetched
 
     async def stop(self) -> None:
+        if self._fetcher is not None:
+            await _end(self._fetcher._fetch_task)
         try:
             await super().stop()
         except KafkaError as error:  # its coordination had failed: of no interest any more
@@ -78,6 +81,14 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is untyped
             task.cancel()
         await asyncio.gather(*fetching, return_exceptions=True)
         await self._client.close()
+
+
+async def _end(fetching: "asyncio.Task[None]") -> None:
+    """aiokafka cancels its fetching once and waits for it. While that gives up the requests of a
+    former assignment it takes the cancellation for theirs, and would go on for ever."""
+    while not fetching.done():
+        fetching.cancel()
+        await asyncio.wait([fetching], timeout=_CANCELLED_AGAIN_SECONDS)
 
 
 async def read_on(

@@ -98,3 +98,25 @@ async def killed(reader: Reader, path: str) -> None:
     dying: asyncio.Task[None] = getattr(getattr(reader, part), task)
     dying.cancel()
     await asyncio.wait([dying])
+
+
+async def test_a_consumer_stops_whose_fetching_took_no_notice_of_the_first_time(
+    kafka_bootstrap: str,
+) -> None:
+    reader = Reader(bootstrap_servers=kafka_bootstrap, enable_auto_commit=False)
+    await reader.start()
+    fetching = reader._fetcher._fetch_task
+    begun, times = asyncio.Event(), []
+
+    async def takes_it_for_anothers() -> None:
+        begun.set()
+        # It ends with the cancellation, and lets none out.
+        await fetching
+        times.append(1)
+        await asyncio.Event().wait()
+
+    reader._fetcher._fetch_task = asyncio.create_task(takes_it_for_anothers())
+    await begun.wait()
+    async with asyncio.timeout(20):
+        await reader.stop()
+    assert times == [1]
