@@ -73,6 +73,9 @@ COLLECTIONS: Final[Mapping[str, Stored]] = MappingProxyType(
         "ingest_moves": Stored("ingest", "groups that became supergroups", "one a group"),
         "ingest_registrations": Stored("ingest", "webhooks of sources", "one a source"),
         "ingest_leaving": Stored("ingest", "webhooks to be taken off", "a day"),
+        "ingest_polls": Stored(
+            "ingest", "up to where a source's platform was asked", "one a source"
+        ),
         "ingest_attempts": Stored("ingest", "attempts to send", "14 days"),
         "gateway_accounts": Stored("gateway", "members' accounts", "one a member"),
         "gateway_sessions": Stored("gateway", "sign-ins", "until they expire"),
