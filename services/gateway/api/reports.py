@@ -17,10 +17,11 @@ from libs.events.api.notifications import (
     NotificationView,
     SetNotificationRule,
 )
+from libs.runtime.problems import NotFound
 from services.gateway.access import Access, Actor
 from services.gateway.api.passing import ANSWERED, REFUSED, PassedOn, PassThrough
 from services.gateway.api.routes import Routes, page
-from services.gateway.upstream import Upstream, passed_on
+from services.gateway.upstream import Upstream, passed_on, path_id
 
 _PERIOD: Final[tuple[dict[str, Any], ...]] = tuple(
     {
@@ -88,6 +89,17 @@ def add_notification_routes(
             body = msgspec.json.encode(msgspec.structs.replace(page, items=items))
         return passed_on(status, body, headers)
 
+    async def read(request: Request) -> Response:
+        actor = await access.actor(request.headers)
+        status, body, headers = await through.upstream.call(
+            "POST", f"/v1/notifications/{path_id(request)}/read", actor=actor
+        )
+        if status < REFUSED:
+            told = msgspec.json.decode(body, type=NotificationView)
+            if not await _visible(conversation, actor, {told.conversation_id}):
+                raise NotFound
+        return passed_on(status, body, headers)
+
     one = "/v1/notifications/{id}/read"
     rule = "/v1/notification-rules/case-in-group"
     routes.add(
@@ -97,7 +109,7 @@ def add_notification_routes(
         answer=NotificationPage, query=page(100), problems=ANSWERED,
     )  # fmt: skip
     routes.add(
-        "POST", one, through.to(one, None),
+        "POST", one, read,
         name="readNotification", summary="Mark a notification as read", once=False,
         answer=NotificationView, problems=ANSWERED,
     )  # fmt: skip

@@ -230,6 +230,9 @@ async def test_notifications_are_of_what_their_member_sees_now(foreign: Foreign)
         return [one["conversation_id"] for one in page.body.get("items", ())]
 
     assert await eventually(listed) == [conversation_id]
+    [shown] = (await told("GET", "/v1/notifications?limit=10")).body["items"]
+    read = f"/v1/notifications/{shown['notification_id']}/read"
+    assert (await told("POST", read)).body["conversation_id"] == conversation_id
 
     # when the case is in nobody's hands any more, and they go to another location
     assert (await owner("POST", f"{path}/unassign")).status == 200
@@ -240,4 +243,6 @@ async def test_notifications_are_of_what_their_member_sees_now(foreign: Foreign)
         return await listed() == []
 
     await eventually(nothing)
+    hidden, missing = await told("POST", read), await told("POST", "/v1/notifications/ntf_1/read")
+    assert (hidden.status, hidden.content) == (404, missing.content)
     assert (await told("GET", path)).status == 404
