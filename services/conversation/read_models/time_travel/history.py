@@ -1,17 +1,24 @@
 """Conversations as they were: at an instant of the past, by when things were recorded.
 
-The nearest kept state before the instant (``snapshots.py``), and the events after it up to then.
+The nearest kept state before the instant (``snapshots.py``), and the events after it up to then, by
+the library's repository.
 Who may see it is decided on the present state, by whoever asks here.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 
-from libs.aggregates.aggregate import Snapshot
+from eventsourcing.application import AggregateNotFoundError
+
+from libs.aggregates.aggregate import DomainEvent, Snapshot, StateSnapshot
 from libs.aggregates.repository import replay
+from libs.aggregates.time_travel import repository_as_of
 from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
 from libs.runtime.rows import Rows
+from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.events import EVENTS
 from services.conversation.domain.sent_message import SentMessageState
@@ -38,17 +45,20 @@ class History:
 
     async def at(self, stream: str, instant: datetime) -> Snapshot[ConversationState] | None:
         """The state after all that was recorded until then; None before the beginning."""
-        snapshot = await self._historical_snapshots.before(stream, instant)
-        kept = snapshot.version if snapshot else 0
-        while True:
-            page = await self._store.read(stream, snapshot.version if snapshot else 0, EVERY)
-            past = [commit for commit in page if commit.recorded_at <= instant]
-            snapshot = replay(EVENTS, snapshot, past)
-            if snapshot is not None and snapshot.version - kept >= EVERY:
-                await self._historical_snapshots.keep(stream, snapshot)
-                kept = snapshot.version
-            if len(past) < EVERY:
-                return snapshot
+        repository = repository_as_of(
+            EVENTS, self._store, self._historical_snapshots.before, instant
+        )
+        on_the_way: list[Snapshot[ConversationState]] = []
+        projected = partial(_projected, on_the_way)
+        try:
+            past: Conversation = await asyncio.to_thread(
+                repository.get, stream, projector_func=projected
+            )
+        except AggregateNotFoundError:
+            return None
+        for snapshot in on_the_way:
+            await self._historical_snapshots.keep(stream, snapshot)
+        return past.snapshot()
 
     async def began(self, stream: str) -> datetime | None:
         first = await self._store.read(stream, 0, 1)
@@ -59,6 +69,23 @@ class History:
     ) -> Timeline:
         """``forgotten``: up to which version the customer is, as of now."""
         return _PastTimeline(self._store, self._messages, past, instant, forgotten)
+
+
+def _projected(
+    on_the_way: list[Snapshot[ConversationState]],
+    past: Conversation | None,
+    events: Iterable[DomainEvent[ConversationState] | StateSnapshot[ConversationState]],
+) -> Conversation | None:
+    """As ``Conversation.project``; of about each ``EVERY`` events the state is put aside."""
+    kept = 0
+    for event in events:
+        past = Conversation.project(past, [event])
+        if isinstance(event, StateSnapshot):
+            kept = event.originator_version
+        elif past and event.head and past.version - kept >= EVERY:
+            on_the_way.append(past.snapshot())
+            kept = past.version
+    return past
 
 
 class _PastTimeline(Timeline):
