@@ -77,6 +77,7 @@ COLLECTIONS: Final[Mapping[str, Stored]] = MappingProxyType(
             "ingest", "up to where a source's platform was asked", "one a source"
         ),
         "ingest_attempts": Stored("ingest", "attempts to send", "14 days"),
+        "parley_migrations": Stored("parley", "which migrations have run", "one a migration"),
         "gateway_accounts": Stored("gateway", "members' accounts", "one a member"),
         "gateway_sessions": Stored("gateway", "sign-ins", "until they expire"),
         "gateway_api_tokens": Stored("gateway", "API tokens", "until they expire"),
