@@ -2,6 +2,7 @@
 
 UV_VERSION := 0.13.9
 SECANTUS_VERSION := 0.5.3-beta.196
+PROMETHEUS_VERSION := 316
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -16,7 +17,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down demo test fuzz crash crash-kafka lint k8s-lint bench siege native migrate lock clean
+.PHONY: help up down demo test fuzz crash crash-kafka lint k8s-lint bench siege native promtool migrate lock clean
 .DELETE_ON_ERROR:
 
 help:  ## Show this help
@@ -66,6 +67,13 @@ native:  ## Build a MongoDB-compatible server in Rust, once for this user; much 
 	else \
 		cargo install secantus-mdb --version $(SECANTUS_VERSION) --locked --ignore-rust-version \
 			--root "$(NATIVE)"; \
+	fi
+
+promtool:  ## Build Prometheus' promtool once for this user, with which the alerts are tried
+	@if "$(NATIVE)/bin/promtool" --version 2>&1 | grep -qF "$(PROMETHEUS_VERSION)"; then \
+		echo "$(NATIVE)/bin/promtool is there already"; \
+	else \
+		GOBIN="$(NATIVE)/bin" go install github.com/prometheus/prometheus/cmd/promtool@v0.$(PROMETHEUS_VERSION).0; \
 	fi
 
 migrate: $(INSTALLED)  ## Make the topics, indexes and tables that are missing

@@ -8,6 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from libs.events.topics import topic_specs
 from libs.runtime.settings import SERVICES, load
 from libs.runtime.trust import TRUST
 from parley.keys import MIGRATE, all_keys, secrets_of
@@ -26,7 +27,7 @@ from tests.support.deploy.kubernetes import (
 VERSIONS: Final = ("1.35", "1.36", "1.37")
 # Of operators: their schemas are not Kubernetes'.
 CUSTOM: Final = frozenset(
-    {"ExternalSecret", "ServiceMonitor", "ScaledObject", "TriggerAuthentication"}
+    {"ExternalSecret", "PrometheusRule", "ScaledObject", "ServiceMonitor", "TriggerAuthentication"}
 )
 PUBLIC: Final = ("gateway", "ingest")
 RESERVE_S: Final = 10
@@ -202,15 +203,27 @@ def test_a_policy_refuses_what_none_names(manifests: list[Manifest]) -> None:
 
 
 def test_either_an_overlay_or_a_scaler_says_how_many_there_are(manifests: list[Manifest]) -> None:
-    scaled = {
-        one["spec"]["scaleTargetRef"]["name"]
-        for one in of_kind(manifests, "HorizontalPodAutoscaler").values()
-    }
+    scalers = of_kind(manifests, "HorizontalPodAutoscaler") | of_kind(manifests, "ScaledObject")
+    scaled = {one["spec"]["scaleTargetRef"]["name"] for one in scalers.values()}
     deployments = of_kind(manifests, "Deployment")
 
     said = {name for name, one in deployments.items() if "replicas" in one["spec"]}
 
     assert said == deployments.keys() - scaled
+
+
+def test_a_scaler_reads_the_lag_of_a_group_of_its_service(folder: Path) -> None:
+    scalers = of_kind(rendered(folder / "overlays" / "large"), "ScaledObject")
+
+    assert scalers
+    partitions = {spec.name: spec.partitions for spec in topic_specs()}
+    for scaler in scalers.values():
+        streams = service_spec(scaler["spec"]["scaleTargetRef"]["name"]).streams
+        groups = {one.group: {topic.value for topic in one.topics} for one in streams.subscriptions}
+        for trigger in scaler["spec"]["triggers"]:
+            told = trigger["metadata"]
+            assert told["topic"] in groups[told["consumerGroup"]]
+            assert scaler["spec"]["maxReplicaCount"] <= partitions[told["topic"]]
 
 
 def test_monitors_ask_ports_that_services_have(small: list[Manifest]) -> None:
