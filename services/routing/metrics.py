@@ -13,7 +13,7 @@ PENDING = Gauge(
 )
 REPAIRED = Counter(
     "parley_routing_states_published_again_total",
-    "Moves when the topic's last state of a thing was missing or an old one.",
+    "Moves when the topic's last state of a directory entry was missing or an old one.",
 )
 DECISIONS = Counter(
     "parley_routing_autoforward_decisions_total",

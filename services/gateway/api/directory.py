@@ -123,29 +123,29 @@ class DirectoryApi:
         )  # fmt: skip
 
     def _lister(self, kind: EntryKind) -> Endpoint:
-        async def list_things(request: Request) -> Response:
+        async def list_entries(request: Request) -> Response:
             actor = (await self.access.actor(request.headers)).must(Action.READ)
             asked = read_query(request, _PageQuery)
             entries, following = kind.page_of(actor, asked.cursor, asked.limit)
             items = tuple(self._view(entry) for entry in entries)
             return json_response(kind.page(items=items, next=following))
 
-        return list_things
+        return list_entries
 
     def _getter(self, kind: EntryKind) -> Endpoint:
-        async def get_thing(request: Request) -> Response:
+        async def get_entry(request: Request) -> Response:
             actor = (await self.access.actor(request.headers)).must(Action.READ)
             return json_response(self._view(_found(kind, actor, path_id(request))))
 
-        return get_thing
+        return get_entry
 
     def _adder(self, kind: EntryKind) -> Endpoint:
-        async def add_thing(request: Request) -> Response:
+        async def add_entry(request: Request) -> Response:
             actor, answer = await self.write(request, f"/v1/{kind.path}", in_person=kind is MEMBERS)
             if answer.status_code >= REFUSED:
                 return answer
-            thing_id = msgspec.json.decode(bytes(answer.body))[kind.id_field]
-            view = self._view(_found(kind, actor, thing_id))
+            entry_id = msgspec.json.decode(bytes(answer.body))[kind.id_field]
+            view = self._view(_found(kind, actor, entry_id))
             if kind is MEMBERS:
                 view = await self._with_account(actor, view, request.headers.get("idempotency-key"))
             elif kind is SOURCES:
@@ -154,41 +154,41 @@ class DirectoryApi:
                 )
             return json_response(view, 201)
 
-        return add_thing
+        return add_entry
 
     def _changer(self, kind: EntryKind) -> Endpoint:
-        async def change_thing(request: Request) -> Response:
-            thing_id = path_id(request)
+        async def change_entry(request: Request) -> Response:
+            entry_id = path_id(request)
             actor, answer = await self.write(
-                request, f"/v1/{kind.path}/{thing_id}", in_person=kind is MEMBERS
+                request, f"/v1/{kind.path}/{entry_id}", in_person=kind is MEMBERS
             )
             if answer.status_code >= REFUSED:
                 return answer
-            entry = _found(kind, actor, thing_id)
+            entry = _found(kind, actor, entry_id)
             if isinstance(entry, MemberState):
-                await self.accounts.follow_email(actor.workspace_id, thing_id, entry.email)
+                await self.accounts.follow_email(actor.workspace_id, entry_id, entry.email)
                 if not entry.active:
-                    await self.sessions.end_all_of(actor.workspace_id, thing_id)
+                    await self.sessions.end_all_of(actor.workspace_id, entry_id)
             if isinstance(entry, SourceState) and entry.connected:
-                path = _registering(thing_id, answer.headers[OFFSET_HEADER])
+                path = _registering(entry_id, answer.headers[OFFSET_HEADER])
                 return json_response(await self._with_webhook(actor, self._view(entry), path))
             return json_response(self._view(entry))
 
-        return change_thing
+        return change_entry
 
     def _remover(self, kind: EntryKind) -> Endpoint:
-        async def remove_thing(request: Request) -> Response:
-            thing_id = path_id(request)
+        async def remove_entry(request: Request) -> Response:
+            entry_id = path_id(request)
             actor, answer = await self.write(
-                request, f"/v1/{kind.path}/{thing_id}", in_person=kind is MEMBERS
+                request, f"/v1/{kind.path}/{entry_id}", in_person=kind is MEMBERS
             )
             if answer.status_code >= REFUSED:
                 return answer
             if kind is MEMBERS:
-                await self.sessions.end_all_of(actor.workspace_id, thing_id)
+                await self.sessions.end_all_of(actor.workspace_id, entry_id)
             return Response(status_code=204)
 
-        return remove_thing
+        return remove_entry
 
     async def _disconnect(self, request: Request) -> Response:
         """The platform is told too, and what it said; the source is disconnected all the same."""
@@ -347,9 +347,9 @@ class DirectoryApi:
         )
 
 
-def _found(kind: EntryKind, actor: Actor, thing_id: str) -> Any:
+def _found(kind: EntryKind, actor: Actor, entry_id: str) -> Any:
     """Errors: NotFound."""
-    entry = kind.find(actor, thing_id)
+    entry = kind.find(actor, entry_id)
     if entry is None:
         raise NotFound
     return entry
