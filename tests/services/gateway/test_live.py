@@ -1,6 +1,7 @@
 """``/v1/live`` on the real Kafka: who is shown what, how soon, and until when."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,9 @@ from libs.events.conversation.message import MessageDeliveryChanged
 from libs.events.directory import Role
 from libs.events.notification import NotificationRaised
 from libs.runtime.kafka import outgoing
+from services.gateway.live.socket import SOCKETS_OF_A_MEMBER, TOO_MANY
 from services.gateway.live.watch import CHECK_SECONDS
+from tests.support.eventually import eventually
 from tests.support.gateway.sockets import Socket, a_case, audience, live, publish, ready, received
 from tests.support.gateway.suite import Member, Suite, Team, new_team
 from tests.support.kafka import envelope
@@ -19,8 +22,11 @@ from tests.support.kafka import envelope
 pytestmark = pytest.mark.servers
 
 
+type Staff = tuple[Team, dict[Role, Member]]
+
+
 @pytest.fixture
-def team(staff: tuple[Team, dict[Role, Member]]) -> Team:
+def team(staff: Staff) -> Team:
     """One workspace for all of these tests: each has conversations of its own."""
     return staff[0]
 
@@ -50,6 +56,25 @@ async def test_the_header_may_bring_the_token(suite: Suite, team: Team) -> None:
         await socket.send_str("{}")
 
         assert await ready(Socket(socket))
+
+
+async def test_a_member_has_only_so_many_sockets(suite: Suite, staff: Staff) -> None:
+    team, members = staff
+    owner, operator = team.owner, members[Role.OPERATOR]
+    async with AsyncExitStack() as opened:
+        for _ in range(SOCKETS_OF_A_MEMBER):
+            await ready(await opened.enter_async_context(live(suite, owner)))
+
+        async with live(suite, owner) as too_many:
+            assert await too_many.next() == TOO_MANY
+        async with live(suite, operator) as of_another:
+            await ready(of_another)
+
+    async def has_room() -> bool:
+        async with live(suite, owner) as again:
+            return bool(await again.next() != TOO_MANY)
+
+    await eventually(has_room)
 
 
 @pytest.mark.parametrize(
