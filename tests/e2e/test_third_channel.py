@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -80,7 +81,9 @@ async def post() -> AsyncIterator[PigeonPost]:
 async def upgradable(
     servers: Servers, post: PigeonPost, telegram: BotApiDouble, tmp_path: Path
 ) -> AsyncIterator[Upgradable]:
-    upgradable = Upgradable(servers, tmp_path, post.url, telegram.url)
+    # One process holds an embedded engine's folder, and another suite may be running.
+    own = replace(servers, clickhouse_dsn=f"chdb://{tmp_path / 'clickhouse'}")
+    upgradable = Upgradable(own, tmp_path, post.url, telegram.url)
     await migrate_all(upgradable.suite.settings)
     await asyncio.to_thread(upgradable.suite.start)
     yield upgradable
