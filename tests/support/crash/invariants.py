@@ -11,8 +11,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from libs.events.topics import Topic
 from parley.client import Refused
+from services.notify.notifications.rules import CASE_IN_GROUP
+from services.notify.notifications.undelivered import NOT_DELIVERED
 from tests.support.crash import recount
-from tests.support.crash.load import Agent, Team
+from tests.support.crash.load import Team
 from tests.support.crash.pages import all_pages
 from tests.support.crash.screen import Screen
 from tests.support.e2e.team import Json, period
@@ -171,20 +173,29 @@ async def _figures(team: Team, cases: Sequence[recount.Case]) -> list[str]:
 
 
 async def _notifications(team: Team, timelines: dict[str, list[Json]]) -> list[str]:
-    """Each case that came into the group was told to each of its members once."""
+    """Each case that came into the group was told to each of its members once, and no message that
+    may not have reached its customer was told of twice."""
+    items = [item for timeline in timelines.values() for item in timeline]
     routed = [
         item["case_id"]
-        for timeline in timelines.values()
-        for item in timeline
+        for item in items
         if item.get("key") == "case-routed" and item.get("group_id") == team.group_id
     ]
-
-    async def told(agent: Agent) -> list[str]:
-        items = await all_pages(agent.client, "/v1/notifications")
-        cases = sorted(item["case_id"] for item in items)
-        return _compared(f"notifications of {agent.name}", sorted(routed), cases)
-
-    return [breach for agent in team.agents for breach in await told(agent)]
+    uncertain = [
+        item["case_id"]
+        for item in items
+        if _is_outgoing(item) and item["delivery"]["state"] == "uncertain"
+    ]
+    breaches: list[str] = []
+    undelivered: list[str] = []
+    for agent in team.agents:
+        told = await all_pages(agent.client, "/v1/notifications")
+        cases = sorted(one["case_id"] for one in told if one["kind"] == CASE_IN_GROUP)
+        breaches += _compared(f"notifications of {agent.name}", sorted(routed), cases)
+        undelivered += [one["case_id"] for one in told if one["kind"] == NOT_DELIVERED]
+    if more := Counter(undelivered) - Counter(uncertain):
+        breaches.append(f"told undelivered without reason or twice: {sorted(more)}")
+    return breaches
 
 
 async def _groups(team: Team) -> list[str]:
