@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from pydantic.fields import FieldInfo
+
 from libs.runtime.settings import CALLERS, PREFIX, SERVICES
 from libs.runtime.tokens import KEY_BYTES, public_key_of
 from parley.services import service_spec
@@ -74,6 +76,11 @@ def own_settings(service: str, environment: Mapping[str, str]) -> dict[str, str]
     return {name: value for name, value in environment.items() if name not in others}
 
 
+def is_secret(field: FieldInfo) -> bool:
+    """Whether the setting's value may be shown to nobody."""
+    return "SecretStr" in str(field)
+
+
 def secrets_of(service: str) -> set[str]:
     """The names of the settings that only this service's own secret may hold; ``migrate`` has one
     too. Not all of them need be set."""
@@ -83,7 +90,7 @@ def secrets_of(service: str) -> set[str]:
     else:
         classes = [service_spec(service).settings]
     fields = {name: field for one in classes for name, field in one.model_fields.items()}
-    secret = {name for name, field in fields.items() if "SecretStr" in repr(field.annotation)}
+    secret = {name for name, field in fields.items() if is_secret(field)}
     account = {"kafka_username"} | ({"verifying_keys"} & set(fields))
     return {PREFIX + name.upper() for name in secret | account}
 

@@ -24,7 +24,7 @@ from libs.aggregates.aggregate import Snapshot, StateSnapshot
 from libs.aggregates.events import EventTypes
 from libs.aggregates.mapper import EventMapper
 from libs.eventstore.commits import Commit
-from libs.eventstore.recorded import RecordedEvent
+from libs.eventstore.recorded import RecordedEvent, recorded_events
 
 _PAGE: Final = 200
 
@@ -74,7 +74,7 @@ class PastRecorder(AggregateRecorder):
         while True:
             page = await self._store.read(stream, after, _PAGE)
             past = [commit for commit in page if commit.recorded_at <= self._instant]
-            events += (event for commit in past for event in _events_of(commit))
+            events += (event for commit in past for event in recorded_events(commit, stream))
             if len(past) < _PAGE:
                 return events
             after = past[-1].last
@@ -126,11 +126,3 @@ def repository_as_of[S](
         EventStore(mapper, recorder),
         snapshot_store=PastSnapshots(mapper, recorder, before, instant),
     )
-
-
-def _events_of(commit: Commit) -> Iterator[RecordedEvent]:
-    for version, event in enumerate(commit.events, commit.first):
-        head = commit.hash if version == commit.last else b""
-        yield RecordedEvent(
-            commit.stream, version, event.type, event.data, commit.recorded_at, head
-        )

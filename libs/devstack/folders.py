@@ -31,7 +31,7 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def user_programs(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where ``make native`` puts the MongoDB server it builds: it outlives a checkout."""
+    """Where ``make native`` and ``make promtool`` put what they build: it outlives a checkout."""
     cache = environment.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "parley" / "bin"
 

@@ -1,10 +1,14 @@
 """Stored events as the `eventsourcing` library moves them, with what a commit says of them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 from eventsourcing.persistence import StoredEvent
+
+from libs.eventstore.commits import Commit
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -27,6 +31,15 @@ class RecordedEvent(StoredEvent):
 
     def __hash__(self) -> int:
         return hash(_content(self))
+
+
+def recorded_events(commit: Commit, originator_id: UUID | str) -> Iterator[RecordedEvent]:
+    """Those of a commit; the last has its hash. `originator_id`: the stream as the library says."""
+    for version, event in enumerate(commit.events, commit.first):
+        head = commit.hash if version == commit.last else b""
+        yield RecordedEvent(
+            originator_id, version, event.type, event.data, commit.recorded_at, head
+        )
 
 
 def _content(event: StoredEvent) -> tuple[object, ...]:

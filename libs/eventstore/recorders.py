@@ -8,7 +8,7 @@ what others follow is the broker, through the same outbox as everything that `st
 The calls block: whoever has an event loop makes them in threads.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 from uuid import UUID
@@ -38,7 +38,7 @@ from libs.eventstore.codec import (
 from libs.eventstore.commits import GENESIS, MAX_VERSION, Commit, PublicMessage
 from libs.eventstore.datastore import MongoDatastore, library_errors
 from libs.eventstore.errors import StreamBroken
-from libs.eventstore.recorded import RecordedEvent
+from libs.eventstore.recorded import RecordedEvent, recorded_events
 
 # Nothing is decided from the public messages, and they are half of a commit.
 _WITHOUT_MESSAGES: Final[Document] = {"public": 0}
@@ -130,7 +130,7 @@ class CommitRecorder(ApplicationRecorder):
         selected = [
             event
             for commit in self._read(stream, gt, lte)
-            for event in self._events(commit)
+            for event in recorded_events(commit, self._datastore.originator_id(commit.stream))
             if (gt is None or event.originator_version > gt)
             and (lte is None or event.originator_version <= lte)
         ]
@@ -217,14 +217,6 @@ class CommitRecorder(ApplicationRecorder):
         with library_errors():
             found = self._collection.find({"_id": ids}, _WITHOUT_MESSAGES).sort("_id", ASCENDING)
             return [read_commit(document) for document in found.to_list()]
-
-    def _events(self, commit: Commit) -> Iterator[RecordedEvent]:
-        originator_id = self._datastore.originator_id(commit.stream)
-        for version, event in enumerate(commit.events, commit.first):
-            head = commit.hash if version == commit.last else b""
-            yield RecordedEvent(
-                originator_id, version, event.type, event.data, commit.recorded_at, head
-            )
 
 
 class SnapshotRecorder(AggregateRecorder):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 import structlog
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from libs.events.topics import Topic
@@ -17,11 +17,11 @@ from libs.runtime.kafka_access import Kafka, client_options
 from libs.runtime.left_out import left_out
 from libs.runtime.problems import Unavailable
 from libs.runtime.reading import Reader, read_on
+from libs.runtime.streams import Record
 from libs.runtime.texts import COMMON
 
 log = structlog.get_logger()
 
-type Record = ConsumerRecord[bytes, bytes]
 # The offset that is read next, of each partition.
 type Offsets = Mapping[TopicPartition, int]
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import structlog
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 
 from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope, sequence_in
 from libs.events.registry import InvalidBody, NewerType, UnknownType, all_types, family_of
@@ -13,6 +13,7 @@ from libs.runtime.follower import Follower
 from libs.runtime.kafka_access import Kafka
 from libs.runtime.metrics import DEAD_LETTERS, TABLE_NEWER
 from libs.runtime.problems import Unavailable
+from libs.runtime.streams import Record
 from libs.runtime.texts import COMMON
 
 log = structlog.get_logger()
@@ -96,7 +97,7 @@ class CompactedTable:
         """Until ``stop`` is set."""
         await self._follower.run(stop)
 
-    def _take(self, record: "ConsumerRecord[bytes, bytes]") -> None:
+    def _take(self, record: Record) -> None:
         try:
             key = (record.key or b"").decode()
             envelope = (
@@ -122,7 +123,7 @@ class CompactedTable:
         if sequence == 0 or sequence > newest:
             self._apply(key, envelope)
 
-    def _not_ready_for(self, key: str, record: "ConsumerRecord[bytes, bytes]", reason: str) -> None:
+    def _not_ready_for(self, key: str, record: Record, reason: str) -> None:
         known = {family_of(one.name) for one in all_types() if one.topic is self._topic}
         if family_of(dict(record.headers)["ce_type"].decode()) not in known:
             log.info("a kind of state that is not known here", offset=record.offset, reason=reason)

@@ -12,12 +12,12 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
+from libs.devstack.folders import user_programs
 from libs.runtime.settings import SERVICES
 
 ROOT: Final = Path(__file__).parents[2]
 RULES: Final = ROOT / "deploy" / "k8s" / "components" / "monitoring" / "alerts.yaml"
 RUNBOOKS: Final = ROOT / "docs" / "runbooks"
-CACHE: Final = Path.home() / ".cache" / "parley" / "bin"
 # What Prometheus puts beside a target's own labels, and a histogram beside its own.
 GIVEN_LABELS: Final = frozenset({"job", "instance", "le"})
 
@@ -149,7 +149,7 @@ def test_each_alert_is_tried() -> None:
 
 
 def test_alerts_fire_and_stop(tmp_path: Path) -> None:
-    promtool = shutil.which("promtool") or shutil.which("promtool", path=str(CACHE))
+    promtool = shutil.which("promtool") or shutil.which("promtool", path=str(user_programs()))
     if promtool is None:
         pytest.skip("Prometheus' promtool is not here: `make promtool` builds it")
     (tmp_path / "rules.yaml").write_text(

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from libs.devstack import Servers
 from libs.runtime.settings import PREFIX, SERVICES
 from parley.given import NotGiven, given_settings, settable
+from parley.keys import is_secret as field_is_secret
 from parley.services import service_spec
 from parley.suite import Suite
 from tests.support.deploy.compose import model_with
@@ -119,7 +120,7 @@ def test_with_docker_every_service_is_given_it_and_no_other_its_secrets() -> Non
 def is_secret(name: str) -> bool:
     field = name.removeprefix(PREFIX).lower()
     return any(
-        "SecretStr" in str(spec.settings.model_fields[field])
+        field_is_secret(spec.settings.model_fields[field])
         for spec in map(service_spec, SERVICES)
         if field in spec.settings.model_fields
     )

@@ -1,6 +1,5 @@
 """The manifests of deploy/k8s: by Kubernetes' own schemas, and by what Parley says of itself."""
 
-import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,11 +14,13 @@ from parley.keys import MIGRATE, all_keys, secrets_of
 from parley.services import service_spec
 from tests.support.deploy.kubernetes import (
     GIVEN,
+    KAFKA_ACCOUNT,
     OVERLAYS,
     Manifest,
     container_of,
     copied,
     of_kind,
+    own_name,
     rendered,
     settings_of,
 )
@@ -147,7 +148,7 @@ def test_a_pod_reads_its_own_secret_and_no_other(manifests: list[Manifest], name
     pod = workload["spec"]["template"]["spec"]
 
     read = {
-        re.sub(r"-[a-z0-9]{10}$", "", source["secretRef"]["name"])
+        own_name(source["secretRef"]["name"])
         for container in (*pod.get("initContainers", ()), *pod["containers"])
         for source in container["envFrom"]
         if "secretRef" in source
@@ -165,14 +166,14 @@ def test_no_secret_stands_among_the_settings(manifests: list[Manifest]) -> None:
 
 def test_every_secret_is_read_and_every_secret_read_is_there(manifests: list[Manifest]) -> None:
     made = of_kind(manifests, "Secret") | of_kind(manifests, "ExternalSecret")
-    names = {re.sub(r"-[a-z0-9]{10}$", "", name) for name in made}
+    names = {own_name(name) for name in made}
 
     assert names == {f"parley-{name}" for name in (*SERVICES, MIGRATE)}
 
 
 def test_generated_secrets_hold_settings_of_their_service_only(folder: Path) -> None:
     for name, secret in of_kind(rendered(folder / "overlays" / "dev"), "Secret").items():
-        service = re.sub(r"^parley-|-[a-z0-9]{10}$", "", name)
+        service = own_name(name).removeprefix("parley-")
         assert secret["data"].keys() <= secrets_of(service), name
 
 
@@ -240,9 +241,8 @@ def secrets_given(manifests: list[Manifest], service: str) -> dict[str, str]:
     """What the service's secret holds, whoever makes it."""
     [settings] = of_kind(manifests, "ConfigMap").values()
     wanted = secrets_of(service)
-    account = {"PARLEY_KAFKA_USERNAME", "PARLEY_KAFKA_PASSWORD"}
     if "PARLEY_KAFKA_SECURITY_PROTOCOL" not in settings["data"]:
-        wanted -= account
+        wanted -= KAFKA_ACCOUNT
     known = {**GIVEN, **all_keys({})}
     return {name: known[name] for name in wanted if name in known}
 

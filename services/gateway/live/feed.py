@@ -9,10 +9,10 @@ import structlog
 from libs.events.envelope import InvalidEnvelope, read_envelope, sequence_in
 from libs.events.registry import InvalidBody, UnknownType
 from libs.events.topics import Topic
-from libs.runtime.follower import Follower, Offsets, Record
+from libs.runtime.follower import Follower, Offsets
 from libs.runtime.kafka_access import Kafka
 from libs.runtime.metrics import DEAD_LETTERS
-from libs.runtime.streams import Partition
+from libs.runtime.streams import Partition, Record
 from services.gateway.live.hub import Hub
 from services.gateway.live.positions import Positions
 

@@ -14,10 +14,11 @@ from prometheus_client import REGISTRY
 
 from libs.events.topics import Topic
 from libs.runtime.broker import publishing
-from libs.runtime.follower import Follower, Offsets, Record
+from libs.runtime.follower import Follower, Offsets
 from libs.runtime.header_names import understand_header_names
 from libs.runtime.kafka import Outgoing, Publisher
 from libs.runtime.problems import Unavailable
+from libs.runtime.streams import Record
 from libs.runtime.topics import create_topics
 from tests.support.between import Between
 from tests.support.raw_records import RawRecord, put_raw

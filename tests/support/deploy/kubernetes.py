@@ -1,5 +1,6 @@
 """The manifests of deploy/k8s, as kustomize renders them."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -23,14 +24,15 @@ GIVEN: Final[Mapping[str, str]] = {
     "PARLEY_KAFKA_USERNAME": "parley",
     "PARLEY_KAFKA_PASSWORD": "secret",
 }
+# Only where Kafka knows accounts: the overlay `dev` says of none.
+KAFKA_ACCOUNT: Final = frozenset({"PARLEY_KAFKA_USERNAME", "PARLEY_KAFKA_PASSWORD"})
 
 
 def copied(into: Path) -> Path:
     """The manifests, with secrets as ``parley keys --into`` writes them."""
     folder = into / "k8s"
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("secrets"))
-    account = {"PARLEY_KAFKA_USERNAME", "PARLEY_KAFKA_PASSWORD"}
-    given = {name: value for name, value in GIVEN.items() if name not in account}
+    given = {name: value for name, value in GIVEN.items() if name not in KAFKA_ACCOUNT}
     write_secrets(folder / "overlays" / "dev" / "secrets", given)
     return folder
 
@@ -48,6 +50,11 @@ def rendered(overlay: Path) -> list[Manifest]:
 def of_kind(manifests: Sequence[Manifest], kind: str) -> dict[str, Manifest]:
     """By their names."""
     return {one["metadata"]["name"]: one for one in manifests if one["kind"] == kind}
+
+
+def own_name(generated: str) -> str:
+    """The name without the digest of its content that kustomize put behind it, if it did."""
+    return re.sub(r"-[a-z0-9]{10}$", "", generated)
 
 
 def container_of(workload: Manifest) -> Manifest:

@@ -26,10 +26,11 @@ from libs.events.directory import MemberState
 from libs.events.envelope import InvalidEnvelope, read_envelope, sequence_in
 from libs.events.registry import InvalidBody, UnknownType
 from libs.runtime.directory import WorkspaceDirectory
-from libs.runtime.follower import Offsets, Record
+from libs.runtime.follower import Offsets
 from libs.runtime.left_out import left_out
 from libs.runtime.mongo import Document
 from libs.runtime.rows import Rows
+from libs.runtime.streams import Record
 from services.conversation.domain.conversation.state import ConversationState
 
 _FIELDS: Final = {

@@ -20,8 +20,9 @@ from libs.events.conversation.message import (
 from libs.events.envelope import Envelope, InvalidEnvelope, read_envelope
 from libs.events.registry import InvalidBody, UnknownType
 from libs.events.topics import Topic
-from libs.runtime.follower import Follower, Offsets, Record
+from libs.runtime.follower import Follower, Offsets
 from libs.runtime.kafka_access import Kafka
+from libs.runtime.streams import Record
 from services.ingest.channels.widget.files import FileHandles
 
 log = structlog.get_logger()
