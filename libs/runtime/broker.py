@@ -33,7 +33,7 @@ from libs.runtime.isolating import Handler, Received, Refused
 from libs.runtime.kafka import GROUP_MEMBER, Handed, Publisher, patient
 from libs.runtime.kafka_access import Kafka, client_options
 from libs.runtime.policy import Policy
-from libs.runtime.producer import LastingProducer
+from libs.runtime.producer import LastingProducer, Partitioner
 from libs.runtime.reading import Reader
 from libs.runtime.settings import Settings
 from libs.runtime.streams import Publication, Streams, Subscription
@@ -72,6 +72,7 @@ class ServiceBroker(KafkaBroker):
             apply_types=False,
             logger=None,
             graceful_timeout=None,
+            partitioner=Partitioner(),
             ack_policy=AckPolicy.MANUAL,
             id_generator=str,
             middlewares=(ConsumerPolicy,),
@@ -218,13 +219,13 @@ class _Handing(AioKafkaFastProducerImpl):
     async def publish(self, cmd: KafkaPublishCommand) -> Any:
         if not isinstance(cmd.body, Handed):
             raise FeatureNotSupportedException("messages go through libs.runtime.kafka.Publisher")
-        message = cmd.body.message
-        return await cmd.body.sending.hand_over(
-            topic=cmd.destination,
-            value=message.value,
-            key=message.key,
-            headers=list(message.headers),
-        )
+        for message in cmd.body.messages:
+            await cmd.body.sending.hand_over(
+                topic=cmd.destination,
+                value=message.value,
+                key=message.key,
+                headers=list(message.headers),
+            )
 
     async def publish_batch(self, cmd: KafkaPublishCommand) -> Any:
         raise FeatureNotSupportedException("a batch of FastStream's goes to one partition whole")

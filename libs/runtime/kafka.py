@@ -1,10 +1,12 @@
 """Publishing to Kafka: acknowledged by all replicas, with a bounded wait."""
 
 import asyncio
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
+import msgspec
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from faststream.kafka.publisher.usecase import DefaultPublisher
 
@@ -20,6 +22,7 @@ from libs.runtime.tracing import trace_headers
 GROUP_MEMBER: Final = {"session_timeout_ms": 6_000, "heartbeat_interval_ms": 1_500}
 
 _FULL_FETCH_BYTES: Final = 256 * 1024
+_TOPIC: Final = attrgetter("topic")
 
 
 def patient(seconds: float) -> dict[str, int]:
@@ -40,8 +43,7 @@ class PublishFailed(ServerAway):
     """Kafka did not acknowledge everything in time. Some of it may be there all the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """One Kafka message, ready to send. ``topic`` is without the namespace."""
 
     topic: str
@@ -50,8 +52,7 @@ class Outgoing:
     headers: Sequence[tuple[str, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True, gc=False):
     """Where Kafka keeps a message."""
 
     partition: int
@@ -66,12 +67,11 @@ def outgoing(envelope: Envelope) -> Outgoing:
     return Outgoing(envelope.topic.value, envelope.key.encode(), envelope.encode(), headers)
 
 
-@dataclass(frozen=True, slots=True)
-class Handed:
-    """What goes through FastStream: a message as it is (bytes, and headers that may be there twice
-    and need no text), and the publish that it is part of."""
+class Handed(msgspec.Struct, frozen=True):
+    """What goes through FastStream: messages of one topic as they are (bytes, and headers that may
+    be there twice and need no text), and the publish that they are part of."""
 
-    message: Outgoing
+    messages: Sequence[Outgoing]
     sending: Sending
 
 
@@ -103,10 +103,9 @@ class Publisher:
             return []
         try:
             async with asyncio.timeout(self._timeout), self._producer.sending() as sending:
-                for message in messages:
-                    await self._through(message.topic).publish(
-                        Handed(message, sending), no_confirm=True
-                    )
+                # FastStream is asked once for those of one topic, which costs it 20 µs a time.
+                for topic, some in itertools.groupby(messages, key=_TOPIC):
+                    await self._through(topic).publish(Handed(list(some), sending), no_confirm=True)
                 done = await sending.written()
         except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
             raise Unpublishable(f"Kafka takes no such message: {error!r}") from error
