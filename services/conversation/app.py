@@ -90,7 +90,7 @@ from services.conversation.read_models.row_states import UnreadableRow
 from services.conversation.read_models.saved_filters import (
     SAVED_FILTER_INDEXES,
     SAVED_FILTERS,
-    Saved,
+    SavedFilterStore,
 )
 from services.conversation.read_models.search.cards import CardRows
 from services.conversation.read_models.search.entries import Entries
@@ -188,7 +188,7 @@ async def compose(
     key = key_bytes(settings.deployment_key)
     entries, index = Entries(key), SearchIndex(database)
     cards = CardRows(database[CUSTOMERS], index, entries)
-    saved = Saved(database[SAVED_FILTERS], entries.tokens)
+    saved = SavedFilterStore(database[SAVED_FILTERS], entries.tokens)
     erasing = Erasing(
         Erasures(database, engine.keyring),
         engine.keyring,

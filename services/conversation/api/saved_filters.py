@@ -11,13 +11,13 @@ from libs.runtime.bodies import BodyReader, read_nothing
 from libs.runtime.http import json_response
 from libs.runtime.idempotency import Answers
 from libs.runtime.trust import caller_of
-from services.conversation.read_models.saved_filters import Saved
+from services.conversation.read_models.saved_filters import SavedFilterStore
 
 _CREATED: Final = 201
 _PATH: Final = "/v1/saved-filters"
 
 
-def add_saved_filter_routes(app: FastAPI, saved: Saved, answers: Answers) -> None:
+def add_saved_filter_routes(app: FastAPI, saved: SavedFilterStore, answers: Answers) -> None:
     reader = BodyReader(SaveFilter)
 
     async def every(request: Request) -> Response:

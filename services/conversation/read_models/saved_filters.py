@@ -39,9 +39,9 @@ class TooManySavedFilters(Conflict):
     texts = TEXTS
 
 
-class Saved:
-    """Those of all members. ``tokens``: by which a workspace searches. All errors are pymongo's,
-    and those named."""
+class SavedFilterStore:
+    """The saved filters of all members. ``tokens``: by which a workspace searches. Every method may
+    raise the driver's errors beside those it names."""
 
     def __init__(self, collection: Rows, tokens: Callable[[str], Tokens]) -> None:
         self._collection = collection

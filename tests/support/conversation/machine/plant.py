@@ -41,7 +41,7 @@ from services.conversation.privacy.keyring import WORKSPACE_KEYS
 from services.conversation.read_models.customers.rows import CUSTOMERS
 from services.conversation.read_models.inbox.rows import INBOX
 from services.conversation.read_models.personal_data import ReadModelsPersonalData
-from services.conversation.read_models.saved_filters import SAVED_FILTERS, Saved
+from services.conversation.read_models.saved_filters import SAVED_FILTERS, SavedFilterStore
 from services.conversation.read_models.search.cards import CardRows
 from services.conversation.read_models.search.entries import Entries
 from services.conversation.read_models.search.index import SearchIndex
@@ -102,7 +102,7 @@ class Replica:
                 plant.database,
                 search,
                 cards,
-                Saved(plant.database[SAVED_FILTERS], plant.entries.tokens).forget,
+                SavedFilterStore(plant.database[SAVED_FILTERS], plant.entries.tokens).forget,
             ),
             _no_letters,
             timedelta(0),
