@@ -79,7 +79,7 @@ from services.conversation.read_models.customers.cases import CustomerCases
 from services.conversation.read_models.customers.queries import CustomerQueries
 from services.conversation.read_models.customers.rows import CUSTOMER_INDEXES, CUSTOMERS
 from services.conversation.read_models.drafts import DRAFTS, Drafts
-from services.conversation.read_models.inbox.inbox import Lists
+from services.conversation.read_models.inbox.inbox import PageCaches
 from services.conversation.read_models.inbox.rows import INBOX, INBOX_INDEXES
 from services.conversation.read_models.member import Members
 from services.conversation.read_models.messages.rows import MESSAGE_INDEXES, MESSAGES
@@ -272,7 +272,9 @@ def _add_api(
     inbox, messages, customer_rows = database[INBOX], database[MESSAGES], database[CUSTOMERS]
     members, drafts = Members(directory), Drafts(database[DRAFTS])
     timelines = Timelines(engine.store, messages)
-    visible = VisibleConversations(inbox, database[FILES], Lists(), engine.repository, timelines)
+    visible = VisibleConversations(
+        inbox, database[FILES], PageCaches(), engine.repository, timelines
+    )
     customers = CustomerQueries(visible, inbox, customer_rows)
     sent = SentAnswers(timelines)
     activities = ActivityCommands(executor, sent, id_key)

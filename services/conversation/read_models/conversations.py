@@ -15,7 +15,7 @@ from libs.runtime.rows import Rows
 from services.conversation.domain.conversation.messages import MessageReceived, MessageSent
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.localization.refusals import no_such_conversation, no_such_message
-from services.conversation.read_models.inbox.inbox import Inbox, Lists
+from services.conversation.read_models.inbox.inbox import Inbox, PageCaches
 from services.conversation.read_models.inbox.rows import snapshot_of
 from services.conversation.read_models.member import MemberContext
 from services.conversation.read_models.timeline import Timelines
@@ -30,18 +30,18 @@ class VisibleConversations:
         self,
         inbox: Rows,
         files: Rows,
-        lists: Lists,
+        caches: PageCaches,
         repository: AggregateRepository[ConversationState],
         timelines: Timelines,
     ) -> None:
         self._inbox = inbox
         self._files = files
-        self._lists = lists
+        self._caches = caches
         self._repository = repository
         self._timelines = timelines
 
     def inbox(self, actor: MemberContext) -> Inbox:
-        return Inbox(self._inbox, self._lists, actor.workspace_id, actor.member, actor.directory)
+        return Inbox(self._inbox, self._caches, actor.workspace_id, actor.member, actor.directory)
 
     async def get(self, actor: MemberContext, conversation_id: str) -> Snapshot[ConversationState]:
         """The conversation as it is now."""

@@ -16,7 +16,7 @@ from libs.runtime.mongo import Document
 from libs.runtime.rows import replacing, write_newer
 from services.conversation.domain.conversation.state import Case, ConversationState, Thread
 from services.conversation.read_models.inbox.counts import Counts
-from services.conversation.read_models.inbox.inbox import Inbox, Lists
+from services.conversation.read_models.inbox.inbox import Inbox, PageCaches
 from services.conversation.read_models.inbox.rows import INBOX, INBOX_INDEXES, inbox_row
 from services.conversation.read_models.search.entries import Entries
 from services.conversation.read_models.search.index import SEARCH, SEARCH_INDEXES, SearchIndex
@@ -70,7 +70,7 @@ class Made:
 
     def __init__(self, database: AsyncDatabase[Document], *groups: GroupState) -> None:
         self.rows = database[INBOX]
-        self.lists = Lists()
+        self.caches = PageCaches()
         self.counts = Counts(self.rows)
         self.entries = Entries(bytes(32))
         self.searching = Search(database[SEARCH], self.entries)
@@ -100,7 +100,7 @@ class Made:
             await self.rows.insert_many(new)
 
     def inbox(self, member: MemberState = OWNER) -> Inbox:
-        return Inbox(self.rows, self.lists, WORKSPACE, member, self.directory)
+        return Inbox(self.rows, self.caches, WORKSPACE, member, self.directory)
 
     async def found(
         self,

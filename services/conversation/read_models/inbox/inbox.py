@@ -81,8 +81,8 @@ class EncodedViews:
 
 
 @dataclass(frozen=True, slots=True)
-class Lists:
-    """What a process keeps for all who ask for pages."""
+class PageCaches:
+    """What a process keeps in memory for all who ask for pages."""
 
     hints: Hints = field(default_factory=Hints)
     views: EncodedViews = field(default_factory=EncodedViews)
@@ -95,14 +95,14 @@ class Inbox:
     def __init__(
         self,
         rows: Rows,
-        lists: Lists,
+        caches: PageCaches,
         workspace_id: str,
         member: MemberState,
         directory: WorkspaceDirectory,
     ) -> None:
         self._rows = rows
-        self._lists = lists
-        self._lister = Lister(rows, lists.hints, _FIELDS)
+        self._caches = caches
+        self._lister = Lister(rows, caches.hints, _FIELDS)
         self.workspace_id = workspace_id
         self._member = member
         self._directory = directory
@@ -121,7 +121,7 @@ class Inbox:
         """How many open cases that the member sees are due today or overdue."""
         condition = self.query("important", ConversationFilter()).due()
         key = ("important", repr(condition))
-        return int(await self._lists.pages.get(key, lambda: self._count(condition)))
+        return int(await self._caches.pages.get(key, lambda: self._count(condition)))
 
     async def _count(self, condition: Document) -> bytes:
         return str(await self._rows.count_documents(condition)).encode()
@@ -147,7 +147,7 @@ class Inbox:
             raise wrong("cursor", "other-order")
         # The conditions hold all that the member's rights make of the question.
         key = repr((segments, cursor, limit, of))
-        return await self._lists.pages.get(key, lambda: self._read(bound, segments, after, limit))
+        return await self._caches.pages.get(key, lambda: self._read(bound, segments, after, limit))
 
     async def versions(
         self, tab: Tab, asked: ConversationFilter, limit: int
@@ -170,7 +170,7 @@ class Inbox:
         items = []
         for row in rows:
             with left_out("inbox row", row["_id"]):
-                items.append(self._lists.views.of(row))
+                items.append(self._caches.views.of(row))
         return tuple(items)
 
     async def _read(

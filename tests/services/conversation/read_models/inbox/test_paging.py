@@ -17,7 +17,7 @@ from libs.events.marks import PRIORITIES
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.conversation.written import Place, Written
-from services.conversation.read_models.inbox.inbox import Lists
+from services.conversation.read_models.inbox.inbox import PageCaches
 from tests.support.conversation.rows import OWNER, WORKSPACE, Made
 
 pytestmark = pytest.mark.servers
@@ -90,7 +90,7 @@ class Moving:
     async def begin(self) -> None:
         await self.made.rows.delete_many({})
         self.made.versions.clear()
-        self.made.lists = Lists()
+        self.made.caches = PageCaches()
         for at in range(CONVERSATIONS):
             await self.act(at, "the customer writes", at)
             await self.act(at, "due", at)
