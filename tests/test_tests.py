@@ -36,7 +36,7 @@ PAUSES: Final[dict[str, tuple[int, str]]] = {
         3,
         f"{LOOKED_AT_EACH_SECOND}; {NOTHING_COMES}",
     ),
-    "services/conversation/privacy/erasure/test_erasing.py": (1, OF_ITS_OWN_PACE),
+    "services/conversation/privacy/erasure/test_erasure_process.py": (1, OF_ITS_OWN_PACE),
     "services/conversation/read_models/inbox/test_counts.py": (1, LOOKED_AT_EACH_SECOND),
     "services/conversation/read_models/inbox/test_inbox.py": (1, OF_ITS_OWN_PACE),
     "services/conversation/read_models/inbox/test_paging.py": (1, CLOCK),

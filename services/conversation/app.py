@@ -66,7 +66,7 @@ from services.conversation.consumers.early_deletions import INDEXES as EARLY_IND
 from services.conversation.consumers.routing_timeouts import RoutingTimeouts, watch_unpublished
 from services.conversation.dependencies import Dependencies, dependencies_of
 from services.conversation.privacy.answer_vault import ANSWERS, AnswerVault
-from services.conversation.privacy.erasure.erasing import Erasing
+from services.conversation.privacy.erasure.erasure_process import ErasureProcess
 from services.conversation.privacy.erasure.erasures import Erasures
 from services.conversation.privacy.sealed_payload import Broken
 from services.conversation.privacy.sealed_store import COMMITS
@@ -189,7 +189,7 @@ async def compose(
     entries, index = Entries(key), SearchIndex(database)
     cards = CardRows(database[CUSTOMERS], index, entries)
     saved = SavedFilterStore(database[SAVED_FILTERS], entries.tokens)
-    erasing = Erasing(
+    erasure = ErasureProcess(
         Erasures(database, engine.keyring),
         engine.keyring,
         engine.store,
@@ -213,7 +213,7 @@ async def compose(
     await engine.early.refresh()
     runtime.run("early deletions", engine.early.run)
     runtime.run("blocked customers", engine.blocked.run)
-    runtime.run("erasures", lambda stop: erasing.run(interval, stop))
+    runtime.run("erasures", lambda stop: erasure.run(interval, stop))
     runtime.run("read models", Renewing(database, key, read_models(key)).run)
     verified = VerifiedStreams(database[VERIFIED], engine.commits, key)
     runtime.run("verified streams", verified.run)
@@ -240,7 +240,7 @@ async def compose(
         engine,
         directory,
         queue,
-        erasing,
+        erasure,
         entries,
         answers,
         verified,
@@ -262,7 +262,7 @@ def _add_api(
     engine: Dependencies,
     directory: Directory,
     queue: CommandQueue,
-    erasing: Erasing,
+    erasure: ErasureProcess,
     entries: Entries,
     answers: Answers,
     verified: VerifiedStreams,
@@ -319,7 +319,7 @@ def _add_api(
         customers,
         CustomerCases(customers, engine.store, messages),
         activities,
-        ErasureCommands(erasing),
+        ErasureCommands(erasure),
     )
     add(customer_handlers, customers_api.ROUTES, about_customers)
     add(

@@ -7,13 +7,13 @@ from libs.runtime.problems import NotFound, Unavailable
 from libs.runtime.texts import COMMON
 from services.conversation.localization.localizer import TEXTS
 from services.conversation.metrics import COMMANDS
-from services.conversation.privacy.erasure.erasing import Erasing
+from services.conversation.privacy.erasure.erasure_process import ErasureProcess
 from services.conversation.read_models.member import MemberContext
 
 
 class ErasureCommands:
-    def __init__(self, erasing: Erasing) -> None:
-        self._erasing = erasing
+    def __init__(self, erasure: ErasureProcess) -> None:
+        self._erasure = erasure
 
     async def erase_customer(self, actor: MemberContext, customer_id: str) -> ErasedCustomer:
         """All that was said with a customer and who they are; it cannot be undone.
@@ -23,7 +23,7 @@ class ErasureCommands:
         """
         me, workspace_id = actor.member_id, actor.workspace_id
         try:
-            erasures = await self._erasing.erase(workspace_id, customer_id, me)
+            erasures = await self._erasure.erase(workspace_id, customer_id, me)
         except NotThere as error:
             raise NotFound(TEXTS.say("not-found.customer")) from error
         except SERVER_AWAY as error:

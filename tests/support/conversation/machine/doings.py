@@ -266,7 +266,7 @@ class Doings:
     def _forget(self, by: int, at: int, who: str, stop: Stop | None) -> None:
         self.forgetting = True
         replica = self._free(by)
-        forgetting = replica.erasing.erase(self.plant.world.workspace_id, self.whose[at], who)
+        forgetting = replica.erasure.erase(self.plant.world.workspace_id, self.whose[at], who)
         self.plant.run(replica.do(_if_there(forgetting), stop))
 
     async def _draft(self, at: int, who: str) -> None:

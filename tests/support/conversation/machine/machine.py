@@ -192,9 +192,9 @@ class Machine(Resting, RuleBasedStateMachine):
     @rule(by=which, stop=stops)
     def what_was_to_be_forgotten_is_looked_at_again(self, by: int, stop: Stop | None) -> None:
         replica = self._free(by)
-        self.plant.run(replica.do(replica.erasing.finish(), stop))
+        self.plant.run(replica.do(replica.erasure.finish(), stop))
         if not replica.is_paused:
-            self.plant.run(replica.do(replica.erasing.watch(), stop))
+            self.plant.run(replica.do(replica.erasure.watch(), stop))
 
     @rule(by=which, back=st.integers(0, 9))
     def the_search_catches_up(self, by: int, back: int) -> None:

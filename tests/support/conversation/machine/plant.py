@@ -35,7 +35,7 @@ from services.conversation.app import ensure_indexes
 from services.conversation.commands.case_numbers import COUNTERS
 from services.conversation.consumers.search import SearchHandler
 from services.conversation.dependencies import Dependencies, dependencies_of
-from services.conversation.privacy.erasure.erasing import Erasing
+from services.conversation.privacy.erasure.erasure_process import ErasureProcess
 from services.conversation.privacy.erasure.erasures import Erasures
 from services.conversation.privacy.keyring import WORKSPACE_KEYS
 from services.conversation.read_models.customers.rows import CUSTOMERS
@@ -92,7 +92,7 @@ class Replica:
         search = SearchIndex(plant.database)
         cards = CardRows(plant.database[CUSTOMERS], search, plant.entries)
         self.search = SearchHandler(search, plant.entries, plant.database[INBOX], cards)
-        self.erasing = Erasing(
+        self.erasure = ErasureProcess(
             Erasures(plant.database, self.engine.keyring),
             self.engine.keyring,
             self.engine.store,

@@ -82,8 +82,8 @@ class Resting(Doings):
         for cause in self.unanswered:
             self._note(cause, (await self._decided(first, [cause]))[0])
         if self.forgetting:
-            await first.erasing.finish()
-            await first.erasing.watch()
+            await first.erasure.finish()
+            await first.erasure.watch()
         await self._drain()
         began = (await self._heard(Topic.CONVERSATION))[self.begun :]
         assert await engine.new_conversations(began) == []

@@ -95,9 +95,11 @@ class PersonalData(Protocol):
         ...
 
 
-class Erasing:
-    """``personal_data``: of the read models. ``take_out``: out of the dead letters.
-    ``again_after``: when these are looked at again."""
+class ErasureProcess:
+    """Brings each erasure to its end, whichever replica began it.
+
+    ``personal_data``: of the read models. ``take_out``: removes letters from the dead letters.
+    ``again_after``: how long after the erasure the dead letters are searched again."""
 
     def __init__(
         self,
