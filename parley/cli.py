@@ -209,7 +209,7 @@ def set_aside_retry(streams: tuple[str, ...]) -> None:
 def rebuild(read_model: str) -> None:
     """Build a read model again from the events, beside the live one, and swap it in."""
     from parley.rebuild import rebuild_read_model
-    from services.conversation.read_models.rebuild.renewing import BeingRebuilt
+    from services.conversation.read_models.rebuild.renewal import BeingRebuilt
 
     try:
         click.echo(f"{read_model}: {_run(rebuild_read_model(read_model))}")

@@ -3,7 +3,7 @@
 from libs.runtime.mongo import mongo_client
 from libs.runtime.settings import SealedStoreSettings, key_bytes, load
 from services.conversation.read_models.rebuild.registry import read_models
-from services.conversation.read_models.rebuild.renewing import rebuild_alone
+from services.conversation.read_models.rebuild.renewal import rebuild_alone
 
 
 async def rebuild_read_model(name: str) -> str:

@@ -85,7 +85,7 @@ from services.conversation.read_models.member import Members
 from services.conversation.read_models.messages.rows import MESSAGE_INDEXES, MESSAGES
 from services.conversation.read_models.personal_data import ReadModelsPersonalData
 from services.conversation.read_models.rebuild.registry import read_models
-from services.conversation.read_models.rebuild.renewing import Renewing
+from services.conversation.read_models.rebuild.renewal import ReadModelRenewal
 from services.conversation.read_models.row_states import UnreadableRow
 from services.conversation.read_models.saved_filters import (
     SAVED_FILTER_INDEXES,
@@ -214,7 +214,7 @@ async def compose(
     runtime.run("early deletions", engine.early.run)
     runtime.run("blocked customers", engine.blocked.run)
     runtime.run("erasures", lambda stop: erasure.run(interval, stop))
-    runtime.run("read models", Renewing(database, key, read_models(key)).run)
+    runtime.run("read models", ReadModelRenewal(database, key, read_models(key)).run)
     verified = VerifiedStreams(database[VERIFIED], engine.commits, key)
     runtime.run("verified streams", verified.run)
     set_aside = SetAsideStreams(engine.commits, COMMITS)

@@ -29,12 +29,12 @@ from services.conversation.aggregates.customers import Customers, customer_owner
 from services.conversation.aggregates.sent_messages import SentMessages
 from services.conversation.anchors.writing import COMMIT_HEADER
 from services.conversation.commands.case_numbers import COUNTERS, CaseNumbers
-from services.conversation.consumers.arrivals import Arrivals
 from services.conversation.consumers.customer_changes import CustomerChangeHandler
 from services.conversation.consumers.customer_profiles import CustomerProfileProcess
 from services.conversation.consumers.deliveries import DeliveryHandler
 from services.conversation.consumers.early_deletions import EARLY_DELETIONS, EarlyDeletions
 from services.conversation.consumers.inbound import CommandsHandler, InboundHandler
+from services.conversation.consumers.inbound_commands import InboundCommands
 from services.conversation.consumers.new_conversations import NewConversationHandler
 from services.conversation.domain.aggregate import Aggregate
 from services.conversation.domain.conversation.conversation import Conversation
@@ -155,11 +155,11 @@ def dependencies_of(
     numbers = CaseNumbers(database[COUNTERS])
     profiles = CustomerProfileProcess(handler, customer_rows, keyring, Erasures(database, keyring))
     early = EarlyDeletions(database[EARLY_DELETIONS])
-    arrivals = Arrivals(
+    inbound_commands = InboundCommands(
         store, repository, messages, early, IdKey(key_bytes(settings.deployment_key))
     )
     handlers: dict[Topic, Handler] = {
-        Topic.INBOUND: InboundHandler(handler, directory, arrivals, numbers, blocked),
+        Topic.INBOUND: InboundHandler(handler, directory, inbound_commands, numbers, blocked),
         Topic.DELIVERY: DeliveryHandler(sent_handler, handler, conversations.find, store, messages),
         Topic.COMMANDS: CommandsHandler(handler),
         Topic.CUSTOMER: CustomerChangeHandler(handler, customer_rows, profiles),

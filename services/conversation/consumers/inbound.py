@@ -17,8 +17,8 @@ from libs.events.inbound import InboundDeleted, InboundReceived
 from libs.runtime.consumer import Received, Refused
 from libs.runtime.directory import Directory
 from services.conversation.commands.case_numbers import CaseNumbers
-from services.conversation.consumers.arrivals import Arrivals, Inbound
 from services.conversation.consumers.dead_letter_reasons import reason_of
+from services.conversation.consumers.inbound_commands import Inbound, InboundCommands
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.domain.conversation.written import Place
@@ -39,13 +39,13 @@ class InboundHandler:
         self,
         handler: CommandHandler[ConversationState, Conversation],
         directory: Directory,
-        arrivals: Arrivals,
+        commands: InboundCommands,
         numbers: CaseNumbers,
         blocked: BlockedCustomers,
     ) -> None:
         self._handler = handler
         self._directory = directory
-        self._arrivals = arrivals
+        self._commands = commands
         self._numbers = numbers
         self._blocked = blocked
 
@@ -66,7 +66,7 @@ class InboundHandler:
                 refused.append(Refused(one, "its source is not known in its workspace"))
                 continue
             arrived.append((one, body, place, body.customer_id in self._blocked.ids))
-        made = await self._arrivals.commands(arrived)
+        made = await self._commands.of(arrived)
         commands = [command for command, _ in made]
         # Within a batch a conversation opens one case at most: nobody closes it meanwhile.
         streams = {(command.workspace_id, command.stream) for command in commands}

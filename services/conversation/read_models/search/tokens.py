@@ -11,7 +11,7 @@ it nor a copy of the database tells anybody's words. A document has
   row of telephone numbers.
 
 Beginnings of all lengths in the index would double its size and the cost of writing it. ``VERSION``
-is another one whenever a document gets other tokens than before: see ``rebuild/renewing.py``.
+is another one whenever a document gets other tokens than before: see ``rebuild/renewal.py``.
 """
 
 import hashlib

@@ -15,7 +15,7 @@ from services.conversation.read_models.inbox.rows import INBOX
 from services.conversation.read_models.messages.rows import MESSAGES
 from services.conversation.read_models.rebuild.rebuild import Rebuilt, rebuild
 from services.conversation.read_models.rebuild.registry import read_models
-from services.conversation.read_models.rebuild.renewing import (
+from services.conversation.read_models.rebuild.renewal import (
     READ_MODELS,
     VERSIONS,
     BeingRebuilt,

@@ -65,7 +65,10 @@ class _Known:
             raise Transient("the customer is just being forgotten")
 
 
-class Arrivals:
+class InboundCommands:
+    """Turns what platforms tell into commands: one of a message, an edit or a deletion, one of all
+    parts of an album that came together."""
+
     def __init__(
         self,
         store: SealedStore,
@@ -80,11 +83,12 @@ class Arrivals:
         self._early = early
         self._ids = ids
 
-    async def commands(
+    async def of(
         self, arrived: Sequence[tuple[Received, Inbound, Place, bool]]
     ) -> list[tuple[Command[Conversation], Origins]]:
-        """What is to be decided, in order, and what each comes of; nothing of what is so already.
-        With each: its place, and whether its customer is blocked. Errors: the driver's."""
+        """The commands that the batch gives rise to, in order, each with the messages it comes of;
+        none for what is so already. ``arrived``: each message as received and decoded, its source,
+        and whether its customer is blocked. Errors: the driver's."""
         known = await self._look([body for _, body, _, _ in arrived])
         early: dict[str, datetime] = {}
         made: list[tuple[Command[Conversation], Origins]] = []

@@ -47,7 +47,10 @@ class BeingRebuilt(Exception):
 async def rebuild_alone(
     database: AsyncDatabase[Document], deployment_key: bytes, name: str, model: ReadModel
 ) -> Rebuilt:
-    """``rebuild``, and what it came to is noted. Errors: BeingRebuilt, the driver's."""
+    """Rebuild the model under a lease of its own, and note its version.
+
+    Errors: BeingRebuilt, the driver's.
+    """
     async with _turn(database, name):
         rebuilt = await rebuild(database, deployment_key, model)
         version = VERSIONS.get(name, 1)
@@ -55,8 +58,10 @@ async def rebuild_alone(
         return rebuilt
 
 
-class Renewing:
-    """``models``: how each read model is made, by its name."""
+class ReadModelRenewal:
+    """Rebuilds, one after another, the read models whose rows an earlier release made.
+
+    ``models``: how each read model is made, by its name."""
 
     def __init__(
         self,
@@ -83,7 +88,8 @@ class Renewing:
         await stop.wait()
 
     async def renew(self) -> None:
-        """Errors: BeingRebuilt, the driver's."""
+        """Rebuild each read model whose version is older than this release's. Errors: BeingRebuilt,
+        the driver's."""
         for name, version in VERSIONS.items():
             known = await self._database[READ_MODELS].find_one({"_id": name})
             if known is not None and known.get("version", 0) >= version:
