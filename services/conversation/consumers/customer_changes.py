@@ -21,7 +21,7 @@ from services.conversation.read_models.customers.sets import sets_of
 
 
 class CustomerChangeHandler:
-    """Tells conversations what became of their customer, and leaves in them the trace of a
+    """Updates the conversations of the customer, and leaves in them the trace of a
     subscription."""
 
     def __init__(
@@ -45,11 +45,11 @@ class CustomerChangeHandler:
                     | public.MovedInFunnel()
                     | public.SalesPlansChanged()
                 ):
-                    await self._tell(one.envelope, body)
+                    await self._update(one.envelope, body)
                 case public.Merged(customer=customer) if customer.merged_into:
-                    await self._tell(one.envelope, body, customer.merged_into)
+                    await self._update(one.envelope, body, customer.merged_into)
                 case public.Split(split_from=split_from):
-                    await self._tell(one.envelope, body, split_from)
+                    await self._update(one.envelope, body, split_from)
                 case public.Subscribed():
                     activity: ActivityKind = "resubscribed" if body.again else "subscribed"
                     await self._record(one.envelope, body, activity)
@@ -57,9 +57,9 @@ class CustomerChangeHandler:
                     await self._record(one.envelope, body, "unsubscribed")
         return []
 
-    async def _tell(self, envelope: Envelope, event: public.CustomerEvent, *others: str) -> None:
+    async def _update(self, envelope: Envelope, event: public.CustomerEvent, *others: str) -> None:
         customer_ids = [event.customer.customer_id, *others]
-        await self._profiles.tell(envelope, customer_ids, event.member_id)
+        await self._profiles.update(envelope, customer_ids, event.member_id)
 
     async def _record(
         self, envelope: Envelope, event: public.CustomerEvent, activity: ActivityKind

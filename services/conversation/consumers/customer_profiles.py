@@ -1,4 +1,4 @@
-"""What conversations are told of their customers: whose card they show, and whether they are heard.
+"""The customer's profile in their conversations: whose card they show, whether they are heard.
 
 A customer and their conversations are streams of their own; what a conversation shows of the card
 is an event of it (``domain/conversation/customer_profile.py``).
@@ -44,15 +44,20 @@ class CustomerProfileProcess:
         self._keyring = keyring
         self._erasures = erasures
 
-    async def tell(self, envelope: Envelope, customer_ids: Collection[str], member_id: str) -> None:
-        """All their conversations of what ``member_id`` changed. Errors: Transient."""
-        await self._tell(envelope, customer_ids, None, member_id)
+    async def update(
+        self, envelope: Envelope, customer_ids: Collection[str], member_id: str
+    ) -> None:
+        """All conversations of these customers show what ``member_id`` changed.
 
-    async def tell_new(self, envelope: Envelope, customer_id: str, conversation_id: str) -> None:
-        """A conversation that has just begun, of what is known already. Errors: Transient."""
-        await self._tell(envelope, [customer_id], conversation_id, None)
+        Errors: Transient.
+        """
+        await self._update(envelope, customer_ids, None, member_id)
 
-    async def _tell(
+    async def update_new(self, envelope: Envelope, customer_id: str, conversation_id: str) -> None:
+        """A conversation that has just begun shows what is known already. Errors: Transient."""
+        await self._update(envelope, [customer_id], conversation_id, None)
+
+    async def _update(
         self,
         envelope: Envelope,
         customer_ids: Collection[str],
@@ -69,7 +74,7 @@ class CustomerProfileProcess:
             if wanted == done:
                 return
             commands = [
-                _telling(envelope, member_id, conversation_id, shown, attempt)
+                _command(envelope, member_id, conversation_id, shown, attempt)
                 for conversation_id, shown in wanted.items()
             ]
             for some in batched(commands, _AT_ONCE):
@@ -118,7 +123,7 @@ def _by(customer: CustomerSet) -> str:
     return next((state.changed_by for state in states if state.changed_by), "")
 
 
-def _telling(
+def _command(
     envelope: Envelope, member_id: str | None, conversation_id: str, shown: _Shown, attempt: int
 ) -> Command[Conversation]:
     def decide(conversation: Conversation) -> None:

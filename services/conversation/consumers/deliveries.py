@@ -21,7 +21,11 @@ from libs.runtime.consumer import Received, Refused
 from libs.runtime.rows import Rows
 from services.conversation.aggregates.sent_messages import DeliveryCommand
 from services.conversation.consumers.dead_letter_reasons import reason_of
-from services.conversation.consumers.undone import Conversations, FindConversations, Undone
+from services.conversation.consumers.failure_reports import (
+    ConversationSnapshots,
+    FailureReports,
+    LoadConversations,
+)
 from services.conversation.domain.audience import audience_of
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.messages import MessageSent
@@ -72,7 +76,7 @@ class DeliveryHandler:
         self,
         handler: CommandHandler[SentMessageState, SentMessage],
         conversations: CommandHandler[ConversationState, Conversation],
-        find: FindConversations,
+        find: LoadConversations,
         store: SealedStore,
         messages: Rows,
     ) -> None:
@@ -81,7 +85,7 @@ class DeliveryHandler:
         self._find = find
         self._store = store
         self._messages = messages
-        self._undone = Undone(conversations, find, store, messages)
+        self._failure_reports = FailureReports(conversations, find, store, messages)
 
     async def __call__(self, batch: Sequence[Received]) -> list[Refused]:
         refused: list[Refused] = []
@@ -109,14 +113,14 @@ class DeliveryHandler:
             else:
                 failures.append((one, body))
         undelivered = await self._receipts(receipts, snapshots, refused)
-        refused += await self._undone.tell(undelivered, failures)
+        refused += await self._failure_reports.report(undelivered, failures)
         watermarks += _awaited(receipts, snapshots)
         return refused + await self._watermarks(watermarks, snapshots)
 
     async def _receipts(
         self,
         receipts: Sequence[tuple[Received, DeliveryChanged]],
-        snapshots: Conversations,
+        snapshots: ConversationSnapshots,
         refused: list[Refused],
     ) -> list[tuple[Received, DeliveryChanged]]:
         """Those by which their conversations' messages did not arrive, as far as is known."""
@@ -159,7 +163,9 @@ class DeliveryHandler:
         return case_id_of(snapshot.state.thread.conversation_id, placed[1].case)
 
     async def _watermarks(
-        self, watermarks: Sequence[tuple[Received, DeliveryWatermark]], snapshots: Conversations
+        self,
+        watermarks: Sequence[tuple[Received, DeliveryWatermark]],
+        snapshots: ConversationSnapshots,
     ) -> list[Refused]:
         if not watermarks:
             return []
@@ -248,7 +254,7 @@ class DeliveryHandler:
 
 
 def _awaited(
-    receipts: Sequence[tuple[Received, DeliveryChanged]], snapshots: Conversations
+    receipts: Sequence[tuple[Received, DeliveryChanged]], snapshots: ConversationSnapshots
 ) -> list[tuple[Received, DeliveryWatermark]]:
     """The watermarks that came before the receipt of the message that they name."""
     found = []

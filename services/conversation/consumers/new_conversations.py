@@ -55,9 +55,9 @@ class NewConversationHandler:
             if customer_id in known
         ]
         for some in batched(news, _AT_ONCE):
-            telling = (self._profiles.tell_new(*one) for one in some)
+            updates = (self._profiles.update_new(*one) for one in some)
             # Waited for to the end, also where one fails: the batch may be given again at once.
-            for outcome in await asyncio.gather(*telling, return_exceptions=True):
+            for outcome in await asyncio.gather(*updates, return_exceptions=True):
                 if outcome is not None:
                     raise outcome
         return []

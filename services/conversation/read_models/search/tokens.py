@@ -202,7 +202,7 @@ class Tokens:
                 wanted.append(Wanted(phone.digits, tuple(self._phone(phone))))
                 plain = plain.replace(phone.written, " ")
         words = list(words_of(plain))
-        for word in (_telling(words) or ([] if wanted else words))[:_WORDS_ASKED_AT_MOST]:
+        for word in (_distinctive(words) or ([] if wanted else words))[:_WORDS_ASKED_AT_MOST]:
             last = word == words[-1] or f"{word}*" in plain
             wanted.append(Wanted(word, tuple(self._alternatives(word, f"#{word}" in plain, last))))
         return wanted[:_WORDS_ASKED_AT_MOST]
@@ -274,10 +274,10 @@ class Tokens:
 def is_common(query: str) -> bool:
     """Whether there are words in the query, and nearly every text has all of them."""
     words = list(words_of(normalised(query)))
-    return bool(words) and not _telling(words)
+    return bool(words) and not _distinctive(words)
 
 
-def _telling(words: Sequence[str]) -> list[str]:
+def _distinctive(words: Sequence[str]) -> list[str]:
     return [word for word in words if word not in STOP_WORDS]
 
 

@@ -1,8 +1,8 @@
-"""Telling conversations of what was not done for them: messages that did not arrive, corrections
-that the channel refused.
+"""Reports to conversations of what failed: messages that did not arrive, corrections that the
+channel refused.
 
-What there is to know of the message is read from its conversation first; where that went on
-meanwhile, it is read again: the message may have been edited, or sent, once more.
+A report first reads from its conversation what is known of the message. Where the conversation went
+on meanwhile, the report reads again: the message may have been edited, or sent, once more.
 """
 
 import asyncio
@@ -24,19 +24,24 @@ from services.conversation.domain.conversation.state import ConversationState
 from services.conversation.privacy.sealed_store import SealedStore
 from services.conversation.read_models.timeline import Timeline
 
-type Conversations = Mapping[str, Snapshot[ConversationState]]
-type FindConversations = Callable[[Collection[str]], Awaitable[Conversations]]
+type ConversationSnapshots = Mapping[str, Snapshot[ConversationState]]
+type LoadConversations = Callable[[Collection[str]], Awaitable[ConversationSnapshots]]
 
 # How often conversations that go on are read.
 _READ_AT_MOST: Final = 50
 _READ_AGAIN_SECONDS: Final = 0.05
 
 
-class Undone:
+class FailureReports:
+    """Has each failure decided on by its conversation, as the conversation stands at that moment.
+
+    ``find``: as ``DeliveryHandler`` has it. ``messages``: the rows of the messages.
+    """
+
     def __init__(
         self,
         conversations: CommandHandler[ConversationState, Conversation],
-        find: FindConversations,
+        find: LoadConversations,
         store: SealedStore,
         messages: Rows,
     ) -> None:
@@ -45,21 +50,24 @@ class Undone:
         self._store = store
         self._messages = messages
 
-    async def tell(
+    async def report(
         self,
         undelivered: Sequence[tuple[Received, DeliveryChanged]],
         uncorrected: Sequence[tuple[Received, CorrectionFailed]],
     ) -> list[Refused]:
-        """Errors: Transient (a conversation goes on all the while)."""
+        """The messages whose conversation refused the report.
+
+        Errors: Transient (a conversation goes on all the while), the driver's.
+        """
         refused = []
-        waiting: list[_Telling] = [_NotDelivered(*one) for one in undelivered]
-        waiting += [_NotCorrected(*one) for one in uncorrected]
+        waiting: list[_FailureReport] = [_SendingFailure(*one) for one in undelivered]
+        waiting += [_CorrectionFailure(*one) for one in uncorrected]
         tries = 0
         while waiting:
             # One of each conversation at a time: what it decides, the next one has to know.
             first = {one.conversation_id: one for one in reversed(waiting)}
             found = await self._find(first)
-            await asyncio.gather(*(self._look(one, found) for one in first.values()))
+            await asyncio.gather(*(self._read(one, found) for one in first.values()))
             outcomes = await self._conversations.handle(
                 [
                     Command(
@@ -72,15 +80,15 @@ class Undone:
                     for one in first.values()
                 ]
             )
-            told = set()
+            reported = set()
             for one, outcome in zip(first.values(), outcomes, strict=True):
                 if not isinstance(outcome, Done):
                     refused.append(Refused(one.received, reason_of(outcome)))
                 elif one.overtaken:
                     continue
-                told.add(one)
-            waiting = [one for one in waiting if one not in told]
-            if not told:
+                reported.add(one)
+            waiting = [one for one in waiting if one not in reported]
+            if not reported:
                 tries += 1
                 if tries == _READ_AT_MOST:
                     raise Transient("the conversations go on while their messages are looked up")
@@ -89,15 +97,15 @@ class Undone:
                 await asyncio.sleep(_READ_AGAIN_SECONDS)
         return refused
 
-    async def _look(self, telling: "_Telling", found: Conversations) -> None:
-        snapshot = found.get(telling.conversation_id)
-        telling.version = snapshot.version if snapshot else 0
+    async def _read(self, report: "_FailureReport", found: ConversationSnapshots) -> None:
+        snapshot = found.get(report.conversation_id)
+        report.version = snapshot.version if snapshot else 0
         if snapshot is not None:
-            await telling.look(Timeline(self._store, self._messages, snapshot))
+            await report.read(Timeline(self._store, self._messages, snapshot))
 
 
-class _Telling(ABC):
-    """Tells the conversation, if it still is as it was when the message was looked up in it."""
+class _FailureReport(ABC):
+    """Decides on the conversation if that still is at ``version``, where the message was read."""
 
     def __init__(self, received: Received, conversation_id: str, cause: str) -> None:
         self.received = received
@@ -107,32 +115,32 @@ class _Telling(ABC):
         self.overtaken = False
 
     @abstractmethod
-    async def look(self, timeline: Timeline) -> None:
-        """What there is to know of the message."""
+    async def read(self, timeline: Timeline) -> None:
+        """Read what is known of the message."""
 
     @abstractmethod
-    def tell(self, conversation: Conversation) -> None: ...
+    def apply(self, conversation: Conversation) -> None: ...
 
     def __call__(self, conversation: Conversation) -> None:
         self.overtaken = conversation.version != self.version
         if not self.overtaken:
-            self.tell(conversation)
+            self.apply(conversation)
 
 
-class _NotDelivered(_Telling):
+class _SendingFailure(_FailureReport):
     """A message did not arrive, or nobody knows whether it did."""
 
     def __init__(self, received: Received, body: DeliveryChanged) -> None:
-        # What an attempt ends with is one cause, however often it is told.
+        # What an attempt ends with is one cause, however often it is reported.
         cause = f"sending/{body.message_id}/{body.attempt}/{body.state}"
         super().__init__(received, body.conversation_id, cause)
         self._body = body
         self._sending: Sending | None = None
 
-    async def look(self, timeline: Timeline) -> None:
+    async def read(self, timeline: Timeline) -> None:
         self._sending = await timeline.sending(self._body.message_id)
 
-    def tell(self, conversation: Conversation) -> None:
+    def apply(self, conversation: Conversation) -> None:
         body = self._body
         conversation.sending_failed(
             self._sending,
@@ -144,7 +152,7 @@ class _NotDelivered(_Telling):
         )
 
 
-class _NotCorrected(_Telling):
+class _CorrectionFailure(_FailureReport):
     """The channel did not correct a message as was decided."""
 
     def __init__(self, received: Received, body: CorrectionFailed) -> None:
@@ -152,11 +160,11 @@ class _NotCorrected(_Telling):
         self._body = body
         self._customer_copy: CustomerCopy | None = None
 
-    async def look(self, timeline: Timeline) -> None:
+    async def read(self, timeline: Timeline) -> None:
         body = self._body
         self._customer_copy = await timeline.customer_copy(body.message_id, _asked_at(body))
 
-    def tell(self, conversation: Conversation) -> None:
+    def apply(self, conversation: Conversation) -> None:
         body = self._body
         conversation.correction_failed(
             body.message_id,
