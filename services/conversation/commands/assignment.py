@@ -21,7 +21,7 @@ class AssignmentCommands:
     async def assign(
         self, actor: MemberContext, conversation_id: str, cause: str, asked: AssignCase
     ) -> Answer[ConversationView]:
-        """Errors: Invalid, TakenBy, HandedOnByTransfer, AlreadyDone, NotForMember."""
+        """Errors: Invalid, TakenBy, TransferNeeded, AlreadyDone, NotForMember."""
         to, me, manages = _who_answers(actor, asked.member_id), actor.member_id, actor.manages
         _check_due(asked.due_at)
 

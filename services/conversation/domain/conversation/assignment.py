@@ -18,8 +18,8 @@ from services.conversation.domain.refusal import Refusal
 from services.conversation.domain.variables import Member
 
 
-class HandedOnByTransfer(Refusal):
-    """Who is responsible offers the case: it is another's once they accept it."""
+class TransferNeeded(Refusal):
+    """The responsible cannot assign the case away: it is offered, and another's once accepted."""
 
     kind = "transfer-needed"
 
@@ -126,14 +126,14 @@ class Assignment(Life):
         """A new case is given to anybody, an active one only by who manages cases.
 
         As after a take, the former responsible stays as a participant. Errors: TakenBy,
-        HandedOnByTransfer, AlreadyDone.
+        TransferNeeded, AlreadyDone.
         """
         case = self.case
         self._refuse_done()
         if case.responsible is not None and not manages:
             self._refuse_held_by_another(by)
             if case.responsible != member_id:
-                raise HandedOnByTransfer
+                raise TransferNeeded
         if case.responsible == member_id:
             if due_at is not None:
                 self.set_due(by, due_at, manages=manages)

@@ -67,7 +67,7 @@ BROKEN: list[RuleBroken] = [
     life.NobodyToAnswer(),
     opening.HasOpenCase("mem_2"),
     opening.HasOpenCase(None),
-    assignment.HandedOnByTransfer(),
+    assignment.TransferNeeded(),
     assignment.NotForMember("mem_2"),
     transfer.AlreadyResponsible("mem_2", AT),
     transfer.AlreadyOffered("mem_2", AT),

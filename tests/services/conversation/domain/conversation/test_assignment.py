@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.conversation.domain.conversation.assignment import CaseAssigned, HandedOnByTransfer
+from services.conversation.domain.conversation.assignment import CaseAssigned, TransferNeeded
 from services.conversation.domain.conversation.life import AlreadyDone, NobodyTookIt, TakenBy
 from services.conversation.domain.conversation.opening import HasOpenCase
 from tests.support.conversation.cases import (
@@ -42,7 +42,7 @@ def test_of_a_repeat_case_assigned_to_another_the_former_responsible_is_a_partic
 
 def test_an_active_case_is_handed_on_by_transfer_and_not_by_others_at_all() -> None:
     given = active_case("dima")
-    with pytest.raises(HandedOnByTransfer):
+    with pytest.raises(TransferNeeded):
         given.at(minutes(2)).assign("dima", "olena", manages=False)
     with pytest.raises(TakenBy):
         given.at(minutes(2)).assign("ivan", "olena", manages=False)
