@@ -115,7 +115,7 @@ class CustomerCommands:
         self, actor: MemberContext, customer_id: str, cause: str
     ) -> Answer[CustomerView]:
         by = _by(actor)
-        return await self._standing(
+        return await self._every_identity(
             actor, "customer-block", customer_id, cause, lambda c, one: c.block(by, as_identity=one)
         )
 
@@ -123,7 +123,7 @@ class CustomerCommands:
         self, actor: MemberContext, customer_id: str, cause: str
     ) -> Answer[CustomerView]:
         by = _by(actor)
-        return await self._standing(
+        return await self._every_identity(
             actor,
             "customer-unblock",
             customer_id,
@@ -190,7 +190,7 @@ class CustomerCommands:
         outcome = await self._decided(actor, steps)
         return await self._after(actor, "customer-split", outcome, customer.primary_id)
 
-    async def _standing(
+    async def _every_identity(
         self,
         actor: MemberContext,
         command: str,
@@ -198,7 +198,7 @@ class CustomerCommands:
         cause: str,
         decide: Callable[[Customer, bool], None],
     ) -> Answer[CustomerView]:
-        """Of the person, whoever asks: so of all identities, the primary first. ``decide`` is told
+        """Decide on all identities of the person, the primary first. ``decide`` is told
         whether it is another."""
         for _ in range(_ATTEMPTS):
             person = (await self._queries.in_sight(actor, customer_id)).customer

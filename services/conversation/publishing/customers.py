@@ -9,10 +9,10 @@ from libs.events.envelope import Envelope
 from libs.eventstore.commits import PublicMessage
 from libs.runtime.outbox import public_message
 from services.conversation.domain.aggregate import Change
+from services.conversation.domain.customer import blocks, subscriptions
 from services.conversation.domain.customer import card as customer_card
 from services.conversation.domain.customer import erasure as customer_erasure
 from services.conversation.domain.customer import identities as customer_identities
-from services.conversation.domain.customer import standing as customer_standing
 from services.conversation.domain.customer.customer import Customer
 from services.conversation.domain.customer.state import CustomerState
 from services.conversation.publishing.conversations import SOURCE
@@ -75,13 +75,13 @@ def _public_event(change: Change[CustomerState], recorded_at: datetime) -> publi
             )
         case customer_card.VisitRecorded(visit=public.Visit() as visit) as event:
             return public.VisitRecorded(visit=visit, member_id=event.member_id, **common)
-        case customer_standing.Subscribed() as event:
+        case subscriptions.Subscribed() as event:
             return public.Subscribed(again=event.again, member_id=event.member_id, **common)
-        case customer_standing.Unsubscribed() as event:
+        case subscriptions.Unsubscribed() as event:
             return public.Unsubscribed(member_id=event.member_id, **common)
-        case customer_standing.Blocked() as event:
+        case blocks.Blocked() as event:
             return public.Blocked(member_id=event.member_id, **common)
-        case customer_standing.Unblocked() as event:
+        case blocks.Unblocked() as event:
             return public.Unblocked(member_id=event.member_id, **common)
         case customer_identities.Merged() as event:
             return public.Merged(member_id=event.member_id, **common)

@@ -6,10 +6,10 @@ from typing import Any
 from libs.events.content import Channel, Content, Sender
 from libs.events.customer import Card, Visit
 from services.conversation.domain.conversation import activities, blocking, customer_profile
+from services.conversation.domain.customer import blocks, subscriptions
 from services.conversation.domain.customer import card as customer_card
 from services.conversation.domain.customer import erasure as customer_erasure
 from services.conversation.domain.customer import identities as customer_identities
-from services.conversation.domain.customer import standing as customer_standing
 from services.conversation.domain.events import Event
 
 
@@ -78,10 +78,10 @@ def customer_examples(at: datetime, content: Content, sender: Sender) -> list[Ev
             at=at, plans_added=("осінь",), plans_removed=("літо",), **who
         ),
         customer_card.VisitRecorded(at=at, visit=visit, **who),
-        customer_standing.Blocked(at=at, **who),
-        customer_standing.Unblocked(at=at, **who),
-        customer_standing.Subscribed(at=at, again=True, **who),
-        customer_standing.Unsubscribed(at=at, **who),
+        blocks.Blocked(at=at, **who),
+        blocks.Unblocked(at=at, **who),
+        subscriptions.Subscribed(at=at, again=True, **who),
+        subscriptions.Unsubscribed(at=at, **who),
         customer_identities.Merged(at=at, primary_id="cus_2", **who),
         customer_identities.Split(at=at, split_from="cus_2", **who),
         customer_erasure.Erased(at=at, erasure=1, **who),

@@ -254,9 +254,10 @@ class Corrections(Life):
         reason: str,
         reason_code: str,
         at: datetime,
-        standing: CustomerCopy | None = None,
+        customer_copy: CustomerCopy | None = None,
     ) -> None:
-        """``standing`` was looked up before; None: there is no such message."""
+        """``customer_copy``: what the customer still sees, as looked up before; None: there is no
+        such message."""
         if self.state is None:
             return
         self._trigger(
@@ -267,10 +268,10 @@ class Corrections(Life):
                 correction=correction,
                 reason=reason,
                 reason_code=reason_code,
-                asked=standing.asked if standing else 0,
-                content=standing.content if standing else Content(),
-                edited_at=standing.edited_at if standing else None,
-                attempted=standing.attempted if standing else None,
+                asked=customer_copy.asked if customer_copy else 0,
+                content=customer_copy.content if customer_copy else Content(),
+                edited_at=customer_copy.edited_at if customer_copy else None,
+                attempted=customer_copy.attempted if customer_copy else None,
             )
         )
 

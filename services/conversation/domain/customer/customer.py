@@ -8,8 +8,8 @@ _NAMES: Final = "customer."
 
 
 class Customer(Forgetting):
-    """Its rules are in ``card.py``, ``standing.py``, ``identities.py`` and ``erasure.py``;
-    here they come together. Its stream is named by the customer's id.
+    """Its rules are in ``card.py``, ``blocks.py``, ``subscriptions.py``, ``identities.py`` and
+    ``erasure.py``; here they come together. Its stream is named by the customer's id.
     """
 
 

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from services.conversation.domain.customer.standing import Standing
+from services.conversation.domain.customer.blocks import Blocks
 from services.conversation.domain.customer.state import By, CustomerEvent, CustomerState
+from services.conversation.domain.customer.subscriptions import Subscriptions
 from services.conversation.domain.events import stored
 from services.conversation.domain.refusal import Refusal
 
@@ -45,7 +46,7 @@ class Split(CustomerEvent, frozen=True, kw_only=True):
         return replace(state, merged_into=None, merged_at=None)
 
 
-class Identities(Standing):
+class Identities(Blocks, Subscriptions):
     def merge_into(self, by: By, primary_id: str) -> None:
         """Errors: MergedAway (it is an identity of another customer already)."""
         if self.state is not None and self.state.merged_into == primary_id:

@@ -21,8 +21,8 @@ from services.conversation.domain.customer.card import (
 )
 from services.conversation.domain.customer.customer import Customer
 from services.conversation.domain.customer.identities import NotMerged, primary_of
-from services.conversation.domain.customer.standing import Subscribed
 from services.conversation.domain.customer.state import NAMES_KEPT, VISITS_KEPT, By, CustomerState
+from services.conversation.domain.customer.subscriptions import Subscribed
 from services.conversation.domain.events import Event, decode, encode, name_of
 from tests.support.scenarios import NOON, minutes
 

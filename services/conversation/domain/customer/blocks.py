@@ -1,4 +1,4 @@
-"""How the team stands to a customer: blocked or not, and whether each identity gets mailings."""
+"""Whether the team hears a customer: blocked or not."""
 
 from msgspec.structs import replace
 
@@ -23,28 +23,10 @@ class Unblocked(CustomerEvent, frozen=True, kw_only=True):
         return replace(state, blocked_by=None, blocked_at=None)
 
 
-@stored("customer.subscribed.v1")
-class Subscribed(CustomerEvent, frozen=True, kw_only=True):
-    """``again``: the identity had refused before."""
-
-    again: bool
-
-    def change(self, state: CustomerState) -> CustomerState:
-        return replace(state, subscription="resubscribed" if self.again else "subscribed")
-
-
-@stored("customer.unsubscribed.v1")
-class Unsubscribed(CustomerEvent, frozen=True, kw_only=True):
-    """The identity does not want mailings and automatic chains any more."""
-
-    def change(self, state: CustomerState) -> CustomerState:
-        return replace(state, subscription="unsubscribed")
-
-
-class Standing(Cards):
+class Blocks(Cards):
     """A person is blocked while any of their identities is: a block lasts until somebody lifts it,
     whoever is merged into whom, and whoever is split off keeps it. So a person's identities are
-    blocked, and heard again, together; a subscription is each identity's own.
+    blocked, and heard again, together.
 
     ``as_identity``: as one of the person's, merged or not; else the primary is meant.
     """
@@ -62,12 +44,3 @@ class Standing(Cards):
             self._refuse_merged()
         if self._known.blocked:
             self._trigger(Unblocked(at=self.now, **self._who(by)))
-
-    def subscribe(self, by: By) -> None:
-        """Who wrote to a source is subscribed there; only who refused can subscribe again."""
-        if self._known.subscription == "unsubscribed":
-            self._trigger(Subscribed(at=self.now, again=True, **self._who(by)))
-
-    def unsubscribe(self, by: By) -> None:
-        if self._known.subscription != "unsubscribed":
-            self._trigger(Unsubscribed(at=self.now, **self._who(by)))
