@@ -44,6 +44,7 @@ TOLD_AT_MOST: Final = 20
 
 _TRACE: Final = frozenset({b"traceparent", b"tracestate"})
 _LANGUAGE: Final = frozenset({ACCEPT_LANGUAGE.encode()})
+_STREAM: Final = (b"content-type", b"text/event-stream; charset=utf-8")
 
 
 def service_app(runtime: Runtime, title: str, *, documented: bool = False) -> FastAPI:
@@ -153,12 +154,15 @@ class Measured:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status = 500
+        status, ended = 500, 0.0
 
         async def watched(message: Message) -> None:
-            nonlocal status
+            nonlocal status, ended
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if _STREAM in message["headers"]:
+                    # It has answered; how long the client listens says nothing of how fast it is.
+                    ended = time.perf_counter()
             await send(message)
 
         started = time.perf_counter()
@@ -171,7 +175,7 @@ class Measured:
             # The route's template, never the path: ids would make a time series each.
             route = getattr(scope.get("route"), "path", "unmatched")
             HTTP_REQUESTS.labels(scope["method"], route, status).inc()
-            HTTP_SECONDS.labels(route).observe(time.perf_counter() - started)
+            HTTP_SECONDS.labels(route).observe((ended or time.perf_counter()) - started)
 
 
 class ServiceClient:

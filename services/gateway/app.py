@@ -30,7 +30,9 @@ from services.gateway.api.workspaces import add_workspace_route
 from services.gateway.live.feed import Feed
 from services.gateway.live.hub import Hub
 from services.gateway.live.positions import Cursors
-from services.gateway.live.socket import Live
+from services.gateway.live.room import Room
+from services.gateway.live.routes import add_live_route
+from services.gateway.live.socket import LiveSocket
 from services.gateway.live.watch import Watch
 from services.gateway.quotas import Quotas
 from services.gateway.security import SecurityHeaders
@@ -46,6 +48,7 @@ _TAGS: Final = {
     "directory": "Locations, members, groups, sources and where their cases go.",
     "notifications": "What a member is told, and how.",
     "metrics": "The figures.",
+    "live": "What happens, as it happens.",
 }
 _CORS_MAX_AGE_SECONDS: Final = 600
 
@@ -113,9 +116,9 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     add_notification_routes(by_tag["notifications"], access, notify, conversation)
     add_metrics_routes(by_tag["metrics"], access, analytics)
     add_workspace_route(app, directory, accounts, routing, settings.gateway_directory_wait_seconds)
-    app.add_api_websocket_route(
-        "/v1/live", Live(hub, access, settings.max_sockets_per_address).serve
-    )
+    room = Room(hub, settings.max_sockets_per_address)
+    app.add_api_websocket_route("/v1/live", LiveSocket(access, room).serve)
+    add_live_route(by_tag["live"], access, room)
     document(app, described, settings.gateway_public_url, _TAGS)
     guard(app, tokens, public=("/v1/", "/openapi.json"))
     if settings.allowed_origins:
@@ -123,7 +126,7 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
             CORSMiddleware,
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["authorization", "content-type", "idempotency-key"],
+            allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id"],
             expose_headers=["retry-after", "ratelimit", "ratelimit-policy"],
             max_age=_CORS_MAX_AGE_SECONDS,
         )

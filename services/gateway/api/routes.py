@@ -281,6 +281,8 @@ What is told to people (problems, system messages) is in the language of `Accept
 
 `/v1/live` is a WebSocket. Its first frame is `{"token": "…", "cursor": null}`; then come `ready`,
 `event`, `gone`, `notification`, `reload` and `ping` frames, each with the `cursor` to resume from.
+It closes with 4401 where the session is over, and with 1012 where another replica goes on. The same
+frames come as server-sent events to a GET of the same address.
 """
 
 

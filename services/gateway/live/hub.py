@@ -1,70 +1,20 @@
-"""The live sockets of this process, and what each of them is shown."""
+"""The live clients of this process, and what each of them is shown."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
-from typing import Final
 
 from libs.events.conversation.case import ConversationEvent
 from libs.events.conversation.customer import CustomerErased
 from libs.events.envelope import Envelope
 from libs.runtime.directory import Directory, WorkspaceDirectory
 from services.gateway.accounts.sessions import Principal
-from services.gateway.live.frames import PING, RELOAD, Happening, ready, shown_to
+from services.gateway.live.frames import PING, Happening, shown_to
 from services.gateway.live.history import History
 from services.gateway.live.order import LastSequences, Seen
 from services.gateway.live.positions import Cursors, Positions, Vector
+from services.gateway.live.subscriber import End, Subscriber, Waiting
 from services.gateway.metrics import GAPS, REPEATS
-
-WAITING_AT_MOST: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A frame on its way to one socket. ``received_at`` is set where its latency is of interest."""
-
-    text: str
-    kind: str
-    received_at: datetime | None = None
-
-
-class Subscriber:
-    """One socket's frames, in order and bounded: who falls behind is told to reload."""
-
-    def __init__(self, principal: Principal) -> None:
-        self.principal = principal
-        self.is_ended = False
-        self._waiting: deque[Waiting] = deque()
-        self._some = asyncio.Event()
-
-    @property
-    def is_behind(self) -> bool:
-        return len(self._waiting) >= WAITING_AT_MOST
-
-    def offer(self, *frames: Waiting) -> None:
-        self._waiting.extend(frames)
-        self._some.set()
-
-    def reload(self, cursor: str) -> None:
-        """What waits is dropped: the client asks for the present, and goes on from ``cursor``."""
-        self._waiting.clear()
-        self.offer(Waiting(RELOAD, "reload"), Waiting(ready(cursor), "ready"))
-
-    def end(self) -> None:
-        """The session is over; nothing more is shown."""
-        self.is_ended = True
-        self._waiting.clear()
-        self._some.set()
-
-    async def next(self) -> Waiting | None:
-        """The next frame, as soon as there is one; None when the session has ended."""
-        while not self._waiting and not self.is_ended:
-            self._some.clear()
-            await self._some.wait()
-        return None if self.is_ended else self._waiting.popleft()
 
 
 class Hub:
@@ -80,6 +30,7 @@ class Hub:
         self._history: History[Happening] = History(())
         self._moved = asyncio.Event()
         self._missing: set[str] = set()
+        self._is_leaving = False
 
     def begin(self, positions: Positions) -> None:
         """Reading begins, or begins anew, at these positions: nobody can go on from before."""
@@ -142,7 +93,7 @@ class Hub:
         return vector
 
     def join(self, principal: Principal, cursor: str | None, since: Vector | None) -> Subscriber:
-        """A new socket: ready at once, then what it missed, or told to reload.
+        """A new client: ready at once, then what it missed, or told to reload.
 
         ``cursor`` is what the client has seen, None for a new one; ``since`` what ``wait_for``
         made of it.
@@ -152,15 +103,17 @@ class Hub:
         missed = self._history.since(workspace_id, since) if since is not None else None
         if cursor is not None and missed is not None:
             # Its own cursor again, not the present one: it may break off before it has them all.
-            subscriber.offer(Waiting(ready(cursor), "ready"))
+            subscriber.ready(cursor)
         elif cursor is not None:
             subscriber.reload(self._present(workspace_id))
         else:
-            subscriber.offer(Waiting(ready(self._present(workspace_id)), "ready"))
+            subscriber.ready(self._present(workspace_id))
         directory = self._directory.of(workspace_id)
         for happening in missed or ():
             _offer(subscriber, directory, happening, live=False)
         self._subscribers.setdefault(workspace_id, set()).add(subscriber)
+        if self._is_leaving:
+            subscriber.end(End.MOVE)
         return subscriber
 
     def leave(self, subscriber: Subscriber) -> None:
@@ -171,16 +124,22 @@ class Hub:
             del self._subscribers[workspace_id]
 
     def end(self, keys: Iterable[str]) -> None:
-        """Close the sockets of these sessions and API tokens."""
+        """Show nothing more to these sessions and API tokens."""
         ended = frozenset(keys)
         for subscriber in self._everybody():
             if subscriber.principal.key in ended:
-                subscriber.end()
+                subscriber.end(End.SIGNED_OUT)
 
     def end_unless(self, still_there: Callable[[Principal], bool]) -> None:
         for subscriber in self._everybody():
             if not still_there(subscriber.principal):
-                subscriber.end()
+                subscriber.end(End.SIGNED_OUT)
+
+    def leave_all(self) -> None:
+        """This replica stops: who is here goes on at another, from the last cursor."""
+        self._is_leaving = True
+        for subscriber in self._everybody():
+            subscriber.end(End.MOVE)
 
     def ping(self) -> None:
         for subscriber in self._everybody():
@@ -220,4 +179,5 @@ def _offer(
     shown = shown_to(member, directory, happening.body)
     if shown is not None:
         received_at = happening.received_at if live else None
-        subscriber.offer(Waiting(happening.frame(shown), shown, received_at))
+        frame = happening.frame(shown)
+        subscriber.offer(Waiting(frame, shown, happening.cursor, received_at))

@@ -1,7 +1,6 @@
 """``WS /v1/live``: the first frame says who it is, and from where to go on."""
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -9,23 +8,21 @@ import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from libs.events.registry import UNREADABLE
-from libs.runtime.http import client_of
-from libs.runtime.limiter import Places
 from libs.runtime.problems import Problem, Unauthorized
 from services.gateway.access import Access, Actor
-from services.gateway.live.hub import Hub, Subscriber
-from services.gateway.metrics import FRAMES, LIVE_SECONDS, SOCKETS
+from services.gateway.live.room import Room, until_first
+from services.gateway.live.subscriber import End, Subscriber
 
 log = structlog.get_logger()
 
 SIGN_IN_AGAIN: Final = 4401
 BAD_FIRST_FRAME: Final = 4400
-TRY_AGAIN: Final = 1013  # RFC 6455's registry: try again later
+# RFC 6455's registry of codes: service restart, try again later.
+MOVE: Final = 1012
+TRY_AGAIN: Final = 1013
 FIRST_FRAME_SECONDS: Final = 10.0
-CATCH_UP_SECONDS: Final = 5.0
 TOO_MANY: Final = 4429
-# Tabs, telephones and integrations of one member.
-SOCKETS_OF_A_MEMBER: Final = 30
+_CODES: Final = {End.SIGNED_OUT: SIGN_IN_AGAIN, End.MOVE: MOVE}
 
 
 class _Hello(msgspec.Struct):
@@ -38,17 +35,15 @@ class _Hello(msgspec.Struct):
 _read_hello = msgspec.json.Decoder(_Hello)
 
 
-class Live:
-    """``of_an_address``: as many sockets it may have open."""
+class LiveSocket:
+    """The WebSocket of ``/v1/live``."""
 
-    def __init__(self, hub: Hub, access: Access, of_an_address: int) -> None:
-        self._hub = hub
+    def __init__(self, access: Access, room: Room) -> None:
         self._access = access
-        self._addresses = Places(of_an_address)
-        self._members = Places(SOCKETS_OF_A_MEMBER)
+        self._room = room
 
     async def serve(self, websocket: WebSocket) -> None:
-        with self._addresses.taken(client_of(websocket)) as there_is_place:
+        with self._room.for_address(websocket) as there_is_place:
             await websocket.accept()
             if not there_is_place:
                 await websocket.close(TOO_MANY)
@@ -72,7 +67,7 @@ class Live:
             # KeyError: starlette's, where the frame is binary.
             await websocket.close(BAD_FIRST_FRAME)
             return
-        with self._members.taken(f"{actor.workspace_id} {actor.member_id}") as there_is_place:
+        with self._room.for_member(actor) as there_is_place:
             if there_is_place:
                 await self._show(websocket, actor, hello.cursor)
             else:
@@ -84,33 +79,15 @@ class Live:
         return await self._access.actor_of(hello.token)
 
     async def _show(self, websocket: WebSocket, actor: Actor, cursor: str | None) -> None:
-        since = None
-        if cursor is not None:
-            since = await self._hub.wait_for(actor.workspace_id, cursor, CATCH_UP_SECONDS)
-        subscriber = self._hub.join(actor.principal, cursor, since)
-        SOCKETS.inc()
-        ends = (
-            asyncio.create_task(_send(websocket, subscriber)),
-            asyncio.create_task(_until_gone(websocket)),
-        )
-        try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            SOCKETS.dec()
-            self._hub.leave(subscriber)
-            for task in ends:
-                task.cancel()
-            await asyncio.gather(*ends, return_exceptions=True)
+        async with self._room.shown(actor, cursor) as subscriber:
+            await until_first(_send(websocket, subscriber), _until_gone(websocket))
 
 
 async def _send(websocket: WebSocket, subscriber: Subscriber) -> None:
     try:
-        while (waiting := await subscriber.next()) is not None:
+        async for waiting in subscriber.each():
             await websocket.send({"type": "websocket.send", "text": waiting.text})
-            FRAMES.labels(waiting.kind).inc()
-            if waiting.received_at is not None:
-                LIVE_SECONDS.observe((datetime.now(UTC) - waiting.received_at).total_seconds())
-        await websocket.close(SIGN_IN_AGAIN)
+        await websocket.close(_CODES[subscriber.ended or End.MOVE])
     except WebSocketDisconnect:
         return
 

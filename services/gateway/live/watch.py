@@ -1,4 +1,4 @@
-"""Beside the sockets: pings, and the end of those whose session is over."""
+"""Beside the live clients: pings, the end of those whose session is over, and of all at a stop."""
 
 import asyncio
 from typing import Final
@@ -13,7 +13,7 @@ from services.gateway.live.hub import Hub
 
 log = structlog.get_logger()
 
-# The longest that a socket stays open after its session was ended on another replica or expired.
+# The longest that a client is shown events after its session expired, or ended on another replica.
 CHECK_SECONDS: Final = 3.0
 PING_EVERY_CHECKS: Final = 7
 
@@ -42,3 +42,4 @@ class Watch:
             checked = {principal.key for principal in principals}
             self._hub.end(checked - valid)
             self._hub.end_unless(lambda one: self._access.seen_as(one) is not None)
+        self._hub.leave_all()

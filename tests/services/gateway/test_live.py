@@ -12,7 +12,8 @@ from libs.events.conversation.message import MessageDeliveryChanged
 from libs.events.directory import Role
 from libs.events.notification import NotificationRaised
 from libs.runtime.kafka import outgoing
-from services.gateway.live.socket import SOCKETS_OF_A_MEMBER, TOO_MANY
+from services.gateway.live.room import OF_A_MEMBER
+from services.gateway.live.socket import TOO_MANY
 from services.gateway.live.watch import CHECK_SECONDS
 from tests.support.eventually import eventually
 from tests.support.gateway.sockets import Socket, a_case, audience, live, publish, ready, received
@@ -62,7 +63,7 @@ async def test_a_member_has_only_so_many_sockets(suite: Suite, staff: Staff) -> 
     team, members = staff
     owner, operator = team.owner, members[Role.OPERATOR]
     async with AsyncExitStack() as opened:
-        for _ in range(SOCKETS_OF_A_MEMBER):
+        for _ in range(OF_A_MEMBER):
             await ready(await opened.enter_async_context(live(suite, owner)))
 
         async with live(suite, owner) as too_many:

@@ -15,7 +15,7 @@ from libs.events.content import Content
 from libs.events.conversation.message import MessageReceived
 from libs.events.directory import Role
 from libs.runtime.kafka import outgoing
-from services.gateway.live.hub import WAITING_AT_MOST
+from services.gateway.live.subscriber import WAITING_AT_MOST
 from tests.support.gateway.sockets import Socket, a_case, audience, live, publish, ready, received
 from tests.support.gateway.suite import Api, Member, Suite, Team, new_team
 from tests.support.kafka import envelope, of_newer_version

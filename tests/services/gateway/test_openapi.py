@@ -124,6 +124,7 @@ async def test_the_document_has_every_route_that_the_api_promises(document: Any)
         ),
         "POST /v1/sources/{id}/register",
         "GET /v1/sources/{id}/health",
+        "GET /v1/live",
         "GET /v1/notifications",
         "POST /v1/notifications/{id}/read",
         *(f"{method} /v1/crm-webhook" for method in ("GET", "PATCH", "DELETE")),
