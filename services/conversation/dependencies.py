@@ -33,9 +33,10 @@ from services.conversation.consumers.customer_changes import CustomerChangeHandl
 from services.conversation.consumers.customer_profiles import CustomerProfileProcess
 from services.conversation.consumers.deliveries import DeliveryHandler
 from services.conversation.consumers.early_deletions import EARLY_DELETIONS, EarlyDeletions
-from services.conversation.consumers.inbound import CommandsHandler, InboundHandler
+from services.conversation.consumers.inbound import InboundHandler
 from services.conversation.consumers.inbound_commands import InboundCommands
 from services.conversation.consumers.new_conversations import NewConversationHandler
+from services.conversation.consumers.routing_commands import RoutingCommandHandler
 from services.conversation.domain.aggregate import Aggregate
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
@@ -161,7 +162,7 @@ def dependencies_of(
     handlers: dict[Topic, Handler] = {
         Topic.INBOUND: InboundHandler(handler, directory, inbound_commands, numbers, blocked),
         Topic.DELIVERY: DeliveryHandler(sent_handler, handler, conversations.find, store, messages),
-        Topic.COMMANDS: CommandsHandler(handler),
+        Topic.COMMANDS: RoutingCommandHandler(handler),
         Topic.CUSTOMER: CustomerChangeHandler(handler, customer_rows, profiles),
     }
     return Dependencies(

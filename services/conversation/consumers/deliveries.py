@@ -20,7 +20,7 @@ from libs.events.inbound import CorrectionFailed, DeliveryChanged, DeliveryWater
 from libs.runtime.consumer import Received, Refused
 from libs.runtime.rows import Rows
 from services.conversation.aggregates.sent_messages import DeliveryCommand
-from services.conversation.consumers.dead_letter_reasons import reason_of
+from services.conversation.consumers.dead_letter_reasons import not_expected, reason_of
 from services.conversation.consumers.failure_reports import (
     ConversationSnapshots,
     FailureReports,
@@ -101,7 +101,7 @@ class DeliveryHandler:
         for one in batch:
             body = one.envelope.body
             if not isinstance(body, _Told):
-                refused.append(Refused(one, f"{type(body).__name__} is not expected on this topic"))
+                refused.append(not_expected(one))
                 continue
             snapshot = snapshots.get(body.conversation_id)
             if snapshot and snapshot.state.thread.workspace_id != one.envelope.workspace_id:

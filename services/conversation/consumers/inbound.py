@@ -1,23 +1,19 @@
-"""What comes by Kafka: customers' messages and routing's decisions.
-
-Each handler takes a whole batch, turns its messages into commands, and has them decided.
-"""
+"""``parley.inbound``: what was written on the platforms, and what was deleted there."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from libs.aggregates.command_handler import CommandHandler
-from libs.aggregates.commands import Command, Done
-from libs.events.commands import RouteCase
+from libs.aggregates.commands import Done
 from libs.events.directory import SourceState
 from libs.events.inbound import InboundDeleted, InboundReceived
 from libs.runtime.consumer import Received, Refused
 from libs.runtime.directory import Directory
 from services.conversation.commands.case_numbers import CaseNumbers
-from services.conversation.consumers.dead_letter_reasons import reason_of
+from services.conversation.consumers.dead_letter_reasons import not_expected, reason_of
 from services.conversation.consumers.inbound_commands import Inbound, InboundCommands
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
@@ -29,11 +25,12 @@ from services.conversation.read_models.customers.blocked import BlockedCustomers
 _SOURCE_WAIT_SECONDS: Final = 3.0
 _SOURCE_POLL_SECONDS: Final = 0.05
 
-type _Decide = Callable[[Conversation], None]
-
 
 class InboundHandler:
-    """``parley.inbound``: what was written on the platforms, and what was deleted there."""
+    """Turns a whole batch into commands, and has them decided together.
+
+    ``numbers``: of the cases that the batch opens. ``blocked``: whose messages are withheld.
+    """
 
     def __init__(
         self,
@@ -57,7 +54,7 @@ class InboundHandler:
             if isinstance(body, InboundReceived | InboundDeleted):
                 understood.append((one, body))
             else:
-                refused.append(_not_expected(one))
+                refused.append(not_expected(one))
         places = await self._places(understood)
         arrived = []
         for one, body in understood:
@@ -103,41 +100,3 @@ class InboundHandler:
             )
             for source_id, (workspace_id, source) in known.items()
         }
-
-
-class CommandsHandler:
-    """``parley.commands``: routing's decisions."""
-
-    def __init__(self, handler: CommandHandler[ConversationState, Conversation]) -> None:
-        self._handler = handler
-
-    async def __call__(self, batch: Sequence[Received]) -> list[Refused]:
-        commands, origins, refused = [], [], []
-        for one in batch:
-            body = one.envelope.body
-            if not isinstance(body, RouteCase):
-                refused.append(_not_expected(one))
-                continue
-            origins.append(one)
-            commands.append(
-                Command(
-                    one.envelope.workspace_id,
-                    body.conversation_id,
-                    body.cause,
-                    _route(body),
-                    one.envelope.extra,
-                )
-            )
-        outcomes = await self._handler.handle(commands)
-        for one, outcome in zip(origins, outcomes, strict=True):
-            if not isinstance(outcome, Done):
-                refused.append(Refused(one, reason_of(outcome)))
-        return refused
-
-
-def _route(body: RouteCase) -> _Decide:
-    return lambda conversation: conversation.route(body.case_id, body.group_id)
-
-
-def _not_expected(one: Received) -> Refused:
-    return Refused(one, f"{type(one.envelope.body).__name__} is not expected on this topic")
