@@ -44,8 +44,8 @@ from services.conversation.api import cases, conversations, internal, marks
 from services.conversation.api import customers as customers_api
 from services.conversation.api import drafts as drafts_api
 from services.conversation.api import messages as messages_api
+from services.conversation.api import saved_filters as saved_filters_api
 from services.conversation.api.resource import Requests, Resource, Routes, add_routes
-from services.conversation.api.saved_filters import add_saved_filter_routes
 from services.conversation.commands.activities import ActivityCommands
 from services.conversation.commands.answers import SentAnswers
 from services.conversation.commands.assignment import AssignmentCommands
@@ -188,14 +188,14 @@ async def compose(
     key = key_bytes(settings.deployment_key)
     entries, index = Entries(key), SearchIndex(database)
     cards = CardRows(database[CUSTOMERS], index, entries)
-    saved = SavedFilterStore(database[SAVED_FILTERS], entries.tokens)
+    saved_filters = SavedFilterStore(database[SAVED_FILTERS], entries.tokens)
     erasure = ErasureProcess(
         Erasures(database, engine.keyring),
         engine.keyring,
         engine.store,
         engine.handler,
         engine.customer_handler,
-        ReadModelsPersonalData(database, index, cards, saved.forget),
+        ReadModelsPersonalData(database, index, cards, saved_filters.forget),
         lambda unwanted: take_out(settings.kafka, settings.kafka_namespace, unwanted),
         timedelta(seconds=settings.conversation_erasure_check_seconds),
     )
@@ -244,9 +244,9 @@ async def compose(
         entries,
         answers,
         verified,
+        saved_filters,
         IdKey(key),
     )
-    add_saved_filter_routes(app, saved, answers)
     guard(
         app,
         ServiceTokens(
@@ -266,6 +266,7 @@ def _add_api(
     entries: Entries,
     answers: Answers,
     verified: VerifiedStreams,
+    saved_filters: SavedFilterStore,
     id_key: IdKey,
 ) -> None:
     executor = CommandExecutor(queue)
@@ -327,6 +328,7 @@ def _add_api(
         customers_api.COMMAND_ROUTES,
         about_customers,
     )
+    add(saved_filters, saved_filters_api.ROUTES)
     add(internal.InternalHandlers(visible, CustomerTimelines(inbox, timelines)), internal.ROUTES)
 
 
