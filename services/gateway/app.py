@@ -1,16 +1,19 @@
 """The composition root of the gateway."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
+from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from pymongo import AsyncMongoClient
 from starlette.types import ASGIApp
 
 from libs.runtime.directory import Directory
 from libs.runtime.http import ServiceClient, service_app
-from libs.runtime.mongo import check_mongo, mongo_client
+from libs.runtime.mongo import Document, check_mongo, mongo_client
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.settings import key_bytes
 from libs.runtime.trust import guard
@@ -53,46 +56,62 @@ _TAGS: Final = {
 _CORS_MAX_AGE_SECONDS: Final = 600
 
 
-@asynccontextmanager
-async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[ASGIApp]:
-    mongo = mongo_client(settings.mongodb_url.get_secret_value(), "parley-gateway")
-    runtime.closing(mongo.close)
-    database = mongo[settings.mongodb_database]
-    accounts = Accounts(database, Passwords())
-    sessions = Sessions(database, timedelta(hours=settings.gateway_session_hours))
-    await accounts.ensure_indexes()
-    await sessions.ensure_indexes()
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the API is made of; making it connects nothing."""
 
+    mongo: AsyncMongoClient[Document]
+    accounts: Accounts
+    sessions: Sessions
+    directory: Directory
+    access: Access
+    hub: Hub
+    tokens: ReusedTokens
+    clients: Mapping[str, ServiceClient]
+
+    def upstream(self, service: str) -> Upstream:
+        return Upstream(service, self.clients[service])
+
+
+def _parts(settings: GatewaySettings) -> _Parts:
+    mongo = mongo_client(settings.mongodb_url.get_secret_value(), "parley-gateway")
+    database = mongo[settings.mongodb_database]
+    sessions = Sessions(database, timedelta(hours=settings.gateway_session_hours))
     directory = Directory(settings)
     quotas = Quotas(
         settings.gateway_requests_per_second_of_token,
         settings.gateway_requests_per_second_of_workspace,
     )
-    access = Access(sessions, directory, quotas)
-    hub = Hub(directory, Cursors(key_bytes(settings.gateway_signing_key)))
+    signing_key = key_bytes(settings.gateway_signing_key)
+    hub = Hub(directory, Cursors(signing_key))
     sessions.ended = hub.end
-    feed = Feed(
-        hub,
-        bootstrap_servers=settings.kafka,
-        namespace=settings.kafka_namespace,
+    tokens = ReusedTokens("gateway", signing_key, settings.verifying_keys)
+    urls = {
+        "conversation": settings.gateway_conversation_url,
+        "routing": settings.gateway_routing_url,
+        "ingest": settings.gateway_ingest_url,
+        "notify": settings.gateway_notify_url,
+        "analytics": settings.gateway_analytics_url,
+    }
+    return _Parts(
+        mongo=mongo,
+        accounts=Accounts(database, Passwords()),
+        sessions=sessions,
+        directory=directory,
+        access=Access(sessions, directory, quotas),
+        hub=hub,
+        tokens=tokens,
+        clients={service: ServiceClient(service, url, tokens) for service, url in urls.items()},
     )
 
-    tokens = ReusedTokens(
-        "gateway", key_bytes(settings.gateway_signing_key), settings.verifying_keys
-    )
 
-    async def upstream(service: str, url: str) -> Upstream:
-        return Upstream(service, await runtime.enter(ServiceClient(service, url, tokens)))
-
-    conversation = await upstream("conversation", settings.gateway_conversation_url)
-    routing = await upstream("routing", settings.gateway_routing_url)
-    ingest = await upstream("ingest", settings.gateway_ingest_url)
-    notify = await upstream("notify", settings.gateway_notify_url)
-    analytics = await upstream("analytics", settings.gateway_analytics_url)
-
+def _public_api(settings: GatewaySettings, runtime: Runtime, parts: _Parts) -> FastAPI:
     app = service_app(runtime, "Parley", documented=True)
     described = Described()
     by_tag = {tag: Routes(app, described, tag) for tag in _TAGS}
+    access, accounts, sessions = parts.access, parts.accounts, parts.sessions
+    conversation, ingest = parts.upstream("conversation"), parts.upstream("ingest")
+    routing = parts.upstream("routing")
     # The busiest first: a request is compared with the routes in this order.
     add_conversation_routes(by_tag["conversations"], access, conversation, ingest)
     add_customer_routes(by_tag["customers"], access, conversation, ingest)
@@ -101,7 +120,7 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
         by_tag["attachments"], access, conversation, ingest, settings.gateway_attachment_max_bytes
     )
     directory_api = DirectoryApi(
-        directory=directory,
+        directory=parts.directory,
         access=access,
         accounts=accounts,
         sessions=sessions,
@@ -113,14 +132,16 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     )
     directory_api.add_to(by_tag["directory"])
     add_crm_webhook_routes(by_tag["directory"], directory_api)
-    add_notification_routes(by_tag["notifications"], access, notify, conversation)
-    add_metrics_routes(by_tag["metrics"], access, analytics)
-    add_workspace_route(app, directory, accounts, routing, settings.gateway_directory_wait_seconds)
-    room = Room(hub, settings.max_sockets_per_address)
+    add_notification_routes(by_tag["notifications"], access, parts.upstream("notify"), conversation)
+    add_metrics_routes(by_tag["metrics"], access, parts.upstream("analytics"))
+    add_workspace_route(
+        app, parts.directory, accounts, routing, settings.gateway_directory_wait_seconds
+    )
+    room = Room(parts.hub, settings.max_sockets_per_address)
     app.add_api_websocket_route("/v1/live", LiveSocket(access, room).serve)
     add_live_route(by_tag["live"], access, room)
     document(app, described, settings.gateway_public_url, _TAGS)
-    guard(app, tokens, public=("/v1/", "/openapi.json"))
+    guard(app, parts.tokens, public=("/v1/", "/openapi.json"))
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -130,13 +151,30 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
             expose_headers=["retry-after", "ratelimit", "ratelimit-policy"],
             max_age=_CORS_MAX_AGE_SECONDS,
         )
+    return app
 
-    runtime.run("directory", directory.table.run)
+
+def openapi_of(settings: GatewaySettings) -> dict[str, Any]:
+    """The public API's OpenAPI document, without any server."""
+    return _public_api(settings, Runtime("gateway", public=True), _parts(settings)).openapi()
+
+
+@asynccontextmanager
+async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[ASGIApp]:
+    parts = _parts(settings)
+    runtime.closing(parts.mongo.close)
+    await parts.accounts.ensure_indexes()
+    await parts.sessions.ensure_indexes()
+    for client in parts.clients.values():
+        await runtime.enter(client)
+    app = _public_api(settings, runtime, parts)
+    feed = Feed(parts.hub, bootstrap_servers=settings.kafka, namespace=settings.kafka_namespace)
+    runtime.run("directory", parts.directory.table.run)
     runtime.run("live", feed.run)
-    runtime.run("watch", Watch(hub, sessions, access).run)
-    runtime.ready_when("directory", directory.table.check)
+    runtime.run("watch", Watch(parts.hub, parts.sessions, parts.access).run)
+    runtime.ready_when("directory", parts.directory.table.check)
     runtime.ready_when("kafka", feed.check)
-    runtime.ready_when("mongodb", lambda: check_mongo(mongo))
+    runtime.ready_when("mongodb", lambda: check_mongo(parts.mongo))
     yield SecurityHeaders(app, https=settings.gateway_public_url.startswith("https:"))
 
 

@@ -221,6 +221,10 @@ class Routes:
             )
         )
 
+    def tell(self, shape: type) -> None:
+        """Tell of a shape that no operation takes or answers."""
+        self._described.shapes.add(shape)
+
     def _content(self, shape: type | dict[str, Any]) -> dict[str, Any]:
         if isinstance(shape, dict):
             return shape

