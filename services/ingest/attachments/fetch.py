@@ -13,14 +13,19 @@ import structlog
 from libs.events.channels import capabilities_of
 from libs.events.content import Attachment, Channel
 from libs.events.inbound import InboundReceived
-from libs.runtime.consumer import Received, Transient
-from libs.runtime.consumer import Refused as NotApplied
+from libs.runtime.consumer import Received, Refused, Transient
 from libs.runtime.problems import NotFound, Unavailable
 from libs.runtime.streams import Record
 from services.ingest.attachments.store import ERASED, AttachmentStore, Note
 from services.ingest.metrics import ATTACHMENTS
 from services.ingest.ports.files import FileSource
-from services.ingest.ports.platform import FileTooLarge, NoAnswer, NotReached, Refused, TooMany
+from services.ingest.ports.platform import (
+    FileTooLarge,
+    NoAnswer,
+    NotReached,
+    PlatformRefused,
+    TooMany,
+)
 from services.ingest.sources import SourceBook
 
 log = structlog.get_logger()
@@ -56,7 +61,7 @@ class Fetcher:
         self._platforms = platforms
         self._turns = asyncio.Semaphore(SIDE_BY_SIDE)
 
-    async def handle(self, batch: Sequence[Received]) -> Sequence[NotApplied]:
+    async def handle(self, batch: Sequence[Received]) -> Sequence[Refused]:
         """The consumer's handler. Errors: Transient, StorageAway."""
         wanted: dict[tuple[str, str], tuple[str, Attachment]] = {}
         for one in batch:
@@ -156,7 +161,7 @@ class Fetcher:
                 return await platform.fetch(source.credentials, attachment, limit_bytes)
             except FileTooLarge:
                 return "too-large"
-            except Refused:
+            except PlatformRefused:
                 return "gone"
             except TooMany as error:
                 await asyncio.sleep(error.retry_after)

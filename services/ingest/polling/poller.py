@@ -28,7 +28,7 @@ from libs.runtime.problems import Unavailable
 from libs.runtime.stopping import stopped_within
 from services.ingest.accept import Acceptor
 from services.ingest.metrics import POLLED
-from services.ingest.ports.platform import PASSING, Refused
+from services.ingest.ports.platform import PASSING, PlatformRefused
 from services.ingest.ports.polling import Poll
 from services.ingest.sources import OpenSource, SourceBook
 
@@ -106,7 +106,7 @@ class Poller:
             async with asyncio.timeout(_LOOK_SECONDS):
                 change["position"] = await self._take(source, claimed.get("position"))
             wait, outcome = self._poll.pause, "done"
-        except (Refused, *PASSING, Unavailable, TimeoutError) as failure:
+        except (PlatformRefused, *PASSING, Unavailable, TimeoutError) as failure:
             wait, outcome = pause(_FIRST_PAUSE, claimed["attempt"]), "failed"
             change = {}
             log.warning("a platform was not read", source=source.id, reason=repr(failure))

@@ -1,7 +1,7 @@
 """How a call of a platform's API can fail: what whoever called must tell apart."""
 
 
-class Refused(Exception):
+class PlatformRefused(Exception):
     """The platform understood and will not; ``description`` is in its words."""
 
     def __init__(self, code: int, description: str) -> None:

@@ -32,7 +32,7 @@ from libs.runtime.language import spoken
 from libs.runtime.mongo import Document
 from libs.runtime.stopping import stopped_within
 from services.ingest.localization import TEXTS
-from services.ingest.ports.platform import PASSING, Refused, TooMany
+from services.ingest.ports.platform import PASSING, PlatformRefused, TooMany
 from services.ingest.ports.registration import Registered, Registration
 from services.ingest.sources import OpenSource, SourceBook
 
@@ -106,7 +106,7 @@ class Registrar:
         found, error = Registered(), None
         try:
             found = await registration.registered(source.credentials)
-        except (Refused, *PASSING) as failure:
+        except (PlatformRefused, *PASSING) as failure:
             error = _words(failure, source)
         if error is None and found.url != url:
             error = TEXTS.say("webhook.elsewhere" if found.url else "webhook.none")
@@ -182,7 +182,7 @@ class Registrar:
             if present != url and self._is_anothers(present):
                 return TEXTS.say("webhook.taken")
             await registration.register(source.credentials, url)
-        except (Refused, *PASSING) as failure:
+        except (PlatformRefused, *PASSING) as failure:
             return _words(failure, source)
         return None
 
@@ -205,7 +205,7 @@ class Registrar:
 
 def _words(failure: Exception, source: OpenSource[Any]) -> str:
     match failure:
-        case Refused():
+        case PlatformRefused():
             return failure.description or TEXTS.say("webhook.error", {"code": failure.code})
         case TooMany():
             return TEXTS.say("webhook.later", {"seconds": f"{failure.retry_after:g}"})

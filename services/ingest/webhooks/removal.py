@@ -31,7 +31,7 @@ from libs.runtime.sealing import CannotOpen
 from libs.runtime.stopping import stopped_within
 from services.ingest.localization import TEXTS
 from services.ingest.metrics import LEFT
-from services.ingest.ports.platform import PASSING, Refused
+from services.ingest.ports.platform import PASSING, PlatformRefused
 from services.ingest.ports.registration import Registration
 from services.ingest.sources import SourceBook
 from services.ingest.webhooks.registrar import Registrar
@@ -135,7 +135,7 @@ class WebhookRemoval:
                 told = {"channel": channel_name(channel, spoken()), "reason": str(failure)}
                 return TEXTS.say("webhook.not-yet", told)
             reason: str | None = f"given up after a day ({failure})"
-        except (Refused, CannotOpen) as refusal:
+        except (PlatformRefused, CannotOpen) as refusal:
             reason = str(refusal)
         else:
             reason = None

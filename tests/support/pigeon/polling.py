@@ -7,7 +7,7 @@ import aiohttp
 import msgspec
 
 from libs.events.ids import IdKey
-from services.ingest.ports.platform import NoAnswer, NotReached, Refused
+from services.ingest.ports.platform import NoAnswer, NotReached, PlatformRefused
 from services.ingest.ports.polling import Polled
 from services.ingest.sources import OpenSource
 from tests.support.pigeon.channel import PigeonCredentials
@@ -36,7 +36,7 @@ class PigeonPoll:
         try:
             async with self._session.get(url, params={"after": position or "0"}) as answer:
                 if not answer.ok:
-                    raise Refused(answer.status, await answer.text())
+                    raise PlatformRefused(answer.status, await answer.text())
                 waiting = msgspec.json.decode(await answer.read(), type=_Waiting)
         except aiohttp.ClientConnectorError:
             raise NotReached from None

@@ -15,7 +15,13 @@ import msgspec
 from libs.events.registry import UNREADABLE
 from libs.runtime.headers import media_type_of
 from services.ingest.channels.telegram.limits import ALLOWED_UPDATES
-from services.ingest.ports.platform import FileTooLarge, NoAnswer, NotReached, Refused, TooMany
+from services.ingest.ports.platform import (
+    FileTooLarge,
+    NoAnswer,
+    NotReached,
+    PlatformRefused,
+    TooMany,
+)
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
 # Shorter than Telegram keeps an idle connection: a request on one that was just closed at the
@@ -29,7 +35,7 @@ _TOO_BIG: Final = "too big"
 _DEFAULT_RETRY_SECONDS: Final = 1
 
 
-class BotRefused(Refused):
+class BotApiRefused(PlatformRefused):
     """``migrated_to``: the group has become this supergroup."""
 
     def __init__(self, code: int, description: str, migrated_to: int | None = None) -> None:
@@ -95,7 +101,7 @@ class BotApi:
     async def call(
         self, token: str, method: str, fields: Mapping[str, Any], uploads: Sequence[Upload] = ()
     ) -> Any:
-        """The ``result``. Errors: Refused, TooMany, NotReached, NoAnswer."""
+        """The ``result``. Errors: PlatformRefused, TooMany, NotReached, NoAnswer."""
         data: bytes | aiohttp.FormData
         if not uploads:
             data, headers = msgspec.json.encode(fields), {"content-type": "application/json"}
@@ -126,13 +132,13 @@ class BotApi:
         """A file's bytes. Errors: as of ``call``, FileTooLarge."""
         try:
             found = await self.call(token, "getFile", {"file_id": file_id})
-        except Refused as error:
+        except PlatformRefused as error:
             if _TOO_BIG in error.description:
                 raise FileTooLarge from error
             raise
         path = found.get("file_path") if isinstance(found, dict) else None
         if not path:
-            raise Refused(404, "the file has no path")
+            raise PlatformRefused(404, "the file has no path")
         url = f"{self._base_url}/file/bot{token}/{path}"
         async with self._request("GET", url) as answer:
             if answer.status >= _SERVER_ERROR:
@@ -140,7 +146,7 @@ class BotApi:
             if answer.status == _TOO_LARGE:
                 raise FileTooLarge
             if not answer.ok:
-                raise Refused(answer.status, "the file cannot be fetched")
+                raise PlatformRefused(answer.status, "the file cannot be fetched")
             content = await answer.content.read(limit_bytes + 1)
             while len(content) <= limit_bytes and not answer.content.at_eof():
                 content += await answer.content.read(limit_bytes + 1 - len(content))
@@ -193,5 +199,5 @@ def _result(status: int, body: bytes) -> Any:
     if status >= _SERVER_ERROR or answer is None:
         raise NoAnswer(f"status {status}")
     if not answer.ok:
-        raise BotRefused(status, answer.description, answer.parameters.migrate_to_chat_id)
+        raise BotApiRefused(status, answer.description, answer.parameters.migrate_to_chat_id)
     return answer.result

@@ -10,7 +10,7 @@ from libs.events.outbound import OutboundEditRequested
 from services.ingest.channels.telegram.api import BotApi
 from services.ingest.channels.telegram.buttons import keyboard_of
 from services.ingest.channels.telegram.threads import Thread, numbers_of
-from services.ingest.ports.platform import NoAnswer, NotReached, Refused
+from services.ingest.ports.platform import NoAnswer, NotReached, PlatformRefused
 from services.ingest.ports.sending import Correction, Failed, Later, Sent
 
 # How Telegram says that a message says already what it is to say.
@@ -34,7 +34,7 @@ async def correct(
     except (NotReached, NoAnswer):
         # Where it was carried out all the same, the second time finds nothing left to do.
         return Later("network")
-    except Refused as error:
+    except PlatformRefused as error:
         if _SAME in error.description:
             return Sent()
         return Failed(f"telegram-{error.code}", error.description)

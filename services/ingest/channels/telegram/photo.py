@@ -11,7 +11,7 @@ from libs.events.credentials import TelegramCredentials
 from services.ingest.channels.telegram.api import BotApi
 from services.ingest.channels.telegram.threads import read_thread
 from services.ingest.ports.files import FoundPhoto
-from services.ingest.ports.platform import FileTooLarge, NoAnswer, Refused
+from services.ingest.ports.platform import FileTooLarge, NoAnswer, PlatformRefused
 
 # Telegram's small one is of 160 × 160 pixels, some 10 kB.
 MAX_BYTES: Final = 1024 * 1024
@@ -39,7 +39,7 @@ class TelegramPhotos:
             return None
         try:
             found = await self._api.call(credentials.bot_token, "getChat", {"chat_id": chat_id})
-        except Refused:
+        except PlatformRefused:
             return None
         try:
             photo = msgspec.convert(found, _Chat).photo
@@ -50,7 +50,7 @@ class TelegramPhotos:
     async def fetch(self, credentials: TelegramCredentials, photo: FoundPhoto) -> bytes | None:
         try:
             return await self._api.fetch(credentials.bot_token, photo.reference, MAX_BYTES)
-        except (Refused, FileTooLarge):
+        except (PlatformRefused, FileTooLarge):
             return None
 
 

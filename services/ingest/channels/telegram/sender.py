@@ -10,7 +10,7 @@ from libs.events.outbound import OutboundRequested
 from libs.runtime.away import SERVER_AWAY
 from libs.runtime.storage import StorageAway
 from services.ingest.channels.telegram import limits
-from services.ingest.channels.telegram.api import BotApi, BotRefused, Upload
+from services.ingest.channels.telegram.api import BotApi, BotApiRefused, Upload
 from services.ingest.channels.telegram.corrections import correct
 from services.ingest.channels.telegram.moves import Moves
 from services.ingest.channels.telegram.parts import Part, calls_of, parts_of
@@ -102,7 +102,7 @@ class TelegramSender:
         addressed = fields | thread.address(chat_id)
         try:
             outcome = await self._send(source, parts, addressed, done, moved_to)
-        except BotRefused as error:
+        except BotApiRefused as error:
             if error.migrated_to is None or moved_to is not None:
                 return Failed(f"telegram-{error.code}", error.description, done)
             try:
@@ -120,7 +120,7 @@ class TelegramSender:
         done: tuple[str, ...],
         moved_to: str | None,
     ) -> Outcome:
-        """All of them with one call, which is taken or not as a whole. Errors: BotRefused."""
+        """All of them with one call, which is taken or not as a whole. Errors: BotApiRefused."""
         token = source.credentials.bot_token
         try:
             if parts[0].attachment is None:
