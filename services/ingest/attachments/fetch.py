@@ -24,7 +24,7 @@ from services.ingest.ports.platform import (
     NoAnswer,
     NotReached,
     PlatformRefused,
-    TooMany,
+    RateLimited,
 )
 from services.ingest.sources import SourceBook
 
@@ -163,7 +163,7 @@ class Fetcher:
                 return "too-large"
             except PlatformRefused:
                 return "gone"
-            except TooMany as error:
+            except RateLimited as error:
                 await asyncio.sleep(error.retry_after)
             except (NotReached, NoAnswer):
                 continue

@@ -23,7 +23,7 @@ from services.ingest.attachments.store import AttachmentStore
 from services.ingest.ports.files import FileSource, PhotoSource
 from services.ingest.ports.polling import Poll
 from services.ingest.ports.registration import Registration
-from services.ingest.ports.sending import Sender
+from services.ingest.ports.sending import ChannelSender
 from services.ingest.ports.webhooks import Handshake, Webhook
 from services.ingest.settings import IngestSettings
 from services.ingest.sources import SourceBook
@@ -54,7 +54,7 @@ class ChannelAdapter:
     ``public``: they know by themselves whom they speak to.
     """
 
-    sender: Sender[Any]
+    sender: ChannelSender[Any]
     webhook: Webhook[Any] | None = None
     handshake: Handshake[Any] | None = None
     registration: Registration[Any] | None = None

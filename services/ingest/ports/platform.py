@@ -14,7 +14,7 @@ class FileTooLarge(Exception):
     """The file is larger than the platform gives, or than was asked for."""
 
 
-class TooMany(Exception):
+class RateLimited(Exception):
     """Not taken; nothing may be sent for ``retry_after`` seconds."""
 
     def __init__(self, retry_after: int) -> None:
@@ -31,4 +31,4 @@ class NoAnswer(Exception):
 
 
 # What passes: the same call may be taken later.
-PASSING = (TooMany, NotReached, NoAnswer)
+PASSING = (RateLimited, NotReached, NoAnswer)

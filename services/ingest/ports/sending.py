@@ -49,10 +49,10 @@ class Later:
 
 
 Ending = Sent | Failed | Uncertain
-Outcome = Ending | Later
+SendOutcome = Ending | Later
 
 
-class Sender[C: Credentials](Protocol):
+class ChannelSender[C: Credentials](Protocol):
     """One channel's way out."""
 
     async def ready(self, source: OpenSource[C], request: Request) -> None:
@@ -60,7 +60,7 @@ class Sender[C: Credentials](Protocol):
 
     async def send(
         self, source: OpenSource[C], request: OutboundRequested, done: tuple[str, ...]
-    ) -> Outcome:
+    ) -> SendOutcome:
         """Send what is left; ``done`` are the platform's ids of the parts already taken.
 
         Called after ``ready`` and once the attempt is durable.

@@ -63,7 +63,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class AttemptResult:
     """How an attempt ended, and when. ``correction`` None: it was to send the message, for the
     ``number``-th time."""
 
@@ -81,7 +81,7 @@ class Result:
     number: int = 1
 
 
-def result_of(attempt: Attempt, ending: Ending, at: datetime) -> Result:
+def result_of(attempt: Attempt, ending: Ending, at: datetime) -> AttemptResult:
     state: DeliveryState
     match ending:
         case Sent():
@@ -90,7 +90,7 @@ def result_of(attempt: Attempt, ending: Ending, at: datetime) -> Result:
             state = "failed"
         case Uncertain(code=code, reason=reason):
             state = "uncertain"
-    return Result(
+    return AttemptResult(
         attempt_id=attempt.id,
         message_id=attempt.request.message_id,
         conversation_id=attempt.conversation_id,
@@ -196,7 +196,7 @@ class Attempts:
             },
         )
 
-    async def end(self, results: Sequence[Result]) -> None:
+    async def end(self, results: Sequence[AttemptResult]) -> None:
         """The first end stands: an attempt that another replica has ended is left as it is."""
         going_on = {"$ne": ["$state", "ended"]}
         await change_each(
@@ -293,9 +293,9 @@ def attempt_of(document: Mapping[str, Any]) -> Attempt:
     )
 
 
-def ended_result(document: Mapping[str, Any]) -> Result:
+def ended_result(document: Mapping[str, Any]) -> AttemptResult:
     """Of an attempt that has ended."""
-    return Result(
+    return AttemptResult(
         attempt_id=document["_id"],
         message_id=document.get("message_id", document["_id"]),
         conversation_id=document["conversation_id"],
@@ -321,7 +321,7 @@ def _erased(at: datetime) -> Document:
     }
 
 
-def _result_document(result: Result) -> Document:
+def _result_document(result: AttemptResult) -> Document:
     return {
         "state": result.state,
         "at": result.at,

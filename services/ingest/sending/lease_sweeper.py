@@ -12,8 +12,8 @@ from libs.runtime.mongo import Document
 from services.ingest.ports.sending import Uncertain
 from services.ingest.sending.attempts import (
     LEASE,
+    AttemptResult,
     Attempts,
-    Result,
     attempt_of,
     ended_result,
     result_of,
@@ -120,7 +120,7 @@ def _each[T](documents: Sequence[Document], make: Callable[[Document], T]) -> li
     return made
 
 
-def _uncertain(document: Document) -> Result:
+def _uncertain(document: Document) -> AttemptResult:
     ending = Uncertain(
         "no-end", "It was being sent when the sending stopped", tuple(document["done"])
     )

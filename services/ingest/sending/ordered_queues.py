@@ -27,12 +27,20 @@ from libs.runtime.left_out import left_out
 from libs.runtime.problems import NotFound, Unavailable
 from services.ingest.metrics import POSTPONED, SEND_SECONDS, SEND_WAITING, SENT
 from services.ingest.ports.events import EVENT_SOURCE
-from services.ingest.ports.sending import Ending, Failed, Later, Outcome, Request, Sender, Uncertain
+from services.ingest.ports.sending import (
+    ChannelSender,
+    Ending,
+    Failed,
+    Later,
+    Request,
+    SendOutcome,
+    Uncertain,
+)
 from services.ingest.sending.attempts import (
     ERASED_REASON,
     Attempt,
+    AttemptResult,
     Attempts,
-    Result,
     attempt_of,
     ended_result,
     result_of,
@@ -60,7 +68,7 @@ class OrderedQueues:
         attempts: Attempts,
         publisher: Publisher,
         sources: SourceBook,
-        senders: Mapping[Channel, Sender[Any]],
+        senders: Mapping[Channel, ChannelSender[Any]],
         ids: IdKey,
     ) -> None:
         self._attempts = attempts
@@ -70,7 +78,7 @@ class OrderedQueues:
         self._ids = ids
         self._begin = Combiner[str, bool](attempts.begin)
         self._postpone = Combiner[Attempt, None](self._postpone_all)
-        self._finish = Combiner[Result, None](self.finish)
+        self._finish = Combiner[AttemptResult, None](self.finish)
         self._queues: dict[str, deque[Attempt]] = {}
         self._held: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -227,7 +235,7 @@ class OrderedQueues:
         external = await self._persist(lambda: self._attempts.external_id(quoted, conversation_id))
         return replace(request, reply_to_external=external)
 
-    def _target(self, request: Request) -> tuple[OpenSource[Any], Sender[Any]] | Failed:
+    def _target(self, request: Request) -> tuple[OpenSource[Any], ChannelSender[Any]] | Failed:
         if not isinstance(request, OutboundDeleteRequested) and request.content.erased:
             return Failed("erased", ERASED_REASON)
         if isinstance(request, OutboundRequested) and (refusal := refusal_of(request)) is not None:
@@ -249,13 +257,13 @@ class OrderedQueues:
         waited = (result.at - attempt.request.requested_at).total_seconds()
         SEND_SECONDS.labels(attempt.request.channel.value).observe(max(0.0, waited))
 
-    async def finish(self, results: Sequence[Result]) -> list[None]:
+    async def finish(self, results: Sequence[AttemptResult]) -> list[None]:
         """Durable, then published, then settled: a crash in between publishes it again."""
         await self._attempts.end(results)
         await self.tell(results)
         return [None] * len(results)
 
-    async def tell(self, results: Sequence[Result]) -> None:
+    async def tell(self, results: Sequence[AttemptResult]) -> None:
         """Publish the results of ended attempts, and settle these. Errors: PublishFailed,
         pymongo's.
         """
@@ -278,7 +286,7 @@ class OrderedQueues:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    def _envelope(self, result: Result) -> Envelope:
+    def _envelope(self, result: AttemptResult) -> Envelope:
         return Envelope(
             id=self._ids.derive("dlv", result.attempt_id, result.state),
             source=EVENT_SOURCE,
@@ -304,18 +312,20 @@ class OrderedQueues:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-async def _call(source: OpenSource[Any], sender: Sender[Any], attempt: Attempt) -> Outcome:
+async def _call(
+    source: OpenSource[Any], sender: ChannelSender[Any], attempt: Attempt
+) -> SendOutcome:
     if isinstance(attempt.request, OutboundRequested):
         return await sender.send(source, attempt.request, attempt.done)
     return await sender.correct(source, attempt.request)
 
 
-def _is_told(result: Result) -> bool:
+def _is_told(result: AttemptResult) -> bool:
     """Of a correction, conversation has said already that it is done."""
     return result.correction is None or result.state == "failed"
 
 
-def _body_of(result: Result) -> Body:
+def _body_of(result: AttemptResult) -> Body:
     if result.correction is not None:
         return CorrectionFailed(
             request_id=result.attempt_id,

@@ -32,7 +32,7 @@ from libs.runtime.language import spoken
 from libs.runtime.mongo import Document
 from libs.runtime.stopping import stopped_within
 from services.ingest.localization import TEXTS
-from services.ingest.ports.platform import PASSING, PlatformRefused, TooMany
+from services.ingest.ports.platform import PASSING, PlatformRefused, RateLimited
 from services.ingest.ports.registration import Registered, Registration
 from services.ingest.sources import OpenSource, SourceBook
 
@@ -207,7 +207,7 @@ def _words(failure: Exception, source: OpenSource[Any]) -> str:
     match failure:
         case PlatformRefused():
             return failure.description or TEXTS.say("webhook.error", {"code": failure.code})
-        case TooMany():
+        case RateLimited():
             return TEXTS.say("webhook.later", {"seconds": f"{failure.retry_after:g}"})
     name = channel_name(source.state.channel, spoken())
     return TEXTS.say("webhook.not-reached", {"channel": name, "reason": str(failure)})

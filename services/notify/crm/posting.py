@@ -16,17 +16,17 @@ _GONE: Final = 410
 _MAX_WAIT_SECONDS: Final = 3600
 
 
-class Outcome(StrEnum):
+class PostOutcome(StrEnum):
     DELIVERED = "delivered"
     RETRY = "retry"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class PostResult:
     """``reason`` has no words of the receiver's. ``wait``: it wants no other try before."""
 
-    outcome: Outcome
+    outcome: PostOutcome
     reason: str = ""
     wait: timedelta = timedelta()
 
@@ -52,7 +52,7 @@ class Poster:
         if self._session is not None:
             await self._session.close()
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Result:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> PostResult:
         if self._session is None:
             raise RuntimeError("the poster is not open")
         try:
@@ -64,17 +64,17 @@ class Poster:
                 return _answered(answer)
         except aiohttp.ClientConnectorError as error:
             private = isinstance(error.os_error, PrivateAddress)
-            return Result(Outcome.RETRY, "a private address" if private else "not reached")
+            return PostResult(PostOutcome.RETRY, "a private address" if private else "not reached")
         except (aiohttp.ClientError, NotOutside, TimeoutError, ValueError) as error:
-            return Result(Outcome.RETRY, f"no answer: {type(error).__name__}")
+            return PostResult(PostOutcome.RETRY, f"no answer: {type(error).__name__}")
 
 
-def _answered(answer: aiohttp.ClientResponse) -> Result:
+def _answered(answer: aiohttp.ClientResponse) -> PostResult:
     if 200 <= answer.status < 300:
-        return Result(Outcome.DELIVERED)
+        return PostResult(PostOutcome.DELIVERED)
     reason = f"status {answer.status}"
     if answer.status == _GONE:
-        return Result(Outcome.FAILED, reason)
+        return PostResult(PostOutcome.FAILED, reason)
     wanted = answer.headers.get("retry-after", "")
     seconds = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 10 else 0
-    return Result(Outcome.RETRY, reason, timedelta(seconds=min(seconds, _MAX_WAIT_SECONDS)))
+    return PostResult(PostOutcome.RETRY, reason, timedelta(seconds=min(seconds, _MAX_WAIT_SECONDS)))

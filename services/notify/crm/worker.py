@@ -17,7 +17,7 @@ from libs.runtime.kafka import PublishFailed
 from libs.runtime.sealing import CannotOpen, Sealer
 from services.notify.crm.deliveries import CrmDeliveries, CrmDelivery, delivery_of
 from services.notify.crm.message import headers_of, written
-from services.notify.crm.posting import Outcome, Poster, Result
+from services.notify.crm.posting import Poster, PostOutcome, PostResult
 from services.notify.metrics import CRM, CRM_WAITING
 from services.notify.notifications.in_app import InApp
 from services.notify.polling import GIVE_UP_AFTER, Polling
@@ -89,26 +89,28 @@ class CrmWorker:
                 del self._busy[delivery.workspace_id]
             self._polling.wake()
 
-    async def _tried(self, delivery: CrmDelivery) -> Result:
+    async def _tried(self, delivery: CrmDelivery) -> PostResult:
         there = self._directory.of(delivery.workspace_id)
         webhook = there.crm_webhook
         if webhook is None:
             later = delivery.attempt < TRIES_WITHOUT_WEBHOOK
-            return Result(Outcome.RETRY if later else Outcome.FAILED, "no webhook is set")
+            return PostResult(
+                PostOutcome.RETRY if later else PostOutcome.FAILED, "no webhook is set"
+            )
         try:
             secret = self._sealer.open(webhook.sealed_secret, delivery.workspace_id).decode()
         except CannotOpen:
-            return Result(Outcome.RETRY, "the secret does not open")
+            return PostResult(PostOutcome.RETRY, "the secret does not open")
         body = written(delivery, there, self._console_url)
         headers = headers_of(delivery.delivery_id, body, secret, datetime.now(UTC))
         return await self._poster.post(webhook.url, body, headers)
 
-    async def _settle(self, delivery: CrmDelivery, result: Result) -> None:
+    async def _settle(self, delivery: CrmDelivery, result: PostResult) -> None:
         now = datetime.now(UTC)
-        if result.outcome is Outcome.RETRY and now - delivery.created_at > GIVE_UP_AFTER:
-            result = Result(Outcome.FAILED, f"given up after a day: {result.reason}")
+        if result.outcome is PostOutcome.RETRY and now - delivery.created_at > GIVE_UP_AFTER:
+            result = PostResult(PostOutcome.FAILED, f"given up after a day: {result.reason}")
         CRM.labels(result.outcome).inc()
-        if result.outcome is not Outcome.DELIVERED:
+        if result.outcome is not PostOutcome.DELIVERED:
             log.warning(
                 "case not delivered to the CRM",
                 workspace=delivery.workspace_id,
@@ -117,11 +119,11 @@ class CrmWorker:
                 attempt=delivery.attempt,
                 reason=result.reason,
             )
-        if result.outcome is Outcome.RETRY:
+        if result.outcome is PostOutcome.RETRY:
             due_at = now + max(pause(self._retry_after, delivery.attempt), result.wait)
             await self._deliveries.retry(delivery, due_at, result.reason)
             return
-        if result.outcome is Outcome.FAILED:
+        if result.outcome is PostOutcome.FAILED:
             try:
                 await self._tell(delivery, now)
             except PublishFailed as error:

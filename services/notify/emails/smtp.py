@@ -29,7 +29,7 @@ _POLICY: Final = policy.SMTP.clone(cte_type="7bit")  # understood by every serve
 _DEFAULT_PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
-class Outcome(StrEnum):
+class EmailOutcome(StrEnum):
     SENT = "sent"
     RETRY = "retry"
     FAILED = "failed"
@@ -37,10 +37,10 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class EmailResult:
     """``reason`` holds the server's code, not its words: they repeat the address."""
 
-    outcome: Outcome
+    outcome: EmailOutcome
     reason: str = ""
 
 
@@ -82,7 +82,7 @@ class Mailer:
 
     async def send(
         self, message: EmailMessage, recipient: str, hand_over: Callable[[], Awaitable[bool]]
-    ) -> Result | None:
+    ) -> EmailResult | None:
         """What became of it; None where ``hand_over`` (asked just before DATA) said no."""
         client = SMTP(
             hostname=self._host,
@@ -106,7 +106,7 @@ class Mailer:
                 await client.quit(timeout=1)
             client.close()
 
-    async def _prepare(self, client: SMTP, recipient: str) -> Result | None:
+    async def _prepare(self, client: SMTP, recipient: str) -> EmailResult | None:
         """Connect, sign in, name sender and recipient. None: the server waits for the e-mail."""
         is_open = False
         try:
@@ -121,28 +121,28 @@ class Mailer:
         except (SMTPException, OSError) as error:
             return _not_now(error)
         except UnicodeEncodeError:
-            return Result(Outcome.FAILED, "the address is not plain ASCII")
+            return EmailResult(EmailOutcome.FAILED, "the address is not plain ASCII")
         return None
 
 
-async def _give(client: SMTP, message: bytes) -> Result:
+async def _give(client: SMTP, message: bytes) -> EmailResult:
     try:
         async with asyncio.timeout(DATA_TIMEOUT_SECONDS):
             await client.data(message, timeout=DATA_TIMEOUT_SECONDS)
     except SMTPResponseException as error:
         return _answered(error)
     except (SMTPException, OSError) as error:
-        return Result(Outcome.UNCERTAIN, f"no answer after the e-mail: {_brief(error)}")
-    return Result(Outcome.SENT)
+        return EmailResult(EmailOutcome.UNCERTAIN, f"no answer after the e-mail: {_brief(error)}")
+    return EmailResult(EmailOutcome.SENT)
 
 
-def _answered(error: SMTPResponseException) -> Result:
-    outcome = Outcome.FAILED if error.code >= 500 else Outcome.RETRY
-    return Result(outcome, f"{type(error).__name__} {error.code}")
+def _answered(error: SMTPResponseException) -> EmailResult:
+    outcome = EmailOutcome.FAILED if error.code >= 500 else EmailOutcome.RETRY
+    return EmailResult(outcome, f"{type(error).__name__} {error.code}")
 
 
-def _not_now(error: Exception) -> Result:
-    return Result(Outcome.RETRY, f"no session: {_brief(error)}")
+def _not_now(error: Exception) -> EmailResult:
+    return EmailResult(EmailOutcome.RETRY, f"no session: {_brief(error)}")
 
 
 def _brief(error: Exception) -> str:

@@ -13,7 +13,7 @@ from libs.runtime.backoff import pause
 from libs.runtime.directory import Directory
 from libs.runtime.language import FALLBACK
 from services.notify.emails.deliveries import Deliveries, Delivery
-from services.notify.emails.smtp import Mailer, Outcome, Result, Unwritable, written
+from services.notify.emails.smtp import EmailOutcome, EmailResult, Mailer, Unwritable, written
 from services.notify.emails.texts import (
     AssignedCase,
     CaseInGroup,
@@ -61,7 +61,7 @@ class DeliveryWorker:
     async def _idle(self) -> None:
         uncertain = await self._deliveries.give_up_leases(datetime.now(UTC))
         if uncertain:
-            EMAILS.labels(Outcome.UNCERTAIN).inc(uncertain)
+            EMAILS.labels(EmailOutcome.UNCERTAIN).inc(uncertain)
         EMAILS_WAITING.set(await self._deliveries.count_waiting())
 
     async def _send(self, delivery: Delivery) -> None:
@@ -69,14 +69,14 @@ class DeliveryWorker:
         if result is not None:
             await self._settle(delivery, result)
 
-    async def _tried(self, delivery: Delivery) -> Result | None:
+    async def _tried(self, delivery: Delivery) -> EmailResult | None:
         try:
             recipient, text = self._written_now(delivery)
             message = written(
                 text, self._mailer.sender, recipient, delivery.delivery_id, delivery.created_at
             )
         except (Gone, Unwritable) as error:
-            return Result(Outcome.FAILED, str(error))
+            return EmailResult(EmailOutcome.FAILED, str(error))
         return await self._mailer.send(
             message,
             recipient,
@@ -109,12 +109,12 @@ class DeliveryWorker:
         in_group = CaseInGroup(member.name, group.name, name, delivery.channel, link)
         return member.email, case_in_group(language, in_group)
 
-    async def _settle(self, delivery: Delivery, result: Result) -> None:
+    async def _settle(self, delivery: Delivery, result: EmailResult) -> None:
         now = datetime.now(UTC)
-        if result.outcome is Outcome.RETRY and now - delivery.created_at > GIVE_UP_AFTER:
-            result = Result(Outcome.FAILED, f"given up after a day: {result.reason}")
+        if result.outcome is EmailOutcome.RETRY and now - delivery.created_at > GIVE_UP_AFTER:
+            result = EmailResult(EmailOutcome.FAILED, f"given up after a day: {result.reason}")
         EMAILS.labels(result.outcome).inc()
-        if result.outcome is not Outcome.SENT:
+        if result.outcome is not EmailOutcome.SENT:
             log.warning(
                 "e-mail not sent",
                 delivery_id=delivery.delivery_id,
@@ -122,7 +122,7 @@ class DeliveryWorker:
                 attempt=delivery.attempt,
                 reason=result.reason,
             )
-        if result.outcome is Outcome.RETRY:
+        if result.outcome is EmailOutcome.RETRY:
             due_at = now + pause(self._retry_after, delivery.attempt)
             await self._deliveries.retry(delivery, due_at, result.reason)
         else:

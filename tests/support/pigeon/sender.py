@@ -7,8 +7,8 @@ from services.ingest.ports.sending import (
     Correction,
     Failed,
     Later,
-    Outcome,
     Request,
+    SendOutcome,
     Sent,
     Uncertain,
 )
@@ -17,7 +17,7 @@ from tests.support.pigeon.channel import PigeonCredentials
 
 
 class PigeonSender:
-    """A ``Sender``."""
+    """A ``ChannelSender``."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._session = session
@@ -31,7 +31,7 @@ class PigeonSender:
         source: OpenSource[PigeonCredentials],
         request: OutboundRequested,
         done: tuple[str, ...],
-    ) -> Outcome:
+    ) -> SendOutcome:
         letter = {"to": request.thread, "text": request.content.text}
         url = f"{self._url}/lofts/{source.credentials.loft}/letters"
         try:

@@ -20,7 +20,7 @@ from services.ingest.ports.platform import (
     NoAnswer,
     NotReached,
     PlatformRefused,
-    TooMany,
+    RateLimited,
 )
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
@@ -101,7 +101,7 @@ class BotApi:
     async def call(
         self, token: str, method: str, fields: Mapping[str, Any], uploads: Sequence[Upload] = ()
     ) -> Any:
-        """The ``result``. Errors: PlatformRefused, TooMany, NotReached, NoAnswer."""
+        """The ``result``. Errors: PlatformRefused, RateLimited, NotReached, NoAnswer."""
         data: bytes | aiohttp.FormData
         if not uploads:
             data, headers = msgspec.json.encode(fields), {"content-type": "application/json"}
@@ -194,7 +194,7 @@ def _result(status: int, body: bytes) -> Any:
     except UNREADABLE:
         answer = None
     if status == _TOO_MANY:
-        raise TooMany(answer.parameters.retry_after if answer else _DEFAULT_RETRY_SECONDS)
+        raise RateLimited(answer.parameters.retry_after if answer else _DEFAULT_RETRY_SECONDS)
     # The Bot API answers 5xx from in front of what does the work: it may have been carried out.
     if status >= _SERVER_ERROR or answer is None:
         raise NoAnswer(f"status {status}")

@@ -20,7 +20,7 @@ _SAME = "message is not modified"
 async def correct(
     api: BotApi, token: str, thread: Thread, request: Correction
 ) -> Sent | Failed | Later:
-    """Errors: TooMany."""
+    """Errors: RateLimited."""
     try:
         chat_id, ids = numbers_of(request.external_message_ids, thread)
     except (ValueError, StopIteration):

@@ -15,13 +15,13 @@ from services.ingest.channels.telegram.corrections import correct
 from services.ingest.channels.telegram.moves import Moves
 from services.ingest.channels.telegram.parts import Part, calls_of, parts_of
 from services.ingest.channels.telegram.threads import Thread, quoting, read_thread, sent_as
-from services.ingest.ports.platform import NoAnswer, NotReached, TooMany
+from services.ingest.ports.platform import NoAnswer, NotReached, RateLimited
 from services.ingest.ports.sending import (
     Correction,
     Failed,
     Later,
-    Outcome,
     Request,
+    SendOutcome,
     Sent,
     Uncertain,
 )
@@ -39,7 +39,7 @@ ReadAttachment = Callable[[str, str], Awaitable[bytes | None]]
 
 
 class TelegramSender:
-    """A ``Sender``."""
+    """A ``ChannelSender``."""
 
     def __init__(self, api: BotApi, read_attachment: ReadAttachment, moves: Moves) -> None:
         self._api = api
@@ -56,7 +56,7 @@ class TelegramSender:
         source: OpenSource[TelegramCredentials],
         request: OutboundRequested,
         done: tuple[str, ...],
-    ) -> Outcome:
+    ) -> SendOutcome:
         try:
             thread = read_thread(request.thread)
         except ValueError:
@@ -83,7 +83,7 @@ class TelegramSender:
             return await correct(self._api, source.credentials.bot_token, thread, request)
         except ValueError:
             return _bad_thread()
-        except TooMany as error:
+        except RateLimited as error:
             self._pace.block(source.id, error.retry_after)
             return Later("rate")
 
@@ -94,7 +94,7 @@ class TelegramSender:
         parts: Sequence[Part],
         fields: dict[str, Any],
         done: tuple[str, ...],
-    ) -> Outcome:
+    ) -> SendOutcome:
         """A group that has become a supergroup is another chat: what was refused for that goes
         there."""
         chat_id = self._moves.present(source.id, thread.chat_id)
@@ -119,7 +119,7 @@ class TelegramSender:
         fields: dict[str, Any],
         done: tuple[str, ...],
         moved_to: str | None,
-    ) -> Outcome:
+    ) -> SendOutcome:
         """All of them with one call, which is taken or not as a whole. Errors: BotApiRefused."""
         token = source.credentials.bot_token
         try:
@@ -138,7 +138,7 @@ class TelegramSender:
             return Sent((*done, *named))
         except StorageAway:
             return Later("network", done)
-        except TooMany as error:
+        except RateLimited as error:
             # Telegram does not say whether the chat or the bot is meant, and calls during the pause
             # may prolong it: the whole bot pauses.
             self._pace.block(source.id, error.retry_after)

@@ -2,12 +2,12 @@
 
 from libs.events.credentials import WidgetCredentials
 from libs.events.outbound import OutboundRequested
-from services.ingest.ports.sending import Correction, Failed, Later, Outcome, Request, Sent
+from services.ingest.ports.sending import Correction, Failed, Later, Request, SendOutcome, Sent
 from services.ingest.sources import OpenSource
 
 
 class KeptSender:
-    """A ``Sender`` without a platform: what is asked for is in the conversation already."""
+    """A ``ChannelSender`` without a platform: what is asked for is in the conversation already."""
 
     async def ready(self, source: OpenSource[WidgetCredentials], request: Request) -> None:
         return
@@ -17,7 +17,7 @@ class KeptSender:
         source: OpenSource[WidgetCredentials],
         request: OutboundRequested,
         done: tuple[str, ...],
-    ) -> Outcome:
+    ) -> SendOutcome:
         return Sent()
 
     async def correct(
