@@ -13,7 +13,7 @@ REFUSED: Final = 300
 _PAUSE_S: Final = 0.05
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """The API answered with a problem."""
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
@@ -74,7 +74,10 @@ class ApiClient:
         body: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Any:
-        """The answer's JSON, None where it has none. Errors: Refused, aiohttp.ClientError."""
+        """The answer's JSON, None where it has none.
+
+        Errors: RequestRefused, aiohttp.ClientError.
+        """
         sent = dict(headers or {})
         if self._token:
             sent["authorization"] = f"Bearer {self._token}"
@@ -84,7 +87,7 @@ class ApiClient:
             text = await answer.read()
             decoded = json.loads(text) if text else None
             if answer.status >= REFUSED:
-                raise Refused(answer.status, decoded or {})
+                raise RequestRefused(answer.status, decoded or {})
             return decoded
 
     @asynccontextmanager

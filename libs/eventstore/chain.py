@@ -16,7 +16,7 @@ import msgspec
 from libs.eventstore.codec import from_document
 from libs.eventstore.commits import GENESIS, Commit, hash_of
 
-type Kind = Literal["altered", "removed", "inserted", "cut off", "made anew"]
+type FindingKind = Literal["altered", "removed", "inserted", "cut off", "made anew"]
 
 _DIGITS: Final = 10
 # What decoding a document raises that is no commit: one of these, whatever stands in it.
@@ -26,7 +26,7 @@ _UNREADABLE: Final = (LookupError, TypeError, ValueError, AttributeError, Overfl
 class Finding(msgspec.Struct, frozen=True):
     """What happened to the versions `first` to `last` of a stream, and how it shows."""
 
-    kind: Kind
+    kind: FindingKind
     stream: str
     first: int
     last: int

@@ -56,7 +56,7 @@ def refused_whoever_asks(error: Exception) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class DocumentChange:
     """What becomes of one document: ``becomes`` where ``where`` holds, both as expressions of the
     aggregation language. What is to be taken as it is stands in ``$literal``."""
 
@@ -69,7 +69,9 @@ def with_fields(fields: Document) -> Document:
     return {"$mergeObjects": ["$$ROOT", {"$literal": fields}]}
 
 
-async def change_each(collection: AsyncCollection[Document], changes: Mapping[str, Change]) -> int:
+async def change_each(
+    collection: AsyncCollection[Document], changes: Mapping[str, DocumentChange]
+) -> int:
     """Change documents, named by their ids, each in its own way; how many of them are there,
     changed or not. Errors: the driver's; some may then be changed.
 
@@ -87,7 +89,9 @@ async def change_each(collection: AsyncCollection[Document], changes: Mapping[st
     return sum(found)
 
 
-async def _change(collection: AsyncCollection[Document], changes: Mapping[str, Change]) -> int:
+async def _change(
+    collection: AsyncCollection[Document], changes: Mapping[str, DocumentChange]
+) -> int:
     branches = [
         {"case": {"$and": [{"$eq": ["$_id", _id]}, change.where]}, "then": change.becomes}
         for _id, change in changes.items()
@@ -100,8 +104,8 @@ async def _change(collection: AsyncCollection[Document], changes: Mapping[str, C
 
 
 __all__ = [
-    "Change",
     "Document",
+    "DocumentChange",
     "MongoClient",
     "PyMongoError",
     "change_each",

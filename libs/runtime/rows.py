@@ -11,22 +11,22 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError
 
 from libs.eventstore.duplicates import refused_as_taken
-from libs.runtime.mongo import Change, Document, change_each, with_fields
+from libs.runtime.mongo import Document, DocumentChange, change_each, with_fields
 
 type Rows = AsyncCollection[Document]
-type Replacement = Callable[[Document], Change]
+type Replacement = Callable[[Document], DocumentChange]
 
 _FIND_BATCH: Final = 10_000
 
 
-def replacing(row: Document) -> Change:
+def replacing(row: Document) -> DocumentChange:
     """Of a row that has one version, at ``v``."""
-    return Change({"$lt": ["$v", row["v"]]}, {"$literal": row})
+    return DocumentChange({"$lt": ["$v", row["v"]]}, {"$literal": row})
 
 
-def part_update(row: Document, part: str) -> Change:
+def part_update(row: Document, part: str) -> DocumentChange:
     older = {"$lt": [{"$ifNull": [f"${part}.v", 0]}, row[part]["v"]]}
-    return Change(older, with_fields(row))
+    return DocumentChange(older, with_fields(row))
 
 
 async def find_rows(rows: Rows, ids: Collection[str]) -> list[Document]:
@@ -70,7 +70,7 @@ async def _update(rows: Rows, updates: Sequence[Document], replacement: Replacem
     there = True
     while updates:
         # Two parts of one row come one after the other.
-        changes: dict[str, Change] = {}
+        changes: dict[str, DocumentChange] = {}
         later = []
         for row in updates:
             if row["_id"] in changes:

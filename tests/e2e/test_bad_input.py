@@ -10,7 +10,7 @@ from libs.events.topics import Topic
 from libs.runtime.broker import publishing
 from libs.runtime.kafka import Outgoing
 from libs.runtime.settings import Settings, load
-from parley.client import Refused, eventually
+from parley.client import RequestRefused, eventually
 from parley.dead_letters import DeadLetter, dead_letters
 from parley.doubles.bot import Bot
 from parley.doubles.bot_api import SECRET_HEADER
@@ -116,10 +116,10 @@ async def test_another_workspaces_conversation_is_not_there(company: Company) ->
     stranger = await company.another_company()
 
     for words in ("", "/timeline"):
-        with pytest.raises(Refused) as hidden:
+        with pytest.raises(RequestRefused) as hidden:
             await stranger.get(f"/v1/conversations/{row['conversation_id']}{words}")
         assert hidden.value.status == 404
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestRefused) as refused:
         await stranger.post(f"/v1/conversations/{row['conversation_id']}/take")
     assert refused.value.status == 404
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from parley.client import ApiClient, Refused, eventually
+from parley.client import ApiClient, RequestRefused, eventually
 from tests.support.e2e.team import Company, period, person
 
 pytestmark = pytest.mark.servers
@@ -89,13 +89,13 @@ async def test_of_two_who_take_at_once_one_wins_and_the_other_is_told_who(
     async def take(client: ApiClient) -> Any:
         try:
             return await client.post(f"/v1/conversations/{row['conversation_id']}/take")
-        except Refused as refusal:
+        except RequestRefused as refusal:
             return refusal
 
     answers = await asyncio.gather(take(dima), take(kostya))
 
-    refusals = [a for a in answers if isinstance(a, Refused)]
-    winners = [a for a in answers if not isinstance(a, Refused)]
+    refusals = [a for a in answers if isinstance(a, RequestRefused)]
+    winners = [a for a in answers if not isinstance(a, RequestRefused)]
     assert len(refusals) == len(winners) == 1
     winner = winners[0]["case"]["responsible"]
     assert winner in (dima_id, kostya_id)
@@ -116,7 +116,7 @@ async def test_a_repeated_idempotency_key_answers_the_same_and_sends_once(
     body = {"text": "Good day"}
     first = await company.owner.call("POST", f"{path}/messages", body=body, headers=key)
     second = await company.owner.call("POST", f"{path}/messages", body=body, headers=key)
-    with pytest.raises(Refused) as other:
+    with pytest.raises(RequestRefused) as other:
         await company.owner.call("POST", f"{path}/messages", body={"text": "Bye"}, headers=key)
 
     assert second == first
@@ -153,7 +153,7 @@ async def test_a_rule_puts_cases_of_a_source_into_its_group_and_tells_the_member
 
     # One who is not in the group neither sees nor finds it
     assert (await other.get("/v1/conversations", tab="new"))["items"] == []
-    with pytest.raises(Refused) as hidden:
+    with pytest.raises(RequestRefused) as hidden:
         await other.get(f"/v1/conversations/{row['conversation_id']}")
     assert hidden.value.status == 404
 
@@ -227,7 +227,7 @@ async def test_a_customer_is_seen_as_telegram_shows_them(company: Company) -> No
 
     outsider = await company.another_company()
     bot.photos[olena["id"]] = "olena"
-    with pytest.raises(Refused) as hidden:
+    with pytest.raises(RequestRefused) as hidden:
         await outsider.get(url.removeprefix(company.suite.url("gateway")))
     assert hidden.value.status == 404
 
@@ -273,7 +273,7 @@ async def test_a_button_is_sent_pressed_and_said(company: Company) -> None:
         [[{"text": str(n), "data": "x"} for n in range(9)]],
     )
     for wrong in refused_rows:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(RequestRefused) as refused:
             await company.owner.post(f"{path}/messages", text="?", buttons=wrong)
         assert refused.value.status == 422, wrong
 

@@ -18,7 +18,7 @@ import pytest
 
 from libs.devstack import Servers
 from libs.runtime.settings import SERVICES
-from parley.client import Refused, eventually
+from parley.client import RequestRefused, eventually
 from parley.doubles.bot_api import BotApiDouble
 from parley.migrate import migrate_all
 from parley.suite import Suite
@@ -116,7 +116,7 @@ async def test_a_message_of_a_channel_of_tomorrow_waits_and_is_answered(
     company: Company, upgradable: Upgradable, post: PigeonPost
 ) -> None:
     # Its credentials are checked by its own type, and told by nobody.
-    with pytest.raises(Refused) as wrong:
+    with pytest.raises(RequestRefused) as wrong:
         await company.owner.post(
             "/v1/sources",
             channel="pigeon",
@@ -194,7 +194,7 @@ async def test_a_message_of_a_channel_of_tomorrow_waits_and_is_answered(
     # An answer is measured as the channel measures, and flies.
     path = f"/v1/conversations/{anna['conversation_id']}"
     await company.owner.post(f"{path}/take")
-    with pytest.raises(Refused) as too_long:
+    with pytest.raises(RequestRefused) as too_long:
         await company.owner.post(f"{path}/messages", text="ж" * 21)
     assert "more than the 40 bytes that pigeon post takes" in str(too_long.value.problem)
     answer = await company.owner.post(f"{path}/messages", text="ж" * 20)
@@ -208,7 +208,7 @@ async def test_a_message_of_a_channel_of_tomorrow_waits_and_is_answered(
 
     await eventually("the delivery state", was_sent)
     assert post.sent == [("north", {"to": "anna", "text": "ж" * 20})]
-    with pytest.raises(Refused) as never:
+    with pytest.raises(RequestRefused) as never:
         await company.owner.call("DELETE", f"{path}/messages/{answer['item']['id']}")
     assert never.value.problem["type"].endswith(":channel-does-not-allow")
 

@@ -28,7 +28,7 @@ from libs.events.content import DeliveryState
 from libs.events.outbound import OutboundRequested
 from libs.events.registry import decode, encode, spec_of
 from libs.eventstore.duplicates import refused_as_taken
-from libs.runtime.mongo import Change, Document, change_each, with_fields
+from libs.runtime.mongo import Document, DocumentChange, change_each, with_fields
 from services.ingest.ports.sending import Ending, Failed, Request, Sent, Uncertain
 from services.ingest.sending.requests import correction_of, id_of, number_of
 
@@ -189,7 +189,7 @@ class Attempts:
         await change_each(
             self._collection,
             {
-                one.id: Change(
+                one.id: DocumentChange(
                     still_ours, with_fields({"state": "waiting", "done": list(one.done)})
                 )
                 for one in attempts
@@ -202,7 +202,7 @@ class Attempts:
         await change_each(
             self._collection,
             {
-                one.attempt_id: Change(
+                one.attempt_id: DocumentChange(
                     going_on, with_fields({"state": "ended", "result": _result_document(one)})
                 )
                 for one in results

@@ -22,7 +22,7 @@ from services.notify.queue import Queue
 HANDOVER_LEASE: Final = timedelta(seconds=180)
 _OPEN: Final = ("queued", "sending", "handing_over")
 
-Kind = Literal["case-in-group", "assigned", "transfer-offered"]
+EmailKind = Literal["case-in-group", "assigned", "transfer-offered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Delivery:
     source_id: str
     channel: str
     created_at: datetime
-    kind: Kind = "case-in-group"
+    kind: EmailKind = "case-in-group"
     location_id: str | None = None
     wanted_by: datetime | None = None
     attempt: int = 0

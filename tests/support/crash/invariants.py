@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from libs.events.topics import Topic
-from parley.client import Refused
+from parley.client import RequestRefused
 from services.notify.notifications.rules import CASE_IN_GROUP
 from services.notify.notifications.undelivered import NOT_DELIVERED
 from tests.support.crash import recount
@@ -51,7 +51,7 @@ async def assert_whole(team: Team, screen: Screen) -> None:
 async def _breaches(team: Team, screen: Screen) -> list[str]:
     try:
         timelines = await _timelines(team)
-    except Refused as refusal:
+    except RequestRefused as refusal:
         # Not quiet yet: a case that waits in routing hides its conversation.
         return [f"a timeline was refused: {refusal}"]
     cases = [case for timeline in timelines.values() for case in recount.cases_of(timeline)]

@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from parley.client import ApiClient, Refused
+from parley.client import ApiClient, RequestRefused
 from parley.doubles.bot import Bot
 from parley.doubles.bot_api import SECRET_HEADER
 from tests.support.e2e.team import Company, Json, person
@@ -182,7 +182,7 @@ class Load:
     async def _take(self, agent: Agent, conversation_id: str) -> None:
         try:
             await self._command(agent, conversation_id, "take")
-        except Refused as refusal:
+        except RequestRefused as refusal:
             if refusal.status != 409 or refusal.problem.get("member_id") == agent.member_id:
                 self._unexpected(agent, "take", conversation_id, refusal)
         else:
@@ -196,23 +196,23 @@ class Load:
             if self._random.random() < 0.2:
                 await self._command(agent, conversation_id, "close")
                 agent.closed.append(conversation_id)
-        except Refused as refusal:
+        except RequestRefused as refusal:
             self._unexpected(agent, "answer or close", conversation_id, refusal)
 
-    def _unexpected(self, agent: Agent, what: str, where: str, refusal: Refused) -> None:
+    def _unexpected(self, agent: Agent, what: str, where: str, refusal: RequestRefused) -> None:
         self._team.unexpected.append(f"{agent.name} was refused to {what} in {where}: {refusal}")
 
     async def _command(
         self, agent: Agent, conversation_id: str, action: str, body: Json | None = None
     ) -> Json:
-        """With a key of its own, and sometimes once more. Errors: Refused."""
+        """With a key of its own, and sometimes once more. Errors: RequestRefused."""
         path = f"/v1/conversations/{conversation_id}/{action}"
         headers = {"idempotency-key": uuid.uuid4().hex}
         first: Json = await self._insist(agent.client, "POST", path, body=body, headers=headers)
         if self._random.random() < 0.2:
             try:
                 again = await self._insist(agent.client, "POST", path, body=body, headers=headers)
-            except Refused as refusal:
+            except RequestRefused as refusal:
                 # The case may have gone where they do not see it (a new one waits in routing while
                 # Kafka is away), and then nobody is told again what they were told before.
                 if refusal.status != _NOT_FOUND:
@@ -239,13 +239,13 @@ class Load:
             await self._rest(0.2, 0.6)
 
     async def _insist(self, client: ApiClient, method: str, path: str, **request: Any) -> Any:
-        """Again until it is answered. Errors: Refused (below 500), NotAnswered."""
+        """Again until it is answered. Errors: RequestRefused (below 500), NotAnswered."""
         deadline = asyncio.get_running_loop().time() + self._patience_s
         last: Exception | None = None
         while asyncio.get_running_loop().time() < deadline:
             try:
                 return await client.call(method, path, **request)
-            except Refused as refusal:
+            except RequestRefused as refusal:
                 if refusal.status < _SERVER_ERROR:
                     raise
                 last = refusal

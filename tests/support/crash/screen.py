@@ -5,7 +5,7 @@ from typing import Self
 
 import aiohttp
 
-from parley.client import ApiClient, LiveFrames, Refused
+from parley.client import ApiClient, LiveFrames, RequestRefused
 from tests.support.crash.load import PAUSE_S
 from tests.support.crash.pages import all_pages
 from tests.support.e2e.team import Json
@@ -58,7 +58,7 @@ class Screen:
                         await self._reload()
                         self._cursor = ready["cursor"]
                     await self._show(frames)
-            except Refused as refusal:
+            except RequestRefused as refusal:
                 if refusal.status < 500:
                     raise
             except (aiohttp.ClientError, TimeoutError, aiohttp.WSMessageTypeError):
@@ -86,7 +86,7 @@ class Screen:
         path = f"/v1/conversations/{conversation_id}/timeline"
         try:
             items = await all_pages(self._client, path)
-        except Refused as refusal:
+        except RequestRefused as refusal:
             if refusal.status != 404:
                 raise
             return  # its next case waits in routing, and will be told of when it leaves it

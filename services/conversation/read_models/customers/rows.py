@@ -23,7 +23,7 @@ from pymongo.errors import BulkWriteError
 from libs.aggregates.aggregate import Snapshot
 from libs.eventstore.commits import Commit
 from libs.eventstore.duplicates import refused_as_taken
-from libs.runtime.mongo import Change, Document
+from libs.runtime.mongo import Document, DocumentChange
 from libs.runtime.rows import Rows, insert_missing, part_update
 from services.conversation.domain.conversation.blocking import MessageWithheld
 from services.conversation.domain.conversation.life import CaseOpened
@@ -82,11 +82,11 @@ def customer_of(row: Mapping[str, Any]) -> Snapshot[CustomerState] | None:
     return state_in(_decoder, part, row["_id"])
 
 
-def update_customer(row: Document) -> Change:
+def update_customer(row: Document) -> DocumentChange:
     # All that is not the customer's own stream's is kept, and nothing that this stream once said.
     kept = {"_id": "$_id", "conversations": "$conversations"}
     older = part_update(row, "known").where
-    return Change(older, {"$mergeObjects": [kept, {"$literal": row}]})
+    return DocumentChange(older, {"$mergeObjects": [kept, {"$literal": row}]})
 
 
 def openings_of(commits: Iterable[Commit]) -> list[Document]:

@@ -30,7 +30,7 @@ from pymongo import ASCENDING, IndexModel
 from libs.aggregates.aggregate import Snapshot
 from libs.events.content import Content
 from libs.eventstore.commits import Commit
-from libs.runtime.mongo import Change, Document
+from libs.runtime.mongo import Document, DocumentChange
 from libs.runtime.rows import Rows, part_update
 from services.conversation.domain.conversation.blocking import EditWithheld
 from services.conversation.domain.conversation.corrections import (
@@ -199,10 +199,10 @@ def _parts_of(event: Event[Any]) -> Iterator[tuple[str, str, Document]]:
                 yield event.message_id, "edit", part
 
 
-def update_delivery(row: Document) -> Change:
+def update_delivery(row: Document) -> DocumentChange:
     return part_update(row, "delivery")
 
 
-def update_part(row: Document) -> Change:
+def update_part(row: Document) -> DocumentChange:
     """Of a row with one part, as ``parts_of`` makes them."""
     return part_update(row, next(part for part in MESSAGE_PARTS if part in row))

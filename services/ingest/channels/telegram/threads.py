@@ -11,8 +11,8 @@ from typing import Any, Final, Literal
 
 from services.ingest.channels.telegram.shapes import Named, TelegramMessage
 
-type Kind = Literal["chat", "business", "topic", "direct", "ephemeral"]
-_NUMBERED: Final[tuple[Kind, ...]] = ("topic", "direct", "ephemeral")
+type ThreadKind = Literal["chat", "business", "topic", "direct", "ephemeral"]
+_NUMBERED: Final[tuple[ThreadKind, ...]] = ("topic", "direct", "ephemeral")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Thread:
 
     chat_id: str
     part: str = ""
-    kind: Kind = "chat"
+    kind: ThreadKind = "chat"
 
     def __str__(self) -> str:
         if self.kind == "chat":
