@@ -31,6 +31,7 @@ from libs.runtime.metrics import (
 from libs.runtime.policy import Policy, Stop
 from libs.runtime.stopping import stopped_within
 from libs.runtime.streams import Record, Wanted, of_types
+from libs.runtime.tracing import started_of
 
 log = structlog.get_logger()
 
@@ -127,6 +128,7 @@ class GroupMember:
         assigned = consumer.assignment()
         batches = {tp: records for tp, records in fetched.items() if tp in assigned}
         stops: dict[TopicPartition, Stop] = {}
+        spans = started_of(self._group, (one.headers for some in batches.values() for one in some))
         began = time.monotonic()
 
         async def apply() -> None:
@@ -138,6 +140,8 @@ class GroupMember:
 
         if not await self._until_done(apply, stop):
             return
+        for span in spans:
+            span.end()
         for tp, records in batches.items():
             stopped = stops.get(tp)
             done = stopped.offset if stopped else records[-1].offset + 1

@@ -33,6 +33,8 @@ _GONE: Final = {
     "PARLEY_SERVICE_KEY": "each service has a key of its own now, which `parley keys` makes"
 }
 _KEY_BYTES: Final = 32
+# Of the services that nobody but services and operators reaches.
+PORT: Final = "what the services ask, /metrics and /readyz, for services and operators"
 
 
 class SettingsError(Exception):
@@ -92,22 +94,37 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
-    kafka_bootstrap_servers: str
+    kafka_bootstrap_servers: str = Field(
+        description="Kafka's addresses, host:port, comma separated"
+    )
     kafka_security_protocol: SecurityProtocol = Field(
         "PLAINTEXT", description="how Kafka's clients connect, in Kafka's own words"
     )
-    kafka_sasl_mechanism: SaslMechanism = "SCRAM-SHA-512"
+    kafka_sasl_mechanism: SaslMechanism = Field(
+        "SCRAM-SHA-512", description="how the account signs in at Kafka"
+    )
     kafka_username: str | None = Field(None, description="of this process's account at Kafka")
-    kafka_password: SecretStr | None = None
+    kafka_password: SecretStr | None = Field(None, description="of the same account")
     kafka_ca_file: str | None = Field(
         None, description="PEM, with what Kafka's certificate is checked; else the system's"
     )
     kafka_namespace: str = Field("", description="put before every topic and group name")
     kafka_replication_factor: int = Field(1, ge=1, description="of the topics that migrate makes")
-    host: str = "127.0.0.1"
-    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
-    otlp_endpoint: str | None = Field(None, description="traces go there; off when not set")
-    shutdown_timeout_seconds: float = Field(10, gt=0)
+    host: str = Field("127.0.0.1", description="the address on which a service listens")
+    log_level: str = Field(
+        "INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="the least that is logged: DEBUG, INFO, WARNING or ERROR",
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern="^https?://[^/]+/?$",
+        description="an OTLP/HTTP collector's address without a path, http://collector:4318 say:"
+        " traces go there; off when not set",
+    )
+    shutdown_timeout_seconds: float = Field(
+        10, gt=0, description="how long a service that is told to end finishes what it has in hand"
+    )
     webhooks_allow_private: bool = Field(
         False,
         description="a workspace's webhook may be http, and lead into a private network or to this"
@@ -200,8 +217,10 @@ class DeploymentSettings(Settings):
 
 
 class MongoSettings(Settings):
-    mongodb_url: SecretStr
-    mongodb_database: str = Field("parley", min_length=1)
+    mongodb_url: SecretStr = Field(description="a replica set's, with the account in it")
+    mongodb_database: str = Field(
+        "parley", min_length=1, description="the database in which all collections are"
+    )
 
 
 class SealedStoreSettings(DeploymentSettings, MongoSettings):

@@ -1,6 +1,6 @@
 """What goes over a live socket, and who is shown what."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -32,17 +32,25 @@ class Happening:
     """One event as it was read. Its frames are encoded once, however many sockets show it.
 
     ``cursor`` is where to go on after it; ``seal`` makes it, where somebody is shown the event.
+    ``trace`` is the carrier of the one that it belongs to, empty where it has none.
     """
 
-    __slots__ = ("_cursor", "_frames", "_seal", "body", "offset", "place", "size_bytes")
+    __slots__ = ("_cursor", "_frames", "_seal", "body", "offset", "place", "size_bytes", "trace")
 
     def __init__(
-        self, body: Body, place: int, offset: int, size_bytes: int, seal: Callable[[], str]
+        self,
+        body: Body,
+        place: int,
+        offset: int,
+        size_bytes: int,
+        seal: Callable[[], str],
+        trace: Mapping[str, str],
     ) -> None:
         self.body = body
         self.place = place
         self.offset = offset
         self.size_bytes = size_bytes
+        self.trace = trace
         self._seal = seal
         self._cursor: str | None = None
         self._frames: dict[Shown, str] = {}

@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from opentelemetry.trace import INVALID_SPAN
+
 from libs.events.conversation.case import ConversationEvent
 from libs.events.conversation.customer import CustomerErased
 from libs.events.envelope import Envelope
 from libs.runtime.directory import Directory, WorkspaceDirectory
+from libs.runtime.tracing import started
 from services.gateway.accounts.sessions import Principal
 from services.gateway.live.frames import PING, Happening, shown_to
 from services.gateway.live.history import History
@@ -46,7 +49,7 @@ class Hub:
             return
         workspace_id, vector = envelope.workspace_id, self._positions.vector
         seal = partial(self._cursors.seal, workspace_id, self._positions.shape, vector)
-        happening = Happening(envelope.body, place, offset, size_bytes, seal)
+        happening = Happening(envelope.body, place, offset, size_bytes, seal, envelope.extra)
         self._history.add(workspace_id, happening, vector)
         if isinstance(envelope.body, CustomerErased):
             # What was said before is among it. Who was away reloads, which is rare and harmless.
@@ -180,4 +183,5 @@ def _offer(
     if shown is not None:
         received_at = happening.received_at if live else None
         frame = happening.frame(shown)
-        subscriber.offer(Waiting(frame, shown, happening.cursor, received_at))
+        span = started(f"show {shown}", happening.trace) if live else INVALID_SPAN
+        subscriber.offer(Waiting(frame, shown, happening.cursor, received_at, span))

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Final
 
+from opentelemetry.trace import INVALID_SPAN, Span
+
 from services.gateway.accounts.sessions import Principal
 from services.gateway.live.frames import RELOAD, ready
 from services.gateway.metrics import FRAMES, LIVE_SECONDS
@@ -26,12 +28,13 @@ class End(Enum):
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A frame on its way to one client. ``cursor``: where to go on after it. ``received_at`` is set
-    where its latency is of interest."""
+    where its latency is of interest; ``span`` ends when the client has the frame."""
 
     text: str
     kind: str
     cursor: str | None = None
     received_at: datetime | None = None
+    span: Span = INVALID_SPAN
 
 
 class Subscriber:
@@ -77,6 +80,7 @@ class Subscriber:
                 return
             waiting = self._waiting.popleft()
             yield waiting
+            waiting.span.end()
             FRAMES.labels(waiting.kind).inc()
             if waiting.received_at is not None:
                 LIVE_SECONDS.observe((datetime.now(UTC) - waiting.received_at).total_seconds())
