@@ -97,7 +97,7 @@ class Suite:
                 name,
                 (commands or {}).get(name, [*parley, "serve", name]),
                 log_path=folder / "logs" / f"{name}.log",
-                ready=_ready(self.url(name)),
+                ready=is_ready(self.url(name)),
                 environment=outside | own_settings(name, self.settings),
             )
             for name in SERVICES
@@ -141,7 +141,9 @@ def _operations(service: str) -> str:
     return f"{service} operations"
 
 
-def _ready(url: str) -> Callable[[], bool]:
+def is_ready(url: str) -> Callable[[], bool]:
+    """Asks the service at ``url`` whether it is ready. Errors: OSError where it does not answer."""
+
     def ready() -> bool:
         try:
             with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:  # noqa: S310  # our own
