@@ -48,7 +48,7 @@ def settable() -> dict[str, frozenset[str]]:
         for field in service_spec(service).settings.model_fields:
             knowing.setdefault(PREFIX + field.upper(), set()).add(service)
     return {
-        name: frozenset(services) for name, services in knowing.items() if _why_not(name) is None
+        name: frozenset(services) for name, services in knowing.items() if why_not(name) is None
     }
 
 
@@ -84,13 +84,14 @@ def _complaints(names: Iterable[str], but: "re.Pattern[str] | None" = None) -> l
             continue
         if but is not None and but.fullmatch(name):
             continue
-        why = _why_not(name)
+        why = why_not(name)
         told = f"cannot be set for `make up`: {why}" if why else "is not a setting of Parley"
         complaints.append(f"{name} {told}")
     return complaints
 
 
-def _why_not(name: str) -> str | None:
+def why_not(name: str) -> str | None:
+    """Why a setting cannot be honoured; None of one that can."""
     if _KEYS.fullmatch(name):
         return _KEPT
     for pattern, why in _MADE_HERE.items():

@@ -3,6 +3,7 @@
 from pydantic import Field, Json, SecretStr
 
 from libs.runtime.settings import (
+    PORT,
     DeploymentSettings,
     MongoSettings,
     ServiceSettings,
@@ -12,7 +13,7 @@ from libs.runtime.settings import (
 
 class ConversationSettings(ServiceSettings, DeploymentSettings, MongoSettings):
     conversation_signing_key: SigningKey = Field(description="conversation signs its calls with it")
-    conversation_port: int = Field(8102, ge=0, le=65_535)
+    conversation_port: int = Field(8102, ge=0, le=65_535, description=PORT)
     conversation_routing_timeout_seconds: float = Field(
         5, gt=0, description="a case that waited longer for routing is shown in New"
     )

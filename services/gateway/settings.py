@@ -12,7 +12,9 @@ _URL: Final = "^https?://"
 
 class GatewaySettings(ServiceSettings, MongoSettings):
     gateway_signing_key: SigningKey = Field(description="the gateway signs its calls with it")
-    gateway_port: int = Field(8100, ge=0, le=65535)
+    gateway_port: int = Field(
+        8100, ge=0, le=65535, description="the API, live updates and the console's files"
+    )
     gateway_operations_port: int = Field(
         8110, ge=0, le=65535, description="/metrics and the details of /readyz, for operators"
     )
@@ -33,7 +35,9 @@ class GatewaySettings(ServiceSettings, MongoSettings):
         "", description="origins of pages that may call the API, comma separated; none by default"
     )
     gateway_session_hours: float = Field(24 * 14, gt=0, description="a sign-in lasts this long")
-    gateway_attachment_max_bytes: int = Field(100 * MEGABYTE, gt=0)
+    gateway_attachment_max_bytes: int = Field(
+        100 * MEGABYTE, gt=0, description="a larger upload is refused"
+    )
     gateway_requests_per_second_of_token: float = Field(
         100, gt=0, description="in the long run, of this replica; three seconds' worth at once"
     )

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic import field_validator as validates
 
 from libs.runtime.settings import (
+    PORT,
     DeploymentSettings,
     MongoSettings,
     ServiceSettings,
@@ -42,16 +43,24 @@ class NotifySettings(ServiceSettings, DeploymentSettings, MongoSettings):
     """
 
     notify_signing_key: SigningKey = Field(description="notify signs its calls with it")
-    notify_port: int = Field(8104, ge=0, le=65535)
+    notify_port: int = Field(8104, ge=0, le=65535, description=PORT)
     notify_console_url: str = Field(
         pattern="^https?://", description="where the team opens a case; links in e-mails begin so"
     )
     notify_smtp_url: Annotated[
         SecretStr | None, AfterValidator(_smtp_url), BeforeValidator(_none_if_empty)
-    ] = None
+    ] = Field(
+        None,
+        description="the mail server: smtp://, smtps:// or smtp+starttls://, user and password in"
+        " it percent-encoded; no e-mail is sent where it is not set",
+    )
     notify_email_from: Annotated[
         str | None, AfterValidator(_address), BeforeValidator(_none_if_empty)
-    ] = Field(None, validate_default=True)
+    ] = Field(
+        None,
+        validate_default=True,
+        description="the sender of e-mails; needed with the mail server",
+    )
     notify_retry_seconds: float = Field(
         30,
         gt=0,
