@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from itertools import islice
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import aiohttp
 import msgspec
@@ -42,6 +42,7 @@ CALL_TIMEOUT_SECONDS: Final = 15.0
 # Of what is set aside, in one place, ``/readyz`` names so much; the gauges count all of it.
 TOLD_AT_MOST: Final = 20
 
+UNMATCHED: Final = "unmatched"
 _TRACE: Final = frozenset({b"traceparent", b"tracestate"})
 _LANGUAGE: Final = frozenset({ACCEPT_LANGUAGE.encode()})
 _STREAM: Final = (b"content-type", b"text/event-stream; charset=utf-8")
@@ -149,6 +150,7 @@ class Measured:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._templates: dict[Any, str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -173,9 +175,23 @@ class Measured:
                 await self._app(scope, receive, watched)
         finally:
             # The route's template, never the path: ids would make a time series each.
-            route = getattr(scope.get("route"), "path", "unmatched")
+            route = self._template(scope)
             HTTP_REQUESTS.labels(scope["method"], route, status).inc()
             HTTP_SECONDS.labels(route).observe((ended or time.perf_counter()) - started)
+
+    def _template(self, scope: Scope) -> str:
+        if (route := scope.get("route")) is not None:
+            return str(route.path)
+        # FastAPI's router says of a plain route only which endpoint it has.
+        endpoint = scope.get("endpoint")
+        if endpoint is None:
+            return UNMATCHED
+        if endpoint not in self._templates:
+            same = (
+                one for one in scope["app"].routes if getattr(one, "endpoint", None) is endpoint
+            )
+            self._templates[endpoint] = getattr(next(same, None), "path", UNMATCHED)
+        return self._templates[endpoint]
 
 
 class ServiceClient:

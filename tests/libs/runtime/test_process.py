@@ -198,12 +198,13 @@ async def test_a_slash_too_many_leads_nowhere() -> None:
 
 async def test_requests_are_counted_by_route_and_not_by_path() -> None:
     async with running(service(), SETTINGS) as (url, _), aiohttp.ClientSession(url) as session:
-        for path in ("/things/one", "/things/two", "/no/such/path"):
+        for path in ("/things/one", "/things/two", "/readyz", "/no/such/path"):
             async with session.get(path):
                 pass
         async with session.get("/metrics") as answer:
             text = await answer.text()
 
     assert 'route="/things/{thing_id}"' in text
+    assert 'route="/readyz"' in text
     assert 'route="unmatched"' in text
     assert "/things/one" not in text
