@@ -10,6 +10,7 @@ transactional id, of which Kafka lets only the youngest write: the older one is 
 transaction that was left open had written is not deleted by it but by the next.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -34,7 +35,8 @@ async def take_out(
 ) -> int:
     """Delete the letters that are ``unwanted`` from all dead-letter topics; how many they were.
 
-    A topic without any is left as it is. Errors: KafkaError (also where another is at it).
+    A topic without any is left as it is, and so is one that does not take back what stays.
+    Errors: KafkaError (also where another is at it).
     """
     taken = 0
     for topic in Topic:
@@ -63,16 +65,20 @@ async def _take_out_of(
         letters, ends = await _read(bootstrap_servers, topic, "read_committed")
         gone = [letter for letter in letters if unwanted(letter)]
         async with producer.transaction():
-            for letter in letters:
-                if not unwanted(letter):
-                    await producer.send(
-                        topic,
-                        letter.value,
-                        letter.key,
-                        partition=letter.partition,
-                        timestamp_ms=letter.timestamp,
-                        headers=list(letter.headers),
-                    )
+            written = [
+                await producer.send(
+                    topic,
+                    letter.value,
+                    letter.key,
+                    partition=letter.partition,
+                    timestamp_ms=letter.timestamp,
+                    headers=list(letter.headers),
+                )
+                for letter in letters
+                if not unwanted(letter)
+            ]
+            # The client commits a transaction also where the broker refused what was sent in it.
+            await asyncio.gather(*written)
     finally:
         await producer.stop()
     await _delete(bootstrap_servers, ends)

@@ -4,10 +4,14 @@ import asyncio
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import MessageSizeTooLargeError
 
 from libs.events.topics import Topic
 from libs.runtime.dead_letters import Letter, take_out
 from libs.runtime.topics import create_topics
+from tests.support.eventually import eventually
 from tests.support.kafka import read_records
 
 pytestmark = pytest.mark.servers
@@ -86,3 +90,38 @@ async def test_of_two_at_once_none_brings_back_what_the_other_took_out(
     await bury(kafka_bootstrap, kafka_namespace, (b"last", b"4"))
     left = await kept(kafka_bootstrap, kafka_namespace, 2)
     assert [one.key for one in left] == [b"eve", b"last"]
+
+
+async def test_where_the_broker_refuses_what_stays_nothing_is_deleted(
+    kafka_bootstrap: str, kafka_namespace: str
+) -> None:
+    await create_topics(kafka_bootstrap, kafka_namespace)
+    large = b"2" * 5000
+    await bury(kafka_bootstrap, kafka_namespace, (b"ada", b"1"), (b"bob", large), (b"eve", b"3"))
+    # given a broker that would not take a letter any more that it has
+    await limit(kafka_bootstrap, kafka_namespace + DEAD, 1000)
+
+    async def refused() -> bool:
+        try:
+            await bury(kafka_bootstrap, kafka_namespace, (b"ada", large))
+        except MessageSizeTooLargeError:
+            return True
+        return False
+
+    await eventually(refused)
+
+    with pytest.raises(MessageSizeTooLargeError):
+        await take_out(kafka_bootstrap, kafka_namespace, of_ada)
+
+    left = await kept(kafka_bootstrap, kafka_namespace, 3)
+    assert [one.key for one in left[:3]] == [b"ada", b"bob", b"eve"]
+
+
+async def limit(bootstrap: str, topic: str, size: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        limited = {"max.message.bytes": str(size)}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, limited)])
+    finally:
+        await admin.close()
