@@ -1,5 +1,7 @@
 """Whoever is deactivated keeps nobody from an open case."""
 
+import asyncio
+from itertools import batched
 from typing import Any
 
 import pytest
@@ -125,10 +127,14 @@ async def test_who_was_deactivated_while_nothing_ran_is_found_at_the_start(
         ids = [world.conversation_id(str(n)) for n in range(230)]
         await world.receive(*(world.inbound(str(n), 1) for n in range(230)))
         await world.seen(dima, ids[-1])
-        for one in ids:
-            await world.seen(dima, one)
-            answer = await world.call(dima, "POST", f"/v1/conversations/{one}/take")
+
+        async def take(conversation_id: str) -> None:
+            await world.seen(dima, conversation_id)
+            answer = await world.call(dima, "POST", f"/v1/conversations/{conversation_id}/take")
             assert answer.status == 200
+
+        for some in batched(ids, 23):
+            await asyncio.gather(*(take(one) for one in some))
     await deactivate(world, dima, "Dima")
     async with serving(world):
 

@@ -125,8 +125,6 @@ class Doings:
 
     def _resending(self, by: int, back: int, who: str) -> list[str]:
         """One that was sent is sent again, as it stands now."""
-        if not self.replied:
-            return []
         stream, message_id = self.replied[-back % len(self.replied)]
         looked_up = self.plant.run(self._looked_up(self._free(by), stream, message_id))
         if looked_up is None:

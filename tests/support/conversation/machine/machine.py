@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
+    precondition,
     rule,
 )
 from msgspec.structs import replace
@@ -81,14 +82,12 @@ class Machine(Resting, RuleBasedStateMachine):
     def somebody_writes(self, at: int, direction: Any, late: int) -> None:
         self.inbound.append(self._inbound(at, next(self.plant.numbers), "message", direction, late))
 
-    @rule(at=which, back=st.integers(1, 3))
-    def somebody_edits(self, at: int, back: int) -> None:
-        of_thread = [m for m in self.inbound if m.conversation_id == self.streams[at]]
-        if of_thread:
-            edited = of_thread[-back % len(of_thread)]
-            number = next(self.plant.numbers)
-            edit = self._inbound(at, number, "edit", edited.direction, 0)
-            self.inbound.append(replace(edit, message_id=edited.message_id))
+    @rule(back=st.integers(1, 6))
+    def somebody_edits(self, back: int) -> None:
+        edited = self.inbound[-back % len(self.inbound)]
+        at, number = self.streams.index(edited.conversation_id), next(self.plant.numbers)
+        edit = self._inbound(at, number, "edit", edited.direction, 0)
+        self.inbound.append(replace(edit, message_id=edited.message_id))
 
     @rule(back=st.integers(1, 4))
     def the_platform_repeats_itself(self, back: int) -> None:
@@ -127,11 +126,11 @@ class Machine(Resting, RuleBasedStateMachine):
         causes = [self._command(at, one, "dima", variant), self._command(at, other, "olena", 1)]
         self.plant.run(self._race(causes))
 
+    @precondition(lambda self: self.commands)
     @rule(by=which, back=st.integers(1, 3), stop=stops)
     def somebody_repeats_a_command(self, by: int, back: int, stop: Stop | None) -> None:
-        if self.commands:
-            causes = list(self.commands)
-            self._do(by, [causes[-back % len(causes)]], stop)
+        causes = list(self.commands)
+        self._do(by, [causes[-back % len(causes)]], stop)
 
     @rule(at=which, who=st.sampled_from(MEMBERS))
     def a_member_drafts(self, at: int, who: str) -> None:
@@ -220,84 +219,85 @@ class Machine(Resting, RuleBasedStateMachine):
 
     # What becomes of what was sent.
 
+    @precondition(lambda self: self.replied)
     @rule(by=which, back=st.integers(1, 3), who=st.sampled_from(MEMBERS), stop=stops)
     def a_member_sends_again(self, by: int, back: int, who: str, stop: Stop | None) -> None:
         if causes := self._resending(by, back, who):
             self._do(by, causes, stop)
 
+    @precondition(lambda self: self.replied)
     @rule(
         back=st.integers(1, 3),
         state=st.sampled_from(["sent", "delivered", "read", "uncertain", "failed", "failed"]),
     )
     def the_platform_tells_of_one(self, back: int, state: Any) -> None:
         """Of one sending it says that it arrived, or that it failed, and never both."""
-        if self.replied:
-            place = -back % len(self.replied)
-            stream, message_id = self.replied[place]
-            attempt = self.attempts.get(message_id, 1)
-            if state != "uncertain":
-                fate = "fails" if state == "failed" else "arrives"
-                if self.fates.setdefault((message_id, attempt), fate) != fate:
-                    return
-            # Of two sendings both times are the first's, or a watermark would tell them apart.
-            order = ("sent", "delivered", "read").index(state) if state in _ARRIVED else 0
-            order = order if attempt == 1 else 0
-            self.receipts.append(
-                DeliveryChanged(
-                    message_id=message_id,
-                    conversation_id=stream,
-                    source_id="src_1",
-                    state=state,
-                    occurred_at=self._sent_at(place) + timedelta(milliseconds=order),
-                    external_message_ids=(f"x{message_id}",) if state in _ARRIVED else (),
-                    attempt=attempt,
-                )
+        place = -back % len(self.replied)
+        stream, message_id = self.replied[place]
+        attempt = self.attempts.get(message_id, 1)
+        if state != "uncertain":
+            fate = "fails" if state == "failed" else "arrives"
+            if self.fates.setdefault((message_id, attempt), fate) != fate:
+                return
+        # Of two sendings both times are the first's, or a watermark would tell them apart.
+        order = ("sent", "delivered", "read").index(state) if state in _ARRIVED else 0
+        order = order if attempt == 1 else 0
+        self.receipts.append(
+            DeliveryChanged(
+                message_id=message_id,
+                conversation_id=stream,
+                source_id="src_1",
+                state=state,
+                occurred_at=self._sent_at(place) + timedelta(milliseconds=order),
+                external_message_ids=(f"x{message_id}",) if state in _ARRIVED else (),
+                attempt=attempt,
             )
+        )
 
+    @precondition(lambda self: self.replied)
     @rule(back=st.integers(1, 3), state=st.sampled_from(["delivered", "read"]), named=st.booleans())
     def the_platform_tells_of_all_until_one(
         self, back: int, state: ReachedState, named: bool
     ) -> None:
-        if self.replied:
-            place = -back % len(self.replied)
-            stream, message_id = self.replied[place]
-            up_to = self._sent_at(place) + timedelta(milliseconds=5)
-            self.receipts.append(
-                DeliveryWatermark(
-                    conversation_id=stream,
-                    source_id="src_1",
-                    state=state,
-                    occurred_at=up_to,
-                    up_to=None if named else up_to,
-                    up_to_external=f"x{message_id}" if named else None,
-                )
+        place = -back % len(self.replied)
+        stream, message_id = self.replied[place]
+        up_to = self._sent_at(place) + timedelta(milliseconds=5)
+        self.receipts.append(
+            DeliveryWatermark(
+                conversation_id=stream,
+                source_id="src_1",
+                state=state,
+                occurred_at=up_to,
+                up_to=None if named else up_to,
+                up_to_external=f"x{message_id}" if named else None,
             )
+        )
 
+    @precondition(lambda self: self.corrected)
     @rule(back=st.integers(1, 3))
     def the_platform_refuses_a_correction(self, back: int) -> None:
-        if self.corrected:
-            stream, message_id, correction = self.corrected[-back % len(self.corrected)]
-            self.receipts.append(
-                CorrectionFailed(
-                    request_id=f"{message_id}.{correction}.{back}",
-                    message_id=message_id,
-                    conversation_id=stream,
-                    source_id="src_1",
-                    correction=correction,
-                    occurred_at=datetime.now(UTC),
-                    reason="too late",
-                    reason_code="refused",
-                )
+        stream, message_id, correction = self.corrected[-back % len(self.corrected)]
+        self.receipts.append(
+            CorrectionFailed(
+                request_id=f"{message_id}.{correction}.{back}",
+                message_id=message_id,
+                conversation_id=stream,
+                source_id="src_1",
+                correction=correction,
+                occurred_at=datetime.now(UTC),
+                reason="too late",
+                reason_code="refused",
             )
+        )
 
+    @precondition(lambda self: self.receipts)
     @rule(by=which, picks=st.lists(st.integers(0, 5), min_size=1, max_size=4), stop=stops)
     def receipts_are_consumed(self, by: int, picks: list[int], stop: Stop | None) -> None:
         """In any order, some of them again."""
-        if self.receipts:
-            chosen = {pick % len(self.receipts): None for pick in picks}
-            batch = [self.receipts[place] for place in chosen]
-            if self._handle(by, Topic.DELIVERY, batch, stop) is not None:
-                self.heard |= chosen.keys()
+        chosen = {pick % len(self.receipts): None for pick in picks}
+        batch = [self.receipts[place] for place in chosen]
+        if self._handle(by, Topic.DELIVERY, batch, stop) is not None:
+            self.heard |= chosen.keys()
 
     # What replicas do.
 
