@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from parley.client import eventually
 from tests.support.crash.gate import Where
 from tests.support.crash.load import Team
 from tests.support.crash.world import World
+from tests.support.eventually import eventually
 
 pytestmark = [pytest.mark.crash, pytest.mark.servers]
 
@@ -40,7 +40,7 @@ async def test_what_was_being_sent_is_uncertain_and_never_sent_again(
         states = {item["id"]: item["delivery"]["state"] for item in items if item.get("delivery")}
         return states if "queued" not in states.values() else None
 
-    states = await eventually("the ends", ended, UNCERTAIN_WITHIN_S)
+    states = await eventually(ended, within_seconds=UNCERTAIN_WITHIN_S)
     assert states == {first["item"]["id"]: "uncertain", second["item"]["id"]: "sent"}
     texts = [sent.text for sent in team.bot.sent]
     assert texts == ["The first"] * times + ["The second"]

@@ -31,13 +31,13 @@ from libs.runtime.settings import SERVICES
 from parley.accounts import HOLDERS, OPERATOR, ROOT
 from parley.accounts.kafka import make_kafka_accounts
 from parley.accounts.mongodb import make_mongodb_accounts
-from parley.client import eventually
 from parley.doubles.bot_api import BotApiDouble
 from parley.migrate import migrate_all
 from parley.stored import COLLECTIONS
 from parley.suite import Suite
 from tests.support.deploy.compose import model_with
 from tests.support.e2e.team import Company, person
+from tests.support.eventually import eventually
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
 
@@ -178,13 +178,13 @@ async def _a_case_from_its_message_to_the_figures(company: Company, mongodb: str
         mine = [item for item in items if item["id"] == answer["item"]["id"]]
         return bool(mine) and mine[0]["delivery"]["state"] == "sent"
 
-    await eventually("the delivery state", was_sent)
+    await eventually(was_sent)
     await company.owner.post(f"{path}/close")
 
     async def counted() -> bool:
         return bool((await company.summary())["closed"]["value"] == 1)
 
-    await eventually("the figures", counted)
+    await eventually(counted)
     # Her forgetting looks through every dead letter, in a transaction.
     await company.owner.post(f"/v1/customers/{row['customer']['customer_id']}/erase")
 
@@ -193,7 +193,7 @@ async def _a_case_from_its_message_to_the_figures(company: Company, mongodb: str
             found = await client[DATABASE]["conversation_erasures"].find_one({})
             return bool(found and found["stage"] == "erased")
 
-    await eventually("her erasure's end", erased)
+    await eventually(erased)
 
 
 async def test_nobody_reads_or_writes_what_is_anothers(guarded: Guarded) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from parley.client import eventually
 from tests.support.e2e.team import Company, person
+from tests.support.eventually import eventually
 from tests.support.notify.crm_server import crm_server
 
 pytestmark = pytest.mark.servers
@@ -31,7 +31,7 @@ async def test_a_case_sent_to_the_crm_and_done(company: Company) -> None:
         async def posted() -> Any:
             return crm.posted
 
-        [post] = await eventually("the case at the CRM", posted)
+        [post] = await eventually(posted)
         assert post.is_signed_with(webhook["secret"])
         told = post.event["data"]
         assert told["conversation_id"] == row["conversation_id"]

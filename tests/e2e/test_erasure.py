@@ -26,7 +26,6 @@ from libs.runtime.http import ServiceClient
 from libs.runtime.mongo import Document, mongo_client
 from libs.runtime.settings import Settings, load
 from libs.runtime.tokens import ServiceTokens
-from parley.client import NeverCame, eventually
 from parley.dead_letters import dead_letters
 from parley.suite import Suite
 from services.conversation.privacy.keyring import KEYS
@@ -37,6 +36,7 @@ from services.conversation.read_models.rebuild.registry import read_models
 from services.conversation.read_models.search.entries import Entries
 from services.conversation.read_models.search.tokens import Found
 from tests.support.e2e.team import Company, Json
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 
@@ -110,7 +110,7 @@ class Replica:
         async def stands_still() -> bool:
             return psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED
 
-        await eventually("the replica at its step", stands_still)
+        await eventually(stands_still)
         return doing
 
     def go_on(self) -> None:
@@ -151,7 +151,7 @@ async def test_nothing_is_left_and_nothing_comes_back(
     before = (await company.owner.get(path))["case"]
     counts = (await company.summary())["all"]["value"]
     found = await _tokens(suite, row["workspace"])
-    await eventually("what is searched for", lambda: _has_tokens(database, found))
+    await eventually(lambda: _has_tokens(database, found))
     await _bury(suite, conversation_id)
     left = await _traces(suite, database)
     assert {"самовар", "heirloom", "577215664", "photo-of-aglaya"} <= left, left
@@ -208,8 +208,8 @@ async def test_nothing_is_left_and_nothing_comes_back(
         return not await _traces(suite, database) and not await _has_tokens(database, found)
 
     try:
-        await eventually("nothing is left", nothing, timeout_seconds=60)
-    except NeverCame:
+        await eventually(nothing, within_seconds=60)
+    except TimeoutError:
         raise AssertionError(await _traces(suite, database)) from None
     # and nothing comes back of what was still under way
     await asyncio.sleep(8)
@@ -283,7 +283,7 @@ async def _everything(company: Company, bot: Any) -> tuple[str, list[Json]]:
         mine = [one for one in items if one.get("delivery", {}).get("state") == "sent"]
         return len([one for one in items if one["kind"] == "message"]) == 4 and bool(mine)
 
-    await eventually("the conversation", complete)
+    await eventually(complete)
     return conversation_id, updates
 
 

@@ -4,9 +4,9 @@ import aiohttp
 import pytest
 from pymongo import MongoClient
 
-from parley.client import eventually
 from tests.support.e2e.command import parley
 from tests.support.e2e.team import Company, person
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.servers
 
@@ -23,7 +23,7 @@ async def says(company: Company, conversation_id: str, *texts: str) -> None:
     async def all_of_it() -> bool:
         return await company.texts(conversation_id) == list(texts)
 
-    await eventually("all that was written", all_of_it)
+    await eventually(all_of_it)
 
 
 async def test_a_poisonous_commit_tells_of_itself_and_comes_back_when_it_is_mended(
@@ -61,7 +61,7 @@ async def test_a_poisonous_commit_tells_of_itself_and_comes_back_when_it_is_mend
         async def lists_the_stream() -> bool:
             return f"conversation_commits\t{bad}\t1\tUnreadableEvent" in await listed()
 
-        await eventually("the stream", lists_the_stream)
+        await eventually(lists_the_stream)
 
         # then what comes for it waits, and what comes for others is there at once
         await company.writes(bot, olena, "Are you there?")
@@ -71,7 +71,7 @@ async def test_a_poisonous_commit_tells_of_itself_and_comes_back_when_it_is_mend
         async def lists_the_message() -> bool:
             return f"conversation-inbound\t{bad}\t1\tunexpected" in await listed()
 
-        await eventually("the message", lists_the_message)
+        await eventually(lists_the_message)
         code, out, _error = await parley(company.suite, "doctor")
         assert code == 1
         assert bad in out.decode()

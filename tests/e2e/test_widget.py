@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from parley.client import eventually
 from tests.support.browser import chromium, needs_chromium, pages
 from tests.support.e2e.team import Company
+from tests.support.eventually import eventually
 from tests.support.ingest.widget.page import PAGE, Widget
 
 pytestmark = [pytest.mark.servers, pytest.mark.browser, needs_chromium()]
@@ -36,7 +36,7 @@ async def test_from_the_page_to_the_figures(company: Company, tmp_path: Path) ->
             items = (await company.owner.get("/v1/conversations", tab="new"))["items"]
             return items[0] if items else None
 
-        row = await eventually("the case", first)
+        row = await eventually(first)
         path = f"/v1/conversations/{row['conversation_id']}"
         await company.owner.post(f"{path}/take")
         await company.owner.post(f"{path}/notes", text="We have three of them")
@@ -66,7 +66,7 @@ async def test_from_the_page_to_the_figures(company: Company, tmp_path: Path) ->
             figures = await company.summary()
             return figures if figures["closed"]["value"] == 1 else None
 
-        figures = await eventually("the figures", counted)
+        figures = await eventually(counted)
         assert figures["all"]["value"] == 1
         assert figures["time_to_respond"]["average"]["seconds"] is not None
         assert figures["time_to_close"]["average"]["seconds"] is not None

@@ -17,7 +17,7 @@ from libs.runtime.consumer import (
 )
 from libs.runtime.header_names import understand_header_names
 from libs.runtime.kafka import Outgoing
-from parley.client import eventually
+from tests.support.eventually import eventually
 from tests.support.raw_records import poisoned, put_raw, raw
 from tests.support.runtime.consuming import GROUP, TOPIC, Broker, Effects, causes, command, running
 
@@ -39,7 +39,7 @@ async def test_offsets_are_committed_only_after_the_effects(broker: Broker) -> N
         await asyncio.sleep(1.5 * COMMIT_INTERVAL_SECONDS)
         before = await broker.committed()
         release.set()
-        after = await eventually("a commit", broker.committed, 30)
+        after = await eventually(broker.committed)
 
     assert before == {}
     assert list(after.values()) == [3]

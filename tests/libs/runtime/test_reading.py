@@ -10,8 +10,8 @@ from libs.runtime import broker as broker_module
 from libs.runtime import follower as follower_module
 from libs.runtime.reading import Reader
 from libs.runtime.topics import create_topics
-from parley.client import eventually
 from tests.support.between import Between
+from tests.support.eventually import eventually
 from tests.support.runtime.consuming import Broker, Effects, running
 from tests.support.runtime.tables import Groups, put
 
@@ -54,7 +54,7 @@ async def test_a_consumer_begins_once_its_broker_is_there(
         async def tried_again() -> bool:
             return len(readers) > 1
 
-        await eventually("another try", tried_again, 30)
+        await eventually(tried_again)
         assert not task.done()
 
         await away.open()

@@ -11,11 +11,11 @@ from libs.runtime.directory import Directory
 from libs.runtime.kafka import outgoing
 from libs.runtime.reading import Reader
 from libs.runtime.settings import load
-from parley.client import eventually
 from services.gateway.live.feed import TOPICS, Feed
 from services.gateway.live.hub import Hub
 from services.gateway.live.positions import Cursors, Positions
 from services.gateway.settings import GatewaySettings
+from tests.support.eventually import eventually
 from tests.support.gateway.sockets import a_case, audience, live, publish, ready, received
 from tests.support.gateway.suite import Suite, Team
 from tests.support.kafka import envelope
@@ -63,13 +63,13 @@ async def test_a_consumer_in_anothers_place_goes_on_where_that_was(
         return hub.times > 0
 
     try:
-        await eventually("a beginning", begun, 30)
+        await eventually(begun)
         await publish(suite, staff[0], (received(case, everybody, everybody), 1))
-        await eventually("the first", lambda: is_read(case.conversation_id, 1), 30)
+        await eventually(lambda: is_read(case.conversation_id, 1))
         for part in (made[-1]._fetcher._fetch_task, made[-1]._client._sync_task):
             part.cancel()
         await publish(suite, staff[0], (received(case, everybody, everybody), 2))
-        await eventually("the second", lambda: is_read(case.conversation_id, 2), 30)
+        await eventually(lambda: is_read(case.conversation_id, 2))
     finally:
         stop.set()
         await running

@@ -9,9 +9,9 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from libs.runtime.kafka import Publisher
-from parley.client import eventually
 from parley.doubles.bot import Bot, Refusal
 from services.ingest.webhooks import removal
+from tests.support.eventually import eventually
 from tests.support.ingest.service import SOURCE_ID, WORKSPACE, Client, Ingest, telegram_source
 from tests.support.kafka import publish_state
 
@@ -57,7 +57,7 @@ async def taken_off(bot: Bot) -> None:
     async def is_off() -> bool:
         return not bot.webhook
 
-    await eventually("the webhook's end", is_off)
+    await eventually(is_off)
 
 
 async def waiting(ingest: Ingest) -> list[dict[str, Any]]:
@@ -144,7 +144,7 @@ async def test_a_source_that_stays_connected_keeps_its_webhook(
         answer = await told(client, 0)
         assert (answer["registered"], answer["error"]) == (True, "the source is connected")
         monkeypatch.setattr(removal, "NEVER_CAME_AFTER", timedelta(0))
-        await eventually("the note's end", lambda: _none_waits(ingest))
+        await eventually(lambda: _none_waits(ingest))
         assert bot.webhook
 
         await prepared(client)

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple, Self
 
 from libs.runtime.settings import load
 from parley.bootstrap import BootstrapSettings, bootstrap_workspace
-from parley.client import ApiClient, eventually
+from parley.client import ApiClient
 from parley.doubles.bot import Bot
 from parley.doubles.bot_api import BotApiDouble
 from parley.suite import Suite
+from tests.support.eventually import eventually
 
 Json = dict[str, Any]
 
@@ -131,7 +132,7 @@ class Company:
             found = [one for one in page["items"] if one["customer"]["name"] == name]
             return found[0] if found else None
 
-        return await eventually(f"{name} in {tab}", find)
+        return await eventually(find)
 
     async def timeline(self, conversation_id: str) -> list[Json]:
         """Oldest first."""
