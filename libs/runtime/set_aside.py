@@ -71,7 +71,8 @@ def dead_letter(topic: Topic, record: Record, reason: str, group: str) -> Outgoi
 def set_aside(topic: Topic, record: Record, reason: str, group: str, why: Why) -> Outgoing:
     """As ``dead_letter``, of what is to be tried again."""
     letter = dead_letter(topic, record, reason, group)
-    return replace(letter, headers=[*letter.headers, (SET_ASIDE, why.encode())])
+    headers = [*letter.headers, (SET_ASIDE, why.encode())]
+    return Outgoing(letter.topic, letter.key, letter.value, headers)
 
 
 def released(kept: Kept) -> Outgoing:
