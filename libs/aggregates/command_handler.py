@@ -6,6 +6,9 @@ versions, the stream is loaded consistently, the store is asked which of the cau
 the rest is decided again without them. The same is done before a refusal, or "nothing to do", is
 believed (see `repository.py`): a command that is repeated after a crash is not refused because of
 its own first effect.
+
+What is not there for who asks, be it somebody else's or nobody's, is looked for in the same steps:
+whoever measures how long it takes learns nothing of what others have.
 """
 
 import asyncio
@@ -53,10 +56,12 @@ class Counter(Protocol):
 
 @dataclass(slots=True)
 class _Progress[S, A: Aggregate[Any, Any]]:
-    """Across rounds: streams to be loaded consistently, those that take one command a commit, and
-    those that are set aside, on which nothing is decided."""
+    """Across rounds: streams to be read although they are in memory, those to be loaded
+    consistently, those that take one command a commit, and those that are set aside, on which
+    nothing is decided."""
 
     outcomes: dict[Command[A], Outcome[S]] = field(default_factory=dict)
+    unremembered: set[str] = field(default_factory=set)
     consistent: set[str] = field(default_factory=set)
     narrow: set[str] = field(default_factory=set)
     broken: dict[str, StreamSetAside] = field(default_factory=dict)
@@ -135,7 +140,7 @@ class CommandHandler[S, A: Aggregate[Any, Any]]:
         by_stream: dict[str, list[Command[A]]] = defaultdict(list)
         for command in commands:
             by_stream[command.stream].append(command)
-        loaded, applied = await self._load(by_stream, progress.consistent)
+        loaded, applied = await self._load(by_stream, progress)
         now = datetime.now(UTC)
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
         drafts: list[Draft[S, A]] = []
@@ -150,7 +155,10 @@ class CommandHandler[S, A: Aggregate[Any, Any]]:
                 draft = draft_of(self._type, own, loaded[stream], had, limit, now)
             except CoveredMeanwhile as error:
                 raise self._again("what a command covers has come meanwhile") from error
-            if draft.doubtful and stream not in progress.consistent:
+            if draft.unseen and loaded[stream].from_memory:
+                progress.unremembered.add(stream)
+                again += own
+            elif draft.doubtful and stream not in progress.consistent:
                 progress.consistent.add(stream)
                 again += own
             else:
@@ -182,10 +190,13 @@ class CommandHandler[S, A: Aggregate[Any, Any]]:
         return again
 
     async def _load(
-        self, by_stream: Mapping[str, Sequence[Command[A]]], consistent: set[str]
+        self, by_stream: Mapping[str, Sequence[Command[A]]], progress: _Progress[S, A]
     ) -> tuple[dict[str, Loaded[S]], dict[str, set[str]]]:
-        doubted = [stream for stream in by_stream if stream in consistent]
-        loaded = await self._repository.load_cached([s for s in by_stream if s not in consistent])
+        doubted = [stream for stream in by_stream if stream in progress.consistent]
+        loaded = await self._repository.load_cached(
+            [stream for stream in by_stream if stream not in progress.consistent],
+            unremembered=progress.unremembered,
+        )
         if not doubted:
             return loaded, {}
         # The causes first: a state loaded afterwards shows the effect of each of them.

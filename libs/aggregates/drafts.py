@@ -23,7 +23,8 @@ class Draft[S, A: Aggregate[Any, Any]]:
     """A stream's decisions of one round.
 
     `prev`: the hash of the commit that these follow on. `origins`: the command of each change.
-    `doubtful`: something was refused or had no effect. `later` did not fit into the commit.
+    `doubtful`: something was refused or had no effect. `unseen`: for one who asked, it is not
+    there. `later` did not fit into the commit.
     """
 
     aggregate: A
@@ -34,6 +35,7 @@ class Draft[S, A: Aggregate[Any, Any]]:
     causes: list[str] = field(default_factory=list)
     origins: list[Command[A]] = field(default_factory=list)
     doubtful: bool = False
+    unseen: bool = False
     decision: Decision[Projected[S]] | None = None
 
     @property
@@ -73,6 +75,7 @@ def draft_of[S, A: Aggregate[Any, Any]](
             break
         if workspace_id is not None and workspace_id != command.workspace_id:
             draft.answers.append((command, NotThere()))
+            draft.doubtful = draft.unseen = True
             continue
         if command.cause in draft.causes or command.cause in applied:
             draft.answers.append((command, Done(_state(aggregate), repeated=True)))
@@ -86,6 +89,7 @@ def draft_of[S, A: Aggregate[Any, Any]](
             aggregate.undo_to(decided)
             draft.answers.append((command, refusal))
             draft.doubtful = True
+            draft.unseen |= isinstance(refusal, NotThere)
             continue
         except OverflowError:
             aggregate.undo_to(decided)

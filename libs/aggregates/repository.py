@@ -45,10 +45,12 @@ class CommitStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Loaded[S]:
-    """A stream's state, None before its first event; `pending` may not be published yet."""
+    """A stream's state, None before its first event; `pending` may not be published yet.
+    `from_memory`: nothing was read for it."""
 
     snapshot: Snapshot[S] | None = None
     pending: list[Commit] = field(default_factory=list)
+    from_memory: bool = False
 
 
 class AggregateRepository[S]:
@@ -80,10 +82,19 @@ class AggregateRepository[S]:
         """The state is kept in memory no longer."""
         self._cache.pop(stream, None)
 
-    async def load_cached(self, streams: Collection[str]) -> dict[str, Loaded[S]]:
-        """States that may be behind: a commit made on one of these is refused then. Errors: as of
-        `load_consistent`."""
-        loaded = {s: Loaded(self._cache[s]) for s in streams if s in self._cache}
+    async def load_cached(
+        self, streams: Collection[str], *, unremembered: Collection[str] = ()
+    ) -> dict[str, Loaded[S]]:
+        """States that may be behind: a commit made on one of these is refused then.
+
+        `unremembered`: those that are read, also where they are in memory. Errors: as of
+        `load_consistent`.
+        """
+        loaded = {
+            stream: Loaded(self._cache[stream], from_memory=True)
+            for stream in streams
+            if stream in self._cache and stream not in unremembered
+        }
         missing = [s for s in streams if s not in loaded]
         if not missing:
             return loaded

@@ -57,18 +57,20 @@ class VisibleConversations:
     ) -> Snapshot[ConversationState]:
         """A state that may be a moment old: good for what never changes, such as the channel.
 
-        Whether the member may act is decided on the state that the commit is made from.
+        Whether the member may act is decided on the state that the commit is made from. What the
+        member does not see is read, as what is not there is: so both take the same time.
         """
+        one = [conversation_id]
         try:
-            loaded = (await self._repository.load_cached([conversation_id]))[conversation_id]
+            loaded = (await self._repository.load_cached(one))[conversation_id]
+            if loaded.from_memory and not _seen(actor, loaded.snapshot):
+                afresh = await self._repository.load_cached(one, unremembered=one)
+                loaded = afresh[conversation_id]
         except SERVER_AWAY as error:
             raise Unavailable from error
-        snapshot = loaded.snapshot
-        if snapshot is None or snapshot.state.thread.workspace_id != actor.workspace_id:
+        if loaded.snapshot is None or not _seen(actor, loaded.snapshot):
             raise no_such_conversation()
-        if not actor.sees(snapshot.state):
-            raise no_such_conversation()
-        return snapshot
+        return loaded.snapshot
 
     async def message(
         self, actor: MemberContext, conversation_id: str, message_id: str
@@ -110,3 +112,9 @@ class VisibleConversations:
         ).to_list()
         visible = (row["_id"] for row in rows if actor.sees(snapshot_of(row).state))
         return ConversationsInSight(visible=tuple(sorted(visible)))
+
+
+def _seen(actor: MemberContext, snapshot: Snapshot[ConversationState] | None) -> bool:
+    if snapshot is None or snapshot.state.thread.workspace_id != actor.workspace_id:
+        return False
+    return actor.sees(snapshot.state)
