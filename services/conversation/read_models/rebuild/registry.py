@@ -1,18 +1,18 @@
 """The read models by name, as ``parley rebuild NAME`` makes them again."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from pymongo import UpdateOne
 
-from libs.aggregates.aggregate import Snapshot
-from libs.aggregates.repository import replay
+from libs.aggregates.rebuilding import rebuilt
 from libs.eventstore.commits import Commit
 from libs.runtime.mongo import Document
 from libs.runtime.rows import Rows
-from services.conversation.domain.customer.customer import is_customers
+from services.conversation.domain.conversation.conversation import Conversation
+from services.conversation.domain.customer.customer import Customer, is_customers
 from services.conversation.domain.events import EVENTS, name_of
-from services.conversation.domain.sent_message import DeliveryChanged
+from services.conversation.domain.sent_message import DeliveryChanged, SentMessage
 from services.conversation.read_models.attachments import FilesModel
 from services.conversation.read_models.customers.rows import (
     CUSTOMERS,
@@ -61,7 +61,7 @@ class InboxModel(_Plain):
     def rows_of(self, stream: Sequence[Commit]) -> list[Document]:
         if _is_delivery(stream) or of_customer(stream[0]):
             return []
-        return [inbox_row(stream[0].stream, _snapshot(stream))]
+        return [inbox_row(stream[0].stream, rebuilt(EVENTS, Conversation, stream))]
 
     def merged(self, live: Document, rebuilt: Document) -> Document:
         return live if live["v"] > rebuilt["v"] else rebuilt
@@ -86,7 +86,7 @@ class MessagesModel(_Plain):
         if of_customer(stream[0]):
             return []
         if _is_delivery(stream):
-            return [delivery_row(stream[0].stream, _snapshot(stream))]
+            return [delivery_row(stream[0].stream, rebuilt(EVENTS, SentMessage, stream))]
         return parts_of(stream)
 
     def part(self, row: Document) -> UpdateOne | None:
@@ -117,7 +117,7 @@ class CustomersModel(_Plain):
         if _is_delivery(stream):
             return []
         if of_customer(stream[0]):
-            return [customer_row(stream[0].stream, _snapshot(stream))]
+            return [customer_row(stream[0].stream, rebuilt(EVENTS, Customer, stream))]
         return openings_of(stream)
 
     def part(self, row: Document) -> UpdateOne | None:
@@ -150,13 +150,6 @@ def read_models(deployment_key: bytes) -> Mapping[str, Callable[[], ReadModel]]:
 
 def _is_delivery(stream: Sequence[Commit]) -> bool:
     return stream[0].events[0].type == _DELIVERY
-
-
-def _snapshot(stream: Sequence[Commit]) -> Snapshot[Any]:
-    snapshot: Snapshot[Any] | None = replay(EVENTS, None, stream)
-    if snapshot is None:
-        raise ValueError(f"{stream[0].stream} has commits and no state")
-    return snapshot
 
 
 def _version(row: Document, part: str) -> int:
