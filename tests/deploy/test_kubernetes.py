@@ -23,6 +23,7 @@ from tests.support.deploy.kubernetes import (
     own_name,
     rendered,
     settings_of,
+    shared_settings,
 )
 
 VERSIONS: Final = ("1.35", "1.36", "1.37")
@@ -159,9 +160,8 @@ def test_a_pod_reads_its_own_secret_and_no_other(manifests: list[Manifest], name
 
 def test_no_secret_stands_among_the_settings(manifests: list[Manifest]) -> None:
     secret = {name for service in (*SERVICES, MIGRATE) for name in secrets_of(service)}
-    [settings] = of_kind(manifests, "ConfigMap").values()
 
-    assert not secret & settings["data"].keys()
+    assert not secret & shared_settings(manifests).keys()
 
 
 def test_every_secret_is_read_and_every_secret_read_is_there(manifests: list[Manifest]) -> None:
@@ -239,9 +239,8 @@ def test_monitors_ask_ports_that_services_have(small: list[Manifest]) -> None:
 
 def secrets_given(manifests: list[Manifest], service: str) -> dict[str, str]:
     """What the service's secret holds, whoever makes it."""
-    [settings] = of_kind(manifests, "ConfigMap").values()
     wanted = secrets_of(service)
-    if "PARLEY_KAFKA_SECURITY_PROTOCOL" not in settings["data"]:
+    if "PARLEY_KAFKA_SECURITY_PROTOCOL" not in shared_settings(manifests):
         wanted -= KAFKA_ACCOUNT
     known = {**GIVEN, **all_keys({})}
     return {name: known[name] for name in wanted if name in known}

@@ -8,7 +8,7 @@ from libs.runtime.settings import SERVICES
 from parley.given import settable
 from parley.settings import DOCUMENT, Setting, all_settings, document
 from tests.support.deploy.compose import model_with
-from tests.support.deploy.kubernetes import OVERLAYS, copied, of_kind, rendered
+from tests.support.deploy.kubernetes import OVERLAYS, copied, rendered, shared_settings
 
 KNOWN = {one.name: one for one in all_settings()}
 
@@ -48,9 +48,9 @@ def test_kubernetes_gives_settings_only_and_all_that_have_no_default(
     overlay: str, tmp_path: Path
 ) -> None:
     manifests = rendered(copied(tmp_path) / "overlays" / overlay)
-    [settings] = of_kind(manifests, "ConfigMap").values()
+    settings = shared_settings(manifests)
     required = {name for name, one in KNOWN.items() if one.is_required and not one.is_secret}
 
-    assert settings["data"].keys() <= KNOWN.keys()
+    assert settings.keys() <= KNOWN.keys()
     # Public keys go with each service's secret: `parley keys` makes them with the private ones.
-    assert required - settings["data"].keys() == {"PARLEY_VERIFYING_KEYS"}
+    assert required - settings.keys() == {"PARLEY_VERIFYING_KEYS"}

@@ -64,6 +64,17 @@ def container_of(workload: Manifest) -> Manifest:
     return found
 
 
+def shared_settings(manifests: Sequence[Manifest]) -> dict[str, str]:
+    """What every service is given alike."""
+    [settings] = [
+        one
+        for name, one in of_kind(manifests, "ConfigMap").items()
+        if own_name(name) == "parley-settings"
+    ]
+    found: dict[str, str] = settings["data"]
+    return found
+
+
 def settings_of(manifests: Sequence[Manifest], container: Manifest) -> dict[str, str]:
     """What its environment holds of the ConfigMap."""
     maps = of_kind(manifests, "ConfigMap")
