@@ -62,6 +62,18 @@ def client_options(kafka: Kafka) -> dict[str, Any]:
     return {"bootstrap_servers": kafka.bootstrap_servers, **_sign_in(kafka)}
 
 
+def ca_ends_at(kafka: KafkaAccess) -> float | None:
+    """When the first certificate of ``ca_file`` ends, as a Unix time; None without such a file.
+
+    Errors: OSError where it cannot be read.
+    """
+    if kafka.ca_file is None:
+        return None
+    authorities = ssl.create_default_context(cafile=kafka.ca_file).get_ca_certs()
+    ends = [ssl.cert_time_to_seconds(str(one["notAfter"])) for one in authorities]
+    return min(ends, default=None)
+
+
 async def check_access(kafka: KafkaAccess) -> None:
     """That Kafka lets us in, for a client says only that it could not begin.
 

@@ -70,6 +70,12 @@ CONNECTIONS_REFUSED = Counter(
     " A few are browsers; many are somebody's attack.",
     ["reason"],
 )
+CERTIFICATE_ENDS = Gauge(
+    "parley_certificate_ends_timestamp_seconds",
+    "When the first certificate in a file that the process was given ends, as a Unix time; kafka-ca"
+    " is the one by which Kafka's is checked. Read at the start.",
+    ["certificate"],
+)
 PRODUCERS_MADE_ANEW = Counter(
     "parley_producers_made_anew_total",
     "Moves when the process gives up what it could not publish and begins with a new producer: the"

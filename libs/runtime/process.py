@@ -21,7 +21,8 @@ from starlette.types import ASGIApp, Scope
 
 from libs.runtime.broken_connections import understand_uvloop
 from libs.runtime.header_names import understand_header_names
-from libs.runtime.kafka_access import check_access
+from libs.runtime.kafka_access import ca_ends_at, check_access
+from libs.runtime.metrics import CERTIFICATE_ENDS
 from libs.runtime.proxies import as_written, is_in
 from libs.runtime.server import Guard, Limits
 from libs.runtime.settings import Settings
@@ -185,6 +186,8 @@ async def running[S: Settings](
     """
     understand_uvloop()
     understand_header_names()
+    if (ends := ca_ends_at(settings.kafka)) is not None:
+        CERTIFICATE_ENDS.labels("kafka-ca").set(ends)
     await check_access(settings.kafka)
     async with Runtime(spec.name, public=spec.public, streams=spec.streams) as runtime:
         if settings.otlp_endpoint:

@@ -19,6 +19,7 @@ from libs.runtime.settings import key_bytes
 from libs.runtime.trust import guard
 from services.gateway.access import Access
 from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.ending import TokensEnding
 from services.gateway.accounts.passwords import Passwords
 from services.gateway.accounts.sessions import Sessions
 from services.gateway.api.accounts import add_account_routes
@@ -172,6 +173,7 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     runtime.run("directory", parts.directory.table.run)
     runtime.run("live", feed.run)
     runtime.run("watch", Watch(parts.hub, parts.sessions, parts.access).run)
+    runtime.run("tokens ending", TokensEnding(parts.sessions).run)
     runtime.ready_when("directory", parts.directory.table.check)
     runtime.ready_when("kafka", feed.check)
     runtime.ready_when("mongodb", lambda: check_mongo(parts.mongo))

@@ -7,6 +7,10 @@ SIGN_INS = Counter(
     "Moves for each sign-in that was tried, by outcome: accepted, refused, limited.",
     ["outcome"],
 )
+API_TOKENS_ENDING = Gauge(
+    "parley_gateway_api_tokens_ending",
+    "API tokens that end within a week, counted now and then; those made within a week are not.",
+)
 PASSWORD_SECONDS = Histogram(
     "parley_gateway_password_seconds",
     "How long one password took to hash or verify, with the wait for its turn.",

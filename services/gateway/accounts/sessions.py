@@ -215,6 +215,13 @@ class Sessions:
         tokens = [_api_token(document) async for document in found]
         return sorted(tokens, key=lambda token: (token.created_at, token.token_id))
 
+    async def api_tokens_ending(self, within: timedelta) -> int:
+        """How many, of all workspaces, end ``within`` so long and are older than that: who made one
+        for a short time knows."""
+        now = datetime.now(UTC)
+        ending = {"expires_at": {"$gt": now, "$lt": now + within}}
+        return await self._tokens.count_documents({**ending, "created_at": {"$lt": now - within}})
+
     async def delete_api_token(self, owner: Principal, token_id: str) -> bool:
         """False where the member has no such token."""
         return await self._end(

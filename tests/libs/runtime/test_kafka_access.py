@@ -26,6 +26,7 @@ from libs.runtime.kafka_access import (
     KafkaRefused,
     SaslMechanism,
     SecurityProtocol,
+    ca_ends_at,
     check_access,
 )
 from libs.runtime.settings import Settings, SettingsError, load
@@ -108,6 +109,16 @@ def _certificates(folder: Path) -> tuple[Path, Path]:
     trusted.write_bytes(shown)
     keys.write_bytes(private + shown)
     return trusted, keys
+
+
+def test_it_is_known_when_the_file_of_certificates_ends(tmp_path: Path) -> None:
+    trusted, _keys = _certificates(tmp_path)
+    [certificate] = x509.load_pem_x509_certificates(trusted.read_bytes())
+
+    ends = ca_ends_at(KafkaAccess("kafka:9094", "SSL", ca_file=str(trusted)))
+
+    assert ends == certificate.not_valid_after_utc.timestamp()
+    assert ca_ends_at(KafkaAccess("kafka:9094", "SSL")) is None
 
 
 @pytest.mark.servers

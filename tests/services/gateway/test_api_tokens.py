@@ -4,9 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pymongo.asynchronous.database import AsyncDatabase
 
 from libs.events.directory import Role
+from services.gateway.accounts.ending import TokensEnding
 from services.gateway.accounts.sessions import Sessions
+from services.gateway.metrics import API_TOKENS_ENDING
 from tests.support.gateway.suite import Api, Suite, Team
 
 pytestmark = pytest.mark.servers
@@ -116,3 +119,27 @@ async def test_members_tokens_and_passwords_are_for_persons(team: Team) -> None:
 
     assert statuses == [403] * len(asked)
     assert (await robot("GET", path)).body["role"] == "operator"
+
+
+async def test_tokens_about_to_end_are_counted_unless_they_were_made_for_a_short_time(
+    suite: Suite, team: Team
+) -> None:
+    now, tokens = datetime.now(UTC), database_of(suite)["gateway_api_tokens"]
+    before = await ending(suite)
+    for age_days, left_days in ((300, 3), (300, 30), (1, 3)):
+        asked = {"expires_at": (now + timedelta(days=left_days)).isoformat()}
+        made = await team.owner.api("POST", "/v1/api-tokens", {"name": "CRM", **asked})
+        created_at = {"created_at": now - timedelta(days=age_days)}
+        await tokens.update_one({"token_id": made.body["token_id"]}, {"$set": created_at})
+
+    assert await ending(suite) == before + 1
+
+
+def database_of(suite: Suite) -> AsyncDatabase[dict[str, Any]]:
+    return suite.mongo[suite.environment["PARLEY_MONGODB_DATABASE"]]
+
+
+async def ending(suite: Suite) -> float:
+    """What the gauge says when it has been counted."""
+    await TokensEnding(Sessions(database_of(suite), timedelta(hours=1))).count()
+    return float(API_TOKENS_ENDING._value.get())
