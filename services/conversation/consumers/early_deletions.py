@@ -9,12 +9,12 @@ every message.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
+from cachetools import FIFOCache
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 
@@ -41,7 +41,7 @@ class EarlyDeletions:
     def __init__(self, collection: AsyncCollection[Document]) -> None:
         self._collection = collection
         self._seen_until = datetime.fromtimestamp(0, UTC)
-        self.at: OrderedDict[str, datetime] = OrderedDict()
+        self.at: FIFOCache[str, datetime] = FIFOCache(_MOST)
 
     async def run(self, stop: asyncio.Event) -> None:
         while not await stopped_within(stop, _EVERY_SECONDS):
@@ -73,5 +73,3 @@ class EarlyDeletions:
 
     def _remember(self, message_id: str, at: datetime) -> None:
         self.at.setdefault(message_id, at)
-        while len(self.at) > _MOST:
-            self.at.popitem(last=False)

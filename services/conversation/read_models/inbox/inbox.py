@@ -9,13 +9,13 @@ comes with the live updates. Whatever else is written to a row, it is met where 
 Agents who see the same ask for the same pages all day: those who ask at once share a read.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
+from cachetools import LRUCache
 
 from libs.aggregates.aggregate import Snapshot
 from libs.aggregates.commands import NotThere
@@ -66,7 +66,7 @@ class EncodedViews:
     every agent, again and again, and a row of a version never changes."""
 
     def __init__(self) -> None:
-        self._encoded: OrderedDict[str, tuple[int, msgspec.Raw]] = OrderedDict()
+        self._encoded: LRUCache[str, tuple[int, msgspec.Raw]] = LRUCache(_VIEWS)
 
     def of(self, row: Document) -> msgspec.Raw:
         known = self._encoded.get(row["_id"])
@@ -74,9 +74,6 @@ class EncodedViews:
             return known[1]
         view = msgspec.Raw(encode_page(conversation_view(snapshot_of(row))))
         self._encoded[row["_id"]] = (row["v"], view)
-        self._encoded.move_to_end(row["_id"])
-        if len(self._encoded) > _VIEWS:
-            self._encoded.popitem(last=False)
         return view
 
 
