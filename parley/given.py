@@ -26,6 +26,7 @@ _MADE_HERE: Final = {
     ),
     "KAFKA_REPLICATION_FACTOR": "its Kafka is one broker",
     "HOST|.*_PORT": "it serves on this machine and chooses the ports; put a proxy before them",
+    "GATEWAY_CONSOLE_FOLDER": "it builds the console",
     "GATEWAY_(?!INGEST_PUBLIC_)(?!PUBLIC_)[A-Z]+_URL|INGEST_CONVERSATION_URL": (
         "it knows where the services are"
     ),

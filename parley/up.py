@@ -27,13 +27,16 @@ from parley.bootstrap import (
     FirstWorkspace,
     bootstrap_workspace,
 )
+from parley.console import built_console
 from parley.given import NotGiven, given_settings
 from parley.keys import kept_keys
 from parley.migrate import migrate_all
+from parley.node import NodeFailed
 from parley.suite import Suite
 
 FIRST_PORT: Final = 8100
 WATCH_S: Final = 0.5
+_CONSOLE_FOLDER: Final = "PARLEY_GATEWAY_CONSOLE_FOLDER"
 FIRST_WORKSPACE: Final = {
     "name": "My company",
     "owner_name": "Owner",
@@ -84,15 +87,30 @@ def _up_on_devstack(say: Callable[[str], None], given: Mapping[str, str]) -> Non
     key = kept_keys(stack_folder())["PARLEY_DEPLOYMENT_KEY"]
     keys = hashlib.sha256(bytes.fromhex(key)).hexdigest()[:16]
     with Devstack(stack_folder(), keys=keys, say=say) as stack:
-        suite = Suite(stack.servers, stack_folder(), first_port=FIRST_PORT, settings=given, say=say)
+        settings = {**given, **_console(say)}
+        suite = Suite(
+            stack.servers, stack_folder(), first_port=FIRST_PORT, settings=settings, say=say
+        )
         say("making topics, indexes and tables")
         asyncio.run(migrate_all(suite.settings))
         with suite:
-            settings = load(BootstrapSettings, suite.settings)
             gateway = suite.url("gateway")
-            first = asyncio.run(bootstrap_workspace(settings, gateway, FIRST_WORKSPACE))
+            first = asyncio.run(
+                bootstrap_workspace(
+                    load(BootstrapSettings, suite.settings), gateway, FIRST_WORKSPACE
+                )
+            )
             say(_where_to_go(suite, first))
             watch([*stack.processes, *suite.processes.values()])
+
+
+def _console(say: Callable[[str], None]) -> dict[str, str]:
+    """Where the gateway finds the console; nothing where it cannot be built, as offline."""
+    try:
+        return {_CONSOLE_FOLDER: str(built_console(say))}
+    except (NodeFailed, OSError, subprocess.TimeoutExpired) as error:
+        say(f"there is no console, for it cannot be built: {error}")
+        return {}
 
 
 def watch(processes: Sequence[ManagedProcess]) -> None:
@@ -131,11 +149,13 @@ def _is_parley(pid: int) -> bool:
 
 
 def _where_to_go(suite: Suite, first: FirstWorkspace) -> str:
+    console = [f"console   {suite.url('gateway')}/"] if _CONSOLE_FOLDER in suite.settings else []
     return "\n".join(
         [
             "",
             first.told(),
             "",
+            *console,
             f"API       {suite.url('gateway')}/v1   (its description: /openapi.json)",
             f"webhooks  {suite.url('ingest')}/hooks/{{channel}}/{{source_id}}",
             f"widget    {suite.url('ingest')}/widget.js",

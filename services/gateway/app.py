@@ -31,6 +31,7 @@ from services.gateway.api.directory import DirectoryApi
 from services.gateway.api.reports import add_metrics_routes, add_notification_routes
 from services.gateway.api.routes import Described, Routes, document
 from services.gateway.api.workspaces import add_workspace_route
+from services.gateway.console import Console
 from services.gateway.live.feed import Feed
 from services.gateway.live.hub import Hub
 from services.gateway.live.positions import Cursors
@@ -177,7 +178,9 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     runtime.ready_when("directory", parts.directory.table.check)
     runtime.ready_when("kafka", feed.check)
     runtime.ready_when("mongodb", lambda: check_mongo(parts.mongo))
-    yield SecurityHeaders(app, https=settings.gateway_public_url.startswith("https:"))
+    folder = settings.gateway_console_folder
+    served = app if folder is None else Console(app, folder)
+    yield SecurityHeaders(served, https=settings.gateway_public_url.startswith("https:"))
 
 
 SERVICE = ServiceSpec("gateway", GatewaySettings, compose, public=True, streams=STREAMS)

@@ -1,5 +1,6 @@
 """What the gateway is told."""
 
+from pathlib import Path
 from typing import Final
 
 from pydantic import Field
@@ -33,6 +34,9 @@ class GatewaySettings(ServiceSettings, MongoSettings):
     )
     gateway_allowed_origins: str = Field(
         "", description="origins of pages that may call the API, comma separated; none by default"
+    )
+    gateway_console_folder: Path | None = Field(
+        None, description="where the built console is; without it there is the API alone"
     )
     gateway_session_hours: float = Field(24 * 14, gt=0, description="a sign-in lasts this long")
     gateway_attachment_max_bytes: int = Field(

@@ -4,10 +4,12 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from libs.devstack import Servers
+from parley.console import built_console
 from parley.doubles.bot_api import BotApiDouble
 from parley.migrate import migrate_all
 from parley.suite import Suite
@@ -21,8 +23,17 @@ async def telegram() -> AsyncIterator[BotApiDouble]:
 
 
 @pytest.fixture(scope="session")
+def console() -> Path:
+    """The console, built."""
+    return built_console()
+
+
+@pytest.fixture(scope="session")
 async def suite(
-    servers: Servers, telegram: BotApiDouble, tmp_path_factory: pytest.TempPathFactory
+    servers: Servers,
+    telegram: BotApiDouble,
+    console: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Suite]:
     unique = uuid.uuid4().hex[:8]
     suite = Suite(
@@ -32,6 +43,7 @@ async def suite(
             "PARLEY_INGEST_TELEGRAM_API_URL": telegram.url,
             "PARLEY_KAFKA_NAMESPACE": f"e2e{unique}.",
             "PARLEY_MONGODB_DATABASE": f"test_e2e_{unique}",
+            "PARLEY_GATEWAY_CONSOLE_FOLDER": str(console),
         },
     )
     await migrate_all(suite.settings)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from parley.node import node
 from parley.openapi import DOCUMENT, document, written
 from tests.support.e2e.team import Company, person
-from tests.support.node import TOP, installed, node
+from tests.support.node import TOP, installed
 
 CLIENT = TOP / "clients" / "typescript"
 

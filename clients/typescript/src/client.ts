@@ -1,6 +1,6 @@
 import createClient, { type Client, type Middleware } from "openapi-fetch";
 
-import { follow, type Frame } from "./live.ts";
+import { follow, type Frame, type LiveOptions } from "./live.ts";
 import { problemOf } from "./problems.ts";
 import type { paths } from "./schema.d.ts";
 
@@ -22,7 +22,7 @@ export interface Parley {
    * What the member may see, as it happens, from now on or from a cursor. It goes on by itself over lost connections.
    * Ends when `signal` is aborted; throws `ProblemError` (401) where the session is over.
    */
-  live(options?: { cursor?: string; signal?: AbortSignal }): AsyncGenerator<Frame, void, void>;
+  live(options?: LiveOptions): AsyncGenerator<Frame, void, void>;
 }
 
 /** A client. Nothing is connected until something is asked. */

@@ -1,6 +1,6 @@
 /** A typed client of Parley's public API: every operation of its OpenAPI document, and what happens live. */
 export { connect, dataOf, type Api, type Parley, type ParleyOptions } from "./client.ts";
-export { type Frame, type Notified, type Happened } from "./live.ts";
+export { type Frame, type Happened, type LiveOptions, type Notified } from "./live.ts";
 export { ProblemError } from "./problems.ts";
 export type { components, operations, paths } from "./schema.d.ts";
 

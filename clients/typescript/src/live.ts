@@ -33,10 +33,19 @@ const LONGEST_PAUSE_MS = 15_000;
 // The server pings after 21 s of silence: a socket that is silent for longer is lost.
 const SILENCE_MS = 50_000;
 
+export interface LiveOptions {
+  /** Where to go on: the cursor of the last frame that was seen. */
+  cursor?: string;
+  /** Ends it. */
+  signal?: AbortSignal;
+  /** Told whenever the connection is lost; `ready` or `reload` comes when it is there again. */
+  lost?: () => void;
+}
+
 export async function* follow(
   base: string,
   token: () => string | null,
-  { cursor, signal }: { cursor?: string; signal?: AbortSignal } = {},
+  { cursor, signal, lost }: LiveOptions = {},
 ): AsyncGenerator<Frame, void, void> {
   let from = cursor ?? null;
   let pause = FIRST_PAUSE_MS;
@@ -51,6 +60,7 @@ export async function* follow(
     if (socket.code === SIGN_IN_AGAIN || socket.code === BAD_FIRST_FRAME) {
       throw new ProblemError(401, { title: "Sign in again", type: "urn:parley:problem:unauthorized" }, null);
     }
+    lost?.();
     await paused(pause * (0.5 + Math.random() / 2), signal);
     pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
   }

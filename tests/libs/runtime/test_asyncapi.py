@@ -21,7 +21,8 @@ from libs.runtime.process import Runtime, ServiceSpec, running
 from libs.runtime.settings import SERVICES, Settings, load
 from libs.runtime.streams import Streams
 from parley.asyncapi import DOCUMENT, streams
-from tests.support.node import installed, node
+from parley.node import node
+from tests.support.node import installed
 
 CHECK = DOCUMENT.parent / "check-asyncapi"
 

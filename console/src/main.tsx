@@ -1,0 +1,14 @@
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+
+import { App } from "./app.tsx";
+import "./shared/tokens.css";
+import "./shared/page.css";
+
+const root = document.getElementById("root");
+if (root === null) throw new Error("the page has no place for the console");
+createRoot(root).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);
