@@ -279,15 +279,21 @@ def rotate_keys_command() -> None:
 @click.option(
     "--wait", is_flag=True, help="until its servers answer and are migrated to this build"
 )
-def doctor(service: str | None, wait: bool) -> None:
+@click.option("--public-url", help="ask only whether Telegram could reach ingest at this address")
+def doctor(service: str | None, wait: bool, public_url: str | None) -> None:
     """Check settings and servers, and say in words what is wrong."""
-    from parley.doctor import examine, examine_service
+    from parley.doctor import examine, examine_public_url, examine_service
 
     if wait and service is None:
         raise click.UsageError("--wait needs --service")
+    if public_url and service:
+        raise click.UsageError("--public-url goes without --service")
     told: list[str] = []
     while True:
-        findings = _run(examine_service(service) if service else examine())
+        if public_url:
+            findings = _run(examine_public_url(public_url))
+        else:
+            findings = _run(examine_service(service) if service else examine())
         for finding in findings:
             if finding not in told:
                 click.echo(finding)

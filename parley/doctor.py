@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
+import aiohttp
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
@@ -22,6 +24,10 @@ from services.analytics.warehouse import (
     is_embedded,
     open_warehouse,
 )
+
+# Source: core.telegram.org/bots/api#setwebhook.
+TELEGRAM_PORTS: Final = (443, 80, 88, 8443)
+_PUBLIC_SECONDS: Final = 10.0
 
 
 async def examine_service(name: str, environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -55,6 +61,32 @@ async def examine(environment: Mapping[str, str] = os.environ) -> list[str]:
         findings += await _mongo(with_mongo[0])
     if len(loaded) == len(SERVICES) and not findings:
         findings += await told_of_set_aside(with_mongo[0])
+    return findings
+
+
+async def examine_public_url(url: str) -> list[str]:
+    """What keeps Telegram from reaching ingest at ``url``, as far as it is seen from here: a
+    sentence for each; empty when nothing does. Needs no settings."""
+    parts = urlsplit(url)
+    findings = []
+    if parts.scheme != "https":
+        findings.append(f"{url} is not https, and Telegram calls nothing else")
+    elif (parts.port or 443) not in TELEGRAM_PORTS:
+        ports = ", ".join(map(str, TELEGRAM_PORTS))
+        findings.append(f"{url} has port {parts.port}; Telegram calls {ports} only")
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PUBLIC_SECONDS)) as http,
+            http.get(f"{url.rstrip('/')}/healthz", allow_redirects=False) as answer,
+        ):
+            if (answer.status, await answer.text(errors="replace")) != (200, "ok"):
+                findings.append(
+                    f"{url} leads elsewhere than to ingest: /healthz is answered {answer.status}"
+                )
+    except aiohttp.ClientConnectorCertificateError as error:
+        findings.append(f"{url} shows a certificate that is not trusted: {error.certificate_error}")
+    except (aiohttp.ClientError, TimeoutError) as error:
+        findings.append(f"{url} is not reached: {error or type(error).__name__}")
     return findings
 
 
