@@ -1,5 +1,14 @@
 # syntax=docker/dockerfile:1
-# Two stages: the first has the tools and makes a virtual environment, the second only runs it.
+# Three stages: the console is built, then a virtual environment made; the last only runs them.
+FROM node:24-bookworm-slim AS console
+
+WORKDIR /src/console
+COPY console/package.json console/package-lock.json console/.npmrc ./
+RUN npm ci
+COPY console ./
+COPY clients/typescript/src ../clients/typescript/src
+RUN npm run build
+
 FROM python:3.12-slim-bookworm AS build
 
 ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never
@@ -25,7 +34,9 @@ FROM python:3.12-slim-bookworm
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin parley \
     && install -d -o 10001 -g 10001 /var/lib/parley
 COPY --from=build /opt/parley /opt/parley
-ENV PATH=/opt/parley/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+COPY --from=console /src/console/dist /opt/console
+ENV PATH=/opt/parley/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    PARLEY_GATEWAY_CONSOLE_FOLDER=/opt/console
 USER 10001
 WORKDIR /var/lib/parley
 # Nothing is written outside /var/lib/parley (attachments and anchors, where no object storage is set) and /tmp.
