@@ -36,7 +36,7 @@ test: $(INSTALLED)  ## Run all tests but the crash tests (ARGS="-k widget" narro
 	$(PYTHON) -m pytest -m "not crash" $(ARGS)
 
 fuzz: $(INSTALLED)  ## Ask the public edges for all that their OpenAPI lets one say (by hand)
-	PARLEY_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) $(PYTHON) -m pytest -s tests/services/gateway/test_fuzz.py $(ARGS)
+	PARLEY_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) $(PYTHON) -m pytest -s --timeout=0 tests/services/gateway/test_fuzz.py $(ARGS)
 
 crash: $(INSTALLED)  ## Kill services and servers under load, and count what was lost
 	$(PYTHON) -m pytest tests/crash $(ARGS)

@@ -137,7 +137,12 @@ TRUST: Final[Mapping[str, Mapping[str, Operation]]] = {
         ),
     },
     "notify": {
-        **_all(None, "GET /v1/notifications", "POST /v1/notifications/{}/read"),
+        **_all(
+            None,
+            "GET /v1/notifications",
+            "GET /v1/notifications/{}",
+            "POST /v1/notifications/{}/read",
+        ),
         **_all(Action.READ, "GET /v1/notification-rules"),
         **_all(Action.MANAGE_DIRECTORY, "PUT /v1/notification-rules/case-in-group"),
     },

@@ -32,6 +32,14 @@ def add_routes(app: FastAPI, notifications: Notifications, rules: Rules) -> None
         own = notifications.of(caller.workspace_id, caller.member_id)
         return json_response(await own.page(asked.cursor, asked.limit))
 
+    async def one(request: Request) -> Response:
+        caller = caller_of(request)
+        own = notifications.of(caller.workspace_id, caller.member_id)
+        found = await own.get(request.path_params["notification_id"])
+        if found is None:
+            raise NotFound
+        return json_response(found)
+
     async def read(request: Request) -> Response:
         caller = caller_of(request)
         await read_nothing(request)
@@ -54,6 +62,7 @@ def add_routes(app: FastAPI, notifications: Notifications, rules: Rules) -> None
 
     rule = f"/v1/notification-rules/{CASE_IN_GROUP}"
     app.add_route("/v1/notifications", of_member, ["GET"])
+    app.add_route("/v1/notifications/{notification_id}", one, ["GET"])
     app.add_route("/v1/notifications/{notification_id}/read", read, ["POST"])
     app.add_route("/v1/notification-rules", all_rules, ["GET"])
     app.add_route(rule, put_rule, ["PUT"])

@@ -91,13 +91,13 @@ def add_notification_routes(
 
     async def read(request: Request) -> Response:
         actor = await access.actor(request.headers)
-        status, body, headers = await through.upstream.call(
-            "POST", f"/v1/notifications/{path_id(request)}/read", actor=actor
-        )
+        own = f"/v1/notifications/{path_id(request)}"
+        status, body, headers = await through.upstream.call("GET", own, actor=actor)
         if status < REFUSED:
             told = msgspec.json.decode(body, type=NotificationView)
             if not await _visible(conversation, actor, {told.conversation_id}):
                 raise NotFound
+            status, body, headers = await through.upstream.call("POST", f"{own}/read", actor=actor)
         return passed_on(status, body, headers)
 
     one = "/v1/notifications/{id}/read"

@@ -94,12 +94,16 @@ class MemberNotifications:
             more = cursor_of(Instants(last_shown["raised_at"], last_shown["_id"]), _LIST)
         return NotificationPage(items=tuple(map(_view, shown)), next=more)
 
+    async def get(self, notification_id: str) -> NotificationView | None:
+        """None where the member has no such notification."""
+        document = await self._collection.find_one({**self._own, "_id": notification_id})
+        return _view(document) if document else None
+
     async def mark_read(self, notification_id: str, at: datetime) -> NotificationView | None:
         """The first time counts. None where the member has no such notification."""
-        own = {**self._own, "_id": notification_id}
-        await self._collection.update_one({**own, "read_at": None}, {"$set": {"read_at": at}})
-        document = await self._collection.find_one(own)
-        return _view(document) if document else None
+        unread = {**self._own, "_id": notification_id, "read_at": None}
+        await self._collection.update_one(unread, {"$set": {"read_at": at}})
+        return await self.get(notification_id)
 
 
 def _document(workspace_id: str, one: NotificationRaised) -> Document:

@@ -246,3 +246,34 @@ async def test_notifications_are_of_what_their_member_sees_now(foreign: Foreign)
     hidden, missing = await told("POST", read), await told("POST", "/v1/notifications/ntf_1/read")
     assert (hidden.status, hidden.content) == (404, missing.content)
     assert (await told("GET", path)).status == 404
+
+
+async def test_a_notification_out_of_sight_is_not_marked_as_read(foreign: Foreign) -> None:
+    office, owner = foreign.office, foreign.office.owner
+    here = {"location_ids": [office.team.location_id]}
+    member = await office.team.add(Role.OPERATOR, **here)
+    told, itself = office.of(member), f"/v1/members/{member.member_id}"
+    conversation_id = await office.receive("ще одне")
+    path = f"/v1/conversations/{conversation_id}"
+    await answered(told, "GET", path, 404, 503)
+    assigned = await owner("POST", f"{path}/assign", {"member_id": member.member_id})
+    assert assigned.status == 200, assigned.content
+
+    async def listed() -> list[dict[str, Any]]:
+        return list((await told("GET", "/v1/notifications")).body.get("items", ()))
+
+    [shown] = await eventually(listed)
+    read = f"/v1/notifications/{shown['notification_id']}/read"
+
+    # given that the case is out of their sight, when they mark what they were told of it
+    assert (await owner("POST", f"{path}/unassign")).status == 200
+    elsewhere = {"location_ids": [foreign.elsewhere]}
+    assert (await owner("PATCH", itself, elsewhere)).status == 200
+    await answered(told, "GET", path, 200, 503)
+    assert (await told("POST", read)).status == 404
+
+    # then it is unread, once they see the case again
+    assert (await owner("PATCH", itself, here)).status == 200
+    [still] = await eventually(listed)
+    assert still == shown
+    assert still.get("read_at") is None
