@@ -1,13 +1,13 @@
 """A member's notifications, and the workspace's rule, over HTTP."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Final
 
 from fastapi import FastAPI, Request
-from msgspec import Meta
 from starlette.responses import Response
 
 from libs.events.api.notifications import NotificationRules, SetNotificationRule
+from libs.events.api.values import PageLimit
 from libs.events.registry import Body
 from libs.runtime.bodies import BodyReader, read_nothing, read_query
 from libs.runtime.http import json_response
@@ -16,12 +16,12 @@ from libs.runtime.trust import caller_of
 from services.notify.notifications.notifications import Notifications
 from services.notify.notifications.rules import CASE_IN_GROUP, Rules, view
 
-MOST_AT_ONCE: Final = 100
+_PAGE_DEFAULT: Final = 50
 
 
 class _PageQuery(Body):
     cursor: str | None = None
-    limit: Annotated[int, Meta(ge=1, le=MOST_AT_ONCE)] = 50
+    limit: PageLimit = _PAGE_DEFAULT
 
 
 def add_routes(app: FastAPI, notifications: Notifications, rules: Rules) -> None:

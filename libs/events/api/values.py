@@ -29,4 +29,7 @@ Text = Annotated[str, _made(text_of)]
 TimeZone = Annotated[str, _made(checked_zone)]
 # One value, or several of which any will do: in a query the parameter is repeated.
 VALUES_AT_MOST: Final = 30
+# Of any list that is answered in pages.
+PAGE_AT_MOST: Final = 500
+PageLimit = Annotated[int, Meta(ge=1, le=PAGE_AT_MOST)]
 type AnyOf[T] = T | Annotated[tuple[T, ...], Meta(min_length=1, max_length=VALUES_AT_MOST)]

@@ -8,11 +8,12 @@ from starlette.responses import Response
 
 from libs.events.api import ReadAll
 from libs.events.api.filters import ListAsked, is_narrowed
+from libs.events.api.values import PageLimit
 from libs.events.registry import Body, Instant
 from libs.runtime.bodies import BodyReader, read_query
 from libs.runtime.http import json_response
 from libs.runtime.trust import caller_of
-from services.conversation.api.resource import DEFAULT_PAGE, Limit, PageQuery, Resource, Routes
+from services.conversation.api.resource import DEFAULT_PAGE, PageQuery, Resource, Routes
 from services.conversation.commands.reading import ReadingCommands
 from services.conversation.read_models.comments import CommentQueries
 from services.conversation.read_models.conversation_queries import ConversationQueries
@@ -44,7 +45,7 @@ class _AuditQuery(PageQuery):
 
 class _ListQuery(ListAsked, forbid_unknown_fields=True):
     cursor: str | None = None
-    limit: Limit = DEFAULT_PAGE
+    limit: PageLimit = DEFAULT_PAGE
 
 
 class _AsOfQuery(Body):
@@ -53,7 +54,7 @@ class _AsOfQuery(Body):
 
 class _TimelineQuery(_AsOfQuery):
     cursor: str | None = None
-    limit: Limit = DEFAULT_PAGE
+    limit: PageLimit = DEFAULT_PAGE
 
 
 async def page(resource: Resource[ConversationHandlers], request: Request) -> Response:

@@ -9,14 +9,13 @@ from starlette.responses import Response
 
 from libs.events.api.attachments import FindAttachments
 from libs.events.api.conversations import FindConversations
+from libs.events.api.values import PAGE_AT_MOST, PageLimit
 from libs.events.registry import Body
 from libs.runtime.bodies import BodyReader, read_query
 from libs.runtime.http import json_response
 from libs.runtime.trust import caller_of
 from services.conversation.api.resource import (
     DEFAULT_PAGE,
-    LONGEST_PAGE,
-    Limit,
     Resource,
     Routes,
 )
@@ -37,7 +36,7 @@ class InternalHandlers:
 
 class _AfterQuery(Body):
     after: Annotated[int, Meta(ge=0)] = 0
-    limit: Limit = DEFAULT_PAGE
+    limit: PageLimit = DEFAULT_PAGE
 
 
 async def attachments(resource: Resource[InternalHandlers], request: Request) -> Response:
@@ -50,7 +49,7 @@ async def attachments(resource: Resource[InternalHandlers], request: Request) ->
 async def conversations(resource: Resource[InternalHandlers], request: Request) -> Response:
     actor = resource.requests.actor(request)
     asked, _ = await _conversations.read(request)
-    return json_response(await resource.handler.visible.in_sight(actor, asked.ids[:LONGEST_PAGE]))
+    return json_response(await resource.handler.visible.in_sight(actor, asked.ids[:PAGE_AT_MOST]))
 
 
 async def customer_timeline(resource: Resource[InternalHandlers], request: Request) -> Response:

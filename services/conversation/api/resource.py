@@ -8,12 +8,12 @@ handler that the composition root made, and of the request.
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
-from msgspec import Meta
 from starlette.responses import Response
 
+from libs.events.api.values import PageLimit
 from libs.events.registry import Body
 from libs.runtime.bodies import BodyReader, read_nothing
 from libs.runtime.http import json_response
@@ -23,9 +23,6 @@ from services.conversation.commands.answers import Answer
 from services.conversation.read_models.member import MemberContext, Members
 
 DEFAULT_PAGE: Final = 50
-LONGEST_PAGE: Final = 200
-
-Limit = Annotated[int, Meta(ge=1, le=LONGEST_PAGE)]
 
 type Endpoint[H] = Callable[[Resource[H], Request], Awaitable[Response]]
 type Routes[H] = Sequence[tuple[str, str, Endpoint[H]]]
@@ -33,7 +30,7 @@ type Routes[H] = Sequence[tuple[str, str, Endpoint[H]]]
 
 class PageQuery(Body):
     cursor: str | None = None
-    limit: Limit = DEFAULT_PAGE
+    limit: PageLimit = DEFAULT_PAGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,15 @@
 """The directory: read from memory, changed through routing, and shown to who changed it."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 from fastapi import Request
-from msgspec import Meta
 from starlette.responses import Response
 
 from libs.events.actions import Action
 from libs.events.api.directory import OFFSET_HEADER, ChangeMe, SourceHealth, WebhookRegistration
+from libs.events.api.values import PageLimit
 from libs.events.channels import capabilities_of
 from libs.events.directory import MemberState, SourceState
 from libs.events.reach import reach_of
@@ -24,7 +24,7 @@ from services.gateway.accounts.passwords import derived_password
 from services.gateway.accounts.sessions import Sessions
 from services.gateway.api.directory_entries import KINDS, MEMBERS, SOURCES, EntryKind
 from services.gateway.api.passing import REFUSED, read_body
-from services.gateway.api.routes import Endpoint, Routes, page
+from services.gateway.api.routes import PAGE, Endpoint, Routes
 from services.gateway.api.shapes import (
     ConnectedSource,
     CreatedMember,
@@ -37,7 +37,6 @@ from services.gateway.localization import TEXTS
 from services.gateway.upstream import Upstream, passed_on, path_id
 
 _PAGE_DEFAULT: Final = 100
-_PAGE_MOST: Final = 500
 _REMOVING: Final = {
     "members": "Deactivate a member; their sessions and API tokens end",
     "sources": "Disconnect a source; its conversations stay",
@@ -48,7 +47,7 @@ _REMOVING: Final = {
 
 class _PageQuery(Body):
     cursor: str | None = None
-    limit: Annotated[int, Meta(ge=1, le=_PAGE_MOST)] = _PAGE_DEFAULT
+    limit: PageLimit = _PAGE_DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class DirectoryApi:
             routes.add(
                 "GET", path, self._lister(kind),
                 name=f"list{kind.one}s", summary=f"The {what}s of the workspace",
-                answer=kind.page, query=page(_PAGE_MOST), problems=(Forbidden,),
+                answer=kind.page, query=PAGE, problems=(Forbidden,),
             )  # fmt: skip
             routes.add(
                 "GET", item, self._getter(kind),

@@ -20,7 +20,7 @@ from libs.events.api.notifications import (
 from libs.runtime.problems import NotFound
 from services.gateway.access import Access, Actor
 from services.gateway.api.passing import ANSWERED, REFUSED, PassedOn, PassThrough
-from services.gateway.api.routes import Routes, page
+from services.gateway.api.routes import PAGE, Routes
 from services.gateway.upstream import Upstream, passed_on, path_id
 
 _PERIOD: Final[tuple[dict[str, Any], ...]] = tuple(
@@ -106,7 +106,7 @@ def add_notification_routes(
         "GET", "/v1/notifications", listed,
         name="listNotifications", summary="What I was told, the newest first",
         description="Of conversations that I may see now: a page may have fewer than its limit.",
-        answer=NotificationPage, query=page(100), problems=ANSWERED,
+        answer=NotificationPage, query=PAGE, problems=ANSWERED,
     )  # fmt: skip
     routes.add(
         "POST", one, read,

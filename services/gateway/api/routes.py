@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from libs.events.api.crm import CrmEvent
-from libs.events.api.values import VALUES_AT_MOST, AnyOf
+from libs.events.api.values import PAGE_AT_MOST, VALUES_AT_MOST, AnyOf
 from libs.runtime.bodies import check_query, read_nothing
 from libs.runtime.problems import (
     BadRequest,
@@ -43,25 +43,20 @@ _IDEMPOTENCY_KEY: Final = {
 }
 
 
-def page(most: int) -> tuple[dict[str, Any], ...]:
-    """The parameters of a list whose pages have so many at most."""
-    return (
-        {
-            "name": "cursor",
-            "in": "query",
-            "description": "`next` of the page before, asked for with the same filters.",
-            "schema": {"type": "string"},
-        },
-        {
-            "name": "limit",
-            "in": "query",
-            "description": "How many at most.",
-            "schema": {"type": "integer", "minimum": 1, "maximum": most},
-        },
-    )
-
-
-PAGE: Final = page(200)
+PAGE: Final[tuple[dict[str, Any], ...]] = (
+    {
+        "name": "cursor",
+        "in": "query",
+        "description": "`next` of the page before, asked for with the same filters.",
+        "schema": {"type": "string"},
+    },
+    {
+        "name": "limit",
+        "in": "query",
+        "description": "How many at most.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": PAGE_AT_MOST},
+    },
+)
 
 
 def query_parameter(name: str, kind: Any, description: str) -> dict[str, Any]:

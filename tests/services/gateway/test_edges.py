@@ -248,7 +248,7 @@ async def test_what_is_no_place_is_no_time_zone(office: Office, zone: str) -> No
     "query",
     [
         *("tab=null", "unread=null", "priority=null", "tab=mine&tab=done", "tag=a&tag="),
-        *("limit=0", "limit=201", "limit=1&limit=2", "sort=null", "flagged=maybe", "tag="),
+        *("limit=0", "limit=501", "limit=1&limit=2", "sort=null", "flagged=maybe", "tag="),
         *("cursor=x", "cursor=%00", "spam=1"),
     ],
 )

@@ -245,6 +245,22 @@ async def test_what_the_document_does_not_tell_of_is_refused(document: Any, api:
         assert (await api(method.upper(), there, {})).status != 422
 
 
+async def test_every_list_has_pages_of_one_size_at_most(document: Any) -> None:
+    limits = {
+        path: one["schema"]
+        for _, path, operation in operations(document)
+        for one in operation["parameters"]
+        if one["name"] == "limit"
+    }
+
+    assert {
+        *("/v1/conversations", "/v1/customers", "/v1/notifications", "/v1/members"),
+        *("/v1/conversations/{id}/timeline", "/v1/conversations/{id}/audit"),
+    } <= set(limits)
+    for path, schema in limits.items():
+        assert schema == {"type": "integer", "minimum": 1, "maximum": 500}, path
+
+
 async def test_what_may_be_repeated_is_an_array_and_all_else_is_refused(
     document: Any, api: Api
 ) -> None:
