@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from libs.events.commands import RouteCase
@@ -127,7 +127,7 @@ async def test_poison_of_every_kind_becomes_dead_letters_and_the_partition_goes_
     poison = [
         *poisoned(good),
         *(
-            raw(replace(good, headers=[*good.headers, spoilt]))
+            raw(msgspec.structs.replace(good, headers=[*good.headers, spoilt]))
             for spoilt in (
                 ("ce_time", b"yesterday"),
                 ("ce_time", b"2026-01-01T00:00:00"),
