@@ -1,6 +1,16 @@
 """The kinds of things a member may be allowed to do. Which role may do which is routing's table."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
+
+
+class Scope(StrEnum):
+    """What the right to an action can be limited to, beside the role that gives it."""
+
+    WORKSPACE = "workspace"  # to nothing smaller
+    LOCATION = "location"  # to some of the locations
+    GROUP = "group"  # to some of the locations, and there to what is in no group or in one's own
 
 
 class Action(StrEnum):
@@ -27,3 +37,14 @@ class Action(StrEnum):
     MANAGE_DIRECTORY = "manage_directory"
     MANAGE_OWNERS = "manage_owners"  # make one, change one, take it away from one
     AUDIT = "audit"  # who did what and when, and whether anybody has changed it since
+
+
+_NOT_BY_CASE: Final = {
+    Action.MANAGE_DIRECTORY: Scope.LOCATION,
+    Action.MANAGE_OWNERS: Scope.WORKSPACE,
+    Action.ERASE: Scope.WORKSPACE,
+}
+# All others are done to cases and their customers, or tell of them: only where one sees the case.
+SCOPES: Final[Mapping[Action, Scope]] = {
+    action: _NOT_BY_CASE.get(action, Scope.GROUP) for action in Action
+}

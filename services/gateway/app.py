@@ -28,6 +28,7 @@ from services.gateway.api.conversations import add_conversation_routes
 from services.gateway.api.crm_webhook import add_crm_webhook_routes
 from services.gateway.api.customers import add_customer_routes
 from services.gateway.api.directory import DirectoryApi
+from services.gateway.api.permissions import add_role_route
 from services.gateway.api.reports import add_metrics_routes, add_notification_routes
 from services.gateway.api.routes import Described, Routes, document
 from services.gateway.api.workspaces import add_workspace_route
@@ -133,6 +134,7 @@ def _public_api(settings: GatewaySettings, runtime: Runtime, parts: _Parts) -> F
         password_key=key_bytes(settings.gateway_signing_key),
     )
     directory_api.add_to(by_tag["directory"])
+    add_role_route(by_tag["directory"], access)
     add_crm_webhook_routes(by_tag["directory"], directory_api)
     add_notification_routes(by_tag["notifications"], access, parts.upstream("notify"), conversation)
     add_metrics_routes(by_tag["metrics"], access, parts.upstream("analytics"))

@@ -21,6 +21,7 @@ from services.gateway.accounts.sessions import (
     Principal,
     Sessions,
 )
+from services.gateway.api.permissions import permissions_of
 from services.gateway.api.routes import Routes
 from services.gateway.api.shapes import (
     ApiTokens,
@@ -81,6 +82,7 @@ def add_account_routes(
             workspace=_workspace(actor),
             member=actor.member,
             actions=tuple(sorted(actor.actions)),
+            permissions=permissions_of(actor),
             password_is_temporary=account is not None and account.password_is_temporary,
         )
         return json_response(answer)
@@ -148,7 +150,7 @@ def add_account_routes(
     )  # fmt: skip
     routes.add(
         "GET", "/v1/me", me,
-        name="getMe", summary="Who I am and what I may do", answer=Me,
+        name="getMe", summary="Who I am, and what I may do where", answer=Me,
     )  # fmt: skip
     routes.add(
         "POST", "/v1/me/password", change_password,

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from libs.events.actions import Action
+from libs.events.actions import Action, Scope
 from libs.events.api.conversations import GivenButtons
 from libs.events.api.requests import RequestBody
 from libs.events.api.values import Line, Name, Text
@@ -15,6 +15,7 @@ from libs.events.directory import (
     LabelState,
     LocationState,
     MemberState,
+    Role,
     WorkspaceState,
 )
 from libs.events.registry import Body, Instant
@@ -51,13 +52,49 @@ class SignedIn(Body):
     password_is_temporary: bool
 
 
+class Permission(Body):
+    """An action, and where I may do it. ``location_ids`` null: in all locations. ``group_ids``
+    null: whatever the group; else to what is in one of these groups, or in none."""
+
+    action: Action
+    location_ids: tuple[str, ...] | None
+    group_ids: tuple[str, ...] | None
+
+
 class Me(Body):
-    """``actions`` are what the member's role may do."""
+    """``actions`` are what I may do at all, ``permissions`` each of them with where.
+
+    Of a case in which I take part I may do them too, wherever it is.
+    """
 
     workspace: WorkspaceState
     member: MemberState
     actions: tuple[str, ...]
+    permissions: tuple[Permission, ...]
     password_is_temporary: bool
+
+
+class RoleView(Body):
+    """``name``: in the language of the answer. ``actions``: what the role may do."""
+
+    role: Role
+    name: str
+    actions: tuple[Action, ...]
+
+
+class ScopedAction(Body):
+    """``scope``: what the right to the action can be limited to: nothing smaller than the
+    workspace, locations, or locations and the groups there."""
+
+    action: Action
+    scope: Scope
+
+
+class Roles(Body):
+    """``items``: each role; ``actions``: everything that one of them may do."""
+
+    items: tuple[RoleView, ...]
+    actions: tuple[ScopedAction, ...]
 
 
 class ChangePassword(RequestBody):
