@@ -1,7 +1,7 @@
 """Customers: what is known of them, their identities and cases, and what may be changed."""
 
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -147,6 +147,8 @@ class ChangeSalesPlans(RequestBody):
 
 class RecordVisit(RequestBody):
     """How the customer came. ``at`` is now if not given. ``utm``: the labels without ``utm_``."""
+
+    SAYS_ONE_OF: ClassVar[tuple[str, ...]] = ("tool", "google_id", "link", "utm")
 
     at: Instant | None = None
     tool: Annotated[str, Meta(min_length=1, max_length=200)] | None = None

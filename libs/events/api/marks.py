@@ -1,5 +1,7 @@
 """How cases and messages are marked."""
 
+from typing import ClassVar
+
 import msgspec
 
 from libs.events.api.requests import RequestBody
@@ -13,6 +15,8 @@ class SetPriority(RequestBody):
 
 class ChangeMarks(RequestBody):
     """Tags, as words; topics, reasons and components, as ids of labels."""
+
+    SAYS_ONE_OF: ClassVar[tuple[str, ...]] = ("add", "remove")
 
     add: tuple[Tag, ...] = ()
     remove: tuple[Tag, ...] = ()

@@ -255,6 +255,9 @@ def document(app: FastAPI, described: Described, public_url: str, tags: dict[str
             )
             ordered = sorted(described.shapes, key=lambda shape: shape.__name__)
             _, schemas = msgspec.json.schema_components(ordered, ref_template=_REF)
+            for shape in ordered:
+                if fields := getattr(shape, "SAYS_ONE_OF", ()):
+                    schemas[shape.__name__]["anyOf"] = _says_one_of(schemas[shape.__name__], fields)
             made["webhooks"] = _webhooks()
             made["components"] = {
                 "schemas": dict(sorted(schemas.items())),
@@ -265,6 +268,25 @@ def document(app: FastAPI, described: Described, public_url: str, tags: dict[str
 
     described.shapes.add(CrmEvent)
     app.openapi = openapi  # type: ignore[method-assign]  # the way FastAPI documents
+
+
+def _says_one_of(schema: Mapping[str, Any], fields: Sequence[str]) -> list[dict[str, Any]]:
+    """That one of the fields is there and says something."""
+    something: dict[str, dict[str, Any]] = {
+        "array": {"minItems": 1},
+        "object": {"minProperties": 1},
+    }
+    return [
+        {
+            "required": [field],
+            "properties": {
+                field: something.get(
+                    schema["properties"][field].get("type"), {"not": {"type": "null"}}
+                )
+            },
+        }
+        for field in fields
+    ]
 
 
 _ABOUT: Final = """\

@@ -310,3 +310,22 @@ async def test_only_named_origins_may_call_from_a_page(
 
     assert ("access-control-allow-origin" in asked.headers) is allowed
     assert asked.headers.get("access-control-allow-origin") != "*"
+
+
+@pytest.mark.parametrize(
+    ("shape", "nothing", "something"),
+    [
+        ("ChangeMarks", {"add": [], "remove": []}, {"add": [], "remove": ["vip"]}),
+        ("RecordVisit", {"tool": None, "utm": {}}, {"utm": {"source": "newsletter"}}),
+        ("RecordVisit", {"at": "2026-11-29T08:00:00Z"}, {"tool": "callback"}),
+    ],
+)
+async def test_a_body_that_says_nothing_is_refused_by_the_document_too(
+    document: Any, shape: str, nothing: Any, something: Any
+) -> None:
+    whole = {**document, "$ref": f"#/components/schemas/{shape}"}
+    schema = jsonschema.Draft202012Validator(whole)
+
+    assert not schema.is_valid(nothing)
+    assert not schema.is_valid({})
+    assert schema.is_valid(something)
