@@ -76,6 +76,11 @@ CERTIFICATE_ENDS = Gauge(
     " is the one by which Kafka's is checked. Read at the start.",
     ["certificate"],
 )
+STRANGERS_LIMITED = Counter(
+    "parley_strangers_limited_total",
+    "Moves when an address is told to wait because too much was refused to it: random tokens,"
+    " webhooks and widgets of sources that are not there, forged signatures.",
+)
 PRODUCERS_MADE_ANEW = Counter(
     "parley_producers_made_anew_total",
     "Moves when the process gives up what it could not publish and begins with a new producer: the"

@@ -1,15 +1,17 @@
 """Who calls, and what their role lets them do: asked of the directory for every request."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from libs.events.actions import Action
 from libs.events.directory import MemberState
 from libs.runtime.directory import Directory, WorkspaceDirectory
+from libs.runtime.http import client_of
 from libs.runtime.language import default_to
 from libs.runtime.problems import Forbidden, Unauthorized
+from libs.runtime.strangers import Strangers
 from services.gateway.accounts.sessions import Principal, Sessions
 from services.gateway.localization import TEXTS
 from services.gateway.quotas import Quotas
@@ -54,36 +56,48 @@ class Actor:
 
 
 class Access:
-    def __init__(self, sessions: Sessions, directory: Directory, quotas: Quotas) -> None:
+    def __init__(
+        self, sessions: Sessions, directory: Directory, quotas: Quotas, strangers: Strangers
+    ) -> None:
         self._sessions = sessions
         self._directory = directory
+        self._strangers = strangers
         self.quotas = quotas
 
-    async def actor(self, headers: Mapping[str, str], *, with_any_password: bool = False) -> Actor:
-        """``with_any_password``: also a temporary one. Errors: SignInNeeded (401), QuotaUsed (429),
-        Unavailable, PasswordIsTemporary (403)."""
-        scheme, _, token = headers.get("authorization", "").partition(" ")
+    async def actor(self, connection: HTTPConnection, *, with_any_password: bool = False) -> Actor:
+        """Who brings the token in the headers. ``with_any_password``: also a temporary one.
+
+        Errors: SignInNeeded (401), QuotaUsed and TooMany (429), Unavailable, PasswordIsTemporary
+        (403).
+        """
+        scheme, _, token = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise SignInNeeded(TEXTS.say("sign-in.no-token"))
-        actor = await self.actor_of(token.strip(), with_any_password=with_any_password)
+        address = client_of(connection)
+        actor = await self.actor_of(token.strip(), address, with_any_password=with_any_password)
         self.quotas.take(actor.principal)
         return actor
 
     async def in_person(
-        self, headers: Mapping[str, str], *, with_any_password: bool = False
+        self, connection: HTTPConnection, *, with_any_password: bool = False
     ) -> Actor:
         """Somebody who signed in: for what an API token must not do, lest it outlive itself or
         its limits. Errors: Forbidden, and those of ``actor``."""
-        actor = await self.actor(headers, with_any_password=with_any_password)
+        actor = await self.actor(connection, with_any_password=with_any_password)
         if actor.principal.kind != "session":
             raise Forbidden(TEXTS.say("forbidden.api-token"))
         return actor
 
-    async def actor_of(self, token: str, *, with_any_password: bool = False) -> Actor:
+    async def actor_of(self, token: str, address: str, *, with_any_password: bool = False) -> Actor:
         """Errors: as of ``actor``."""
+        is_marked = self._sessions.is_marked(token)
+        if not is_marked:
+            self._strangers.check(address)
         principal = await self._sessions.find(token)
         actor = self.seen_as(principal) if principal else None
         if actor is None:
+            if principal is None and not is_marked:
+                await self._strangers.refuse(address)
             # Before the directory is read, nobody is known to be gone.
             await self._directory.table.check()
             raise SignInNeeded(TEXTS.say("sign-in.token-gone"))

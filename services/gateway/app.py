@@ -11,14 +11,17 @@ from fastapi.middleware.cors import CORSMiddleware
 from pymongo import AsyncMongoClient
 from starlette.types import ASGIApp
 
+from libs.runtime.attempts import Attempts
 from libs.runtime.directory import Directory
 from libs.runtime.http import ServiceClient, service_app
 from libs.runtime.mongo import Document, check_mongo, mongo_client
 from libs.runtime.process import Runtime, ServiceSpec
 from libs.runtime.settings import key_bytes
+from libs.runtime.strangers import Strangers
 from libs.runtime.trust import guard
 from services.gateway.access import Access
 from services.gateway.accounts.accounts import Accounts
+from services.gateway.accounts.devices import Devices
 from services.gateway.accounts.ending import TokensEnding
 from services.gateway.accounts.passwords import Passwords
 from services.gateway.accounts.sessions import Sessions
@@ -65,6 +68,7 @@ class _Parts:
 
     mongo: AsyncMongoClient[Document]
     accounts: Accounts
+    devices: Devices
     sessions: Sessions
     directory: Directory
     access: Access
@@ -79,16 +83,18 @@ class _Parts:
 def _parts(settings: GatewaySettings) -> _Parts:
     mongo = mongo_client(settings.mongodb_url.get_secret_value(), "parley-gateway")
     database = mongo[settings.mongodb_database]
-    sessions = Sessions(database, timedelta(hours=settings.gateway_session_hours))
+    key = key_bytes(settings.gateway_signing_key)
+    attempts = Attempts(database["gateway_attempts"])
+    devices = Devices(key, is_https=_is_https(settings))
+    sessions = Sessions(database, timedelta(hours=settings.gateway_session_hours), key)
     directory = Directory(settings)
     quotas = Quotas(
         settings.gateway_requests_per_second_of_token,
         settings.gateway_requests_per_second_of_workspace,
     )
-    signing_key = key_bytes(settings.gateway_signing_key)
-    hub = Hub(directory, Cursors(signing_key))
+    hub = Hub(directory, Cursors(key))
     sessions.ended = hub.end
-    tokens = ReusedTokens("gateway", signing_key, settings.verifying_keys)
+    tokens = ReusedTokens("gateway", key, settings.verifying_keys)
     urls = {
         "conversation": settings.gateway_conversation_url,
         "routing": settings.gateway_routing_url,
@@ -98,10 +104,11 @@ def _parts(settings: GatewaySettings) -> _Parts:
     }
     return _Parts(
         mongo=mongo,
-        accounts=Accounts(database, Passwords()),
+        accounts=Accounts(database, Passwords(), attempts, devices),
+        devices=devices,
         sessions=sessions,
         directory=directory,
-        access=Access(sessions, directory, quotas),
+        access=Access(sessions, directory, quotas, Strangers(attempts)),
         hub=hub,
         tokens=tokens,
         clients={service: ServiceClient(service, url, tokens) for service, url in urls.items()},
@@ -118,7 +125,7 @@ def _public_api(settings: GatewaySettings, runtime: Runtime, parts: _Parts) -> F
     # The busiest first: a request is compared with the routes in this order.
     add_conversation_routes(by_tag["conversations"], access, conversation, ingest)
     add_customer_routes(by_tag["customers"], access, conversation, ingest)
-    add_account_routes(by_tag["accounts"], accounts, sessions, access)
+    add_account_routes(by_tag["accounts"], accounts, sessions, access, parts.devices)
     add_attachment_routes(
         by_tag["attachments"], access, conversation, ingest, settings.gateway_attachment_max_bytes
     )
@@ -152,10 +159,16 @@ def _public_api(settings: GatewaySettings, runtime: Runtime, parts: _Parts) -> F
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id"],
+            # For the device's cookie alone: whatever else is asked for needs the token.
+            allow_credentials=True,
             expose_headers=["retry-after", "ratelimit", "ratelimit-policy"],
             max_age=_CORS_MAX_AGE_SECONDS,
         )
     return app
+
+
+def _is_https(settings: GatewaySettings) -> bool:
+    return settings.gateway_public_url.startswith("https:")
 
 
 def openapi_of(settings: GatewaySettings) -> dict[str, Any]:
@@ -182,7 +195,7 @@ async def compose(settings: GatewaySettings, runtime: Runtime) -> AsyncIterator[
     runtime.ready_when("mongodb", lambda: check_mongo(parts.mongo))
     folder = settings.gateway_console_folder
     served = app if folder is None else Console(app, folder)
-    yield SecurityHeaders(served, https=settings.gateway_public_url.startswith("https:"))
+    yield SecurityHeaders(served, https=_is_https(settings))
 
 
 SERVICE = ServiceSpec("gateway", GatewaySettings, compose, public=True, streams=STREAMS)

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -12,20 +12,20 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from libs.events.ids import random_id
+from libs.runtime.attempts import Attempt, Attempts, Exhausted
 from libs.runtime.bodies import invalid_field
 from libs.runtime.mongo import Document
 from libs.runtime.problems import Conflict, TooMany, Unauthorized
-from services.gateway.accounts.attempts import (
-    ALLOWED_OF_ACCOUNT,
-    ALLOWED_OF_ADDRESS,
-    Attempt,
-    Attempts,
-    Exhausted,
-)
+from services.gateway.accounts.devices import Devices
 from services.gateway.accounts.passwords import Passwords, check_new_password, random_password
 from services.gateway.localization import TEXTS
 from services.gateway.metrics import SIGN_INS
 
+# From where an account was opened before, or on one device; and, together, from everywhere else. So
+# strangers lock out each other, and its owner only where neither they nor their browser has been.
+ALLOWED_OF_ACCOUNT: Final = 10
+# A company's whole office may be one address.
+ALLOWED_OF_ADDRESS: Final = 30
 # One person may have accounts in several workspaces; each is one password to verify.
 WORKSPACES_TRIED: Final = 8
 # From where it was opened lately: what is guessed elsewhere does not lock its owner out there.
@@ -71,10 +71,17 @@ def normal_email(email: str) -> str:
 class Accounts:
     """The collection ``gateway_accounts`` and the rules of signing in."""
 
-    def __init__(self, database: AsyncDatabase[Document], passwords: Passwords) -> None:
+    def __init__(
+        self,
+        database: AsyncDatabase[Document],
+        passwords: Passwords,
+        attempts: Attempts,
+        devices: Devices,
+    ) -> None:
         self._accounts = database["gateway_accounts"]
         self._passwords = passwords
-        self._attempts = Attempts(database)
+        self._attempts = attempts
+        self._devices = devices
 
     async def ensure_indexes(self) -> None:
         await self._attempts.ensure_indexes()
@@ -86,9 +93,9 @@ class Accounts:
         )
 
     async def sign_in(
-        self, email: str, password: str, workspace_id: str | None, address: str
+        self, email: str, password: str, workspace_id: str | None, address: str, device: str = ""
     ) -> Account:
-        """The account that the password opens.
+        """The account that the password opens. ``device``: the cookie of an earlier sign-in.
 
         An unknown e-mail costs the same work and gets the same answer as a wrong password. Only
         who has accounts in several workspaces and names none waits longer: one hash for each.
@@ -97,13 +104,7 @@ class Accounts:
         email = normal_email(email)
         query = {"email": email} | ({"workspace_id": workspace_id} if workspace_id else {})
         found = await self._accounts.find(query).limit(WORKSPACES_TRIED).to_list()
-        is_known = any(_place(one, address) in one.get("opened_from", ()) for one in found)
-        attempt = await self._begin_attempt(
-            {
-                f"account {email} {address if is_known else ''}": ALLOWED_OF_ACCOUNT,
-                f"address {address}": ALLOWED_OF_ADDRESS,
-            }
-        )
+        attempt = await self._begin_attempt(self._counted(email, found, address, device))
         candidates = [_account(document) for document in found]
         opened = [
             account
@@ -219,6 +220,18 @@ class Accounts:
 
     async def remove(self, workspace_id: str, member_id: str) -> None:
         await self._accounts.delete_one({"workspace_id": workspace_id, "member_id": member_id})
+
+    def _counted(
+        self, email: str, found: Sequence[Document], address: str, device: str
+    ) -> dict[str, int]:
+        """What a try counts for, and how often."""
+        if device_id := self._devices.of(device, [one["_id"] for one in found]):
+            return {f"device {device_id}": ALLOWED_OF_ACCOUNT}
+        is_known = any(_place(one, address) in one.get("opened_from", ()) for one in found)
+        return {
+            f"account {email} {address if is_known else ''}": ALLOWED_OF_ACCOUNT,
+            f"address {address}": ALLOWED_OF_ADDRESS,
+        }
 
     async def _begin_attempt(self, allowed: Mapping[str, int]) -> Attempt:
         try:

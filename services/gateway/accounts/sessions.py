@@ -1,13 +1,17 @@
 """Sessions and API tokens: opaque random texts of which only the SHA-256 is kept.
 
+A token ends with a mark that only the gateway's key makes, so that one which was made here is told
+from a guess without a query.
+
 A token that was looked up stays in memory for ``CACHED_SECONDS``, so that a request does not cost a
 query. This bounds how long a token still works after it was ended on another replica; on the
-replica that ended it, it is forgotten at once.
+replica that ended it, it is forgotten at once. That a token is none is remembered as long.
 """
 
 import base64
 import contextlib
 import hashlib
+import hmac
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -31,6 +35,8 @@ CACHED_AT_MOST: Final = 20_000
 API_TOKENS_AT_MOST: Final = 100
 API_TOKEN_LIFETIME: Final = timedelta(days=366)  # the longest, and where nothing else is asked
 _TOKEN_BYTES: Final = 32
+_MARK_BYTES: Final = 8
+_MARKED_CHARACTERS: Final = 54
 _TOKEN_MAX_CHARACTERS: Final = 100
 
 Ended = Callable[[Iterable[str]], None]
@@ -69,13 +75,18 @@ class Sessions:
     """The collections ``gateway_sessions`` and ``gateway_api_tokens``.
 
     ``ended`` is told the keys of what was ended here, so that open sockets can be closed.
+    ``marking_key``: the gateway's, the same on all replicas.
     """
 
-    def __init__(self, database: AsyncDatabase[Document], lifetime: timedelta) -> None:
+    def __init__(
+        self, database: AsyncDatabase[Document], lifetime: timedelta, marking_key: bytes
+    ) -> None:
         self._sessions = database["gateway_sessions"]
         self._tokens = database["gateway_api_tokens"]
         self._lifetime = lifetime
+        self._marking_key = hmac.digest(marking_key, b"mark of a token", "sha256")
         self._cache: TTLCache[str, Principal] = TTLCache(CACHED_AT_MOST, CACHED_SECONDS)
+        self._unknown: TTLCache[str, bool] = TTLCache(CACHED_AT_MOST, CACHED_SECONDS)
         self.ended: Ended = lambda _keys: None
 
     async def ensure_indexes(self) -> None:
@@ -94,7 +105,7 @@ class Sessions:
         self, workspace_id: str, member_id: str, *, must_change_password: bool = False
     ) -> tuple[str, datetime]:
         """A new session's token, and when it expires."""
-        token, key = _new_token(SESSION_PREFIX)
+        token, key = self._new_token(SESSION_PREFIX)
         now = datetime.now(UTC)
         expires_at = now + self._lifetime
         await _insert(
@@ -110,6 +121,19 @@ class Sessions:
         )
         return token, expires_at
 
+    def is_marked(self, token: str) -> bool:
+        """Whether it was made here, though it may have ended; not one of a version without marks,
+        nor of another key."""
+        prefix, text = token[: len(SESSION_PREFIX)], token[len(SESSION_PREFIX) :]
+        if len(text) != _MARKED_CHARACTERS:
+            return False
+        try:
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
+        except ValueError:
+            return False
+        # As it would be made of the same bytes, and no other way to write them.
+        return hmac.compare_digest(self._new_token(prefix, raw[:_TOKEN_BYTES])[0], token)
+
     async def find(self, token: str) -> Principal | None:
         """Whose token it is; None where it is not, or no longer, one."""
         if len(token) > _TOKEN_MAX_CHARACTERS:
@@ -118,6 +142,9 @@ class Sessions:
         principal: Principal | None = self._cache.get(key)
         if principal is not None:
             SESSION_LOOKUPS.labels("memory").inc()
+        elif key in self._unknown:
+            SESSION_LOOKUPS.labels("memory").inc()
+            return None
         else:
             SESSION_LOOKUPS.labels("store").inc()
             principal = await self._look_up(token, key)
@@ -126,6 +153,8 @@ class Sessions:
                 self._cache.pop(key, None)
             else:
                 self._cache[key] = principal
+            if principal is None:
+                self._unknown[key] = True
         return principal if principal and not principal.is_expired(datetime.now(UTC)) else None
 
     async def still_valid(self, principals: Iterable[Principal]) -> set[str]:
@@ -179,7 +208,8 @@ class Sessions:
         ``secret``: the token is made of it, so that the same again is the one that was made before.
         """
         member = {"workspace_id": owner.workspace_id, "member_id": owner.member_id}
-        token, key = _new_token(API_TOKEN_PREFIX, secret)
+        token, key = self._new_token(API_TOKEN_PREFIX, secret)
+        self._unknown.pop(key, None)
         if secret and (before := await self._tokens.find_one({"_id": key})):
             return token, _api_token(before)
         if await self._tokens.count_documents(member, limit=API_TOKENS_AT_MOST) == (
@@ -233,6 +263,16 @@ class Sessions:
             },
         )
 
+    def _new_token(self, prefix: str, secret: bytes | None = None) -> tuple[str, str]:
+        made_of = secret or secrets.token_bytes(_TOKEN_BYTES)
+        raw = made_of + self._mark(prefix, made_of)
+        token = prefix + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+        return token, _key(token)
+
+    def _mark(self, prefix: str, made_of: bytes) -> bytes:
+        whole = hmac.digest(self._marking_key, prefix.encode() + made_of, "sha256")
+        return whole[:_MARK_BYTES]
+
     async def _end(self, collection: AsyncCollection[Document], query: dict[str, Any]) -> bool:
         keys = [document["_id"] async for document in collection.find(query, {"_id": 1})]
         if keys:
@@ -281,12 +321,6 @@ async def _insert(tokens: AsyncCollection[Document], document: Document) -> None
     """The id is random: who meets it there already is a driver that repeated its own insert."""
     with contextlib.suppress(DuplicateKeyError):
         await tokens.insert_one(document)
-
-
-def _new_token(prefix: str, secret: bytes | None = None) -> tuple[str, str]:
-    made_of = secret or secrets.token_bytes(_TOKEN_BYTES)
-    token = prefix + base64.urlsafe_b64encode(made_of).rstrip(b"=").decode()
-    return token, _key(token)
 
 
 def _key(token: str) -> str:

@@ -3,7 +3,7 @@
 import hmac
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Request
 from starlette.responses import Response
@@ -15,6 +15,7 @@ from libs.runtime.idempotency import key_of, key_used
 from libs.runtime.problems import Conflict, Forbidden, NotFound, TooMany, Unavailable
 from services.gateway.access import Access, Actor
 from services.gateway.accounts.accounts import Accounts, WorkspaceNeeded, WrongSignIn
+from services.gateway.accounts.devices import COOKIE, LIFETIME, Devices
 from services.gateway.accounts.sessions import (
     API_TOKEN_LIFETIME,
     API_TOKENS_AT_MOST,
@@ -38,10 +39,23 @@ from services.gateway.upstream import path_id
 
 _BODY_BYTES: Final = 16 * 1024
 _NAME_CHARACTERS: Final = 100
+_SIGN_IN: Final = "/v1/sign-in"
+_DEVICE_COOKIE: Final[dict[str, Any]] = {
+    "name": COOKIE,
+    "in": "cookie",
+    "description": "What an earlier sign-in on this device set; sealed, it opens nothing.",
+    "schema": {"type": "string"},
+}
+_SETS_DEVICE: Final[dict[str, Any]] = {
+    "Set-Cookie": {
+        "description": f"`{COOKIE}`: HttpOnly, SameSite=Strict, Secure over https, for a year.",
+        "schema": {"type": "string"},
+    }
+}
 
 
 def add_account_routes(
-    routes: Routes, accounts: Accounts, sessions: Sessions, access: Access
+    routes: Routes, accounts: Accounts, sessions: Sessions, access: Access, devices: Devices
 ) -> None:
     signing_in = BodyReader(SignIn, _BODY_BYTES)
     changing = BodyReader(ChangePassword, _BODY_BYTES)
@@ -49,8 +63,9 @@ def add_account_routes(
 
     async def sign_in(request: Request) -> Response:
         asked, _ = await signing_in.read(request)
+        device = request.cookies.get(COOKIE, "")
         account = await accounts.sign_in(
-            asked.email, asked.password, asked.workspace_id, client_of(request)
+            asked.email, asked.password, asked.workspace_id, client_of(request), device
         )
         actor = access.seen_as(Principal("", "session", account.workspace_id, account.member_id))
         if actor is None:
@@ -68,15 +83,25 @@ def add_account_routes(
             actions=tuple(sorted(actor.actions)),
             password_is_temporary=account.password_is_temporary,
         )
-        return json_response(answer)
+        response = json_response(answer)
+        response.set_cookie(
+            COOKIE,
+            devices.opened(device, account.account_id),
+            max_age=int(LIFETIME.total_seconds()),
+            path=_SIGN_IN,
+            secure=devices.is_https,
+            httponly=True,
+            samesite="strict",
+        )
+        return response
 
     async def sign_out(request: Request) -> Response:
-        actor = await access.in_person(request.headers, with_any_password=True)
+        actor = await access.in_person(request, with_any_password=True)
         await sessions.end(actor.principal)
         return Response(status_code=204)
 
     async def me(request: Request) -> Response:
-        actor = await access.actor(request.headers, with_any_password=True)
+        actor = await access.actor(request, with_any_password=True)
         account = await accounts.of_member(actor.workspace_id, actor.member_id)
         answer = Me(
             workspace=_workspace(actor),
@@ -88,7 +113,7 @@ def add_account_routes(
         return json_response(answer)
 
     async def change_password(request: Request) -> Response:
-        actor = await access.in_person(request.headers, with_any_password=True)
+        actor = await access.in_person(request, with_any_password=True)
         asked, _ = await changing.read(request)
         await accounts.change_password(
             actor.workspace_id,
@@ -101,7 +126,7 @@ def add_account_routes(
         return Response(status_code=204)
 
     async def create_api_token(request: Request) -> Response:
-        actor = await access.in_person(request.headers)
+        actor = await access.in_person(request)
         asked, _ = await naming.read(request)
         name = asked.name.strip()
         if not (0 < len(name) <= _NAME_CHARACTERS and name.isprintable()):
@@ -127,21 +152,26 @@ def add_account_routes(
         return json_response(NewApiToken(**asdict(kept), token=token), 201)
 
     async def api_tokens(request: Request) -> Response:
-        actor = await access.actor(request.headers)
+        actor = await access.actor(request)
         kept = await sessions.api_tokens(actor.principal)
         views = tuple(ApiTokenView(**asdict(one)) for one in kept)
         return json_response(ApiTokens(items=views))
 
     async def delete_api_token(request: Request) -> Response:
-        actor = await access.in_person(request.headers)
+        actor = await access.in_person(request)
         if not await sessions.delete_api_token(actor.principal, path_id(request)):
             raise NotFound
         return Response(status_code=204)
 
     routes.add(
-        "POST", "/v1/sign-in", sign_in,
+        "POST", _SIGN_IN, sign_in,
         name="signIn", summary="Sign in with e-mail and password",
+        description="Too many wrong passwords for an account, from an address or on a device are "
+        "429 until `Retry-After`. A browser that has opened the account before brings the cookie "
+        f"`{COOKIE}` and is counted by itself: guesses of others do not make it wait. A page of "
+        "another allowed origin of the same site asks with `credentials: \"include\"`.",
         body=SignIn, answer=SignedIn, signed_in=False, once=False,
+        cookie=_DEVICE_COOKIE, answer_headers=_SETS_DEVICE,
         problems=(WrongSignIn, WorkspaceNeeded, TooMany, Unavailable),
     )  # fmt: skip
     routes.add(

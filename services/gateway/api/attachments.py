@@ -30,7 +30,7 @@ def add_attachment_routes(
     path = "/v1/attachments"
 
     async def upload(request: Request) -> Response:
-        actor = (await access.actor(request.headers)).must(Action.ANSWER)
+        actor = (await access.actor(request)).must(Action.ANSWER)
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and len(declared) < 20 and int(declared) > max_bytes:
             raise _too_large(max_bytes)
@@ -51,7 +51,7 @@ def add_attachment_routes(
             raise
 
     async def download(request: Request) -> Response:
-        actor = (await access.actor(request.headers)).must(Action.READ)
+        actor = (await access.actor(request)).must(Action.READ)
         attachment_id = path_id(request)
         sight = await in_sight(conversation, actor, (attachment_id,))
         shown = "own"

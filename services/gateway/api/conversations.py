@@ -75,7 +75,7 @@ def add_conversation_routes(
     commands: Problems = (*ANSWERED, Conflict)
 
     async def send(request: Request) -> Response:
-        actor = (await access.actor(request.headers)).must(Action.ANSWER)
+        actor = (await access.actor(request)).must(Action.ANSWER)
         conversation_id = path_id(request)
         asked, _ = await posting.read(request)
         if asked.close:

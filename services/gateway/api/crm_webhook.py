@@ -19,7 +19,7 @@ _SIGNED = (
 
 def add_crm_webhook_routes(routes: Routes, api: DirectoryApi) -> None:
     async def get(request: Request) -> Response:
-        actor = (await api.access.actor(request.headers)).must(Action.MANAGE_DIRECTORY)
+        actor = (await api.access.actor(request)).must(Action.MANAGE_DIRECTORY)
         webhook = actor.directory.crm_webhook
         if webhook is None:
             raise NotFound

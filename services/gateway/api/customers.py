@@ -61,7 +61,7 @@ def add_customer_routes(
     one = base + "/{id}"
 
     async def photo(request: Request) -> Response:
-        actor = (await access.actor(request.headers)).must(Action.READ)
+        actor = (await access.actor(request)).must(Action.READ)
         path = f"{base}/{path_id(request)}/photo-places"
         status, places, headers = await conversation.call("GET", path, actor=actor)
         if status >= REFUSED:

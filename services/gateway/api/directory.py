@@ -123,7 +123,7 @@ class DirectoryApi:
 
     def _lister(self, kind: EntryKind) -> Endpoint:
         async def list_entries(request: Request) -> Response:
-            actor = (await self.access.actor(request.headers)).must(Action.READ)
+            actor = (await self.access.actor(request)).must(Action.READ)
             asked = read_query(request, _PageQuery)
             entries, following = kind.page_of(actor, asked.cursor, asked.limit)
             items = tuple(self._view(entry) for entry in entries)
@@ -133,7 +133,7 @@ class DirectoryApi:
 
     def _getter(self, kind: EntryKind) -> Endpoint:
         async def get_entry(request: Request) -> Response:
-            actor = (await self.access.actor(request.headers)).must(Action.READ)
+            actor = (await self.access.actor(request)).must(Action.READ)
             return json_response(self._view(_found(kind, actor, path_id(request))))
 
         return get_entry
@@ -192,7 +192,7 @@ class DirectoryApi:
     async def _disconnect(self, request: Request) -> Response:
         """The platform is told too, and what it said; the source is disconnected all the same."""
         source_id = path_id(request)
-        actor = (await self.access.actor(request.headers)).must(Action.MANAGE_DIRECTORY)
+        actor = (await self.access.actor(request)).must(Action.MANAGE_DIRECTORY)
         _found(SOURCES, actor, source_id)
         path = f"/internal/v1/sources/{source_id}/unregister"
         # Its credentials are forgotten with it: what has to be done with them is noted before.
@@ -213,14 +213,14 @@ class DirectoryApi:
         return json_response(_found(MEMBERS, actor, actor.member_id))
 
     async def _register(self, request: Request) -> Response:
-        actor = (await self.access.actor(request.headers)).must(Action.MANAGE_DIRECTORY)
+        actor = (await self.access.actor(request)).must(Action.MANAGE_DIRECTORY)
         source = _found(SOURCES, actor, path_id(request))
         newest = str(max(0, self.directory.table.position - 1))
         path = _registering(source.source_id, newest)
         return json_response(await self._with_webhook(actor, self._view(source), path))
 
     async def _health(self, request: Request) -> Response:
-        actor = (await self.access.actor(request.headers)).must(Action.READ)
+        actor = (await self.access.actor(request)).must(Action.READ)
         source = _found(SOURCES, actor, path_id(request))
         if not source.connected:
             url, error = self._view(source).webhook_url, TEXTS.say("source.disconnected")
@@ -239,7 +239,7 @@ class DirectoryApi:
     ) -> tuple[Actor, Response]:
         """Routing's answer, once this replica shows the change."""
         asking = self.access.in_person if in_person else self.access.actor
-        actor = (await asking(request.headers)).must(action)
+        actor = (await asking(request)).must(action)
         body = None if request.method == "DELETE" else await read_body(request)
         key = request.headers.get("idempotency-key")
         status, content, headers = await self.routing.call(
@@ -258,7 +258,7 @@ class DirectoryApi:
 
     async def _reset_password(self, request: Request) -> Response:
         """Also where the account is missing, because a process died before it was made."""
-        actor = (await self.access.in_person(request.headers)).must(Action.MANAGE_DIRECTORY)
+        actor = (await self.access.in_person(request)).must(Action.MANAGE_DIRECTORY)
         member: MemberState = _found(MEMBERS, actor, path_id(request))
         asked, _ = await self.resetting.read(request)
         if member.member_id == actor.member_id:

@@ -31,7 +31,7 @@ class PassThrough:
         """``path``: the service's, with ``{id}`` (or others) for those in the request's path."""
 
         async def endpoint(request: Request) -> Response:
-            actor = (await self.access.actor(request.headers)).must(action)
+            actor = (await self.access.actor(request)).must(action)
             body = await read_body(request) if takes_body else None
             there = path.format(**{name: path_id(request, name) for name in request.path_params})
             if not takes_long(request):

@@ -17,7 +17,7 @@ from services.gateway.localization import TEXTS
 
 def add_role_route(routes: Routes, access: Access) -> None:
     async def roles(request: Request) -> Response:
-        actor = (await access.actor(request.headers)).must(Action.READ)
+        actor = (await access.actor(request)).must(Action.READ)
         rows = [actor.directory.roles[role] for role in Role if role in actor.directory.roles]
         items = tuple(
             RoleView(

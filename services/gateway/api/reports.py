@@ -78,7 +78,7 @@ def add_notification_routes(
     through = PassThrough(access, notify)
 
     async def listed(request: Request) -> Response:
-        actor = await access.actor(request.headers)
+        actor = await access.actor(request)
         status, body, headers = await through.upstream.call(
             "GET", _with_query("/v1/notifications", request), actor=actor
         )
@@ -90,7 +90,7 @@ def add_notification_routes(
         return passed_on(status, body, headers)
 
     async def read(request: Request) -> Response:
-        actor = await access.actor(request.headers)
+        actor = await access.actor(request)
         own = f"/v1/notifications/{path_id(request)}"
         status, body, headers = await through.upstream.call("GET", own, actor=actor)
         if status < REFUSED:

@@ -152,6 +152,8 @@ class Routes:
         signed_in: bool = True,
         once: bool = True,
         description: str | None = None,
+        cookie: dict[str, Any] | None = None,
+        answer_headers: dict[str, Any] | None = None,
     ) -> None:
         """``answer`` and ``body``: a struct, answered or taken as JSON, or OpenAPI's ``content``.
 
@@ -174,6 +176,7 @@ class Routes:
                     for one in in_path
                 ),
                 *query,
+                *([cookie] if cookie else []),
                 *([_IDEMPOTENCY_KEY] if method == "POST" and once else []),
             ]
         }
@@ -186,6 +189,8 @@ class Routes:
         }
         if answer is not None:
             responses[status]["content"] = self._content(answer)
+        if answer_headers is not None:
+            responses[status]["headers"] = answer_headers
         responses |= {
             refusal: {
                 "description": " ".join(dict.fromkeys(_MEANINGS[p] for p in kinds)),

@@ -29,7 +29,7 @@ class LiveEvents:
 
     async def open(self, request: Request) -> Response:
         """Errors: as of ``Access.actor``; 429 where the member or the address has too many."""
-        actor = await self._access.actor(request.headers)
+        actor = await self._access.actor(request)
         cursor = request.headers.get("last-event-id") or request.query_params.get("cursor")
         return _Events(self._room, actor, cursor)
 

@@ -8,6 +8,7 @@ import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from libs.events.registry import UNREADABLE
+from libs.runtime.http import client_of
 from libs.runtime.problems import Problem, Unauthorized
 from services.gateway.access import Access, Actor
 from services.gateway.live.room import Room, until_first
@@ -75,8 +76,8 @@ class LiveSocket:
 
     async def _actor(self, websocket: WebSocket, hello: _Hello) -> Actor:
         if hello.token is None:
-            return await self._access.actor(websocket.headers)
-        return await self._access.actor_of(hello.token)
+            return await self._access.actor(websocket)
+        return await self._access.actor_of(hello.token, client_of(websocket))
 
     async def _show(self, websocket: WebSocket, actor: Actor, cursor: str | None) -> None:
         async with self._room.shown(actor, cursor) as subscriber:

@@ -9,7 +9,8 @@ import pytest
 from argon2 import PasswordHasher
 
 from libs.events.directory import Role
-from services.gateway.accounts import accounts, attempts
+from libs.runtime import attempts
+from services.gateway.accounts import accounts
 from services.gateway.accounts.sessions import CACHED_SECONDS
 from tests.support.eventually import eventually
 from tests.support.gateway.suite import Answer, Api, Suite, Team, new_team, open_workspace
@@ -106,7 +107,7 @@ async def guess(api: Api, address: str, email: str, password: str | None = None)
 @pytest.fixture
 def _window(monkeypatch: pytest.MonkeyPatch) -> None:
     """One so long that it does not end within a test, and fewer hashes until it is full."""
-    assert (attempts.ALLOWED_OF_ACCOUNT, attempts.ALLOWED_OF_ADDRESS) == (10, 30)
+    assert (accounts.ALLOWED_OF_ACCOUNT, accounts.ALLOWED_OF_ADDRESS) == (10, 30)
     monkeypatch.setattr(attempts, "WINDOW_SECONDS", _LONG)
     monkeypatch.setattr(accounts, "ALLOWED_OF_ACCOUNT", ALLOWED_OF_ACCOUNT)
     monkeypatch.setattr(accounts, "ALLOWED_OF_ADDRESS", ALLOWED_OF_ADDRESS)

@@ -91,7 +91,7 @@ async def test_a_token_of_an_older_version_gets_an_end_too(suite: Suite, team: T
         mine, {"$unset": {"expires_at": "", "actions": ""}}
     )
 
-    await Sessions(database, timedelta(hours=1)).ensure_indexes()
+    await Sessions(database, timedelta(hours=1), bytes(32)).ensure_indexes()
 
     listed = (await team.owner.api("GET", "/v1/api-tokens")).body["items"]
     assert [one["actions"] for one in listed] == [None]
@@ -141,5 +141,5 @@ def database_of(suite: Suite) -> AsyncDatabase[dict[str, Any]]:
 
 async def ending(suite: Suite) -> float:
     """What the gauge says when it has been counted."""
-    await TokensEnding(Sessions(database_of(suite), timedelta(hours=1))).count()
+    await TokensEnding(Sessions(database_of(suite), timedelta(hours=1), bytes(32))).count()
     return float(API_TOKENS_ENDING._value.get())

@@ -1,9 +1,9 @@
-"""How often somebody may try a password: counted in MongoDB, so by all replicas together.
+"""How often somebody may try a secret: counted in MongoDB, so by all replicas together.
 
-    gateway_attempts  {_id: "<window>:<SHA-256 of what is counted>", count, expires_at}
+    {_id: "<window>:<SHA-256 of what is counted>", count, expires_at}
 
 An attempt is counted when it begins, so that many at once do not slip through, and taken back when
-the password was right. Windows are the same for everybody (each five minutes of the clock), so when
+it was no guess. Windows are the same for everybody (each five minutes of the clock), so when
 the next one begins is known: that is the ``Retry-After``.
 """
 
@@ -11,21 +11,36 @@ import asyncio
 import hashlib
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from pymongo import ReturnDocument
-from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
 
 from libs.runtime.mongo import Document
 
 WINDOW_SECONDS: Final = 300
-# From where an account was opened before; and, together, from everywhere else. So strangers lock
-# out each other, and its owner only where they have never been.
-ALLOWED_OF_ACCOUNT: Final = 10
-# A company's whole office may be one address.
-ALLOWED_OF_ADDRESS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """``number`` counts the windows; times are Unix times, in seconds."""
+
+    number: int
+    now: float
+    ends: float
+
+    @property
+    def left_seconds(self) -> int:
+        return max(1, math.ceil(self.ends - self.now))
+
+
+def window_at(instant: datetime) -> Window:
+    now = instant.timestamp()
+    number = math.floor(now / WINDOW_SECONDS)
+    return Window(number, now, (number + 1) * WINDOW_SECONDS)
 
 
 class Exhausted(Exception):
@@ -39,11 +54,15 @@ class Exhausted(Exception):
 class Attempts:
     def __init__(
         self,
-        database: AsyncDatabase[Document],
+        counts: AsyncCollection[Document],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._counts = database["gateway_attempts"]
+        self._counts = counts
         self._clock = clock
+
+    def window(self) -> Window:
+        """The present one."""
+        return window_at(self._clock())
 
     async def ensure_indexes(self) -> None:
         await self._counts.create_index("expires_at", name="expiry", expireAfterSeconds=0)
@@ -51,16 +70,16 @@ class Attempts:
     async def begin(self, allowed: Mapping[str, int]) -> "Attempt":
         """``allowed``: of each thing that is counted, so many within a window; all of them are
         counted at once, in one round trip. Errors: Exhausted, and then nothing is counted."""
-        now = self._clock().timestamp()
-        window = math.floor(now / WINDOW_SECONDS)
-        ends = (window + 1) * WINDOW_SECONDS
-        names = {key: f"{window}:{hashlib.sha256(key.encode()).hexdigest()}" for key in allowed}
-        counts = await asyncio.gather(*(self._count(name, ends) for name in names.values()))
+        window = self.window()
+        names = {
+            key: f"{window.number}:{hashlib.sha256(key.encode()).hexdigest()}" for key in allowed
+        }
+        counts = await asyncio.gather(*(self._count(name, window.ends) for name in names.values()))
         counted = dict(zip(allowed, counts, strict=True))
         attempt = Attempt(self, names)
         if any(count > allowed[key] for key, count in counted.items()):
             await attempt.take_back()
-            raise Exhausted(max(1, math.ceil(ends - now)))
+            raise Exhausted(window.left_seconds)
         return attempt
 
     async def _count(self, name: str, ends: float) -> int:
