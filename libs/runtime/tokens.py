@@ -5,12 +5,12 @@ takes a service's key speaks as that service, and only to whom the table in ``tr
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import jwt
+from cachetools import LRUCache
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 ALGORITHM: Final = "EdDSA"
@@ -57,7 +57,7 @@ class ServiceTokens:
             name: [Ed25519PublicKey.from_public_bytes(key) for key in keys]
             for name, keys in (verifying_keys or {}).items()
         }
-        self._verified: OrderedDict[str, tuple[int, Caller]] = OrderedDict()
+        self._verified: LRUCache[str, tuple[int, Caller]] = LRUCache(_REMEMBERED)
 
     def issue(
         self, audience: str, workspace_id: str, member_id: str = "", actions: Iterable[str] = ()
@@ -79,9 +79,6 @@ class ServiceTokens:
             return known[1]
         caller, expires_at = self._read(token)
         self._verified[token] = (expires_at, caller)
-        self._verified.move_to_end(token)
-        if len(self._verified) > _REMEMBERED:
-            self._verified.popitem(last=False)
         return caller
 
     def _read(self, token: str) -> tuple[Caller, int]:

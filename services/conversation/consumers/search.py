@@ -1,9 +1,10 @@
 """Writes the search's rows behind, from the events of the conversations and of the customers."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
+
+from cachetools import LRUCache
 
 from libs.aggregates.aggregate import Snapshot
 from libs.events import customer
@@ -54,7 +55,7 @@ class SearchHandler:
         self._entries = entries
         self._inbox = inbox
         self._cards = cards
-        self._seen: OrderedDict[tuple[str, str], tuple[str, int]] = OrderedDict()
+        self._seen: LRUCache[tuple[str, str], tuple[str, int]] = LRUCache(_NAMES_KEPT)
 
     async def __call__(self, batch: Sequence[Received]) -> list[Refused]:
         forgotten = await self._index.forgotten({one.envelope.subject for one in batch})
@@ -175,9 +176,6 @@ class SearchHandler:
         """Whether the name was not seen yet, or was forgotten with its person since."""
         known, seen_at = self._seen.get(of, (None, 0))
         self._seen[of] = name, max(sequence, seen_at)
-        self._seen.move_to_end(of)
-        if len(self._seen) > _NAMES_KEPT:
-            self._seen.popitem(last=False)
         return name != known or seen_at <= forgotten.get(of[0], 0)
 
 

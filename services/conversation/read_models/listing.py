@@ -8,12 +8,12 @@ finds the index by itself: of one that is named, SecantusDB resolves all.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
+from cachetools import LRUCache
 from pymongo import ASCENDING, DESCENDING
 
 from libs.events.instants import EARLIEST, LATEST
@@ -87,8 +87,8 @@ class Hints:
     """
 
     def __init__(self) -> None:
-        self._hints: OrderedDict[Hashable, _Hint] = OrderedDict()
-        self._earliest: OrderedDict[Hashable, tuple[Hashable, _Hint]] = OrderedDict()
+        self._hints: LRUCache[Hashable, _Hint] = LRUCache(_HINTS)
+        self._earliest: LRUCache[Hashable, tuple[Hashable, _Hint]] = LRUCache(_HINTS)
         self._shortest: timedelta | None = None
         self._newest: dict[str, datetime] = {}
         self.first = asyncio.Lock()
@@ -113,7 +113,7 @@ class Hints:
         return self._newest.get(field) or datetime.now(UTC)
 
     def put(self, name: _Name, hint: _Hint) -> None:
-        _keep(self._hints, name.key, hint)
+        self._hints[name.key] = hint
         if hint.span is None:
             return
         if name.family is None:
@@ -123,14 +123,7 @@ class Hints:
             return
         key, earliest = self._earliest.get(name.family, (name.key, hint))
         if key == name.key or hint.first < earliest.first:
-            _keep(self._earliest, name.family, (name.key, hint))
-
-
-def _keep[T](known: OrderedDict[Hashable, T], key: Hashable, value: T) -> None:
-    known[key] = value
-    known.move_to_end(key)
-    if len(known) > _HINTS:
-        known.popitem(last=False)
+            self._earliest[name.family] = (name.key, hint)
 
 
 def _name_of(conditions: Sequence[Document], order: Order) -> _Name:

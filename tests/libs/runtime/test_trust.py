@@ -127,6 +127,7 @@ def test_the_table_knows_every_service_and_asks_every_one_for_more_than_a_token(
                 assert operation in {
                     "PATCH /v1/me",
                     "GET /v1/notifications",
+                    "GET /v1/notifications/{}",
                     "POST /v1/notifications/{}/read",
                 }
 

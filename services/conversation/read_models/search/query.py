@@ -7,11 +7,12 @@ then, its cursor says which word it went by, and where to go on.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Final
+
+from cachetools import LRUCache
 
 from libs.events.registry import Instant
 from libs.runtime.cursors import Place
@@ -47,7 +48,7 @@ class Rarity:
     """How many rows a day the words had that were looked for; it only affects speed."""
 
     def __init__(self) -> None:
-        self._a_day: OrderedDict[Wanted, float] = OrderedDict()
+        self._a_day: LRUCache[Wanted, float] = LRUCache(_RARITIES)
 
     def learn(self, word: Wanted, newest: Sequence[Document]) -> None:
         """``newest``: as many of its rows as are looked at first, or all that there are."""
@@ -57,9 +58,6 @@ class Rarity:
         else:
             a_day = len(newest) / max((datetime.now(UTC) - newest[-1]["at"]) / _DAY, 0.001)
         self._a_day[word] = a_day
-        self._a_day.move_to_end(word)
-        if len(self._a_day) > _RARITIES:
-            self._a_day.popitem(last=False)
 
     def of(self, word: Wanted) -> float | None:
         """Lower is rarer; None of a word never looked for."""

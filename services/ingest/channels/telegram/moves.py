@@ -10,10 +10,10 @@ Source: https://core.telegram.org/bots/api#message (migrate_to_chat_id), #respon
 """
 
 import time
-from collections import OrderedDict
 from datetime import UTC, datetime
 from typing import Final
 
+from cachetools import LRUCache
 from pymongo.asynchronous.collection import AsyncCollection
 
 from libs.runtime.mongo import Document
@@ -29,8 +29,8 @@ class Moves:
     def __init__(self, collection: AsyncCollection[Document]) -> None:
         self._collection = collection
         # By source and chat: the group, or until when it is believed to be none.
-        self._origins: OrderedDict[tuple[str, str], str | float] = OrderedDict()
-        self._present: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._origins: LRUCache[tuple[str, str], str | float] = LRUCache(_REMEMBERED)
+        self._present: LRUCache[tuple[str, str], str] = LRUCache(_REMEMBERED)
 
     async def note(self, source_id: str, origin: str, chat_id: str) -> None:
         if self._origins.get((source_id, chat_id)) == origin:
@@ -65,6 +65,3 @@ class Moves:
         self._origins[source_id, chat_id] = until if origin is None else origin
         if origin is not None:
             self._present[source_id, origin] = chat_id
-        for known in (self._origins, self._present):
-            while len(known) > _REMEMBERED:
-                known.popitem(last=False)
