@@ -94,7 +94,7 @@ async def test_a_case_from_its_message_to_a_colleagues_good_bye(
     # When it is offered to her, she accepts, and sees what was said
     def hand_over() -> None:
         his.choose("Transfer to…", "Ira")
-        hers.tab(2)
+        hers.tab(1)
         hers.open("Olena")
         hers.press("Accept")
         hers.until(lambda: hers.said() == ["Do you deliver?", "We do, every day"])

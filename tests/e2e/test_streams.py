@@ -83,5 +83,6 @@ async def test_each_declared_publication_is_published(suite: Suite, company: Com
 
 def _are_of(service: str, records: list[Any]) -> bool:
     """Whether any of the records says that it is of the service."""
-    sources = [dict(record.headers)["ce_source"].decode() for record in records]
+    # Other tests write what nobody understands to the same topics.
+    sources = [dict(record.headers).get("ce_source", b"").decode() for record in records]
     return service in [source.rpartition("/")[2] for source in sources]
