@@ -19,6 +19,16 @@ READY_TIMEOUT_S: Final = 60.0
 # Anybody may reach their ports; each has another one for its operator.
 PUBLIC: Final = ("gateway", "ingest")
 _OPERATIONS_AFTER: Final = 10
+# What the services keep in folders of this machine, and the setting that says where else.
+_FOLDERS: Final = {
+    "attachments": "PARLEY_INGEST_STORAGE_URL",
+    "anchors": "PARLEY_CONVERSATION_ANCHOR_URL",
+}
+
+
+def kept_folders(folder: Path, given: Mapping[str, str]) -> dict[str, Path]:
+    """What the services keep in ``folder`` itself, by name: all that is not ``given`` elsewhere."""
+    return {name: folder / name for name, setting in _FOLDERS.items() if setting not in given}
 
 
 def service_environment(
@@ -29,12 +39,11 @@ def service_environment(
     # Told by one setting, also where another service tells it on.
     ingest = given.get("PARLEY_INGEST_PUBLIC_URL", urls["ingest"])
     gateway = given.get("PARLEY_GATEWAY_PUBLIC_URL", urls["gateway"])
-    environment = {
+    kept = kept_folders(folder, given)
+    environment = {_FOLDERS[name]: path.as_uri() for name, path in kept.items()} | {
         "PARLEY_KAFKA_BOOTSTRAP_SERVERS": servers.kafka_bootstrap,
         "PARLEY_MONGODB_URL": servers.mongodb_url,
         "PARLEY_ANALYTICS_CLICKHOUSE_DSN": servers.clickhouse_dsn,
-        "PARLEY_INGEST_STORAGE_URL": (folder / "attachments").as_uri(),
-        "PARLEY_CONVERSATION_ANCHOR_URL": (folder / "anchors").as_uri(),
         "PARLEY_INGEST_PUBLIC_URL": ingest,
         "PARLEY_INGEST_CONVERSATION_URL": urls["conversation"],
         "PARLEY_GATEWAY_PUBLIC_URL": gateway,

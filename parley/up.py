@@ -32,7 +32,7 @@ from parley.given import NotGiven, given_settings
 from parley.keys import kept_keys
 from parley.migrate import migrate_all
 from parley.node import NodeFailed
-from parley.suite import Suite
+from parley.suite import Suite, kept_folders
 
 FIRST_PORT: Final = 8100
 WATCH_S: Final = 0.5
@@ -86,7 +86,8 @@ def up_here() -> None:
 def _up_on_devstack(say: Callable[[str], None], given: Mapping[str, str]) -> None:
     key = kept_keys(stack_folder())["PARLEY_DEPLOYMENT_KEY"]
     keys = hashlib.sha256(bytes.fromhex(key)).hexdigest()[:16]
-    with Devstack(stack_folder(), keys=keys, say=say) as stack:
+    folders = kept_folders(stack_folder(), given)
+    with Devstack(stack_folder(), keys=keys, folders=folders, say=say) as stack:
         settings = {**given, **_console(say)}
         suite = Suite(
             stack.servers, stack_folder(), first_port=FIRST_PORT, settings=settings, say=say

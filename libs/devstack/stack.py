@@ -1,6 +1,6 @@
 """All the servers of one folder, started and stopped together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +33,8 @@ class Devstack:
     a sentence at a time. As a context manager it is started on entering, and all of it stopped on
     leaving; should this process die, so do its servers (``libs.devstack.processes`` says how).
     The data decide which MongoDB server is started, and stores that do not belong together are not;
-    ``keys`` tells the keys that the data are sealed with from any others.
+    ``keys`` tells the keys that the data are sealed with from any others; ``folders``, by name, are
+    what is kept here without a server and belongs together with them.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Devstack:
         kafka_bootstrap: str | None = None,
         mongodb_url: str | None = None,
         keys: str | None = None,
+        folders: Mapping[str, Path] | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._folder = folder.resolve()
@@ -51,6 +53,7 @@ class Devstack:
         self._given_kafka = kafka_bootstrap
         self._given_mongodb = mongodb_url
         self._keys = keys
+        self._folders = folders
         self._say = say
         self._lock = FolderLock(self._folder)
         self._servers: Servers | None = None
@@ -87,7 +90,7 @@ class Devstack:
                 kept["MongoDB"] = program.data
             if self._given_kafka is None:
                 kept["Kafka"] = self._folder / "kafka" / "data"
-            stores = Stores(self._folder, kept, self._keys)
+            stores = Stores(self._folder, kept, self._keys, self._folders)
             stores.check()
             if program is not None:
                 self._start_mongodb(program, ports["mongodb"])

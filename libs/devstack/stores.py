@@ -22,12 +22,20 @@ class Stores:
 
     A store that is given by address is none of these. Data that an older version left without a
     stamp are taken for this stack's. ``keys``: what tells the keys that the data are sealed with
-    from any others, where the stack knows of keys.
+    from any others, where the stack knows of keys. ``folders``: what is kept here without a server;
+    an older version stamped none of them.
     """
 
-    def __init__(self, folder: Path, stores: Mapping[str, Path], keys: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        stores: Mapping[str, Path],
+        keys: str | None = None,
+        folders: Mapping[str, Path] | None = None,
+    ) -> None:
         self._folder = folder
-        self._stores = dict(stores)
+        self._folders = dict(folders or {})
+        self._stores = {**stores, **self._folders}
         self._keys = keys
         self._path = folder / "stores.json"
 
@@ -39,7 +47,8 @@ class Stores:
         keys = known.get("keys")
         if keys is not None and self._keys is not None and keys != self._keys:
             raise StoresApart(self._told("the keys here are not those the data were sealed with"))
-        names = set(known["stores"])
+        unstamped = set() if "folders" in known else set(self._folders)
+        names = set(known["stores"]) | unstamped
         if names != set(self._stores):
             here, given = sorted(names - set(self._stores)), sorted(set(self._stores) - names)
             told = [f"the data of {name} are here and it is now given by address" for name in here]
@@ -47,9 +56,9 @@ class Stores:
             raise StoresApart(self._told("; ".join(told)))
         for name, data in self._stores.items():
             stamp = _stamp_in(data)
-            if stamp is None:
+            if stamp is None and name not in unstamped:
                 raise StoresApart(self._told(f"the data of {name} are not in {data} any more"))
-            if stamp != known["id"]:
+            if stamp not in (None, known["id"]):
                 raise StoresApart(self._told(f"the data of {name} in {data} are another stack's"))
 
     def stamp(self) -> None:
@@ -59,7 +68,12 @@ class Stores:
             data.mkdir(parents=True, exist_ok=True)
             (data / _STAMP).write_text(known["id"])
         keys = self._keys or known.get("keys")
-        stamp = {"id": known["id"], "stores": sorted(self._stores), "keys": keys}
+        stamp = {
+            "id": known["id"],
+            "stores": sorted(self._stores),
+            "folders": sorted(self._folders),
+            "keys": keys,
+        }
         self._path.write_text(json.dumps(stamp))
 
     def _known(self) -> dict[str, str] | None:

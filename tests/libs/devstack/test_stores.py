@@ -10,6 +10,7 @@ from pymongo import MongoClient
 from libs.devstack import Devstack
 from libs.devstack.mongodb import NoMongodb, mongodb_program
 from libs.devstack.stores import Stores, StoresApart
+from parley.suite import kept_folders
 
 NAMES = ("Kafka", "MongoDB")
 
@@ -115,6 +116,70 @@ def test_keys_that_the_data_were_not_sealed_with_are_seen(together: Path) -> Non
     Stores(together, named, "ours").check()
     with pytest.raises(StoresApart, match="the keys here are not those the data were sealed with"):
         Stores(together, named, "others").check()
+
+
+def with_folders(folder: Path, *names: str) -> Stores:
+    servers = {name: folder / name for name in NAMES}
+    return Stores(folder, servers, folders={name: folder / name for name in names})
+
+
+@pytest.fixture
+def with_attachments(together: Path) -> Path:
+    """What an older version kept without a stamp is this stack's, and stamped from now on."""
+    (together / "stores.json").write_text(
+        json.dumps({"id": (together / "Kafka" / "parley-stack").read_text(), "stores": NAMES})
+    )
+    (together / "attachments").mkdir()
+    (together / "attachments" / "photo").write_text("older")
+    both = with_folders(together, "attachments", "anchors")
+    both.check()
+    both.stamp()
+    both.check()
+    return together
+
+
+@pytest.mark.parametrize("name", ["attachments", "anchors"])
+def test_a_folder_that_is_missing_or_was_emptied_is_seen(with_attachments: Path, name: str) -> None:
+    shutil.rmtree(with_attachments / name)
+    with pytest.raises(StoresApart, match=f"the data of {name} are not in"):
+        with_folders(with_attachments, "attachments", "anchors").check()
+    (with_attachments / name).mkdir()
+    with pytest.raises(StoresApart, match=f"the data of {name} are not in"):
+        with_folders(with_attachments, "attachments", "anchors").check()
+
+
+@pytest.mark.parametrize("older", [True, False])
+def test_another_stacks_folder_is_seen(
+    with_attachments: Path, tmp_path_factory: pytest.TempPathFactory, older: bool
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    with_folders(other, "attachments", "anchors").stamp()
+    shutil.rmtree(with_attachments / "attachments")
+    shutil.copytree(other / "attachments", with_attachments / "attachments")
+    if older:  # stores.json says nothing of folders
+        stores_json = with_attachments / "stores.json"
+        kept = json.loads(stores_json.read_text())
+        stores_json.write_text(json.dumps({"id": kept["id"], "stores": NAMES}))
+    with pytest.raises(StoresApart, match=r"attachments in .* are another stack's"):
+        with_folders(with_attachments, "attachments", "anchors").check()
+
+
+def test_a_folder_that_is_now_given_by_address_is_seen(with_attachments: Path) -> None:
+    with pytest.raises(StoresApart, match="attachments are here and it is now given by address"):
+        with_folders(with_attachments, "anchors").check()
+
+
+def test_folders_that_were_given_by_address_would_begin_empty(together: Path) -> None:
+    with_folders(together).stamp()
+    with pytest.raises(StoresApart, match="anchors was given by address and would begin empty"):
+        with_folders(together, "anchors").check()
+
+
+def test_the_suites_folders_are_stamped_unless_given_elsewhere(tmp_path: Path) -> None:
+    both = {"attachments": tmp_path / "attachments", "anchors": tmp_path / "anchors"}
+    assert kept_folders(tmp_path, {}) == both
+    given = {"PARLEY_INGEST_STORAGE_URL": "s3://bucket"}
+    assert kept_folders(tmp_path, given) == {"anchors": tmp_path / "anchors"}
 
 
 def test_a_second_stamp_changes_nothing(together: Path) -> None:
