@@ -1,6 +1,10 @@
-"""How tests are written: helpers stand in tests/support, and nobody waits for a fixed time."""
+"""How tests are written, and where they stand.
+
+Helpers stand in tests/support, nobody waits for a fixed time, and the folders mirror the sources.
+"""
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -43,11 +47,11 @@ PAUSES: Final[dict[str, tuple[int, str]]] = {
     "services/conversation/read_models/rebuild/test_rebuild.py": (1, OF_ITS_OWN_PACE),
     "services/conversation/read_models/time_travel/test_history.py": (2, CLOCK),
     "services/gateway/test_edges.py": (1, NOTHING_COMES),
-    "services/gateway/test_live.py": (1, OF_ITS_OWN_PACE),
+    "services/gateway/live/test_live.py": (1, OF_ITS_OWN_PACE),
     "services/ingest/channels/widget/test_hostile_pages.py": (1, NOTHING_COMES),
-    "services/ingest/test_pace.py": (1, TAKES_A_MOMENT),
-    "services/ingest/test_sending.py": (1, NOTHING_COMES),
-    "services/routing/test_publishing.py": (1, NOTHING_COMES),
+    "services/ingest/sending/test_pace.py": (1, TAKES_A_MOMENT),
+    "services/ingest/sending/test_sending.py": (1, NOTHING_COMES),
+    "services/routing/publishing/test_directory_topic.py": (1, NOTHING_COMES),
     "support/containers.py": (1, "looks again, before there is a loop"),
     "support/crash/gate.py": (1, "a platform that never answers"),
     "support/crash/invariants.py": (2, NOTHING_COMES),
@@ -57,6 +61,27 @@ PAUSES: Final[dict[str, tuple[int, str]]] = {
     "support/eventually.py": (1, "the one that waits for all others"),
     "support/runtime/own_kafka.py": (1, OF_ITS_OWN_PACE),
     "support/ingest/widget/page.py": (1, "for pictures, which a person asks for"),
+}
+
+EVERY_SERVICE: Final = "gateway, routing, conversation, ingest, notify, analytics"
+# What stands at the top of a service's tests without a module of that name: what it goes through.
+THROUGH_A_SERVICE: Final[dict[str, str]] = {
+    "services/analytics/test_projection.py": "facts, consumers, the tables, reports",
+    "services/analytics/test_service.py": "the topics, the tables, HTTP",
+    "services/analytics/test_taken_back.py": "facts, consumers, the tables, reports",
+    "services/conversation/machine": "every command and consumer, with crashes",
+    "services/conversation/test_expiry.py": "the indexes of every collection",
+    "services/conversation/test_poison.py": "the store, the read models, HTTP",
+    "services/conversation/test_steps.py": "append, project, publish, mark",
+    "services/conversation/test_story.py": "the topics, the read models, HTTP",
+    "services/conversation/test_transitions.py": "every command in every state of a case",
+    "services/conversation/test_versions.py": "the store, the read models, HTTP",
+    "services/gateway/test_edges.py": EVERY_SERVICE,
+    "services/gateway/test_foreign_location.py": EVERY_SERVICE,
+    "services/gateway/test_fuzz.py": EVERY_SERVICE,
+    "services/gateway/test_openapi.py": "every route of the gateway",
+    "services/gateway/test_passing_on.py": EVERY_SERVICE,
+    "services/routing/test_poison.py": "the store, the topic, HTTP",
 }
 
 
@@ -115,3 +140,29 @@ def test_there_is_one_way_to_wait_for_a_state() -> None:
     ]
 
     assert set(defined) == {"support/eventually.py"}
+
+
+def test_tests_of_a_service_stand_where_the_sources_do() -> None:
+    """Each folder is a room of the service, each module at the top a module there."""
+    services = TESTS / "services"
+    rooms = [path.parent for path in services.glob("*/**/__init__.py")]
+    without = [path for path in (*rooms, *services.glob("*/test_*.py")) if not has_source(path)]
+
+    found = {path.relative_to(TESTS).as_posix() for path in without}
+    assert found == set(THROUGH_A_SERVICE), (
+        "move it into the room of what it tests, or say here what it goes through"
+    )
+
+
+def has_source(path: Path) -> bool:
+    source = ROOT / path.relative_to(TESTS)
+    return source.is_dir() or source.with_name(path.name.removeprefix("test_")).is_file()
+
+
+def test_what_continuous_integration_runs_is_there() -> None:
+    """A path that is gone would be ignored in silence, and its tests run twice or never."""
+    script = (ROOT / ".ci/run").read_text().replace("$services", "tests/services")
+    named = set(re.findall(r"tests/[\w./]+", script + (ROOT / "Makefile").read_text()))
+
+    assert "tests/services/gateway" in named
+    assert sorted(path for path in named if not (ROOT / path).exists()) == []

@@ -1,4 +1,4 @@
-"""Where cases sent to the CRM go: its address is looked at, its secret is shown once."""
+"""The CRM webhook over HTTP: its address is looked at, its secret is shown once."""
 
 import json
 
@@ -6,57 +6,15 @@ import pytest
 
 from libs.runtime.sealing import Sealer
 from services.routing.api.crm_webhook import PURPOSE
-from services.routing.domain.crm_webhook import change_crm_webhook, remove_crm_webhook
-from services.routing.domain.errors import InvalidValue, NotThere
-from services.routing.domain.events import CrmWebhookRemoved, CrmWebhookSet
-from tests.support.routing.directory import after, given
 from tests.support.routing.service import DEPLOYMENT_KEY, Client, Routing
+
+pytestmark = pytest.mark.servers
 
 PATH = "/v1/crm-webhook"
 URL = "https://127.0.0.1:8443/hook"
 OTHER = "http://localhost/other"
 
 
-SET = CrmWebhookSet(url=URL, sealed_secret="first")
-
-
-def test_the_first_address_comes_with_a_secret() -> None:
-    assert change_crm_webhook(given(), url=URL, sealed_secret="first", renew_secret=False) == [SET]
-    with pytest.raises(InvalidValue, match="url"):
-        change_crm_webhook(given(), url=None, sealed_secret="first", renew_secret=True)
-
-
-@pytest.mark.parametrize(
-    ("url", "renew", "happened"),
-    [
-        (OTHER, False, [CrmWebhookSet(url=OTHER, sealed_secret="first")]),
-        (None, True, [CrmWebhookSet(url=URL, sealed_secret="second")]),
-        (OTHER, True, [CrmWebhookSet(url=OTHER, sealed_secret="second")]),
-        (URL, False, []),
-        (None, False, []),
-    ],
-)
-def test_the_secret_stays_unless_another_is_asked_for(
-    url: str | None, renew: bool, happened: list[CrmWebhookSet]
-) -> None:
-    there = given(SET)
-
-    assert happened == change_crm_webhook(
-        there, url=url, sealed_secret="second", renew_secret=renew
-    )
-
-
-def test_what_is_set_can_be_removed() -> None:
-    there = given(SET)
-
-    assert remove_crm_webhook(there) == [CrmWebhookRemoved(url=URL)]
-    there = after(there, remove_crm_webhook(there))
-    assert there.crm_webhook is None
-    with pytest.raises(NotThere):
-        remove_crm_webhook(there)
-
-
-@pytest.mark.servers
 async def test_the_secret_is_shown_once_and_sealed(routing: Routing) -> None:
     async with routing.running(PARLEY_WEBHOOKS_ALLOW_PRIVATE="true") as client:
         opened = await client.open_workspace()
@@ -85,7 +43,6 @@ async def test_the_secret_is_shown_once_and_sealed(routing: Routing) -> None:
     assert not any(first["secret"].encode() in (state or b"") for state in states)
 
 
-@pytest.mark.servers
 async def test_an_address_that_is_not_outside_is_refused(client: Client) -> None:
     await client.open_workspace()
     refused = [

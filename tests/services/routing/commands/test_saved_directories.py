@@ -26,7 +26,7 @@ from tests.support.routing.service import Routing
 
 # A workspace opened, a group made and renamed, another removed, a member hired and let go: written
 # by the version before the event-sourcing library saved directories (64df41c).
-OLD: Final = Path(__file__).with_name("golden_commits.json")
+OLD: Final = Path(__file__).parents[1] / "golden_commits.json"
 
 
 def old_documents() -> list[dict[str, Any]]:

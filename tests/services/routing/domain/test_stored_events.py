@@ -8,7 +8,7 @@ import pytest
 from libs.aggregates.events import UnreadableEvent
 from services.routing.domain.events import EVENTS
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def test_every_event_has_a_golden_payload() -> None:

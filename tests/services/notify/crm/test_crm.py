@@ -25,7 +25,7 @@ from tests.support.notify.service import Notify
 pytestmark = pytest.mark.servers
 
 ALLOWED = {"PARLEY_WEBHOOKS_ALLOW_PRIVATE": "true"}
-GOLDEN = Path(__file__).parent / "golden" / "parley.crm.case-sent.v1.json"
+GOLDEN = Path(__file__).parents[1] / "golden" / "parley.crm.case-sent.v1.json"
 
 
 @pytest.fixture

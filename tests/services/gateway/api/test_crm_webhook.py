@@ -13,7 +13,7 @@ from tests.support.gateway.suite import Api, Member, Team
 pytestmark = pytest.mark.servers
 
 PATH = "/v1/crm-webhook"
-GOLDEN = Path(__file__).parents[1] / "notify" / "golden" / "parley.crm.case-sent.v1.json"
+GOLDEN = Path(__file__).parents[2] / "notify" / "golden" / "parley.crm.case-sent.v1.json"
 
 
 async def test_an_owner_sets_it_and_sees_its_secret_once(team: Team) -> None:
