@@ -13,7 +13,7 @@ from services.conversation.commands.answers import Answer, answer_of, state_of
 from services.conversation.commands.queue import CommandQueue
 from services.conversation.domain.conversation.conversation import Conversation
 from services.conversation.domain.conversation.state import ConversationState
-from services.conversation.localization.refusals import problem_of
+from services.conversation.localization.refusals import no_such_conversation, problem_of
 from services.conversation.metrics import COMMANDS
 from services.conversation.read_models.member import MemberContext
 
@@ -72,6 +72,9 @@ class CommandExecutor:
             raise Unavailable(COMMON.say("unavailable.not-confirmed")) from error
         if isinstance(outcome, Done):
             COMMANDS.labels(command, "repeated" if outcome.repeated else "done").inc()
+            # What was done before is answered with what is there now, which may be another's case.
+            if outcome.repeated and not actor.sees(state_of(outcome).state):
+                raise no_such_conversation()
             return outcome
         COMMANDS.labels(command, "refused").inc()
         refused: Problem = problem_of(outcome, actor.directory, location_id, datetime.now(UTC))

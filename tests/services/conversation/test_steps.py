@@ -116,6 +116,40 @@ async def test_who_was_answered_sees_it_though_it_was_left_half_way(
         assert [event.sequence for event in await world.events(4)] == [1, 2, 3, 4]
 
 
+async def test_who_lost_sight_before_they_were_answered_is_told_of_no_later_case(
+    world: World,
+) -> None:
+    dima, olena = await world.member("Dima"), await world.member("Olena")
+    conversation_id = world.conversation_id("1")
+    path = f"/v1/conversations/{conversation_id}"
+    # given a close that is stored, and whose member was not answered
+    async with serving(world):
+        await world.receive(world.inbound("1", 1))
+        await world.seen(dima, conversation_id)
+        assert (await world.call(dima, "POST", f"{path}/take")).status == 200
+    async with serving(world, stopping_at(Step.PROJECTED)):
+        assert (await world.call(dima, "POST", f"{path}/close", key="one")).status == 500
+    async with serving(world):
+        # when the customer's next case waits in routing, and is then another group's
+        group_id = await world.autoforward(olena)
+        await world.settled()
+        await world.receive(world.inbound("1", 2))
+        await eventually(lambda: _is_hidden(world, dima, conversation_id))
+        waiting = await world.call(dima, "POST", f"{path}/close", key="one")
+        await world.route(conversation_id, f"{conversation_id}.2", group_id)
+        await world.seen(olena, conversation_id)
+        routed = await world.call(dima, "POST", f"{path}/close", key="one")
+        # then the repeat tells nothing of it, and does nothing
+        assert (waiting.status, routed.status) == (404, 404), (waiting, routed)
+        view = await world.view(olena, conversation_id)
+        assert view.body["case"]["state"] == "new"
+        assert view.body["case"]["case_id"] == f"{conversation_id}.2"
+
+
+async def _is_hidden(world: World, member_id: str, conversation_id: str) -> bool:
+    return (await world.view(member_id, conversation_id)).status == 404
+
+
 @pytest.mark.parametrize("step", list(Step))
 async def test_a_block_that_met_a_stop_reaches_the_conversation(
     world: World, database: AsyncDatabase[Document], step: Step
