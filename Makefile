@@ -17,7 +17,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down demo test fuzz crash crash-kafka lint k8s-lint bench siege native promtool migrate lock clean
+.PHONY: help up down demo test fuzz crash crash-kafka lint k8s-lint k8s-check k8s-servers bench siege native promtool migrate lock clean
 .DELETE_ON_ERROR:
 
 help:  ## Show this help
@@ -33,7 +33,7 @@ demo: $(INSTALLED)  ## Play one conversation through Telegram's webhook, from qu
 	@$(PARLEY) demo
 
 test: $(INSTALLED)  ## Run all tests but the crash tests (ARGS="-k widget" narrows it)
-	$(PYTHON) -m pytest -m "not crash" $(ARGS)
+	$(PYTHON) -m pytest -m "not crash and not cluster" $(ARGS)
 
 fuzz: $(INSTALLED)  ## Ask the public edges for all that their OpenAPI lets one say (by hand)
 	PARLEY_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) $(PYTHON) -m pytest -s --timeout=0 tests/services/gateway/test_fuzz.py $(ARGS)
@@ -55,6 +55,9 @@ lint: $(INSTALLED)  ## Check style, types, imports between parts, and the length
 k8s-lint: $(INSTALLED)  ## Check deploy/k8s against Kubernetes' schemas and Parley's own words
 	$(PYTHON) -m pytest tests/deploy/test_kubernetes.py $(ARGS)
 
+k8s-check: $(INSTALLED)  ## Apply each overlay to a real API server, roll and drain it (after "make k8s-servers")
+	$(PYTHON) -m pytest -s -v tests/deploy/test_cluster.py $(ARGS)
+
 bench: $(INSTALLED)  ## Measure the suite and the bare drivers beside it (SIZE=large for 100k conversations)
 	$(PYTHON) -m benchmarks $(SIZE)
 
@@ -75,6 +78,9 @@ promtool:  ## Build Prometheus' promtool once for this user, with which the aler
 	else \
 		GOBIN="$(NATIVE)/bin" go install github.com/prometheus/prometheus/cmd/promtool@v0.$(PROMETHEUS_VERSION).0; \
 	fi
+
+k8s-servers:  ## Build the servers of "make k8s-check" once for this user: an hour, with Go
+	@deploy/k8s/cluster/build "$(NATIVE)"
 
 migrate: $(INSTALLED)  ## Make the topics, indexes and tables that are missing
 	@$(PARLEY) migrate
