@@ -36,7 +36,7 @@ SHARED = (
     "/v1/notification-rules/",
     "/v1/crm-webhook/",
 )
-# An answer without an end: who is shown what of it is in `test_live_events.py`.
+# An answer without an end: who is shown what of it is in `live/test_event_stream.py`.
 ENDLESS = "/v1/live/"
 
 
