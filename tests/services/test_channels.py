@@ -74,7 +74,7 @@ def test_what_the_check_sees(tmp_path: Path) -> None:
 def test_no_channel_knows_another(channel: Channel) -> None:
     others = re.compile("|".join(set(Channel) - {channel}), re.IGNORECASE)
     own = sorted((CHANNELS / channel.value).rglob("*.py"))
-    assert len(own) > 5
+    assert len(own) > 2
     assert [said for path in own for said in named_in(path, others)] == []
 
 
