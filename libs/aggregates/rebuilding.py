@@ -1,53 +1,28 @@
 """Aggregates rebuilt by the `Repository` of the library from commits that were read already."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
-from uuid import UUID
 
 from eventsourcing.application import Repository
-from eventsourcing.persistence import (
-    AggregateRecorder,
-    EventStore,
-    NotSupportedError,
-    StoredEvent,
-)
+from eventsourcing.persistence import EventStore
 from msgspec.structs import replace
 
 from libs.aggregates.aggregate import Aggregate, Snapshot
 from libs.aggregates.events import EventTypes
 from libs.aggregates.mapper import EventMapper
+from libs.aggregates.reading import ReadingRecorder
 from libs.eventstore.commits import Commit
 from libs.eventstore.recorded import RecordedEvent, recorded_events
 
 
-class CommitsRead(AggregateRecorder):
-    """The commits of one whole stream, in order and open. Nothing is inserted."""
+class CommitsRead(ReadingRecorder):
+    """The commits of one whole stream, in order and open."""
 
     def __init__(self, commits: Sequence[Commit]) -> None:
         self._commits = commits
 
-    def insert_events(
-        self, stored_events: Sequence[StoredEvent], **kwargs: Any
-    ) -> Sequence[int] | None:
-        raise NotSupportedError("what was read is only read")
-
-    def select_events(
-        self,
-        originator_id: UUID | str,
-        *,
-        gt: int | None = None,
-        lte: int | None = None,
-        desc: bool = False,
-        limit: int | None = None,
-    ) -> Sequence[RecordedEvent]:
-        found = [
-            event
-            for commit in self._commits
-            for event in recorded_events(commit, originator_id)
-            if event.originator_version > (gt or 0)
-            and (lte is None or event.originator_version <= lte)
-        ]
-        return (found[::-1] if desc else found)[:limit]
+    def events_of(self, stream: str, after: int) -> Iterator[RecordedEvent]:
+        return (event for commit in self._commits for event in recorded_events(commit, stream))
 
 
 def rebuilt[S](

@@ -6,23 +6,18 @@ loop. That costs a few tens of microseconds a page, which is nothing for what is
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from typing import Any, Final, Protocol
-from uuid import UUID
 
 from eventsourcing.application import Repository
 from eventsourcing.domain import DomainEventProtocol
-from eventsourcing.persistence import (
-    AggregateRecorder,
-    EventStore,
-    NotSupportedError,
-    StoredEvent,
-)
+from eventsourcing.persistence import EventStore
 
 from libs.aggregates.aggregate import Snapshot, StateSnapshot
 from libs.aggregates.events import EventTypes
 from libs.aggregates.mapper import EventMapper
+from libs.aggregates.reading import ReadingRecorder
 from libs.eventstore.commits import Commit
 from libs.eventstore.recorded import RecordedEvent, recorded_events
 
@@ -38,10 +33,10 @@ class StreamReader(Protocol):
     async def read(self, stream: str, after: int, limit: int) -> list[Commit]: ...
 
 
-class PastRecorder(AggregateRecorder):
+class PastRecorder(ReadingRecorder):
     """What a store had at `instant`: commits that were recorded later are not there.
 
-    Made on the loop of the store, and used in a thread beside it. Nothing is inserted.
+    Made on the loop of the store, and used in a thread beside it.
     """
 
     def __init__(self, store: StreamReader, instant: datetime) -> None:
@@ -49,25 +44,10 @@ class PastRecorder(AggregateRecorder):
         self._instant = instant
         self._loop = asyncio.get_running_loop()
 
-    def insert_events(
-        self, stored_events: Sequence[StoredEvent], **kwargs: Any
-    ) -> Sequence[int] | None:
-        raise NotSupportedError("the past is only read")
-
-    def select_events(
-        self,
-        originator_id: UUID | str,
-        *,
-        gt: int | None = None,
-        lte: int | None = None,
-        desc: bool = False,
-        limit: int | None = None,
-    ) -> Sequence[StoredEvent]:
-        """`gt`: a version at which a commit ends. Errors: the store's."""
-        reading = self._read(str(originator_id), gt or 0)
-        found = asyncio.run_coroutine_threadsafe(reading, self._loop).result()
-        selected = [one for one in found if lte is None or one.originator_version <= lte]
-        return (selected[::-1] if desc else selected)[:limit]
+    def events_of(self, stream: str, after: int) -> list[RecordedEvent]:
+        """`after`: a version at which a commit ends. Errors: the store's."""
+        reading = self._read(stream, after)
+        return asyncio.run_coroutine_threadsafe(reading, self._loop).result()
 
     async def _read(self, stream: str, after: int) -> list[RecordedEvent]:
         events: list[RecordedEvent] = []
