@@ -29,11 +29,12 @@ def built_console(say: Callable[[str], None] = lambda _: None) -> Path:
 
     Errors: NodeFailed.
     """
-    place = workshop()
+    place = installed(CONSOLE, _WORKSHOPS)
     stamp, made_of = place / "dist.sha256", _hash_of_sources()
     if not stamp.exists() or stamp.read_text() != made_of:
         say("building the console")
         stamp.unlink(missing_ok=True)
+        workshop()
         done = node(place, "node_modules/vite/bin/vite.js", "build")
         if done.returncode != 0:
             raise NodeFailed((done.stdout + done.stderr)[-2_000:])

@@ -31,9 +31,6 @@ class Strangers:
         self._window = -1
         self._counts: Counter[str] = Counter()
 
-    async def ensure_indexes(self) -> None:
-        await self._attempts.ensure_indexes()
-
     def check(self, address: str) -> None:
         """Errors: TooMany, where as many were refused here as may be."""
         window = self._attempts.window()

@@ -14,6 +14,7 @@ from parley.node import node
 from tests.support.browser import chromium, needs_chromium
 from tests.support.console.page import Console
 from tests.support.e2e.team import Company, person
+from tests.support.node import with_the_shapes_of_the_api
 
 # Of what the first page needs, compressed.
 SCRIPT_BYTES = 180_000
@@ -41,13 +42,7 @@ class Browsers:
 def test_its_sources_fit_the_api_s_shapes() -> None:
     place = workshop()
     client = place.parent / "clients" / "typescript" / "src"
-    document = Path(__file__).parents[2] / "docs" / "openapi.json"
-    made = node(
-        place,
-        *("node_modules/openapi-typescript/bin/cli.js", document),
-        *("--default-non-nullable", "false", "-o", client / "schema.d.ts"),
-    )
-    assert made.returncode == 0, made.stderr
+    with_the_shapes_of_the_api(place, client)
 
     checked = node(place, "node_modules/typescript/bin/tsc", "--noEmit")
 

@@ -9,7 +9,7 @@ import pytest
 from parley.node import node
 from parley.openapi import DOCUMENT, document, written
 from tests.support.e2e.team import Company, person
-from tests.support.node import TOP, installed
+from tests.support.node import TOP, installed, with_the_shapes_of_the_api
 
 CLIENT = TOP / "clients" / "typescript"
 
@@ -21,9 +21,7 @@ def client() -> Path:
     for name in ("src", "examples"):
         shutil.copytree(CLIENT / name, folder / name, dirs_exist_ok=True)
     shutil.copy(CLIENT / "tsconfig.json", folder)
-    schema = ["--default-non-nullable", "false", "-o", "src/schema.d.ts"]
-    made = node(folder, "node_modules/openapi-typescript/bin/cli.js", DOCUMENT, *schema)
-    assert made.returncode == 0, made.stderr
+    with_the_shapes_of_the_api(folder, folder / "src")
     return folder
 
 
